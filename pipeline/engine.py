@@ -1,0 +1,48 @@
+"""DuckDB over a run's Parquet files: set work, out of core.
+
+The SQL lives in `sql/transform/`, one statement a file, values bound as `$name`. It compares
+moments and takes `epoch()` of them; it never casts one to a date or a text, because that would
+depend on the machine's time zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipeline.config import ROOT
+
+BATCH = 128 * 1024
+
+
+@contextmanager
+def connect(
+    memory_gb: float = 1.0, threads: int = 0, spill: Path | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An in-memory DuckDB that spills to `spill` beyond `memory_gb`."""
+    config: dict[str, str | int] = {"memory_limit": f"{int(memory_gb * 1000)}MB"}
+    if threads:
+        config["threads"] = threads
+    if spill is not None:
+        config["temp_directory"] = str(spill)
+    connection = duckdb.connect(config=config)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of `sql/transform/<name>.sql`."""
+    return (ROOT / "sql" / "transform" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def rows(db: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None) -> Any:
+    """Run `sql/transform/<name>.sql`; an Arrow record batch reader, streamed."""
+    return db.sql(statement(name), params=dict(values or {})).to_arrow_reader(BATCH)

@@ -1,0 +1,110 @@
+"""Every error a person can meet, each with what was found, what was promised and what to do next.
+
+    NightshelfError
+    ├── SettingsError            config.toml, the form or the command line asks for what cannot be
+    ├── DatabaseError
+    │   ├── Unreachable          nobody answers, or the login is refused            (retry)
+    │   ├── SourceError          a table or column of the shop is missing or of the wrong type
+    │   └── ServingError         the serving schema is missing, old, or of other id types
+    │       └── PublisherBusy    another publisher holds the lock                   (retry)
+    ├── RunError                 the run folder misses a dataset or a receipt
+    │   ├── DamagedFile          a file is not what its receipt says
+    │   └── DiskFull             a file could not be written to its end             (retry)
+    ├── DataError                the data cannot carry a night: nobody bought, one item, ...
+    │   ├── ContractBroken       a dataset has other columns, types or a doubled key
+    │   └── ValidationFailed     a critical expectation failed
+    └── Refused                  the gate refuses to publish
+
+`can_retry` says whether trying the same again, with nothing changed, can help.
+"""
+
+
+class NightshelfError(Exception):
+    """One failure, told once.
+
+    what:     the thing and what is wrong with it, one sentence
+    found:    what was found, if that says more
+    promised: what was promised instead
+    then:     the next command or edit
+    """
+
+    can_retry = False
+
+    def __init__(self, what: str, *, found: str = "", promised: str = "", then: str = "") -> None:
+        self.what, self.found, self.promised, self.then = what, found, promised, then
+        super().__init__(what, found, promised, then)
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.found:
+            lines.append(f"  found:    {self.found}")
+        if self.promised:
+            lines.append(f"  promised: {self.promised}")
+        if self.then:
+            lines.append(f"  next:     {self.then}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.what, self.found, self.promised, self.then)
+
+
+def _rebuild(kind: type[NightshelfError], what: str, found: str, promised: str, then: str) -> NightshelfError:
+    return kind(what, found=found, promised=promised, then=then)
+
+
+class SettingsError(NightshelfError):
+    """config.toml, the form or the command line asks for what cannot be."""
+
+
+class DatabaseError(NightshelfError):
+    """Something about a database. Never carries a password."""
+
+
+class Unreachable(DatabaseError):
+    """Nobody answers at the address, or the login is refused."""
+
+    can_retry = True
+
+
+class SourceError(DatabaseError):
+    """A table or a column of the shop is missing or of the wrong type."""
+
+
+class ServingError(DatabaseError):
+    """The serving schema is missing, of another version, or of other id types."""
+
+
+class PublisherBusy(ServingError):
+    """Another publisher holds the lock."""
+
+    can_retry = True
+
+
+class RunError(NightshelfError):
+    """The run folder misses a dataset or a receipt."""
+
+
+class DamagedFile(RunError):
+    """A file of the run is not what its receipt says."""
+
+
+class DiskFull(RunError):
+    """A file could not be written to its end; what was there before is untouched."""
+
+    can_retry = True
+
+
+class DataError(NightshelfError):
+    """The data cannot carry a night: an empty window, nobody bought, one item, ..."""
+
+
+class ContractBroken(DataError):
+    """A dataset has other columns or types than contract.py says, or its key is doubled."""
+
+
+class ValidationFailed(DataError):
+    """A critical expectation failed; the run stops before anything is learnt."""
+
+
+class Refused(NightshelfError):
+    """The gate refuses to publish; the live publication stays."""
