@@ -1,0 +1,207 @@
+"""Which database, reached how; and failures told without the password.
+
+A URL comes from `NIGHTSHELF_SOURCE_URL` / `NIGHTSHELF_SERVING_URL` (config.py reads them), else
+from the embedded server. In the DAG it comes from an Airflow connection, and `url_of` is not used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote, quote_plus
+
+import psycopg
+import sqlalchemy
+from psycopg.conninfo import make_conninfo
+from sqlalchemy import exc
+from sqlalchemy.pool import NullPool
+
+from pipeline import config
+from pipeline.embedded import PREFIX, Role, Server
+from pipeline.errors import NightshelfError, SettingsError, Unreachable
+
+Database = Literal["source", "serving"]
+CONNECT_SECONDS = 10
+DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+SET = {
+    "source": "set NIGHTSHELF_SOURCE_URL, or the Airflow connection `shop`",
+    "serving": "set NIGHTSHELF_SERVING_URL, or the Airflow connection `serving`",
+}
+UNREACHABLE_STATES = ("08", "28", "3D", "57P", "53300")
+"""SQLSTATE beginnings: connection lost, login refused, no such database, shutting down, full."""
+
+
+def url_of(database: Database, role: Role = "owner", role_prefix: str = PREFIX) -> str:
+    """The connection URL in use, password included; starts the embedded server if that is meant.
+
+    role: of the serving database. The owner may `SET ROLE` to the other two; their URLs are the
+          owner's with that role set, or logins of their own on the embedded server.
+    """
+    if database == "source" and role != "owner":
+        raise SettingsError(
+            f"the source database has no role `{role}`",
+            promised="owner, publisher and reader are roles of the serving database",
+            then="leave --as out",
+        )
+    url = config.configured_url(database)
+    if url is None:
+        server = Server()
+        server.start()
+        if database == "source":
+            return server.url("shop")
+        if role_prefix == PREFIX:
+            return server.url("serving", role)
+        url = server.url("serving")
+    return url if role == "owner" else with_role(url, f"{role_prefix}_{role}")
+
+
+def with_role(url: str, role: str) -> str:
+    """A PostgreSQL URL whose sessions begin with `SET ROLE role`; options it has are kept."""
+    parsed = _postgresql(url, "serving")
+    given = parsed.query.get("options", "")
+    options = " ".join([given if isinstance(given, str) else " ".join(given), f"-c role={role}"]).strip()
+    plain = parsed.difference_update_query(["options"]).set(drivername="postgresql")
+    text = plain.render_as_string(hide_password=False)
+    return f"{text}{'&' if '?' in text else '?'}options={quote(options, safe='')}"
+
+
+def normalise(url: str, which: Database = "source") -> sqlalchemy.URL:
+    """The URL with the driver this project installs; SettingsError, without the URL, if it is none."""
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except (exc.ArgumentError, ValueError):
+        raise SettingsError(
+            f"the URL of the {which} database cannot be read",
+            promised="dialect://user:password@host:port/database, special characters percent-encoded",
+            then=SET[which],
+        ) from None
+    return parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
+
+
+def shown(url: str) -> str:
+    """The URL for a person: no password, nor anything else that follows a `?`."""
+    try:
+        return sqlalchemy.make_url(url).set(query={}).render_as_string(hide_password=True)
+    except (exc.ArgumentError, ValueError):
+        return "(a URL that cannot be read)"
+
+
+def scrub(text: str, url: str) -> str:
+    """`text` without the URL and its passwords, raw or percent-encoded."""
+    secrets = {url}
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except (exc.ArgumentError, ValueError):
+        secrets |= set(re.findall(r":([^:@/]+)@", url))
+    else:
+        raw = [parsed.password, *(parsed.query.get(key) for key in ("password", "passwd", "sslpassword"))]
+        for value in (v for v in raw if isinstance(v, str) and v):
+            secrets |= {value, quote(value, safe=""), quote_plus(value), repr(value)[1:-1]}
+        secrets |= set(re.findall(r"//[^/]*?:(.+)@", url))
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def engine(url: str, which: Database = "source", *, may_create: bool = False) -> sqlalchemy.Engine:
+    """An engine without a pool: a connection lives as long as it is used.
+
+    may_create: let SQLite make the file. Otherwise a file that is not there is Unreachable.
+    """
+    parsed = normalise(url, which)
+    dialect = parsed.get_backend_name()
+    if dialect == "sqlite" and parsed.database and not may_create and not Path(parsed.database).exists():
+        raise Unreachable(f"the {which} database is no file", found=parsed.database, then=SET[which])
+    seconds = {"postgresql": "connect_timeout", "mysql": "connect_timeout", "mariadb": "connect_timeout"}
+    arguments = {}
+    if dialect in seconds and seconds[dialect] not in parsed.query:
+        arguments = {seconds[dialect]: CONNECT_SECONDS}
+    try:
+        return sqlalchemy.create_engine(parsed, poolclass=NullPool, connect_args=arguments)
+    except (exc.NoSuchModuleError, ImportError) as error:
+        raise SettingsError(
+            f"no driver for `{parsed.drivername}`, which the URL of the {which} database names",
+            found=scrub(str(error), url),
+            then=f"pip install the driver, or {SET[which]}",
+        ) from None
+    except (exc.ArgumentError, TypeError, ValueError) as error:
+        raise SettingsError(
+            f"the URL of the {which} database cannot be used", found=scrub(str(error), url), then=SET[which]
+        ) from None
+
+
+@contextmanager
+def reaching(url: str, which: Database) -> Iterator[None]:
+    """Turn a failure to connect, or a connection that is lost, into Unreachable without the password.
+
+    Anything else a statement raises passes through as it is.
+    """
+    try:
+        yield
+    except (exc.DBAPIError, psycopg.Error) as error:
+        if not _is_unreachable(error):
+            raise
+        raise _unreachable(error.orig if isinstance(error, exc.DBAPIError) else error, url, which) from None
+    except (OSError, UnicodeError) as error:
+        raise _unreachable(error, url, which) from None
+
+
+def psycopg_connect(url: str, which: Database = "serving", **options: Any) -> psycopg.Connection[Any]:
+    """A psycopg connection for COPY; `options` are psycopg's own (autocommit, row_factory, ...)."""
+    parsed = _postgresql(url, which)
+    words: dict[str, Any] = {
+        "host": parsed.host,
+        "port": parsed.port,
+        "user": parsed.username,
+        "password": parsed.password,
+        "dbname": parsed.database,
+        "connect_timeout": CONNECT_SECONDS,
+        **{k: v if isinstance(v, str) else ",".join(v) for k, v in parsed.query.items()},
+    }
+    with reaching(url, which):
+        try:
+            conninfo = make_conninfo(**{k: v for k, v in words.items() if v is not None})
+        except psycopg.ProgrammingError as error:
+            raise SettingsError(
+                f"the URL of the {which} database cannot be used",
+                found=scrub(str(error), url),
+                then=SET[which],
+            ) from None
+        return psycopg.connect(conninfo, **options)
+
+
+def _postgresql(url: str, which: Database) -> sqlalchemy.URL:
+    parsed = normalise(url, which)
+    if parsed.get_backend_name() != "postgresql":
+        raise SettingsError(
+            f"the {which} database must be PostgreSQL", found=parsed.get_backend_name(), then=SET[which]
+        )
+    return parsed
+
+
+def _is_unreachable(error: exc.DBAPIError | psycopg.Error) -> bool:
+    if isinstance(error, exc.DBAPIError):
+        if error.connection_invalidated or error.statement is None:
+            return True
+        return isinstance(error.orig, psycopg.Error) and _is_unreachable(error.orig)
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate.startswith(UNREACHABLE_STATES)
+
+
+def _unreachable(error: object, url: str, which: Database) -> NightshelfError:
+    told = " ".join(scrub(str(error), url).split())
+    return Unreachable(
+        f"the {which} database cannot be reached at {shown(url)}",
+        found=told[:500],
+        promised="a database that answers, and a login it accepts",
+        then=SET[which],
+    )

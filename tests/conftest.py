@@ -1,0 +1,138 @@
+"""Real parts for every test: a PostgreSQL of the tests' own, empty databases, run folders, jobs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from pipeline import config
+from pipeline.config import Settings
+from pipeline.embedded import PREFIX, Server
+from pipeline.run import Databases, Job, RunFolder
+
+AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the user's `.nightshelf` or the databases of the user's environment."""
+    monkeypatch.setenv("NIGHTSHELF_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("NIGHTSHELF_SOURCE_URL", raising=False)
+    monkeypatch.delenv("NIGHTSHELF_SERVING_URL", raising=False)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """An embedded server for the whole test run, in a folder that its user reaches."""
+    home = Path(tempfile.mkdtemp(prefix="nightshelf-tests-"))
+    home.chmod(0o755)
+    server = Server(home, is_durable=False)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.destroy()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def new_database(server: Server) -> Iterator[Callable[[], str]]:
+    """`new_database()` makes an empty database and returns its owner's URL; dropped after the test."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"t_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(server.admin_url(), autocommit=True) as db:
+            server.create_database(name, owner=f"{PREFIX}_owner", db=db)
+        made.append(name)
+        return server.url(name)
+
+    yield make
+    with psycopg.connect(server.admin_url(), autocommit=True) as db:
+        for name in made:
+            db.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def shop_url(new_database: Callable[[], str]) -> str:
+    """An empty source database, as its owner."""
+    return new_database()
+
+
+@pytest.fixture
+def serving_url(new_database: Callable[[], str]) -> str:
+    """An empty serving database, as its owner. Roles are server-wide: pass a `role_prefix` of your own."""
+    return new_database()
+
+
+@pytest.fixture
+def make_settings() -> Callable[..., Settings]:
+    """`make_settings(ids={"user": "text"}, run={"window_days": 30})`: config.toml with sections changed."""
+
+    def make(**sections: dict[str, Any]) -> Settings:
+        values = config.load().model_dump(by_alias=True)
+        for section, changes in sections.items():
+            values[section] = {**values[section], **changes}
+        return Settings.model_validate(values)
+
+    return make
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the jobs of this test said."""
+    return []
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Callable[..., RunFolder]:
+    """`run_folder("night", as_of=..., settings=...)`: a run under the test's own folder."""
+
+    def make(
+        run_id: str = "night",
+        *,
+        as_of: datetime = AS_OF,
+        settings: Settings | None = None,
+        overrides: dict[str, object] | None = None,
+    ) -> RunFolder:
+        ids = (settings or config.load()).ids.model_dump()
+        return RunFolder.create(tmp_path / "runs", run_id, as_of, ids, overrides or {})
+
+    return make
+
+
+@pytest.fixture
+def job(run_folder: Callable[..., RunFolder], said: list[str]) -> Callable[..., Job]:
+    """`job(source=url, serving=url, settings=..., as_of=..., now=..., force=...)`: a stage's job."""
+
+    def make(
+        *,
+        source: str = "",
+        serving: str = "",
+        settings: Settings | None = None,
+        folder: RunFolder | None = None,
+        as_of: datetime = AS_OF,
+        now: datetime | None = None,
+        force: bool = False,
+        run_id: str = "night",
+    ) -> Job:
+        settings = settings or config.load()
+        return Job(
+            folder=folder or run_folder(run_id, as_of=as_of, settings=settings),
+            settings=settings,
+            databases=Databases(source=lambda: source, serving=lambda: serving),
+            now=now or as_of,
+            say=said.append,
+            force=force,
+        )
+
+    return make
