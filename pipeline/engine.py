@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from pipeline.config import ROOT
 
@@ -25,7 +26,7 @@ def connect(
     memory_gb: float = 1.0, threads: int = 0, spill: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """An in-memory DuckDB that spills to `spill` beyond `memory_gb`."""
-    config: dict[str, str | int] = {"memory_limit": f"{int(memory_gb * 1000)}MB"}
+    config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": f"{int(memory_gb * 1000)}MB"}
     if threads:
         config["threads"] = threads
     if spill is not None:
@@ -43,6 +44,20 @@ def statement(name: str) -> str:
     return (ROOT / "sql" / "transform" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def rows(db: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None) -> Any:
-    """Run `sql/transform/<name>.sql`; an Arrow record batch reader, streamed."""
+def view(db: duckdb.DuckDBPyConnection, name: str, *files: Path) -> None:
+    """Let the SQL see Parquet files as the table `name`."""
+    db.read_parquet([str(file) for file in files]).create_view(name)
+
+
+def rows(
+    db: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
+) -> pa.RecordBatchReader:
+    """Run `sql/transform/<name>.sql` with the values it names; record batches, streamed."""
     return db.sql(statement(name), params=dict(values or {})).to_arrow_reader(BATCH)
+
+
+def keep(
+    db: duckdb.DuckDBPyConnection, table: str, name: str, values: Mapping[str, Any] | None = None
+) -> None:
+    """Run `sql/transform/<name>.sql` into the temporary table `table`."""
+    db.execute(f"CREATE TEMP TABLE {table} AS {statement(name)}", dict(values or {}))

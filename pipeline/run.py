@@ -146,7 +146,7 @@ class RunFolder:
 
     def table(self, name: str) -> pa.Table:
         """A small dataset, whole."""
-        return pq.read_table(self.dataset(name), memory_map=False)
+        return pq.read_table(self.dataset(name))
 
     def document(self, name: str) -> dict[str, Any]:
         """A JSON document another stage wrote."""

@@ -1,0 +1,122 @@
+"""Events before one cut, as a model sees them: row numbers with their ids, and sparse matrices.
+
+Everything here is computed from the events before the cut alone: who takes part, which items there
+are, every weight. Rows are users, columns are items; both are numbered in the order of their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import scipy.sparse as sp
+
+from pipeline import engine
+from pipeline.config import Filter, Run, Weights
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Purchases after the cut of users who bought before it.
+
+    rows:     the measured users' row numbers, ascending, shape (n_measured,)
+    items:    what each of them bought, shape (n_measured, n_items), ones; items known before the cut only
+    n_items:  distinct items each bought, items first seen after the cut included, shape (n_measured,)
+    n_cold_users: users who bought after the cut and take no part before it (not measured)
+    n_cold_items: distinct items among the measured purchases that were never seen before the cut
+    """
+
+    rows: np.ndarray
+    items: sp.csr_matrix
+    n_items: np.ndarray
+    n_cold_users: int
+    n_cold_items: int
+
+
+class History:
+    """What happened before `cut_at` among those who take part.
+
+    user_ids: ids by row number; item_ids: ids by column number. Use `opened` to make one.
+    """
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, cut_at: datetime) -> None:
+        self._db = db
+        self.cut_at = cut_at
+        self.user_ids: pa.Array = _ids(db, "user")
+        self.item_ids: pa.Array = _ids(db, "item")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(users, items)"""
+        return len(self.user_ids), len(self.item_ids)
+
+    def interactions(self, weights: Weights) -> sp.csr_matrix:
+        """Weight of each (user, item): float32, no zeros stored."""
+        return self._matrix(
+            view=weights.view,
+            cart=weights.cart,
+            purchase=weights.purchase,
+            half_life_days=weights.half_life_days,
+            is_quantity_weighed=weights.is_quantity_weighed,
+        )
+
+    def purchases(self, half_life_days: float = 0.0) -> sp.csr_matrix:
+        """How often each user bought each item, halved every `half_life_days` (0: never)."""
+        return self._matrix(
+            view=0.0, cart=0.0, purchase=1.0, half_life_days=half_life_days, is_quantity_weighed=False
+        )
+
+    def touched(self) -> sp.csr_matrix:
+        """One where the user has any event on the item."""
+        cells = self._matrix(view=1.0, cart=1.0, purchase=1.0, half_life_days=0.0, is_quantity_weighed=False)
+        cells.data[:] = 1.0
+        return cells
+
+    def held_out(self, later: Path, *, is_repeat_relevant: bool) -> HeldOut:
+        """What these users bought in the file `later`; without repeats, only items new to the user."""
+        self._db.read_parquet(str(later)).create_view("later", replace=True)
+        reader = engine.rows(self._db, "held_out", {"is_repeat_relevant": is_repeat_relevant})
+        found = reader.read_all()
+        is_warm_user = found["user_row"].is_valid()
+        n_cold_users = len(found.filter(_not(is_warm_user))["user_id"].unique())
+        warm = found.filter(is_warm_user)
+        cold_items = warm.filter(_not(warm["item_row"].is_valid()))
+        all_rows = warm["user_row"].to_numpy()
+        rows, place, n_items = np.unique(all_rows, return_inverse=True, return_counts=True)
+        is_known = warm["item_row"].is_valid().to_numpy()
+        columns = warm["item_row"].drop_null().to_numpy()
+        items = sp.csr_matrix(
+            (np.ones(len(columns), np.float32), (place[is_known], columns)), shape=(len(rows), self.shape[1])
+        )
+        return HeldOut(rows, items, n_items, n_cold_users, len(cold_items["item_id"].unique()))
+
+    def _matrix(self, **values: float | bool) -> sp.csr_matrix:
+        table = engine.rows(self._db, "interactions", values).read_all()
+        cells = (table["weight"].to_numpy(), (table["user_row"].to_numpy(), table["item_row"].to_numpy()))
+        return sp.csr_matrix(cells, shape=self.shape, dtype=np.float32)
+
+
+@contextmanager
+def opened(files: Sequence[Path], cut_at: datetime, who: Filter, run: Run, spill: Path) -> Iterator[History]:
+    """The history in `files` (events of contract.py, all before `cut_at`), open while the block runs."""
+    with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
+        engine.view(db, "history", *files)
+        engine.keep(db, "user_rows", "user_rows", who.model_dump())
+        engine.keep(db, "item_rows", "item_rows")
+        engine.keep(db, "event_rows", "event_rows", {"cut_at": cut_at})
+        yield History(db, cut_at)
+
+
+def _ids(db: duckdb.DuckDBPyConnection, kind: str) -> pa.Array:
+    reader = db.sql(f"SELECT {kind}_id FROM {kind}_rows ORDER BY {kind}_row").to_arrow_reader(engine.BATCH)
+    return reader.read_all()[f"{kind}_id"].combine_chunks()
+
+
+def _not(mask: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.compute.invert(mask)

@@ -1,0 +1,80 @@
+"""Judging a fitted model on what it never saw: the held-out purchases of one cut, one mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from pipeline import metrics
+from pipeline.history import HeldOut, History
+from pipeline.models.top_n import Ranker
+
+LENGTH = 10
+BATCH_USERS = 4096
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One cut and one mode.
+
+    exclude: what lists may not hold: what each user bought before the cut (users x items), or None
+    """
+
+    repeat_purchases: str
+    held_out: HeldOut
+    exclude: sp.csr_matrix | None
+    n_items: int
+
+    @classmethod
+    def of(cls, history: History, later: Path, repeat_purchases: str) -> Judge:
+        """The judge of models fitted on `history`, by the purchases in the file `later`."""
+        is_exclude = repeat_purchases == "exclude"
+        return cls(
+            repeat_purchases,
+            history.held_out(later, is_repeat_relevant=not is_exclude),
+            history.purchases() if is_exclude else None,
+            history.shape[1],
+        )
+
+    @property
+    def n_users(self) -> int:
+        """Users who are measured: they bought before the cut and something relevant after it."""
+        return len(self.held_out.rows)
+
+    def lists(self, ranker: Ranker, length: int = LENGTH) -> NDArray[np.int32]:
+        """The measured users' lists, shape (n_users, length)."""
+        parts = [np.empty((0, length), np.int32)]
+        for start in range(0, self.n_users, BATCH_USERS):
+            rows = self.held_out.rows[start : start + BATCH_USERS]
+            parts.append(ranker.top_n(rows, length, self.exclude).items)
+        return np.vstack(parts)
+
+    def hits(self, lists: NDArray[np.int32]) -> metrics.Hits:
+        """Which slots were bought."""
+        return metrics.hits(lists, self.held_out.items)
+
+    def precision_at_3(self, ranker: Ranker) -> float:
+        """The one number that tuning looks at."""
+        return float(metrics.precision_at_k(self.hits(self.lists(ranker, 3)), 3).mean())
+
+    def verdict(
+        self, lists: NDArray[np.int32], seed: int
+    ) -> tuple[dict[str, float], dict[str, metrics.PerUser]]:
+        """The row of `metrics` (means, interval, ceiling, coverage) and the columns of `user_metrics`."""
+        scores = metrics.per_user(self.hits(lists), self.held_out.n_items)
+        low, high = metrics.interval(scores["precision_at_3"], seed)
+        row = {
+            "n_users": self.n_users,
+            **{name: float(values.mean()) for name, values in scores.items()},
+            "ci_low": low,
+            "ci_high": high,
+            "ceiling_at_3": metrics.ceiling_at_k(self.held_out.items, 3),
+            "coverage_at_3": metrics.coverage_at_k(lists, self.n_items, 3),
+            "n_cold_users": self.held_out.n_cold_users,
+            "n_cold_items": self.held_out.n_cold_items,
+        }
+        return row, {"n_held_out": self.held_out.n_items, **scores}

@@ -1,0 +1,117 @@
+"""How good a list is: one number for each user first, the mean last.
+
+Every function takes `hits`, bool of shape (n_users, length): whether the item in each slot was bought
+after the cut. An empty slot is a miss. A user with nothing held out is not measured and has no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Hits = NDArray[np.bool_]
+PerUser = NDArray[np.float64]
+
+
+def hits(items: NDArray[np.int32], held_out: sp.csr_matrix) -> Hits:
+    """Which slots hold an item that was bought.
+
+    items:    column numbers by rank, -1 where a slot is empty, shape (n_users, length)
+    held_out: ones where the user bought the item, shape (n_users, n_items)
+    Returns bool of the shape of `items`. An item twice in a list is a hit once, in its first slot.
+    """
+    n_items = held_out.shape[1]
+    first_cell = np.arange(len(items), dtype=np.int64) * n_items
+    bought = np.repeat(first_cell, np.diff(held_out.indptr)) + held_out.indices
+    is_hit: Hits = np.isin(items + first_cell[:, None], bought) & (items >= 0)
+    return is_hit & ~_is_repeated(items)
+
+
+def precision_at_k(hits: Hits, k: int) -> PerUser:
+    """Hits in the first `k` slots, over `k`.
+
+    A missing slot is a miss. Not implicit's `precision_at_k`, which divides by min(k, held-out items).
+    """
+    found: PerUser = hits[:, :k].sum(axis=1) / k
+    return found
+
+
+def recall_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) -> PerUser:
+    """Hits in the first `k` slots, over all the user bought (items unknown before the cut included)."""
+    found: PerUser = hits[:, :k].sum(axis=1) / n_held_out
+    return found
+
+
+def ndcg_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) -> PerUser:
+    """Discounted cumulative gain over that of a perfect list (Jaervelin, Kekaelaeinen 2002), binary."""
+    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    gain: PerUser = (_first(hits, k) * discount).sum(axis=1)
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(n_held_out, k)]
+    found: PerUser = np.divide(gain, ideal)
+    return found
+
+
+def average_precision_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) -> PerUser:
+    """Mean of the precision at each hit, over min(k, held-out items); its mean over users is MAP@k."""
+    first = _first(hits, k)
+    precision = np.cumsum(first, axis=1) / np.arange(1, k + 1)
+    found: PerUser = (precision * first).sum(axis=1) / np.minimum(n_held_out, k)
+    return found
+
+
+def hit_rate_at_k(hits: Hits, k: int) -> PerUser:
+    """1 when any of the first `k` slots is a hit, else 0."""
+    found: PerUser = hits[:, :k].any(axis=1).astype(np.float64)
+    return found
+
+
+def per_user(hits: Hits, n_held_out: NDArray[np.int64]) -> Mapping[str, PerUser]:
+    """Every metric of the `user_metrics` dataset, each of shape (n_users,)."""
+    return {
+        "precision_at_3": precision_at_k(hits, 3),
+        "recall_at_10": recall_at_k(hits, n_held_out, 10),
+        "ndcg_at_10": ndcg_at_k(hits, n_held_out, 10),
+        "map_at_10": average_precision_at_k(hits, n_held_out, 10),
+        "hit_rate_at_10": hit_rate_at_k(hits, 10),
+    }
+
+
+def ceiling_at_k(held_out: sp.csr_matrix, k: int) -> float:
+    """Precision@k of a list that knew the future: limited by users who bought fewer than `k` known items."""
+    return float(np.mean(np.minimum(np.diff(held_out.indptr), k) / k))
+
+
+def coverage_at_k(items: NDArray[np.int32], n_items: int, k: int) -> float:
+    """Share of the catalogue that appears in anybody's first `k` slots."""
+    shown = np.unique(items[:, :k])
+    return float((shown >= 0).sum() / n_items)
+
+
+def interval(values: PerUser, seed: int, draws: int = 1000) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean over users (percentiles of `draws` resampled means)."""
+    rng = np.random.default_rng(seed)
+    means = np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(draws)])
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _first(hits: Hits, k: int) -> NDArray[np.float64]:
+    """The first `k` slots as numbers, shape (n_users, k); slots the list does not have are misses."""
+    first = np.zeros((len(hits), k))
+    width = min(k, hits.shape[1])
+    first[:, :width] = hits[:, :width]
+    return first
+
+
+def _is_repeated(items: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """True in every slot whose item stands in an earlier slot of the same list."""
+    order = np.argsort(items, axis=1, kind="stable")
+    ranked = np.take_along_axis(items, order, axis=1)
+    is_same = np.zeros(items.shape, bool)
+    is_same[:, 1:] = ranked[:, 1:] == ranked[:, :-1]
+    repeated = np.zeros(items.shape, bool)
+    np.put_along_axis(repeated, order, is_same, axis=1)
+    return repeated

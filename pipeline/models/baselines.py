@@ -1,0 +1,90 @@
+"""The simple rules that a model has to beat, on the same users and the same items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from implicit.nearest_neighbours import CosineRecommender
+from numpy.typing import NDArray
+
+from pipeline.history import History
+from pipeline.models.top_n import Ranker, TopN, rank_cells, rank_same
+
+BATCH_USERS = 256
+
+
+@dataclass(frozen=True)
+class Popular:
+    """Everybody gets what was bought most often, purchases halved every `half_life_days` (0: never)."""
+
+    half_life_days: float = 0.0
+    name: str = "popular"
+
+    def fit(self, history: History) -> Ranker:
+        bought = history.purchases(self.half_life_days)
+        return _SameForAll(np.asarray(bought.sum(axis=0, dtype=np.float64)).ravel().astype(np.float32))
+
+
+@dataclass(frozen=True)
+class OwnMostBought:
+    """Each user gets what that user bought most often, purchases halved every `half_life_days`."""
+
+    half_life_days: float
+    name: str = "own_most_bought"
+
+    def fit(self, history: History) -> Ranker:
+        return _Cells(history.purchases(self.half_life_days))
+
+
+@dataclass(frozen=True)
+class ItemNeighbours:
+    """Each user gets the neighbours of what that user bought: cosine between items' buyers (Sarwar 2001).
+
+    neighbours: kept for each item
+    """
+
+    neighbours: int = 50
+    threads: int = 0
+    name: str = "item_neighbours"
+
+    def fit(self, history: History) -> Ranker:
+        bought = history.purchases()
+        bought.data[:] = 1.0
+        model = CosineRecommender(K=self.neighbours + 1, num_threads=self.threads)
+        model.fit(bought, show_progress=False)
+        similarity = sp.csr_matrix(model.similarity, dtype=np.float32)
+        similarity.setdiag(0.0)
+        similarity.eliminate_zeros()
+        return _Neighbours(bought, similarity)
+
+
+@dataclass(frozen=True)
+class _SameForAll:
+    scores: NDArray[np.float32]
+
+    def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
+        return rank_same(self.scores, len(rows), n, None if exclude is None else exclude[rows])
+
+
+@dataclass(frozen=True)
+class _Cells:
+    scores: sp.csr_matrix
+
+    def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
+        return rank_cells(self.scores[rows], n, None if exclude is None else exclude[rows])
+
+
+@dataclass(frozen=True)
+class _Neighbours:
+    bought: sp.csr_matrix
+    similarity: sp.csr_matrix
+
+    def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
+        parts = [TopN.empty(0, n)]
+        for start in range(0, len(rows), BATCH_USERS):
+            batch = rows[start : start + BATCH_USERS]
+            scores = sp.csr_matrix(self.bought[batch] @ self.similarity)
+            parts.append(rank_cells(scores, n, None if exclude is None else exclude[batch]))
+        return TopN(np.vstack([p.items for p in parts]), np.vstack([p.scores for p in parts]))

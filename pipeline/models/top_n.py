@@ -1,0 +1,83 @@
+"""What every model returns, and the two ways of ranking that more than one model needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from pipeline.history import History
+
+NOTHING = -1
+
+
+@dataclass(frozen=True)
+class TopN:
+    """Lists of the best items, best first.
+
+    items:  column numbers, int32, NOTHING where a list is shorter, shape (n_users, n)
+    scores: float32 of the same shape, 0 where there is no item; ties stand in the order of the ids
+    """
+
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, n_users: int, n: int) -> TopN:
+        return cls(np.full((n_users, n), NOTHING, np.int32), np.zeros((n_users, n), np.float32))
+
+
+class Ranker(Protocol):
+    """A fitted model."""
+
+    def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
+        """The best `n` items for the users `rows`; never one that `exclude` (users x items) holds."""
+        ...
+
+
+class Model(Protocol):
+    """Anything that learns to rank items for users."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the metrics table."""
+        ...
+
+    def fit(self, history: History) -> Ranker:
+        """Learn from the events before the history's cut."""
+        ...
+
+
+def rank_cells(scores: sp.csr_matrix, n: int, exclude: sp.csr_matrix | None) -> TopN:
+    """The best `n` stored cells of each row that `exclude` (same shape) does not hold."""
+    top = TopN.empty(scores.shape[0], n)
+    for row in range(scores.shape[0]):
+        cells = slice(scores.indptr[row], scores.indptr[row + 1])
+        items, values = scores.indices[cells], scores.data[cells]
+        if exclude is not None:
+            known = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
+            is_new = ~np.isin(items, known)
+            items, values = items[is_new], values[is_new]
+        best = np.lexsort((items, -values))[:n]
+        top.items[row, : len(best)] = items[best]
+        top.scores[row, : len(best)] = values[best]
+    return top
+
+
+def rank_same(scores: NDArray[np.float32], n_users: int, n: int, exclude: sp.csr_matrix | None) -> TopN:
+    """One ranking for everybody (`scores`, shape (n_items,); 0: never shown), less what `exclude` holds."""
+    order = np.lexsort((np.arange(len(scores)), -scores))
+    order = order[scores[order] > 0].astype(np.int32)
+    top = TopN.empty(n_users, n)
+    for row in range(n_users):
+        best = order[:n]
+        if exclude is not None:
+            known = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
+            head = order[: n + len(known)]
+            best = head[~np.isin(head, known)][:n]
+        top.items[row, : len(best)] = best
+        top.scores[row, : len(best)] = scores[best]
+    return top

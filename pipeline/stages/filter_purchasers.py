@@ -1,0 +1,49 @@
+"""Keep every event of each user who bought: views and carts of buyers teach, those of browsers do not."""
+
+from __future__ import annotations
+
+from pipeline import engine
+from pipeline.errors import DataError
+from pipeline.run import Counts, Job
+
+
+def run(job: Job) -> Counts:
+    """`events` (and `users`, where the shop has them) -> `purchaser_events`."""
+    folder, settings = job.folder, job.settings
+    with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
+        engine.view(db, "events", folder.dataset("events"))
+        if folder.has("users"):
+            engine.view(db, "users", folder.dataset("users"))
+        else:
+            db.sql("SELECT DISTINCT user_id FROM events").create_view("users")
+        met = engine.rows(db, "purchaser_counts").read_all().to_pylist()[0]
+        folder.write("purchaser_events", engine.rows(db, "purchaser_events"))
+    with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
+        engine.view(db, "purchaser_events", folder.file("purchaser_events"))
+        kept = engine.rows(db, "event_counts").read_all().to_pylist()[0]
+    _refuse_too_little(kept, met)
+    return {
+        "rows_in": met["n_events"],
+        "rows_out": kept["n_events"],
+        "n_users": kept["n_users"],
+        "n_items": kept["n_items"],
+        "n_purchases": kept["n_purchases"],
+        "n_returns": met["n_returns"],
+        "n_browsers": met["n_users"] - kept["n_users"],
+        "n_unknown_users": met["n_unknown_users"],
+    }
+
+
+def _refuse_too_little(kept: dict[str, int], met: dict[str, int]) -> None:
+    """A model needs two buyers and two items; say which is missing."""
+    for name, what in (("n_users", "buyer"), ("n_items", "item")):
+        if kept[name] >= 2:
+            continue
+        number = "nobody bought" if not kept["n_users"] else f"only one {what}"
+        raise DataError(
+            f"{number} in the window: there is nothing to learn from",
+            found=f"{met['n_events']:,} events of {met['n_users']:,} users, {kept['n_purchases']:,} purchases"
+            f" by {kept['n_users']:,} known buyers of {kept['n_items']:,} items",
+            promised="purchases (event_type 'purchase', quantity above 0) of at least 2 users and 2 items",
+            then="look at sql/source/events.sql, or choose a wider window_days or another --as-of",
+        )

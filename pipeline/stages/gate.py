@@ -1,0 +1,48 @@
+"""Publish or refuse, and why. The rules can all refuse; `force` overrides them and is recorded."""
+
+from __future__ import annotations
+
+from pipeline.config import ROOT
+from pipeline.expectations import check, load_suite
+from pipeline.run import Counts, Job
+
+SUITES = ("recommendations",)
+LISTS = ("recommendations", "popular_items")
+
+
+def run(job: Job) -> Counts:
+    """Lists, `metrics` -> `decision`: `publish`, `forced`, `reasons` (why refused), what was looked at.
+
+    A refusal is written down here; `publish` records it in the serving schema and then fails.
+    """
+    folder = job.folder
+    rows = {name: _n_rows(job, name) for name in (*LISTS, "similar_items")}
+    reasons = [f"`{name}` is empty: no list could be made" for name in LISTS if not rows[name]]
+    suites = {}
+    for name in SUITES:
+        if rows[name]:
+            result = check(
+                load_suite(ROOT / "expectations" / f"{name}.json"),
+                folder.dataset(name),
+                {"list_length": job.settings.recommend.list_length},
+            )
+            suites[name] = result.document
+            reasons += [f"`{name}`: {failure}" for failure in result.critical]
+    is_forced = bool(reasons) and job.force
+    document = {
+        "publish": not reasons or is_forced,
+        "forced": is_forced,
+        "reasons": reasons,
+        "repeat_purchases": job.settings.run.repeat_purchases,
+        "rows": rows,
+        "suites": suites,
+    }
+    folder.write_document("decision", document)
+    for reason in reasons:
+        job.say(f"gate: {'forced, though ' if is_forced else 'refused: '}{reason}")
+    verdict = "publish" if document["publish"] else "refuse"
+    return {"verdict": verdict, "forced": int(is_forced), "n_reasons": len(reasons)}
+
+
+def _n_rows(job: Job, name: str) -> int:
+    return int(job.folder.receipt("recommend")["files"][f"{name}.parquet"]["rows"])

@@ -1,0 +1,96 @@
+"""Hold out the last days: once to tune on, once to measure. Every cut is half-open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipeline import engine
+from pipeline.config import Split
+from pipeline.errors import DataError
+from pipeline.files import utc
+from pipeline.history import opened
+from pipeline.run import Counts, Job
+
+PARTS = ("train", "validation_set", "test")
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """`train` ends before `validation_from`, `validation_set` before `test_from`, `test` before `as_of`."""
+
+    validation_from: datetime
+    test_from: datetime
+    test_days: float
+    is_shortened: bool
+
+
+def cuts(first_at: datetime, as_of: datetime, test_days: int) -> Cuts:
+    """Where to cut a history that begins at `first_at`.
+
+    The last `test_days` are the test, as many before them the validation set. A history shorter than
+    three times `test_days` is cut into three equal parts instead.
+    """
+    held_out = timedelta(days=test_days)
+    history = as_of - first_at
+    is_shortened = history < 3 * held_out
+    if is_shortened:
+        held_out = history / 3
+    test_from = as_of - held_out
+    return Cuts(test_from - held_out, test_from, held_out / timedelta(days=1), is_shortened)
+
+
+def run(job: Job) -> Counts:
+    """`purchaser_events` -> `train`, `validation_set`, `test` and the document `split`."""
+    folder, how = job.folder, job.settings.split
+    with engine.connect(job.settings.run.memory_limit_gb, job.settings.run.threads, folder.scratch()) as db:
+        engine.view(db, "purchaser_events", folder.dataset("purchaser_events"))
+        first_at = utc(engine.rows(db, "event_counts").read_all().to_pylist()[0]["first_at"])
+        where = cuts(first_at, folder.as_of, how.test_days)
+        if how.method == "time" and where.is_shortened:
+            job.say(
+                f"split: the history begins {first_at:%Y-%m-%d}, less than 3 x {how.test_days} days before"
+                f" as_of: {where.test_days:.1f} days are held out instead"
+            )
+        engine.keep(db, "parts", f"split_{how.method}", _values(how, where, job.settings.run.seed))
+        rows = {part: folder.write(part, engine.rows(db, "part", {"part": part})) for part in PARTS}
+    is_timed = how.method == "time"
+    document = {
+        "method": how.method,
+        "test_days": where.test_days if is_timed else None,
+        "validation_from": where.validation_from if is_timed else folder.as_of,
+        "test_from": where.test_from if is_timed else folder.as_of,
+        "as_of": folder.as_of,
+    }
+    folder.write_document("split", document)
+    n_measured = _n_measured(job, where.test_from if is_timed else folder.as_of)
+    if not n_measured:
+        raise DataError(
+            "nobody can be measured: no user bought before the cut and something relevant after it",
+            found=f"{rows['train']:,} events to train on, {rows['validation_set']:,} to tune on,"
+            f" {rows['test']:,} to measure on",
+            promised="a user with a purchase on both sides of the cut"
+            + (", the later one of an item new to that user" if _is_exclude(job) else ""),
+            then="choose a wider window_days, another test_days or --as-of"
+            + (', or repeat_purchases = "allow"' if _is_exclude(job) else ""),
+        )
+    return {**{f"n_{part}": n for part, n in rows.items()}, "n_measured_users": n_measured}
+
+
+def _values(how: Split, where: Cuts, seed: int) -> dict[str, object]:
+    """What the SQL of each method binds."""
+    if how.method == "time":
+        return {"validation_from": where.validation_from, "test_from": where.test_from}
+    return {"seed": str(seed), "test_share": how.test_share} if how.method == "random" else {}
+
+
+def _n_measured(job: Job, cut_at: datetime) -> int:
+    folder, settings = job.folder, job.settings
+    before = [folder.file("train"), folder.file("validation_set")]
+    with opened(before, cut_at, settings.filter, settings.run, folder.scratch()) as history:
+        held_out = history.held_out(folder.file("test"), is_repeat_relevant=not _is_exclude(job))
+    return len(held_out.rows)
+
+
+def _is_exclude(job: Job) -> bool:
+    return job.settings.run.repeat_purchases == "exclude"

@@ -1,0 +1,8 @@
+-- Who and what is in `purchaser_events`, and since when; one row.
+SELECT
+    count(*) AS n_events,
+    count(*) FILTER (WHERE event_type = 'purchase') AS n_purchases,
+    count(DISTINCT user_id) AS n_users,
+    count(DISTINCT item_id) AS n_items,
+    min(occurred_at) AS first_at
+FROM purchaser_events

@@ -1,0 +1,5 @@
+-- One part of a split, in the order of the file it becomes.
+SELECT user_id, item_id, event_type, occurred_at, order_id, quantity
+FROM parts
+WHERE part = $part
+ORDER BY user_id, occurred_at, item_id, event_type, order_id, quantity

@@ -1,0 +1,8 @@
+-- Every event of each user who bought in the window and is known to the shop.
+-- Exact duplicates count once. A purchase of quantity 0 or below (return, cancellation) is no purchase.
+SELECT DISTINCT user_id, item_id, event_type, occurred_at, order_id, coalesce(quantity, 1) AS quantity
+FROM events
+WHERE (event_type <> 'purchase' OR coalesce(quantity, 1) > 0)
+  AND user_id IN (SELECT user_id FROM events WHERE event_type = 'purchase' AND coalesce(quantity, 1) > 0)
+  AND user_id IN (SELECT user_id FROM users)
+ORDER BY user_id, occurred_at, item_id, event_type, order_id, quantity

@@ -1,0 +1,18 @@
+-- Rows at random: a share for test, as many for validation. The draw depends on the row and the seed alone.
+WITH shuffled AS (
+    SELECT *,
+        row_number() OVER (
+            ORDER BY
+                md5(concat_ws('|', $seed, user_id, item_id, event_type, epoch_us(occurred_at), order_id, quantity)),
+                user_id, occurred_at, item_id, event_type, order_id, quantity
+        ) AS place,
+        count(*) OVER () AS n
+    FROM purchaser_events
+)
+SELECT user_id, item_id, event_type, occurred_at, order_id, quantity,
+    CASE
+        WHEN place <= floor(n * $test_share) THEN 'test'
+        WHEN place <= 2 * floor(n * $test_share) THEN 'validation_set'
+        ELSE 'train'
+    END AS part
+FROM shuffled
