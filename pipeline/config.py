@@ -216,6 +216,19 @@ FORM: dict[str, tuple[str, str]] = {
 """Fields of the form (and of `run.json`) -> the setting each one overrides for a single run."""
 
 
+def form_value(settings: Settings, field: str) -> object:
+    """What `settings` says about a field of the form."""
+    section, name = FORM[field]
+    return getattr(getattr(settings, section), name)
+
+
+def form_schema(field: str) -> dict[str, Any]:
+    """JSON schema of a field of the form: type, title, description, range or choices."""
+    section, name = FORM[field]
+    schema = Settings.model_fields[section].annotation.model_json_schema()  # type: ignore[union-attr]
+    return {key: value for key, value in schema["properties"][name].items() if key != "default"}
+
+
 def load(path: Path = CONFIG, overrides: Mapping[str, object] | None = None) -> Settings:
     """Read and check `path`; `overrides` are form fields (see FORM) that win over the file.
 
@@ -282,3 +295,13 @@ def runs_folder(settings: Settings) -> Path:
 def configured_url(database: Literal["source", "serving"]) -> str | None:
     """`NIGHTSHELF_SOURCE_URL` or `NIGHTSHELF_SERVING_URL`; None: the embedded server is meant."""
     return os.environ.get(f"NIGHTSHELF_{database.upper()}_URL") or None
+
+
+def is_scheduled() -> bool:
+    """False (`NIGHTSHELF_SCHEDULE=off`): the DAG of this Airflow runs only when triggered."""
+    return os.environ.get("NIGHTSHELF_SCHEDULE") != "off"
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """The environment for a child process: this one's, with `changes`."""
+    return {**os.environ, **changes}

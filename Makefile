@@ -1,0 +1,76 @@
+# Everything runs in .venv; what a run leaves lies in .nightshelf. `make help` lists the targets.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+UV := $(shell sed -n 's/^uv==//p' requirements-dev.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv dev demo up down status logs test test-all check pins clean
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
+	|| sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1: \2/p' $(firstword $(MAKEFILE_LIST))
+
+venv: $(VENV)/.demo ## build .venv from the pinned requirements
+
+demo: venv ## a night on real purchases: embedded PostgreSQL, the DAG under Airflow, the lists
+	@$(BIN)/python -m pipeline demo
+
+up: venv ## start Airflow (UI, scheduler, DAG processor) on the embedded PostgreSQL, the daily schedule on
+	@$(BIN)/python -m pipeline up
+
+down: venv ## stop all that demo and up started
+	@$(BIN)/python -m pipeline down
+
+status: venv ## what runs
+	@$(BIN)/python -m pipeline status
+
+logs: ## follow the logs of the local Airflow
+	@tail -n 20 -F "$${NIGHTSHELF_HOME:-.nightshelf}"/airflow/*.log
+
+dev: $(VENV)/.dev ## add the tools of the tests to .venv
+
+test: dev ## the tests, without faults, load and the browser (some minutes)
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: dev ## all tests; needs chromium and mariadbd and says so where they are missing
+	@NIGHTSHELF_TEST_ALL=1 $(BIN)/python -m pytest
+
+check: dev ## ruff, formatting, types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+pins: dev ## write requirements*.txt again from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml $(PINS) -o requirements.txt
+	$(BIN)/uv pip compile --group demo -c requirements.txt $(PINS) -o requirements-demo.txt
+	$(BIN)/uv pip compile --group dev -c requirements.txt -c requirements-demo.txt $(PINS) -o requirements-dev.txt
+
+clean: ## remove .venv and caches; .nightshelf (data, runs) stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -not -path './.nightshelf/*' -prune -exec rm -rf {} +
+
+PINS := --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade --quiet
+
+# Stamps: installed again only when a requirements file has changed. uv is quick; pip does the same.
+INSTALL = if [ -x $(BIN)/uv ] || $(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV); \
+	then $(BIN)/uv pip install -q --python $(BIN)/python $(1) \
+	|| $(BIN)/python -m pip install -q --disable-pip-version-check $(1); \
+	else $(BIN)/python -m pip install -q --disable-pip-version-check $(1); fi
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(1)' 2>/dev/null || \
+	{ echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1)"; \
+	echo "  next:     install one, then: make PYTHON=python3.12 demo"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	{ rm -rf $(VENV); echo "  next:     on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(VENV)/.demo: requirements.txt requirements-demo.txt | $(BIN)/python
+	@echo "installing the pinned packages into $(VENV)"
+	@$(call INSTALL,-r requirements.txt -r requirements-demo.txt)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.demo
+	@echo "installing the tools of the tests into $(VENV)"
+	@$(call INSTALL,-r requirements.txt -r requirements-demo.txt -r requirements-dev.txt)
+	@touch $@

@@ -1,0 +1,171 @@
+"""The nightly DAG: order, schedule, form and retries. What a stage does is in `pipeline/stages/`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from airflow.sdk import (
+    DAG,
+    Connection,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    chain,
+    task,
+)
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+
+from pipeline import config, errors
+from pipeline.stages import STAGES, Stage
+
+log = logging.getLogger(__name__)
+SETTINGS = config.load()
+MENDABLE = [kind for kind in vars(errors).values() if getattr(kind, "can_retry", False)]
+
+DOC = """
+### The nightly restocking
+
+Reads the shop's events, learns from the people who bought, and puts per-user recommendations,
+popular items and similar items live in Postgres in one transaction. Apps read views in the schema
+`{schema}`; until the last task has finished they read what they read before.
+
+**When a task fails** its log ends with what was found, what was promised and the next step. Mend that,
+then clear the task: the run goes on from there. The live publication is untouched.
+
+**Trigger** opens a form: another day (`as_of`), another window, repeat purchases, tuning, a dry run.
+Every setting is in `config.toml`; what the form leaves alone comes from there.
+
+Files of a run: `{runs}/<run id>`.
+"""
+
+
+def form() -> dict[str, Param]:
+    """The fields of the form; ranges and texts are those of config.toml's schema."""
+    fields = {
+        "as_of": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="As of",
+            description="end of the window; empty: the logical date, else the time of the trigger",
+        )
+    }
+    for name in config.FORM:
+        fields[name] = Param(config.form_value(SETTINGS, name), **config.form_schema(name))
+    fields["dry_run"] = Param(
+        False, type="boolean", title="Dry run", description="everything but publish: apps see no change"
+    )
+    fields["force"] = Param(
+        False, type="boolean", title="Force", description="publish although the gate refuses; recorded"
+    )
+    return fields
+
+
+def timetable() -> CronTriggerTimetable | None:
+    """When the night begins; None: by hand only."""
+    cron = SETTINGS.schedule.cron if config.is_scheduled() else ""
+    return CronTriggerTimetable(cron, timezone=SETTINGS.schedule.timezone) if cron else None
+
+
+def url_of(database: Literal["source", "serving"], connection_id: str) -> str:
+    """The URL in the Airflow connection; where there is none, what the command line uses."""
+    try:
+        found = Connection.get(connection_id)
+    except AirflowNotFoundException:
+        from pipeline.databases import url_of
+
+        return url_of(database)
+    from pipeline.connections import url
+
+    return url(
+        found.conn_type,
+        host=found.host,
+        port=found.port,
+        login=found.login,
+        password=found.password,
+        schema=found.schema,
+        extra=found.extra_dejson,
+    )
+
+
+def run_one(stage: str, context: Mapping[str, Any]) -> dict[str, int | float | str]:
+    """Run `stage` for this DAG run; returns its counts. The run folder has the DAG run's id."""
+    from pipeline import night
+    from pipeline.run import Databases, run_stage
+
+    params, dag_run = context["params"], context["dag_run"]
+    overrides = as_of = None
+    if stage == STAGES[0].name:
+        night.check_form(dag_run.conf or {}, FORM)
+        overrides = night.changed(SETTINGS, {name: params[name] for name in config.FORM})
+        told = params["as_of"]
+        as_of = night.moment(told, SETTINGS.source.timezone) if told else None
+        as_of = as_of or context.get("logical_date") or dag_run.run_after
+    job = night.job_for(
+        dag_run.run_id,
+        as_of=as_of,
+        overrides=overrides,
+        databases=Databases(
+            partial(url_of, "source", SETTINGS.source.connection),
+            partial(url_of, "serving", SETTINGS.serving.connection),
+        ),
+        now=datetime.now(UTC),
+        say=log.info,
+        force=params["force"],
+    )
+    return run_stage(stage, job)
+
+
+def stage_task(stage: Stage) -> Any:
+    """The task of one stage; what it returns (XCom) are the stage's counts."""
+
+    @task(task_id=stage.name, doc_md=stage.summary)
+    def run(**context: Any) -> dict[str, int | float | str]:
+        if stage.name == "publish" and context["params"]["dry_run"]:
+            raise AirflowSkipException("dry run: apps read what they read before")
+        try:
+            return run_one(stage.name, context)
+        except errors.NightshelfError as error:
+            raise error.with_traceback(None) from None
+
+    return run()
+
+
+FORM = form()
+
+with DAG(
+    dag_id="recommendations",
+    description="Restocks the shop's recommendation shelves",
+    doc_md=DOC.format(schema=SETTINGS.serving.schema_name, runs=config.runs_folder(SETTINGS)),
+    schedule=timetable(),
+    start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo(SETTINGS.schedule.timezone)),
+    catchup=False,
+    max_active_runs=1,
+    params=FORM,
+    tags=["nightshelf"],
+    default_args={
+        "owner": "nightshelf",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=10),
+        "retry_policy": ExceptionRetryPolicy(
+            [
+                RetryRule(MENDABLE, RetryAction.RETRY, reason="trying again can mend this"),
+                RetryRule(errors.NightshelfError, RetryAction.FAIL, reason="no retry can mend this"),
+            ]
+        ),
+    },
+) as dag:
+    chain(*(stage_task(stage) for stage in STAGES))

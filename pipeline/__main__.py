@@ -1,0 +1,175 @@
+"""`python -m pipeline`: the stages, the loaders and the local servers, for a person at a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from pipeline import cli, config, night
+from pipeline.config import Settings
+from pipeline.errors import NightshelfError, RunError
+from pipeline.run import Databases, Job, latest, run_stage
+from pipeline.stages import STAGES
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status. A NightshelfError is told on stderr and ends in 1."""
+    given = cli.parser().parse_args(arguments)
+    try:
+        COMMANDS[given.command](given)
+    except NightshelfError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def say(line: str) -> None:
+    """One line of progress."""
+    print(line, flush=True)
+
+
+def run(given: argparse.Namespace) -> None:
+    """The night, or one stage of it."""
+    job = _job(given)
+    names = [given.stage] if given.stage else [stage.name for stage in STAGES]
+    say(f"run {job.folder.run_id}, as of {job.folder.as_of.isoformat()}")
+    for name in names:
+        if name == "publish" and given.dry_run:
+            say("publish: left out (--dry-run); apps read what they read before")
+        else:
+            run_stage(name, job)
+    if given.stage:
+        follower = {a.name: b.name for a, b in pairwise(STAGES)}.get(given.stage)
+        if follower:
+            say(f"next: python -m pipeline run {follower} --run-id {job.folder.run_id}")
+    else:
+        from pipeline.summary import ending
+
+        say(ending(job.folder, job.settings))
+
+
+def _job(given: argparse.Namespace) -> Job:
+    overrides = {field: getattr(given, field) for field in config.FORM if getattr(given, field) is not None}
+    settings = config.load(given.config, overrides)
+    runs, now = config.runs_folder(settings), datetime.now(UTC)
+    databases = _databases()
+    as_of = _as_of(given.as_of, settings, databases, now)
+    run_id = given.run_id
+    if as_of is None and run_id is None and given.stage:
+        there = latest(runs)
+        if not there and given.stage != STAGES[0].name:
+            raise RunError(
+                f"{given.stage} cannot start: there is no run under {runs} to go on with",
+                then="python -m pipeline run",
+            )
+        run_id = there[0].name if there else None
+    if as_of is None and (run_id is None or not (runs / run_id / "run.json").exists()):
+        as_of = now
+    return night.job_for(
+        run_id or night.cli_run_id(as_of or now),
+        as_of=as_of,
+        overrides=overrides,
+        config_path=given.config,
+        databases=databases,
+        now=now,
+        say=say,
+        force=given.force,
+    )
+
+
+def _as_of(text: str | None, settings: Settings, databases: Databases, now: datetime) -> datetime | None:
+    if text is None:
+        return None
+    if text == "now":
+        return now
+    if text == "last":
+        from pipeline.source import last_event_at
+
+        return night.just_after(last_event_at(databases.source(), settings.source))
+    return night.moment(text, settings.source.timezone)
+
+
+def _databases() -> Databases:
+    def url(database: str) -> Callable[[], str]:
+        from pipeline.databases import url_of
+
+        return lambda: url_of(database)
+
+    return Databases(url("source"), url("serving"))
+
+
+def load(given: argparse.Namespace) -> None:
+    """Fill the source database."""
+    from pipeline.databases import url_of
+    from pipeline.loading import load as fill
+
+    kept = ("command", "kind", "config")
+    options = {name: value for name, value in vars(given).items() if name not in kept}
+    settings = config.load(given.config)
+    fill(given.kind, url_of("source"), now=datetime.now(UTC), say=say, settings=settings, **options)
+
+
+def url(given: argparse.Namespace) -> None:
+    """The connection URL in use."""
+    from pipeline.databases import url_of
+
+    prefix = config.load(given.config).serving.role_prefix
+    print(url_of(given.database, given.role, prefix))
+
+
+def migrate(given: argparse.Namespace) -> None:
+    """Create or upgrade the serving schema."""
+    from pipeline.databases import url_of
+    from pipeline.serving import migrate as upgrade
+
+    settings = config.load(given.config)
+    upgrade(url_of("serving"), settings.serving, settings.ids, say=say, reset=given.reset_serving)
+
+
+def demo(_: argparse.Namespace) -> None:
+    """A night on real purchases under a local Airflow."""
+    from pipeline.demo import demo as play
+
+    play(say)
+
+
+def up(_: argparse.Namespace) -> None:
+    """Start the local Airflow and leave it running."""
+    from pipeline.local import up as start
+
+    start(say)
+
+
+def down(_: argparse.Namespace) -> None:
+    """Stop the local Airflow and the embedded database."""
+    from pipeline.local import down as stop
+
+    stop(say)
+
+
+def status(_: argparse.Namespace) -> None:
+    """What runs locally."""
+    from pipeline.local import status as told
+
+    say(told())
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "run": run,
+    "load": load,
+    "url": url,
+    "migrate": migrate,
+    "demo": demo,
+    "up": up,
+    "down": down,
+    "status": status,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""The words of the command line: `python -m pipeline ...` read into an argparse namespace."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeline import config
+from pipeline.stages import STAGES
+
+EPILOG = """stages, in order:
+""" + "\n".join(f"  {stage.name:18} {stage.summary}" for stage in STAGES)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and flag; `command` names the command."""
+    top = argparse.ArgumentParser(
+        prog="python -m pipeline",
+        description="Restocks a shop's recommendation shelves. The same stages as the DAG, without Airflow.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _run(commands)
+    _load(commands)
+    url = commands.add_parser("url", help="print the URL of a database, with its password")
+    url.add_argument("database", choices=("source", "serving"))
+    url.add_argument(
+        "--as",
+        dest="role",
+        choices=("owner", "publisher", "reader"),
+        default="owner",
+        help="login of the embedded server (default: owner, who may SET ROLE to the others)",
+    )
+    _config(url)
+    migrate = commands.add_parser("migrate", help="create or upgrade the serving schema")
+    _config(migrate)
+    migrate.add_argument(
+        "--reset-serving",
+        action="store_true",
+        help="drop every publication first: the way to other id types. Apps see nothing until the next night",
+    )
+    for name, text in (
+        ("demo", "a night on real purchases, under a local Airflow (make demo)"),
+        ("up", "start the local Airflow and print where its UI is (make up)"),
+        ("down", "stop the local Airflow and the embedded database (make down)"),
+        ("status", "what runs locally (make status)"),
+    ):
+        commands.add_parser(name, help=text)
+    return top
+
+
+def _config(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config", type=Path, default=config.CONFIG, metavar="FILE", help="settings (default: config.toml)"
+    )
+
+
+def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run the night, or one stage of it",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument(
+        "stage",
+        nargs="?",
+        metavar="STAGE",
+        choices=[stage.name for stage in STAGES],
+        help="one stage of the latest run (or of --run-id); without it, the whole night",
+    )
+    run.add_argument("--run-id", metavar="ID", help="the run to make or to go on with (default: cli__AS_OF)")
+    run.add_argument(
+        "--as-of",
+        metavar="now|last|TIME",
+        help="end of the window: now (default), last (just after the last event) or a time",
+    )
+    _config(run)
+    run.add_argument("--force", action="store_true", help="publish although the gate refuses; recorded")
+    run.add_argument("--dry-run", action="store_true", help="everything but publish")
+    for field in config.FORM:
+        schema = config.form_schema(field)
+        run.add_argument(
+            f"--{field.replace('_', '-')}",
+            dest=field,
+            type=int if schema["type"] == "integer" else str,
+            choices=schema.get("enum"),
+            metavar=None if "enum" in schema else "N",
+            help=schema["description"],
+        )
+
+
+def _load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    load = commands.add_parser("load", help="fill the source database with a shop's events")
+    kinds = load.add_subparsers(dest="kind", required=True, metavar="KIND")
+    complete = kinds.add_parser("complete-journey", help="a year of real grocery purchases")
+    rocket = kinds.add_parser("retailrocket", help="that dataset's events.csv")
+    rocket.add_argument("file", type=Path, metavar="FILE")
+    events = kinds.add_parser("events", help="your events as Parquet or CSV; dates are kept")
+    events.add_argument("file", type=Path, metavar="FILE")
+    events.add_argument("--items", type=Path, metavar="FILE", help="item_id, name, category, ...")
+    events.add_argument("--users", type=Path, metavar="FILE", help="user_id, segment")
+    synthetic = kinds.add_parser("synthetic", help="made-up views, carts and purchases of any number")
+    synthetic.add_argument("--events", type=int, required=True, metavar="N", help="how many")
+    synthetic.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed, the same events")
+    for kind in (complete, rocket, synthetic):
+        kind.add_argument(
+            "--keep-dates", action="store_true", help="do not shift all times so that the last is of today"
+        )
+    for kind in (complete, rocket, events, synthetic):
+        _config(kind)

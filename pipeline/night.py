@@ -1,0 +1,87 @@
+"""One night, whichever door it comes through: the job that Airflow's tasks and the command line share.
+
+The doors read clock and environment and pass them in; this module only puts together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pipeline import config
+from pipeline.config import Settings
+from pipeline.errors import SettingsError
+from pipeline.files import utc
+from pipeline.run import Databases, Job, RunFolder
+
+
+def job_for(
+    run_id: str,
+    *,
+    databases: Databases,
+    now: datetime,
+    say: Callable[[str], None],
+    as_of: datetime | None = None,
+    overrides: Mapping[str, object] | None = None,
+    config_path: Path = config.CONFIG,
+    force: bool = False,
+) -> Job:
+    """The job of run `run_id`: a new run when `as_of` is given, else one that exists.
+
+    An existing run keeps the as_of and the form fields it began with. Raises RunError when there is
+    no such run, or when it exists with another as_of or other form fields.
+    """
+    settings = config.load(config_path)
+    runs, ids = config.runs_folder(settings), settings.ids.model_dump()
+    if as_of is None:
+        folder = RunFolder.open(runs, run_id, ids)
+        if overrides:
+            folder = RunFolder.create(runs, run_id, folder.as_of, ids, {**folder.overrides, **overrides})
+    else:
+        settings = config.load(config_path, overrides)
+        folder = RunFolder.create(runs, run_id, as_of, ids, overrides or {})
+    settings = config.load(config_path, folder.overrides)
+    return Job(folder, settings, databases, utc(now), say, force)
+
+
+def changed(settings: Settings, form: Mapping[str, object]) -> dict[str, object]:
+    """The fields of `form` that ask for something else than `settings` says: what a run records."""
+    return {name: value for name, value in form.items() if value != config.form_value(settings, name)}
+
+
+def moment(text: str, zone: str = "UTC") -> datetime:
+    """An ISO 8601 date or time as UTC; without a zone of its own it is read in `zone`."""
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"as_of {text!r} is no time",
+            promised="now, last, or a time such as 2026-11-20 or 2026-11-20T06:00+01:00",
+            then="give --as-of another value",
+        ) from error
+    return utc(told if told.tzinfo else told.replace(tzinfo=ZoneInfo(zone)))
+
+
+def cli_run_id(as_of: datetime) -> str:
+    """`cli__20261120T060000Z`, with the microseconds where there are any."""
+    at = as_of.astimezone(UTC)
+    return f"cli__{at:%Y%m%dT%H%M%S}{f'.{at.microsecond:06}' if at.microsecond else ''}Z"
+
+
+def check_form(given: Mapping[str, object], known: Mapping[str, object]) -> None:
+    """Refuse a form (an Airflow run's conf) with fields that nobody reads."""
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise SettingsError(
+            "the form has fields that do not exist",
+            found=", ".join(unknown),
+            promised=", ".join(known),
+            then="trigger again without them",
+        )
+
+
+def just_after(last_event_at: datetime) -> datetime:
+    """The first moment after the last event: a window that ends there holds it."""
+    return utc(last_event_at) + timedelta(microseconds=1)
