@@ -102,12 +102,14 @@ class AlsFactors:
         self, columns: NDArray[np.int64], n: int, hidden: NDArray[np.int64] | None = None
     ) -> TopN:
         """The `n` items nearest to each of the items `columns` by cosine, never the item itself."""
-        width = min(n + 1, len(self.item_ids))
-        with threadpool_limits(1, "blas"):
-            items, scores = self._model().similar_items(columns, N=width, filter_items=_or_none(hidden))
-        scores = np.where(items == columns[:, None], SENTINEL, scores)
-        top = _sorted(TopN.empty(len(columns), n + 1), items, scores)
-        return TopN(top.items[:, :n], top.scores[:, :n])
+        length = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
+        unit = self.item_factors / np.where(length > 0, length, np.float32(1.0))
+        of_items = AlsFactors(unit, unit, self.item_ids, self.item_ids, self.threads)
+        top = of_items.top_n(columns, n + 1, None, hidden)
+        scores = np.where(top.items == columns[:, None], SENTINEL, top.scores)
+        scores[top.items == NOTHING] = SENTINEL
+        others = _sorted(TopN.empty(len(columns), n + 1), top.items, scores)
+        return TopN(others.items[:, :n], others.scores[:, :n])
 
     def save(self, path: Path) -> None:
         """Write factors and ids as npz, nothing pickled; the same factors give the same bytes."""

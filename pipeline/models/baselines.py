@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from implicit.nearest_neighbours import CosineRecommender
+from implicit.nearest_neighbours import all_pairs_knn
 from numpy.typing import NDArray
 
 from pipeline.history import History
@@ -52,9 +52,10 @@ class ItemNeighbours:
     def fit(self, history: History) -> Ranker:
         bought = history.purchases()
         bought.data[:] = 1.0
-        model = CosineRecommender(K=self.neighbours + 1, num_threads=self.threads)
-        model.fit(bought, show_progress=False)
-        similarity = sp.csr_matrix(model.similarity, dtype=np.float32)
+        length = np.sqrt(np.asarray(bought.sum(axis=0)).ravel())
+        unit = sp.csr_matrix(bought @ sp.diags_array(1.0 / np.maximum(length, 1.0)), dtype=np.float64)
+        nearest = all_pairs_knn(unit, self.neighbours + 1, self.threads, show_progress=False)
+        similarity = sp.csr_matrix(nearest.tocsr(), dtype=np.float32)
         similarity.setdiag(0.0)
         similarity.eliminate_zeros()
         return _Neighbours(bought, similarity)

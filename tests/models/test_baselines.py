@@ -1,0 +1,65 @@
+"""The rules, on a shop of three users and four items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from pipeline.config import Filter, Run
+from pipeline.history import History, opened
+from pipeline.models.baselines import ItemNeighbours, OwnMostBought, Popular
+from pipeline.models.top_n import NOTHING, Model
+from pipeline.run import RunFolder
+from tests.shelf import day, events
+
+ALL = np.array([0, 1, 2])
+
+
+@pytest.fixture
+def history(run_folder: Callable[..., RunFolder]) -> Iterator[History]:
+    """Columns 0 to 3 are items 10, 11, 12, 13. Item 10 was bought most, but long ago; 13 was only seen."""
+    folder = run_folder()
+    folder.write(
+        "purchaser_events",
+        events(
+            (1, 10, 0), (1, 10, 1), (1, 11, 59),
+            (2, 10, 0), (2, 12, 60), (2, 12, 60.1),
+            (3, 11, 60), (3, 13, 60, "view"),
+        ),
+    )  # fmt: skip
+    with opened([folder.file("purchaser_events")], day(61), Filter(), Run(), folder.scratch()) as made:
+        yield made
+
+
+def lists(model: Model, history: History, n: int = 3, *, new_only: bool = False) -> list[list[int]]:
+    top = model.fit(history).top_n(ALL, n, history.purchases() if new_only else None)
+    assert ((top.items == NOTHING) <= (top.scores == 0)).all()
+    return top.items.tolist()
+
+
+def test_popular_is_the_same_for_everybody_and_never_holds_what_nobody_bought(history: History) -> None:
+    assert lists(Popular(), history, 4) == [[0, 1, 2, -1]] * 3
+
+
+def test_recently_popular_forgets(history: History) -> None:
+    assert lists(Popular(half_life_days=7), history) == [[2, 1, 0]] * 3
+
+
+def test_popular_without_what_the_user_bought_closes_up(history: History) -> None:
+    assert lists(Popular(), history, 2, new_only=True) == [[2, -1], [1, -1], [0, 2]]
+
+
+def test_own_most_bought_prefers_the_recent_and_is_empty_for_new_items(history: History) -> None:
+    assert lists(OwnMostBought(1000.0), history, 2) == [[0, 1], [2, 0], [1, -1]]
+    assert lists(OwnMostBought(5.0), history, 2) == [[1, 0], [2, 0], [1, -1]]
+    assert lists(OwnMostBought(5.0), history, 2, new_only=True) == [[-1, -1]] * 3
+
+
+def test_item_neighbours_by_hand(history: History) -> None:
+    """cos(10, 11) = 1 / 2, cos(10, 12) = 1 / sqrt 2, cos(11, 12) = 0: 3 bought 11 only, so gets 10."""
+    ranker = ItemNeighbours(threads=1).fit(history)
+    top = ranker.top_n(ALL, 2, history.purchases())
+    assert top.items.tolist() == [[2, -1], [1, -1], [0, -1]]
+    assert top.scores[:, 0].tolist() == pytest.approx([2**-0.5, 0.5, 0.5], abs=1e-5)

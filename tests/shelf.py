@@ -1,0 +1,60 @@
+"""Small shops that can be checked by eye, and run folders that begin in the middle."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.contract import DATASETS, DOCUMENTS, TIME
+from pipeline.files import fingerprint, write_json
+from pipeline.run import RunFolder
+
+DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def day(number: float) -> datetime:
+    """Noon of a day of the small shops."""
+    return DAY_0 + timedelta(days=number, hours=12)
+
+
+def events(*rows: tuple[Any, ...]) -> pa.Table:
+    """Rows `(user, item, day[, type[, order[, quantity]]])`; a purchase of 1 without an order unless told."""
+    full = [(*row, *("purchase", None, 1.0)[len(row) - 3 :]) for row in rows]
+    users, items, days, kinds, orders, quantities = (
+        zip(*full, strict=True) if full else ([], [], [], [], [], [])
+    )
+    return pa.table(
+        {
+            "user_id": pa.array(users, pa.int64()),
+            "item_id": pa.array(items, pa.int64()),
+            "event_type": pa.array(kinds, pa.string()),
+            "occurred_at": pa.array([day(d) for d in days], TIME),
+            "order_id": pa.array(orders, pa.string()),
+            "quantity": pa.array(quantities, pa.float64()),
+        }
+    )
+
+
+def give(folder: RunFolder, **parts: Any) -> None:
+    """Put datasets (tables) and documents (dicts) into a run as if their stages had finished."""
+    files: dict[str, dict[str, Any]] = {}
+    for name, content in parts.items():
+        if name in DATASETS:
+            stage = DATASETS[name].stage
+            folder.write(name, content)
+        else:
+            stage = DOCUMENTS[name]
+            folder.write_document(name, content)
+        files.setdefault(stage, {})[folder.file(name).name] = fingerprint(folder.file(name))
+    for stage, written in files.items():
+        already = folder.receipt(stage).get("files", {})
+        write_json(
+            folder.path / "receipts" / f"{stage}.json", {"stage": stage, "files": {**already, **written}}
+        )
+
+
+def pairs(table: pa.Table, *columns: str) -> list[tuple[Any, ...]]:
+    """The rows of `columns`, as tuples."""
+    return [tuple(row[name] for name in columns) for row in table.to_pylist()]

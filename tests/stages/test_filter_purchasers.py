@@ -1,0 +1,84 @@
+"""Who is kept, and the data that cannot carry a night."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.run import Job, run_stage
+from tests.shelf import events, give, pairs
+
+USERS = pa.table({"user_id": pa.array([1, 2]), "segment": pa.array(["new", None])})
+
+
+def kept(job: Job) -> list[tuple[object, ...]]:
+    run_stage("filter_purchasers", job)
+    return pairs(job.folder.table("purchaser_events"), "user_id", "item_id", "event_type")
+
+
+def test_every_event_of_each_user_who_bought(job: Callable[..., Job]) -> None:
+    night = job()
+    shop = events((2, 5, 1), (1, 7, 0, "view"), (1, 5, 2), (3, 5, 0, "view"), (3, 5, 1, "cart"))
+    give(night.folder, events=shop, validation={})
+    assert kept(night) == [(1, 7, "view"), (1, 5, "purchase"), (2, 5, "purchase")]
+    counts = night.folder.receipt("filter_purchasers")["counts"]
+    assert (counts["rows_in"], counts["rows_out"], counts["n_users"], counts["n_browsers"]) == (5, 3, 2, 1)
+
+
+def test_exact_duplicates_count_once_but_another_order_is_another_purchase(job: Callable[..., Job]) -> None:
+    night = job()
+    twice = [(1, 5, 0, "purchase", "a"), (1, 5, 0, "purchase", "a"), (1, 5, 0, "purchase", "b"), (2, 6, 0)]
+    give(night.folder, events=events(*twice), validation={})
+    assert len(kept(night)) == 3
+
+
+def test_a_return_is_no_purchase(job: Callable[..., Job]) -> None:
+    """3 only brought things back: no buyer. A missing quantity is 1."""
+    night = job()
+    rows = [
+        (1, 5, 0),
+        (1, 6, 0, "purchase", None, -1.0),
+        (2, 6, 0, "purchase", None, None),
+        (3, 5, 0, "purchase", None, 0.0),
+    ]
+    give(night.folder, events=events(*rows), validation={})
+    assert kept(night) == [(1, 5, "purchase"), (2, 6, "purchase")]
+    assert night.folder.receipt("filter_purchasers")["counts"]["n_returns"] == 2
+
+
+def test_users_whom_the_shop_does_not_know_leave_training(job: Callable[..., Job]) -> None:
+    night = job()
+    give(night.folder, events=events((1, 5, 0), (2, 6, 0), (3, 5, 0)), users=USERS, validation={})
+    assert {user for user, *_ in kept(night)} == {1, 2}
+    assert night.folder.receipt("filter_purchasers")["counts"]["n_unknown_users"] == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([(1, 5, 0, "view"), (2, 6, 0, "cart")], "nobody bought"),
+        ([(1, 5, 0, "purchase", None, 0.0)], "nobody bought"),
+        ([(1, 5, 0), (1, 6, 1), (2, 7, 0, "view")], "only one buyer"),
+        ([(1, 5, 0), (2, 5, 1)], "only one item"),
+    ],
+)
+def test_too_little_to_learn_from(job: Callable[..., Job], rows: list[tuple[object, ...]], told: str) -> None:
+    night = job()
+    give(night.folder, events=events(*rows), validation={})
+    with pytest.raises(DataError, match=told) as caught:
+        run_stage("filter_purchasers", night)
+    assert caught.value.found
+    assert caught.value.then
+    assert not night.folder.receipt("filter_purchasers")
+
+
+def test_twice_on_the_same_input_is_the_same_bytes(job: Callable[..., Job]) -> None:
+    night = job()
+    give(night.folder, events=events(*((u % 7, u % 11, u % 13) for u in range(300))), validation={})
+    run_stage("filter_purchasers", night)
+    first = night.folder.file("purchaser_events").read_bytes()
+    run_stage("filter_purchasers", night)
+    assert night.folder.file("purchaser_events").read_bytes() == first

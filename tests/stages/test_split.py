@@ -1,0 +1,111 @@
+"""What is held out, in each of the three ways."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from pipeline.config import Settings
+from pipeline.errors import DataError
+from pipeline.run import Job, run_stage
+from pipeline.stages.split import cuts
+from tests.shelf import day, events, give, pairs
+
+PARTS = ("train", "validation_set", "test")
+
+
+def parts(night: Job, *rows: tuple[object, ...]) -> dict[str, list[tuple[object, ...]]]:
+    give(night.folder, purchaser_events=events(*rows))
+    run_stage("split", night)
+    return {part: pairs(night.folder.table(part), "user_id", "item_id") for part in PARTS}
+
+
+def test_every_cut_is_half_open(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> None:
+    """An event exactly at a cut belongs to the later part."""
+    night = job(as_of=day(100), settings=make_settings(split={"test_days": 10}))
+    found = parts(night, (1, 5, 0), (1, 6, 79.9), (1, 7, 80), (1, 8, 89.9), (1, 9, 90), (2, 5, 99))
+    assert found == {"train": [(1, 5), (1, 6)], "validation_set": [(1, 7), (1, 8)], "test": [(1, 9), (2, 5)]}
+    told = night.folder.document("split")
+    assert told["validation_from"] == day(80).isoformat()
+    assert told["test_from"] == day(90).isoformat()
+
+
+def test_a_short_history_is_cut_into_thirds_and_says_so(job: Callable[..., Job], said: list[str]) -> None:
+    night = job(as_of=day(30))
+    found = parts(night, (1, 5, 0), (1, 6, 9), (1, 7, 10), (1, 8, 25))
+    assert found == {"train": [(1, 5), (1, 6)], "validation_set": [(1, 7)], "test": [(1, 8)]}
+    assert any("less than 3 x 14 days" in line and "10.0 days" in line for line in said)
+
+
+def test_a_history_of_three_times_test_days_is_not_shortened() -> None:
+    assert not cuts(day(0), day(42), 14).is_shortened
+    assert cuts(day(0), day(42) - timedelta(seconds=1), 14).is_shortened
+
+
+def test_random_loses_no_row_and_depends_on_the_seed_alone(
+    job: Callable[..., Job], make_settings: Callable[..., Settings]
+) -> None:
+    rows = [(n % 10, n % 17, n / 10) for n in range(400)]
+    found = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        how = make_settings(
+            split={"method": "random", "test_share": 0.2}, run={"seed": seed, "repeat_purchases": "allow"}
+        )
+        found[name] = parts(job(run_id=name, settings=how), *rows)
+    whole = Counter((u, i) for u, i, _ in rows)
+    assert sum((Counter(part) for part in found["a"].values()), Counter()) == whole
+    assert [len(found["a"][part]) for part in PARTS] == [240, 80, 80]
+    assert found["a"] == found["b"] != found["c"]
+
+
+def test_last_purchase_holds_out_each_users_last_order(
+    job: Callable[..., Job], make_settings: Callable[..., Settings]
+) -> None:
+    """Order "c" has two lines minutes apart; the view after it cannot teach. 2 has one order: all is test."""
+    how = make_settings(split={"method": "last_purchase"})
+    night = job(settings=how)
+    found = parts(
+        night,
+        (1, 5, 0, "purchase", "a"),
+        (1, 6, 5, "purchase", "b"),
+        (1, 9, 6, "view"),
+        (1, 7, 10, "purchase", "c"),
+        (1, 8, 10.01, "purchase", "c"),
+        (1, 9, 11, "view"),
+        (2, 5, 3),
+        (2, 6, 2, "view"),
+    )
+    assert found == {
+        "train": [(1, 5), (2, 6)],
+        "validation_set": [(1, 6), (1, 9)],
+        "test": [(1, 7), (1, 8), (1, 9), (2, 5)],
+    }
+
+
+def test_last_purchase_without_order_ids_takes_the_last_moment(
+    job: Callable[..., Job], make_settings: Callable[..., Settings]
+) -> None:
+    night = job(settings=make_settings(split={"method": "last_purchase"}))
+    found = parts(night, (1, 5, 0), (1, 6, 1), (1, 7, 2), (1, 8, 2))
+    assert found == {"train": [(1, 5)], "validation_set": [(1, 6)], "test": [(1, 7), (1, 8)]}
+
+
+@pytest.mark.parametrize(
+    ("mode", "rows"),
+    [
+        ("exclude", [(1, 5, 0), (2, 6, 0), (1, 5, 99)]),  # bought again, nothing new
+        ("exclude", [(1, 5, 0), (2, 6, 0)]),  # nothing bought after the cut
+        ("allow", [(1, 5, 0), (2, 6, 99)]),  # nobody on both sides
+    ],
+)
+def test_nobody_measurable_is_refused(
+    job: Callable[..., Job], make_settings: Callable[..., Settings], mode: str, rows: list[tuple[object, ...]]
+) -> None:
+    night = job(as_of=day(100), settings=make_settings(run={"repeat_purchases": mode}))
+    with pytest.raises(DataError, match="nobody can be measured") as caught:
+        parts(night, *rows)
+    assert caught.value.then
+    assert not night.folder.receipt("split")
