@@ -1,0 +1,113 @@
+"""Settings: what is unknown, of a wrong type or out of range is refused by name, all at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pipeline import config
+from pipeline.config import FORM, Settings
+from pipeline.errors import SettingsError
+
+WHOLE = config.CONFIG.read_text(encoding="utf-8")
+
+
+def changed(tmp_path: Path, *lines: tuple[str, str]) -> Path:
+    """config.toml with whole lines (found by their beginning) replaced."""
+    text = WHOLE
+    for begins, instead in lines:
+        text, found = re.subn(rf"(?m)^{re.escape(begins)}.*$", instead, text, count=1)
+        assert found == 1, begins
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_config_toml_holds_every_setting_with_its_default_and_a_comment() -> None:
+    values = tomllib.loads(WHOLE)
+    defaults = Settings().model_dump(by_alias=True, mode="json")
+    assert {s: set(v) for s, v in values.items()} == {s: set(v) for s, v in defaults.items()}
+    assert values == defaults
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").touch()
+    assert config.load(tmp_path / "config.toml") == Settings() == config.load()
+
+
+@pytest.mark.parametrize(
+    ("begins", "instead", "told"),
+    [
+        ("seed = 0", "sede = 0", "run.sede: unknown setting"),
+        ("window_days", 'window_days = "365"', "run.window_days = '365'"),
+        ("window_days", "window_days = 0", "run.window_days = 0"),
+        ("window_days", "window_days = 365.5", "run.window_days = 365.5"),
+        ("repeat_purchases", 'repeat_purchases = "some"', "run.repeat_purchases = 'some'"),
+        ("user =", 'user = "number"', "ids.user = 'number'"),
+        (
+            'timezone = "UTC"                 # zone',
+            'timezone = "Mars/Base"',
+            "source.timezone = 'Mars/Base'",
+        ),
+        ("factors = [16, 160]", "factors = [160, 16]", "tune"),
+        ("factors = [16, 160]", "factors = [16]", "tune.factors"),
+        ("half_life_days = 60.0", "half_life_days = nan", "weights.half_life_days"),
+        ("schema =", 'schema = "serving; drop schema public"', "serving.schema"),
+        ("role_prefix =", 'role_prefix = "a\\"b"', "serving.role_prefix"),
+        ("[split]", "[splits]", "splits: unknown setting"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(tmp_path: Path, begins: str, instead: str, told: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        config.load(changed(tmp_path, (begins, instead)))
+    assert told in caught.value.found
+    assert str(tmp_path / "config.toml") in caught.value.then
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"3 setting\(s\)") as caught:
+        config.load(
+            changed(tmp_path, ("seed", "seed = -1"), ("threads", "thread = 1"), ("trials", "trials = 0"))
+        )
+    assert all(name in caught.value.found for name in ("run.seed", "run.thread", "tune.trials"))
+
+
+@pytest.mark.parametrize("text", ["[run\n", "window_days = \x00", "run = 3"])
+def test_a_file_that_is_no_settings_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError):
+        config.load(tmp_path / "config.toml")
+
+
+def test_a_missing_file_names_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no settings file"):
+        config.load(tmp_path / "nothing.toml")
+
+
+def test_the_form_wins_for_one_run_and_is_checked_like_the_file() -> None:
+    assert config.load(overrides={"window_days": 30, "tune": "never"}).run.window_days == 30
+    with pytest.raises(SettingsError, match="setting"):
+        config.load(overrides={"window_days": -1})
+    with pytest.raises(SettingsError, match="unknown form field `windows`"):
+        config.load(overrides={"windows": 1})
+
+
+def test_every_form_field_is_a_setting() -> None:
+    for section, name in FORM.values():
+        assert name in type(getattr(Settings(), section)).model_fields
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        config.load().run.seed = 1  # type: ignore[misc]
+
+
+def test_the_environment_moves_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NIGHTSHELF_HOME", str(tmp_path))
+    assert config.runs_folder(config.load()) == tmp_path / "runs"
+    monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", "sqlite://")
+    assert config.configured_url("source") == "sqlite://"
+    assert config.configured_url("serving") is None
