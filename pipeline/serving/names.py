@@ -1,0 +1,61 @@
+"""The names of a shop's serving schema, composed and quoted by psycopg; never formatted as text."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import cache
+
+from psycopg import sql
+
+from pipeline.config import ROOT, Ids, Serving
+
+FOLDER = ROOT / "sql" / "serving"
+COLUMN_TYPES = {"integer": "bigint", "text": "text", "uuid": "uuid"}
+LOCK_SPACE = 0x6E736866
+
+
+@dataclass(frozen=True)
+class Names:
+    """Schemas and roles of one shop.
+
+    schema:  where apps read
+    storage: what lies under it; only the publisher writes there, and no reader sees it
+    """
+
+    schema: str
+    storage: str
+    owner: str
+    publisher: str
+    reader: str
+
+    @classmethod
+    def of(cls, serving: Serving) -> Names:
+        """From `[serving]`."""
+        roles = (f"{serving.role_prefix}_{role}" for role in ("owner", "publisher", "reader"))
+        return cls(serving.schema_name, f"{serving.schema_name}_storage", *roles)
+
+    @property
+    def lock_key(self) -> int:
+        """Second half of the publisher's advisory lock; the first is LOCK_SPACE."""
+        return zlib.crc32(self.schema.encode()) & 0x7FFFFFFF
+
+    def compose(self, text: str, ids: Ids | None = None) -> sql.Composed:
+        """`text` with `{schema}`, `{storage}`, `{owner}`, `{publisher}`, `{reader}` put in, quoted.
+
+        With `ids` also `{user_id_type}` and `{item_id_type}`.
+        """
+        parts: dict[str, sql.Composable] = {
+            name: sql.Identifier(getattr(self, name))
+            for name in ("schema", "storage", "owner", "publisher", "reader")
+        }
+        if ids is not None:
+            parts["user_id_type"] = sql.SQL(COLUMN_TYPES[ids.user])  # type: ignore[arg-type]
+            parts["item_id_type"] = sql.SQL(COLUMN_TYPES[ids.item])  # type: ignore[arg-type]
+        return sql.SQL(text).format(**parts)  # type: ignore[arg-type]
+
+
+@cache
+def text_of(name: str) -> str:
+    """The text of `sql/serving/<name>.sql`."""
+    return (FOLDER / f"{name}.sql").read_text(encoding="utf-8")

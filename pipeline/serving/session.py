@@ -1,0 +1,170 @@
+"""A session with the serving database: short transactions as the publisher, under one advisory lock.
+
+Everything is set inside the transaction (role, timeouts, name, lock), so that a pooler that hands
+every transaction another server connection does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+from psycopg.rows import DictRow, dict_row
+
+from pipeline.config import Settings
+from pipeline.databases import psycopg_connect, reaching, scrub
+from pipeline.errors import DiskFull, PublisherBusy, ServingError
+from pipeline.serving.names import LOCK_SPACE, Names, text_of
+
+MIGRATE = "run `python -m pipeline migrate` as the owner"
+
+
+class Session:
+    """One connection to the serving database and the shop's names in it.
+
+    db:    in autocommit; statements run inside `transaction()`
+    doing: what the session calls itself in pg_stat_activity, e.g. `nightshelf publish night`
+    """
+
+    def __init__(self, db: psycopg.Connection[DictRow], settings: Settings, doing: str) -> None:
+        self.db, self.settings, self.doing = db, settings, doing
+        self.names = Names.of(settings.serving)
+
+    @contextmanager
+    def transaction(self, *, as_publisher: bool = True) -> Iterator[None]:
+        """A transaction with the shop's timeouts, as the publisher or as the login itself.
+
+        Raises ServingError when the login may not act as the publisher.
+        """
+        serving = self.settings.serving
+        with self.db.transaction():
+            self.db.execute(
+                "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),"
+                " set_config('application_name', %s, true), set_config('search_path', 'pg_catalog', true)",
+                [str(serving.lock_timeout_ms), str(serving.statement_timeout_ms), self.doing[:63]],
+            )
+            if as_publisher:
+                self._act_as_publisher()
+            yield
+
+    def run(self, name: str, values: Mapping[str, Any] | None = None) -> psycopg.Cursor[DictRow]:
+        """Execute `sql/serving/<name>.sql` with its values bound."""
+        return self.db.execute(self.names.compose(text_of(name)), values)
+
+    def one(self, name: str, values: Mapping[str, Any] | None = None) -> DictRow | None:
+        """The first row of `sql/serving/<name>.sql`."""
+        return self.run(name, values).fetchone()
+
+    def lock(self, *, wait: bool) -> None:
+        """Take the publishers' lock until the transaction ends.
+
+        wait: up to lock_timeout. Raises PublisherBusy, naming the holder, when another has it.
+        """
+        key = {"space": LOCK_SPACE, "key": self.names.lock_key}
+        if wait:
+            try:
+                with self.db.transaction():
+                    self.db.execute("SELECT pg_advisory_xact_lock(%(space)s, %(key)s)", key)
+            except pg.LockNotAvailable:
+                raise busy(self.holder()) from None
+            return
+        free = self.db.execute("SELECT pg_try_advisory_xact_lock(%(space)s, %(key)s) AS free", key)
+        if not free.fetchone()["free"]:  # type: ignore[index]
+            raise busy(self.holder())
+
+    def holder(self) -> str:
+        """Who holds the publishers' lock, for a person."""
+        found = self.one("lock_holder", {"space": LOCK_SPACE, "key": self.names.lock_key})
+        if found is None:
+            return "another session, gone by now"
+        since = f" since {found['since'].isoformat(timespec='seconds')}" if found["since"] else ""
+        return f"process {found['pid']} ({found['application_name'] or 'no name'}){since}"
+
+    def has_table(self, schema: str, name: str) -> bool:
+        """Whether a table or view is there; needs no rights on it."""
+        there = self.db.execute(
+            "SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+            " WHERE nspname = %s AND relname = %s",
+            [schema, name],
+        )
+        return there.fetchone() is not None
+
+    def _act_as_publisher(self) -> None:
+        try:
+            self.db.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.names.publisher)))
+        except (pg.InsufficientPrivilege, pg.InvalidParameterValue, pg.UndefinedObject) as error:
+            login = self.db.info.user
+            raise ServingError(
+                f"the login `{login}` may not act as `{self.names.publisher}`",
+                found=error.diag.message_primary or "",
+                promised="a login that is the publisher or a member of it",
+                then=f"{MIGRATE}, then GRANT {self.names.publisher} TO {login}",
+            ) from None
+
+
+@contextmanager
+def session(url: str, settings: Settings, doing: str) -> Iterator[Session]:
+    """Connect; whatever the server then refuses is told as a NightshelfError, without the password."""
+    with told(url), psycopg_connect(url, autocommit=True, row_factory=dict_row, prepare_threshold=None) as db:
+        db.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        yield Session(db, settings, doing)
+
+
+@contextmanager
+def told(url: str) -> Iterator[None]:
+    """Turn what the serving database raises into a NightshelfError."""
+    try:
+        with reaching(url, "serving"):
+            yield
+    except pg.LockNotAvailable as error:
+        raise busy(_words(error, url)) from None
+    except (pg.DeadlockDetected, pg.SerializationFailure) as error:
+        raise busy(_words(error, url)) from None
+    except pg.DiskFull as error:
+        raise DiskFull(
+            "no room on the volume of the serving database",
+            found=_words(error, url),
+            promised="the live publication is untouched",
+            then="make room there, then publish again",
+        ) from None
+    except pg.QueryCanceled as error:
+        raise ServingError(
+            "a statement in the serving database was cancelled",
+            found=_words(error, url),
+            promised="less than statement_timeout_ms in config.toml",
+            then="raise statement_timeout_ms under [serving], or free the server",
+        ) from None
+    except pg.InsufficientPrivilege as error:
+        raise ServingError(
+            "the login lacks a right in the serving database",
+            found=_words(error, url),
+            then=f"{MIGRATE} (it needs CREATEROLE, and CREATE on the database)",
+        ) from None
+    except psycopg.Error as error:
+        raise ServingError(
+            "the serving database refuses a statement", found=_words(error, url), then=MIGRATE
+        ) from None
+
+
+def busy(holder: str) -> PublisherBusy:
+    """The error of a publisher that finds another at work."""
+    return PublisherBusy(
+        "another publisher is at work on this serving schema",
+        found=holder,
+        promised="one at a time; nothing was changed",
+        then="publish again when it has ended",
+    )
+
+
+def _words(error: psycopg.Error, url: str) -> str:
+    diag = error.diag
+    told = [diag.message_primary or str(error)]
+    if isinstance(error, pg.UniqueViolation) and diag.message_detail:
+        told.append(diag.message_detail)
+    if isinstance(error, pg.DataError) and diag.context:
+        told.append(diag.context)
+    return scrub(" ".join(" ".join(told).split())[:400], url)

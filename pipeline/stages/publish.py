@@ -1,0 +1,51 @@
+"""Put the lists live in one short transaction, or record the refusal and fail with its reasons."""
+
+from __future__ import annotations
+
+import pyarrow.compute as pc
+
+from pipeline.errors import Refused
+from pipeline.run import Counts, Job
+from pipeline.serving import About, publish, refuse
+
+MODEL = "als"
+
+
+def run(job: Job) -> Counts:
+    """Lists, `metrics`, `best_params`, `decision` -> the serving schema, `publication`.
+
+    Raises Refused, with the gate's reasons, once the refusal is recorded.
+    """
+    folder, settings, url = job.folder, job.settings, job.databases.serving()
+    decision = folder.document("decision")
+    about = About(_precision_at_3(job), folder.document("best_params"), decision)
+    if not decision["publish"]:
+        refuse(url, settings, folder, about, say=job.say)
+        raise Refused(
+            f"run {folder.run_id} is not published; the live publication stays",
+            found="; ".join(decision["reasons"]),
+            promised="lists that pass every rule of the gate",
+            then="mend what the reasons name and run again, or publish all the same with --force",
+        )
+    force = job.force or bool(decision["forced"])
+    made = publish(url, settings, folder, about, say=job.say, force=force)
+    folder.write_document("publication", vars(made))
+    return {
+        "version": made.version or 0,
+        "is_live": str(made.is_live).lower(),
+        "n_users": made.n_users,
+        "n_items": made.n_items,
+        "n_recommendations": made.n_recommendations,
+    }
+
+
+def _precision_at_3(job: Job) -> float | None:
+    """Of the model, in the mode the lists are of; None when nobody could be measured in it."""
+    metrics = job.folder.table("metrics")
+    row = metrics.filter(
+        pc.and_(
+            pc.equal(metrics["model"], MODEL),
+            pc.equal(metrics["repeat_purchases"], job.settings.run.repeat_purchases),
+        )
+    )
+    return float(row["precision_at_3"][0].as_py()) if row.num_rows else None

@@ -1,0 +1,2 @@
+-- The note of one attempt.
+SELECT version FROM {storage}.attempt WHERE version = %(version)s;

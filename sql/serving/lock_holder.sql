@@ -1,0 +1,17 @@
+-- Who holds the publisher's lock: the process, what it calls itself, and since when it has been at work.
+SELECT
+    locks.pid,
+    activity.application_name,
+    coalesce(
+        (SELECT attempt.started_at FROM {storage}.attempt WHERE attempt.pid = locks.pid ORDER BY 1 DESC LIMIT 1),
+        activity.xact_start
+    ) AS since
+FROM pg_catalog.pg_locks AS locks
+LEFT JOIN pg_catalog.pg_stat_activity AS activity USING (pid)
+WHERE locks.locktype = 'advisory'
+    AND locks.granted
+    AND locks.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+    AND locks.classid::bigint = %(space)s
+    AND locks.objid::bigint = %(key)s
+    AND locks.objsubid = 2
+    AND locks.pid <> pg_catalog.pg_backend_pid();

@@ -1,0 +1,9 @@
+-- Delete the lists of some versions, and what was noted of the attempts to load them.
+WITH
+user_lists AS (DELETE FROM {storage}.user_lists WHERE version = ANY (%(versions)s)),
+popular_lists AS (DELETE FROM {storage}.popular_lists WHERE version = ANY (%(versions)s)),
+similar_lists AS (DELETE FROM {storage}.similar_lists WHERE version = ANY (%(versions)s)),
+dropped AS (
+    UPDATE {storage}.publication SET dropped_at = now() WHERE version = ANY (%(versions)s)
+)
+DELETE FROM {storage}.attempt WHERE version = ANY (%(versions)s);
