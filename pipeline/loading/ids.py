@@ -1,0 +1,52 @@
+"""Which type a shop's ids have: numbers only if every one survives the round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from pipeline.config import Ids, IdType
+
+INTEGER = "0|-?[1-9][0-9]{0,18}"
+UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+def of_texts(db: duckdb.DuckDBPyConnection, source: str, column: str) -> set[IdType]:
+    """Types that every text in `column` of the SQL relation `source` allows, nulls left out.
+
+    `00123`, `1.0` and 20 digits are text. No value at all: every type.
+    """
+    [(is_integer, is_uuid)] = db.execute(
+        f"""
+        SELECT coalesce(
+                   bool_and(regexp_full_match(id, '{INTEGER}') AND try_cast(id AS BIGINT) IS NOT NULL), true
+               ),
+               coalesce(bool_and(regexp_full_match(id, '{UUID}')), true)
+        FROM (SELECT CAST({column} AS VARCHAR) AS id FROM {source}) WHERE id IS NOT NULL
+        """
+    ).fetchall()
+    allowed: set[IdType] = {"text"}
+    if is_integer:
+        allowed.add("integer")
+    if is_uuid:
+        allowed.add("uuid")
+    return allowed
+
+
+def common(allowed: Sequence[set[IdType]], wanted: IdType) -> IdType:
+    """The strictest type that every file allows; `wanted` where there are no ids at all."""
+    shared = set.intersection(*allowed)
+    if len(shared) == 3:
+        return wanted
+    return "integer" if "integer" in shared else "uuid" if "uuid" in shared else "text"
+
+
+def complaint(found_user: IdType, found_item: IdType, ids: Ids) -> str:
+    """What to write in config.toml when the shop's ids are of other types than it says; else empty."""
+    if (found_user, found_item) == (ids.user, ids.item):
+        return ""
+    return (
+        "the ids of this shop are of other types than config.toml says; write there, before the night:\n"
+        f'  [ids]\n  user = "{found_user}"\n  item = "{found_item}"'
+    )

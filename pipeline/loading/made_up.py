@@ -1,0 +1,137 @@
+"""The people and products of a made-up shop: who likes what, and when a product is liked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+DAYS = 365
+N_REPEATS = 2
+CATEGORIES = (
+    *("Tea", "Coffee", "Bread", "Cheese", "Fruit", "Vegetables", "Pasta", "Rice"),
+    *("Sweets", "Juice", "Wine", "Fish", "Spices", "Nuts", "Oil", "Honey"),
+    *("Soap", "Candles", "Paper", "Garden", "Toys", "Books", "Games", "Music"),
+)
+SEGMENTS = np.array(["families", "students", "gardeners", "seniors"])
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Integers = np.ndarray[Any, np.dtype[np.int64]]
+Booleans = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that does not change from day to day; rows of products lie cluster by cluster.
+
+    cluster_starts: first product row of each cluster, and the end of the last: [n_clusters + 1]
+    product_ids, appeal, born, rise, half_life, phase: by product row; half_life 0: it never fades
+    joined, activity, is_buyer: by customer row, in the order of joining
+    tastes:  [n_customers, 2] clusters, the stronger taste first
+    repeat_customer, repeat_product, period, offset: one row for each product that a buyer comes back for
+    """
+
+    seed: int
+    cluster_starts: Integers
+    product_ids: Integers
+    appeal: Floats
+    born: Floats
+    rise: Floats
+    half_life: Floats
+    phase: Floats
+    joined: Integers
+    activity: Floats
+    is_buyer: Booleans
+    tastes: Integers
+    repeat_customer: Integers
+    repeat_product: Integers
+    period: Integers
+    offset: Integers
+
+    @classmethod
+    def make(cls, n_events: int, seed: int) -> World:
+        """A shop of a size that `n_events` fit: 40 a customer, 500 a product."""
+        rng = np.random.default_rng([seed, 0])
+        n_products = int(np.clip(n_events // 500, 40, 200_000))
+        n_customers = max(20, n_events // 40)
+        n_clusters = int(np.clip(np.sqrt(n_products) / 2, 4, len(CATEGORIES)))
+        starts = np.linspace(0, n_products, n_clusters + 1).astype(np.int64)
+        is_lasting = rng.random(n_products) < 0.6
+        is_lasting[starts[:-1]] = True
+        tastes = rng.integers(0, n_clusters, (n_customers, 2))
+        is_buyer = rng.random(n_customers) < 0.35
+        appeal = rng.lognormal(0.0, 1.2, n_products)
+        customer = np.repeat(np.flatnonzero(is_buyer), N_REPEATS)
+        shares = np.where(is_lasting, appeal, 0.0)
+        period = rng.integers(14, 61, len(customer))
+        return cls(
+            seed=seed,
+            cluster_starts=starts,
+            product_ids=rng.permutation(n_products) + 1,
+            appeal=appeal,
+            born=np.where(is_lasting, -300.0, rng.uniform(-30, DAYS, n_products)),
+            rise=rng.uniform(5, 20, n_products),
+            half_life=np.where(is_lasting, 0.0, rng.uniform(15, 60, n_products)),
+            phase=rng.uniform(0, 2 * np.pi, n_products),
+            joined=np.sort(np.where(rng.random(n_customers) < 0.4, 0, rng.integers(0, DAYS, n_customers))),
+            activity=rng.lognormal(0.0, 1.0, n_customers),
+            is_buyer=is_buyer,
+            tastes=tastes,
+            repeat_customer=customer,
+            repeat_product=pick(rng, shares, starts, tastes[customer, 0]),
+            period=period,
+            offset=rng.integers(0, period),
+        )
+
+    def popularity(self, day: int) -> Floats:
+        """How much each product is asked for on `day`: it rises after its birth, then fades or stays."""
+        age = day - self.born
+        faded = np.maximum(age - self.rise, 0.0) / np.where(self.half_life > 0, self.half_life, np.inf)
+        season = 1.0 + 0.5 * np.sin(2 * np.pi * day / DAYS + self.phase)
+        return self.appeal * season * np.clip(age / self.rise, 0.0, 1.0) * 0.5**faded
+
+    def products(self) -> Iterator[pa.RecordBatch]:
+        """The table `products`, by id."""
+        rng = np.random.default_rng([self.seed, 2])
+        count = len(self.product_ids)
+        cluster = np.searchsorted(self.cluster_starts, np.arange(count), side="right") - 1
+        order = np.argsort(self.product_ids)
+        category = pa.array(CATEGORIES).take(pa.array(cluster[order]))
+        ids = self.product_ids[order]
+        price = np.round(rng.lognormal(1.5, 0.8, count), 2)
+        is_reduced = rng.random(count) < 0.2
+        yield pa.RecordBatch.from_pydict(
+            {
+                "product_id": ids,
+                "name": [f"{kind} {number}" for kind, number in zip(category.to_pylist(), ids, strict=True)],
+                "category": category,
+                "price": price,
+                "discount": np.where(is_reduced, np.round(price * 0.15, 2), 0.0),
+                "available": rng.random(count) < 0.97,
+            }
+        )
+
+    def customers(self) -> Iterator[pa.RecordBatch]:
+        """The table `customers`; a segment says something of the taste, and one in ten has none."""
+        rng = np.random.default_rng([self.seed, 3])
+        count = len(self.joined)
+        likely = self.tastes[:, 0] % len(SEGMENTS)
+        segment = np.where(rng.random(count) < 0.8, likely, rng.integers(0, len(SEGMENTS), count))
+        yield pa.RecordBatch.from_pydict(
+            {
+                "customer_id": np.arange(1, count + 1),
+                "segment": pa.array(SEGMENTS).take(pa.array(segment, mask=rng.random(count) < 0.1)),
+            }
+        )
+
+
+def pick(rng: np.random.Generator, shares: Floats, starts: Integers, cluster: Integers) -> Integers:
+    """For each entry of `cluster`, a product row of that cluster, drawn by `shares`."""
+    bounds = np.concatenate([[0.0], np.cumsum(shares)])
+    low, high = bounds[starts[cluster]], bounds[starts[cluster + 1]]
+    found = np.searchsorted(bounds, low + rng.random(len(cluster)) * (high - low), side="right") - 1
+    rows: Integers = np.clip(found, starts[cluster], starts[cluster + 1] - 1)
+    return rows

@@ -1,0 +1,168 @@
+"""A made-up shop of any size, the same for the same seed, in the order of time and in bounded memory.
+
+What a model can find in it: people and products have tastes (clusters; a product's is its category),
+products are born, peak and fade, some buyers come back for the same product at their own pace, and
+most visitors never buy. Sessions run from views over the cart to an order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.contract import TIME
+from pipeline.errors import SettingsError
+from pipeline.loading.made_up import DAYS, Integers, World, pick
+from pipeline.loading.shop import Shop, days_to_shift, shifted
+
+FIRST = datetime(2025, 1, 1, tzinfo=UTC)
+DAY_US = 86_400_000_000
+BATCH = 128 * 1024
+VIEW, CART, PURCHASE = 0, 1, 2
+SHARE_OF_REPEATS = 0.35
+NAMES = pa.array(["view", "cart", "purchase"])
+
+
+@contextmanager
+def read(n_events: int, seed: int, now: datetime, *, keep_dates: bool) -> Iterator[Shop]:
+    """`n_events` events over a year, the last within the 24 hours before `now` unless `keep_dates`.
+
+    Raises SettingsError when `n_events` is not positive or `seed` is negative.
+    """
+    if n_events < 1 or seed < 0:
+        raise SettingsError(
+            "a made-up shop needs events",
+            found=f"--events {n_events} --seed {seed}",
+            promised="--events of at least 1, --seed of at least 0",
+        )
+    world = World.make(n_events, seed)
+    days = 0 if keep_dates else days_to_shift(_last(world, n_events), now)
+    events = shifted(_events(world, n_events), days)
+    yield Shop("integer", "integer", events, world.products(), world.customers())
+
+
+def quotas(n_events: int) -> Integers:
+    """Events of each day: more at weekends and towards the end of the year; they sum to `n_events`."""
+    day = np.arange(DAYS)
+    busy = 1.0 + 0.3 * np.isin((day + 2) % 7, (5, 6)) + 0.5 * day / DAYS
+    found: Integers = np.diff(
+        np.floor(np.cumsum(busy) / busy.sum() * n_events + 1e-6).astype(np.int64), prepend=0
+    )
+    return found
+
+
+def _events(world: World, n_events: int) -> Iterator[pa.RecordBatch]:
+    waiting: list[pa.RecordBatch] = []
+    for day, quota in enumerate(quotas(n_events)):
+        if quota:
+            waiting.append(_day(world, day, int(quota)))
+        if sum(batch.num_rows for batch in waiting) >= BATCH:
+            yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+            waiting = []
+    if waiting:
+        yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+
+
+def _last(world: World, n_events: int) -> datetime:
+    """The time of the last event: days are made independently of each other."""
+    found = quotas(n_events)
+    day = int(np.flatnonzero(found)[-1])
+    last: datetime = _day(world, day, int(found[day])).column("occurred_at")[-1].as_py()
+    return last
+
+
+def _day(world: World, day: int, quota: int) -> pa.RecordBatch:
+    """The `quota` events of one day, in the order of time."""
+    rng = np.random.default_rng([world.seed, 1, day])
+    repeats = _repeats(world, day, int(quota * SHARE_OF_REPEATS / 2), rng)
+    n_orders = len(repeats["kind"]) // 2
+    sessions = _sessions(world, day, quota - len(repeats["kind"]), n_orders, rng)
+    parts = {name: np.concatenate([repeats[name], sessions[name]]) for name in repeats}
+    order = np.lexsort((parts["kind"], parts["customer"], parts["at"]))
+    kind, customer, product, at, number = (
+        parts[name][order] for name in ("kind", "customer", "product", "at", "order")
+    )
+    is_purchase = kind == PURCHASE
+    quantity = np.where(is_purchase & (rng.random(quota) < 0.2), rng.integers(2, 5, quota), 1)
+    orders = pa.array(day * 10_000_000 + number, mask=~is_purchase).cast(pa.string())
+    first = int(FIRST.timestamp()) * 1_000_000 + day * DAY_US
+    return pa.RecordBatch.from_pydict(
+        {
+            "customer_id": customer + 1,
+            "product_id": world.product_ids[product],
+            "event_type": NAMES.take(pa.array(kind)),
+            "occurred_at": pa.array(first + at).cast(TIME),
+            "order_id": orders,
+            "quantity": quantity.astype(np.float64),
+        }
+    )
+
+
+def _repeats(world: World, day: int, most: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Buyers who come back for what they bought: a cart and a purchase each."""
+    due = (day + world.offset) % world.period == 0
+    due &= world.joined[world.repeat_customer] <= day
+    rows = np.flatnonzero(due)
+    rows = rng.permutation(rows[rng.random(len(rows)) < 0.8])[:most]
+    at = _clock(rng, len(rows))
+    pair = np.tile(np.arange(len(rows)), 2)
+    return {
+        "customer": world.repeat_customer[rows][pair],
+        "product": world.repeat_product[rows][pair],
+        "kind": np.repeat([CART, PURCHASE], len(rows)),
+        "at": np.concatenate([at, at + 60_000_000]),
+        "order": pair,
+    }
+
+
+def _sessions(
+    world: World, day: int, quota: int, first_order: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Visits: some views within one taste, and sometimes what was seen last goes to the cart and is bought.
+
+    The last visit is cut off where the day's quota ends.
+    """
+    n = quota // 2 + 51
+    customer, cluster = _visitors(world, day, n, rng)
+    n_views = np.minimum(rng.geometric(0.4, n), 8)
+    start = _clock(rng, n)
+    visit = np.repeat(np.arange(n), n_views)
+    place = np.arange(len(visit)) - np.repeat(np.cumsum(n_views) - n_views, n_views)
+    product = pick(rng, world.popularity(day), world.cluster_starts, cluster[visit])
+    seen_last = product[np.cumsum(n_views) - 1]
+    luck = rng.random(n)
+    carts = np.flatnonzero(luck < np.where(world.is_buyer[customer], 0.35, 0.05))
+    bought = np.flatnonzero((luck < 0.25) & world.is_buyer[customer])
+    visits = np.concatenate([visit, carts, bought])
+    parts = {
+        "customer": customer[visits],
+        "product": np.concatenate([product, seen_last[carts], seen_last[bought]]),
+        "kind": np.repeat([VIEW, CART, PURCHASE], [len(visit), len(carts), len(bought)]),
+        "at": start[visits]
+        + 40_000_000 * np.concatenate([place, n_views[carts], n_views[bought] + 1])
+        + rng.integers(0, 20_000_000, len(visits)),
+        "order": first_order + visits,
+    }
+    kept = np.lexsort((parts["at"], visits))[:quota]
+    return {name: values[kept] for name, values in parts.items()}
+
+
+def _visitors(world: World, day: int, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
+    """`n` customers who have joined, by activity, and the taste each follows this time."""
+    n_joined = max(1, int(np.searchsorted(world.joined, day, side="right")))
+    bounds = np.cumsum(world.activity[:n_joined])
+    customer = np.minimum(np.searchsorted(bounds, rng.random(n) * bounds[-1], side="right"), n_joined - 1)
+    mood = rng.random(n)
+    any_cluster = rng.integers(0, len(world.cluster_starts) - 1, n)
+    first, second = world.tastes[customer].T
+    return customer, np.select([mood < 0.7, mood < 0.9], [first, second], any_cluster)
+
+
+def _clock(rng: np.random.Generator, n: int) -> Any:
+    """Microseconds after midnight, most of them in the afternoon, with room for a visit before the next."""
+    return (rng.beta(3, 2, n) * 85_000_000_000).astype(np.int64)
