@@ -129,7 +129,7 @@ def migrate(given: argparse.Namespace) -> None:
     from pipeline.serving import migrate as upgrade
 
     settings = config.load(given.config)
-    upgrade(url_of("serving"), settings.serving, settings.ids, say=say, reset=given.reset_serving)
+    upgrade(url_of("serving"), settings, say=say, reset=given.reset_serving)
 
 
 def demo(_: argparse.Namespace) -> None:
