@@ -32,6 +32,16 @@ from pipeline.stages import STAGES, Stage
 log = logging.getLogger(__name__)
 SETTINGS = config.load()
 MENDABLE = [kind for kind in vars(errors).values() if getattr(kind, "can_retry", False)]
+BUGS = [
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    TypeError,
+    ValueError,
+]
 
 DOC = """
 ### The nightly restocking
@@ -163,7 +173,7 @@ with DAG(
         "retry_policy": ExceptionRetryPolicy(
             [
                 RetryRule(MENDABLE, RetryAction.RETRY, reason="trying again can mend this"),
-                RetryRule(errors.NightshelfError, RetryAction.FAIL, reason="no retry can mend this"),
+                RetryRule([errors.NightshelfError, *BUGS], RetryAction.FAIL, reason="no retry can mend this"),
             ]
         ),
     },

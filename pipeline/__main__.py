@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 
 from pipeline import cli, config, night
@@ -96,12 +97,9 @@ def _as_of(text: str | None, settings: Settings, databases: Databases, now: date
 
 
 def _databases() -> Databases:
-    def url(database: str) -> Callable[[], str]:
-        from pipeline.databases import url_of
+    from pipeline.databases import url_of
 
-        return lambda: url_of(database)
-
-    return Databases(url("source"), url("serving"))
+    return Databases(partial(url_of, "source"), partial(url_of, "serving"))
 
 
 def load(given: argparse.Namespace) -> None:

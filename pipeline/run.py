@@ -283,9 +283,16 @@ def run_stage(name: str, job: Job) -> Counts:
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
     }
     write_json(folder.path / "receipts" / f"{name}.json", receipt)
-    told = ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in counts.items())
-    job.say(f"{name}: {told} ({seconds:.1f} s, {peak:,} MB)")
+    job.say(receipt_line(receipt))
     return counts
+
+
+def receipt_line(receipt: Mapping[str, Any]) -> str:
+    """`stage: counts (seconds, peak memory)`: what a person reads of a finished stage."""
+    told = ", ".join(
+        f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in receipt["counts"].items()
+    )
+    return f"{receipt['stage']}: {told} ({receipt['seconds']:.1f} s, {receipt['peak_memory_mb']:,} MB)"
 
 
 def latest(runs: Path) -> list[Path]:

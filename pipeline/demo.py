@@ -1,0 +1,119 @@
+"""`make demo`: one night on real purchases through Airflow's own scheduler, and what apps then read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+
+from pipeline import config
+from pipeline.airflow_api import AirflowError, Api
+from pipeline.airflow_local import LocalAirflow
+from pipeline.errors import SettingsError
+from pipeline.local import DAG_ID, prepare, unpause
+from pipeline.run import RunFolder, receipt_line
+from pipeline.showing import lists
+from pipeline.stages import STAGES
+from pipeline.summary import ending
+
+CONF = {"trials": 5}
+POLL_SECONDS = 0.3
+Say = Callable[[str], None]
+
+
+def demo(say: Say) -> None:
+    """Play one night and show its lists; leaves the embedded database running.
+
+    Raises AirflowError with the failed task's own words. What it started is stopped, on Ctrl-C too.
+    """
+    if config.configured_url("source") or config.configured_url("serving"):
+        raise SettingsError(
+            "make demo plays on its own embedded databases",
+            found="NIGHTSHELF_SOURCE_URL or NIGHTSHELF_SERVING_URL is set",
+            then="unset both; on your own databases: make up, or python -m pipeline run",
+        )
+    airflow = LocalAirflow()
+    is_up = airflow.is_running()
+    if not is_up:
+        airflow = LocalAirflow(is_scheduled=False)
+    is_served = airflow.server.is_running()
+    started = time.monotonic()
+    try:
+        airflow.server.start(say)
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            ready = beside.submit(airflow.start, say)
+            prepare(say, is_demo=True)
+            ready.result()
+        api = airflow.api()
+        unpause(api)
+        run_id = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": CONF})["dag_run_id"]
+        say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
+        follow(api, run_id, say)
+    except KeyboardInterrupt:
+        if not is_up:
+            airflow.stop()
+        if not is_served:
+            airflow.server.stop()
+        raise
+    finally:
+        if not is_up:
+            airflow.stop()
+    _show(airflow, run_id, say)
+    say(f"\n{time.monotonic() - started:.0f} s in all")
+
+
+def follow(api: Api, run_id: str, say: Say) -> None:
+    """Say each stage as it finishes. Raises AirflowError when the run fails."""
+    run = f"/dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}"
+    told: set[tuple[str, int]] = set()
+    while True:
+        state = api.get(run)["state"]
+        tasks = {t["task_id"]: t for t in api.get(f"{run}/taskInstances")["task_instances"]}
+        for stage in STAGES:
+            task = tasks.get(stage.name, {})
+            key = (stage.name, task.get("try_number", 0))
+            if key in told:
+                continue
+            if task.get("state") == "success":
+                told.add(key)
+                say(f"  {receipt_line(_folder(run_id).receipt(stage.name))}")
+            elif task.get("state") == "up_for_retry":
+                told.add(key)
+                say(f"  {stage.name} failed and is tried again: {reason(api, run, task)}")
+        if state == "failed":
+            failed = [t for t in tasks.values() if t["state"] == "failed"]
+            raise AirflowError(
+                f"run {run_id} failed in {failed[0]['task_id'] if failed else 'Airflow'}",
+                found=reason(api, run, failed[0]) if failed else "",
+                then="mend that, then: make demo",
+            )
+        if state == "success":
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def reason(api: Api, run: str, task: dict[str, Any]) -> str:
+    """The words of the exception that ended a task, from its log."""
+    log = api.get(f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}?full_content=true")
+    for line in reversed(log["content"]):
+        if isinstance(line, dict) and line.get("error_detail"):
+            error = line["error_detail"][-1]
+            return f"{error['exc_type']}: {error['exc_value']}"
+    return "its log says nothing: make up, then look at the task"
+
+
+def _folder(run_id: str) -> RunFolder:
+    settings = config.load()
+    return RunFolder.open(config.runs_folder(settings), run_id, settings.ids.model_dump())
+
+
+def _show(airflow: LocalAirflow, run_id: str, say: Say) -> None:
+    settings, folder = config.load(), _folder(run_id)
+    server = airflow.server
+    say("")
+    say(lists(server.url("serving", "reader"), server.url("shop"), settings))
+    say(ending(folder, settings))
+    say(f"psql:  {server.psql('serving', 'reader')}")
+    say("UI:    make up prints its address, user and password")

@@ -1,0 +1,81 @@
+"""What `make up`, `make down` and `make status` do: the local servers and the shop they show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from pipeline import config
+from pipeline.airflow_api import AirflowError, Api
+from pipeline.airflow_local import USER, LocalAirflow
+from pipeline.databases import url_of
+from pipeline.embedded import Server
+from pipeline.loading import is_stale, load
+from pipeline.loading.shop import loaded_kind
+from pipeline.serving import migrate
+
+DAG_ID = "recommendations"
+DEMO_SHOP = "complete-journey"
+PARSE_SECONDS = 90.0
+Say = Callable[[str], None]
+
+
+def up(say: Say) -> None:
+    """Start Airflow with the daily schedule on; the last three lines are URL, user and password."""
+    airflow = LocalAirflow()
+    prepare(say)
+    airflow.start(say)
+    unpause(airflow.api())
+    say("make down stops it; make demo runs a night and shows its lists")
+    say(f"UI: {airflow.url}")
+    say(f"User: {USER}")
+    say(f"Password: {airflow.password}")
+
+
+def down(say: Say) -> None:
+    """Stop Airflow and the embedded database, and nothing else."""
+    LocalAirflow().stop()
+    Server().stop()
+    say(status())
+
+
+def status() -> str:
+    """Two lines: the embedded database, the local Airflow."""
+    return f"{Server().status()}\n{LocalAirflow().status()}"
+
+
+def prepare(say: Say, *, is_demo: bool = False) -> None:
+    """A shop in the source database, if the embedded one is meant, and the serving schema.
+
+    The demo shop is loaded when there is none or it has gone stale. A shop somebody else loaded
+    stays, unless `is_demo` asks for the demo's.
+    """
+    settings = config.load()
+    now = datetime.now(UTC)
+    if config.configured_url("source") is None:
+        url = url_of("source")
+        kind = loaded_kind(url)
+        is_other = kind not in (None, DEMO_SHOP)
+        if is_stale(url, now) if not is_other else is_demo:
+            if is_other:
+                say(f"the shop `{kind}` is replaced by the demo's")
+            say("loading a year of real grocery purchases")
+            load(DEMO_SHOP, url, now=now, say=say, settings=settings)
+    migrate(url_of("serving"), settings, say=say)
+
+
+def unpause(api: Api) -> None:
+    """Wait until Airflow knows the DAG, then let it run."""
+    until = time.monotonic() + PARSE_SECONDS
+    while True:
+        broken = api.get("/importErrors")["import_errors"]
+        if broken:
+            raise AirflowError("Airflow cannot read a DAG file", found=broken[0]["stack_trace"][-1500:])
+        known = api.get(f"/dags?dag_id_pattern={DAG_ID}")["dags"]
+        if any(dag["dag_id"] == DAG_ID for dag in known):
+            break
+        if time.monotonic() > until:
+            raise AirflowError(f"Airflow does not find the DAG {DAG_ID}", then="make logs")
+        time.sleep(0.2)
+    api.patch(f"/dags/{DAG_ID}", {"is_paused": False})

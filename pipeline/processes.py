@@ -1,0 +1,120 @@
+"""Background processes that outlive their caller: each leads a session of its own, known by its start.
+
+A session is what a process and all it starts belong to, whatever process groups they make, so
+ending the session ends them all and nobody else. Linux only (`/proc`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+TICK_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The first process of a session.
+
+    started: clock ticks since boot, which with `boot` tells it from a later process of the same number
+    """
+
+    pid: int
+    started: int
+    boot: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def members(self) -> list[int]:
+        """Live processes of the session, the leader among them while it lives; zombies do not count."""
+        if self.boot != _boot():
+            return []
+        alive = {pid: told for pid, told in _processes() if told.session == self.pid and told.state != "Z"}
+        leader = alive.get(self.pid)
+        if leader and leader.started != self.started:
+            return []
+        return [pid for pid, told in alive.items() if told.started >= self.started]
+
+    def is_alive(self) -> bool:
+        """Whether the leader itself runs."""
+        return self.pid in self.members()
+
+    def end(self, patience_seconds: float = 15.0) -> None:
+        """Ask every process of the session to end, wait, then kill what is left."""
+        for kind, seconds in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, 10.0)):
+            until = time.monotonic() + seconds
+            for pid in self.members():
+                _send(pid, kind)
+            while self.members():
+                _reap(self.pid)
+                if time.monotonic() > until:
+                    break
+                time.sleep(TICK_SECONDS)
+            else:
+                return
+
+
+def start(command: list[str], log: Path, environment: Mapping[str, str], folder: Path) -> Leader:
+    """Start `command` in the background; it inherits no file descriptor, and its output goes to `log`."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            cwd=folder,
+            start_new_session=True,
+            close_fds=True,
+        )
+    process.returncode = 0
+    return Leader(process.pid, _told(process.pid).started, _boot())
+
+
+@dataclass(frozen=True)
+class _Told:
+    state: str
+    session: int
+    started: int
+
+
+def _told(pid: int) -> _Told:
+    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return _Told(fields[0], int(fields[3]), int(fields[19]))
+
+
+def _processes() -> list[tuple[int, _Told]]:
+    found = []
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            try:
+                found.append((int(path.name), _told(int(path.name))))
+            except (OSError, IndexError):
+                continue
+    return found
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _send(pid: int, kind: signal.Signals) -> None:
+    try:
+        os.kill(pid, kind)
+    except ProcessLookupError:
+        return
+
+
+def _reap(pid: int) -> None:
+    """Let a child of ours that has ended go."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return

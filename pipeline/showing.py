@@ -1,0 +1,52 @@
+"""What an app reads, for a person: a few users' lists by SELECT, with the items' names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import sql
+
+from pipeline.config import Settings
+from pipeline.databases import psycopg_connect
+
+BUYERS = "SELECT DISTINCT user_id FROM {}.recommendations ORDER BY user_id LIMIT 2"
+LIST = "SELECT rank, item_id, source, reason FROM {}.recommend({}, {})"
+NAMES = "SELECT product_id, name, category FROM products WHERE product_id = ANY(%s)"
+LENGTH = 5
+UNKNOWN = {"integer": -1, "text": "nobody", "uuid": "00000000-0000-0000-0000-000000000000"}
+
+
+def lists(serving_url: str, shop_url: str, settings: Settings) -> str:
+    """The lists of two buyers and of a user nobody has heard of, as tables, each under its SELECT."""
+    with psycopg_connect(serving_url) as serving, psycopg_connect(shop_url, "source") as shop:
+        name = sql.Identifier(settings.serving.schema_name)
+        users = [row[0] for row in serving.execute(sql.SQL(BUYERS).format(name)).fetchall()]
+        parts = []
+        for user, who in [(user, "a buyer") for user in users] + [
+            (UNKNOWN[settings.ids.user], "an unknown user")
+        ]:
+            query = sql.SQL(LIST).format(name, sql.Literal(user), sql.Literal(LENGTH))
+            rows = serving.execute(query).fetchall()
+            known = {r[0]: r[1:] for r in shop.execute(NAMES, [[row[1] for row in rows]]).fetchall()}
+            told = [(*row, *known.get(row[1], ("", ""))) for row in rows]
+            heads = ("rank", "item_id", "source", "reason", "name", "category")
+            parts.append(f"{who}: {query.as_string(serving)};\n{text_table(heads, told)}")
+    return "\n\n".join(parts)
+
+
+def text_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns side by side, two spaces apart; numbers to the right."""
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
+    is_number = [
+        bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))
+    ]
+    lines = [list(heads), ["-" * width for width in widths], *cells]
+    return "\n".join(
+        "  "
+        + "  ".join(
+            c.rjust(w) if n else c.ljust(w) for c, w, n in zip(line, widths, is_number, strict=True)
+        ).rstrip()
+        for line in lines
+    )
