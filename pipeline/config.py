@@ -105,9 +105,9 @@ class Als(_Section):
     """Implicit ALS before any tuning (Hu, Koren, Volinsky 2008)."""
 
     factors: int = Field(64, ge=1, le=2048, description="length of a user's and an item's vector")
-    iterations: int = Field(15, ge=1, le=200, description="alternations")
-    regularization: float = Field(1.0, ge=0.0, le=10_000.0, description="L2 penalty on factors")
-    alpha: float = Field(1.0, gt=0.0, le=10_000.0, description="confidence = 1 + alpha x weight")
+    iterations: int = Field(10, ge=1, le=200, description="alternations")
+    regularization: float = Field(10.0, ge=0.0, le=10_000.0, description="L2 penalty on factors")
+    alpha: float = Field(0.3, gt=0.0, le=10_000.0, description="confidence = 1 + alpha x weight")
 
 
 class Tune(_Section):
@@ -121,10 +121,10 @@ class Tune(_Section):
         30.0, gt=0.0, le=1440.0, description="a search starts no further trial after this long"
     )
     tune_every_days: int = Field(7, ge=1, le=365, description="days a search stays good")
-    factors: tuple[int, int] = Field((16, 160), description="range searched")
-    iterations: tuple[int, int] = Field((5, 30), description="range searched")
-    regularization: tuple[float, float] = Field((0.01, 100.0), description="range searched, log scale")
-    alpha: tuple[float, float] = Field((0.1, 40.0), description="range searched, log scale")
+    factors: tuple[int, int] = Field((16, 128), description="range searched")
+    iterations: tuple[int, int] = Field((5, 20), description="range searched")
+    regularization: tuple[float, float] = Field((0.1, 300.0), description="range searched, log scale")
+    alpha: tuple[float, float] = Field((0.02, 40.0), description="range searched, log scale")
     half_life_days: tuple[float, float] = Field((7.0, 365.0), description="range searched, log scale")
 
     @model_validator(mode="before")
