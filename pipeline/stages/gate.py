@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config import ROOT
-from pipeline.expectations import check, load_suite
+from pipeline.expectations import Failure, check, load_suite
 from pipeline.run import Counts, Job
 
 SUITES = ("recommendations",)
@@ -25,9 +25,10 @@ def run(job: Job) -> Counts:
                 load_suite(ROOT / "expectations" / f"{name}.json"),
                 folder.dataset(name),
                 {"list_length": job.settings.recommend.list_length},
+                memory_gb=job.settings.run.memory_limit_gb,
             )
-            suites[name] = result.document
-            reasons += [f"`{name}`: {failure}" for failure in result.critical]
+            suites[name] = result.to_json()
+            reasons += [f"`{name}`: {told(failure)}" for failure in result.critical]
     is_forced = bool(reasons) and job.force
     document = {
         "publish": not reasons or is_forced,
@@ -42,6 +43,12 @@ def run(job: Job) -> Counts:
         job.say(f"gate: {'forced, though ' if is_forced else 'refused: '}{reason}")
     verdict = "publish" if document["publish"] else "refuse"
     return {"verdict": verdict, "forced": int(is_forced), "n_reasons": len(reasons)}
+
+
+def told(failure: Failure) -> str:
+    """A failed expectation in a line: what, and how many rows."""
+    amount = failure.observed if failure.n_rows is None else f"{failure.n_rows:,} rows"
+    return f"not true: {failure.description} ({amount})"
 
 
 def _n_rows(job: Job, name: str) -> int:
