@@ -7,6 +7,7 @@ from the embedded server. In the DAG it comes from an Airflow connection, and `u
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,8 +83,8 @@ def with_role(url: str, role: str) -> str:
 def normalise(url: str, which: Database = "source") -> sqlalchemy.URL:
     """The URL with the driver this project installs; SettingsError, without the URL, if it is none."""
     try:
-        parsed = sqlalchemy.make_url(url)
-    except (exc.ArgumentError, ValueError):
+        parsed = _parsed(url)
+    except ValueError:
         raise SettingsError(
             f"the URL of the {which} database cannot be read",
             promised="dialect://user:password@host:port/database, special characters percent-encoded",
@@ -97,8 +98,8 @@ def normalise(url: str, which: Database = "source") -> sqlalchemy.URL:
 def shown(url: str) -> str:
     """The URL for a person: no password, nor anything else that follows a `?`."""
     try:
-        return sqlalchemy.make_url(url).set(query={}).render_as_string(hide_password=True)
-    except (exc.ArgumentError, ValueError):
+        return _parsed(url).set(query={}).render_as_string(hide_password=True)
+    except ValueError:
         return "(a URL that cannot be read)"
 
 
@@ -106,9 +107,9 @@ def scrub(text: str, url: str) -> str:
     """`text` without the URL and its passwords, raw or percent-encoded."""
     secrets = {url}
     try:
-        parsed = sqlalchemy.make_url(url)
-    except (exc.ArgumentError, ValueError):
-        secrets |= set(re.findall(r":([^:@/]+)@", url))
+        parsed = _parsed(url)
+    except ValueError:
+        secrets |= set(re.findall(r"://[^:]*:(.+)@", url))
     else:
         raw = [parsed.password, *(parsed.query.get(key) for key in ("password", "passwd", "sslpassword"))]
         for value in (v for v in raw if isinstance(v, str) and v):
@@ -158,7 +159,7 @@ def reaching(url: str, which: Database) -> Iterator[None]:
         if not _is_unreachable(error):
             raise
         raise _unreachable(error.orig if isinstance(error, exc.DBAPIError) else error, url, which) from None
-    except (OSError, UnicodeError) as error:
+    except (ConnectionError, TimeoutError, socket.gaierror) as error:
         raise _unreachable(error, url, which) from None
 
 
@@ -184,6 +185,17 @@ def psycopg_connect(url: str, which: Database = "serving", **options: Any) -> ps
                 then=SET[which],
             ) from None
         return psycopg.connect(conninfo, **options)
+
+
+def _parsed(url: str) -> sqlalchemy.URL:
+    """The URL's parts; ValueError, which may show the URL, when it has none that can be told apart."""
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except exc.ArgumentError as error:
+        raise ValueError(str(error)) from error
+    if parsed.host and "@" in f"{parsed.host}{parsed.database}":
+        raise ValueError("a raw @ in the password: part of it would be taken for the host")
+    return parsed
 
 
 def _postgresql(url: str, which: Database) -> sqlalchemy.URL:

@@ -34,11 +34,13 @@ SETTINGS = {
     "wal_compression": "on",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "enable_parallel_hash": "off",
     "log_checkpoints": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-"""Fit for two cores and a few GB; `wal_level` minimal because nothing is replicated or archived."""
+"""Fit for two cores and a few GB. `wal_level` is minimal because nothing is replicated or archived;
+no parallel hash, because its memory may outgrow the 64 MB of /dev/shm in a container."""
 
 
 def wheel() -> Path:

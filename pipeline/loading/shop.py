@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -137,6 +138,14 @@ def last_event_at(url: str) -> datetime | None:
     return None if found is None else utc(found)
 
 
+def loaded_kind(url: str) -> str | None:
+    """Which shop the last load wrote (`complete-journey`, ...); None when no load made any."""
+    with databases.reaching(url, "source"), databases.engine(url).connect() as db:
+        if not sa.inspect(db).has_table(MARK):
+            return None
+        return db.execute(sa.select(sa.column("kind")).select_from(sa.table(MARK))).scalar()
+
+
 def days_to_shift(last: datetime, now: datetime) -> int:
     """Whole days that bring `last` into the 24 hours before `now`."""
     return (utc(now) - utc(last)) // timedelta(days=1)
@@ -171,13 +180,14 @@ def _transaction(url: str) -> Iterator[sa.Connection]:
                 db.exec_driver_sql("BEGIN IMMEDIATE")
             if db.dialect.name == "postgresql":
                 db.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
+                db.exec_driver_sql(f"SELECT pg_advisory_xact_lock(hashtext('{MARK}'))")
             yield db
             db.commit()
-    except sa.exc.SQLAlchemyError as error:
+    except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
         raise _refused(error, url) from None
 
 
-def _refused(error: sa.exc.SQLAlchemyError, url: str) -> SourceError:
+def _refused(error: sa.exc.SQLAlchemyError | psycopg.Error, url: str) -> SourceError:
     told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     return SourceError(
         "the source database refused the shop's tables",

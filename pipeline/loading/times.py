@@ -12,6 +12,8 @@ from pipeline.contract import TIME
 
 ZONED = r"[0-9:.](Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 WITH_TIME = r"[0-9][T ][0-9]"
+YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000
+"""Microseconds since 1970: what databases and Python's datetime hold lies between them."""
 
 
 def moments(column: pa.Array, zone: str) -> pa.Array:
@@ -20,6 +22,15 @@ def moments(column: pa.Array, zone: str) -> pa.Array:
     Texts are ISO 8601; nulls stay. An hour that `zone` skips in spring is read an hour later, one
     it has twice in autumn is the first. Raises ValueError with the first text that is no time.
     """
+    found = _moments(column, zone)
+    span = pc.min_max(found.cast(pa.int64())).as_py()
+    for edge in (span["min"], span["max"]):
+        if edge is not None and not YEAR_1 <= edge < YEAR_10000:
+            raise ValueError(f"{edge} microseconds after 1970")
+    return found
+
+
+def _moments(column: pa.Array, zone: str) -> pa.Array:
     if pa.types.is_timestamp(column.type) and column.type.tz:
         return column.cast(TIME, safe=False)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):

@@ -1,0 +1,251 @@
+"""pipeline/loading: every kind of shop on PostgreSQL, one on SQLite, and loads that must change nothing."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from pipeline import config, loading
+from pipeline.errors import NightshelfError, SettingsError, SourceError
+from pipeline.loading import Loaded, is_stale
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+EVENTS = """\
+user_id,item_id,event_type,occurred_at,order_id,quantity,page
+1,10,view,2026-01-01 10:00:00,,1,a
+1,10,purchase,2026-01-01T10:05:00Z,o-1,2,b
+2,00123,view,2026-01-02T00:30:00+02:00,,1,c
+"""
+ROCKET = """\
+timestamp,visitorid,event,itemid,transactionid,datetime
+1433193132535,1134473,view,396045,,2015-06-01 21:12:12.535
+1433194696771,1314862,addtocart,344224,,2015-06-01 21:38:16.771
+1442544000000,1314862,transaction,344224,7,2015-09-18 02:40:00.000
+"""
+
+
+def load(url: str, kind: str, **options: Any) -> Loaded:
+    options = {"now": NOW, "say": lambda _: None, "settings": config.load(), **options}
+    return loading.load(kind, url, **options)
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as db:
+        return db.execute(query).fetchall()
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str, str], Path]:
+    def write(name: str, text: str) -> Path:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path / name
+
+    return write
+
+
+def test_complete_journey_whole(shop_url: str) -> None:
+    said: list[str] = []
+    loaded = load(shop_url, "complete-journey", say=said.append)
+    assert (loaded.n_events, loaded.n_customers) == (1_469_307, 2_469)
+    assert NOW - timedelta(hours=24) < loaded.last_at <= NOW
+    assert (loaded.user, loaded.item) == ("integer", "integer")
+    assert not is_stale(shop_url, NOW)
+    assert is_stale(shop_url, NOW + timedelta(hours=24))
+    assert "1,469,307 events of 2,469 customers" in said[-1]
+    assert rows(shop_url, "SELECT count(*) FROM events WHERE quantity = 0") == [(8_869,)]
+    assert rows(shop_url, "SELECT count(*) FROM customers WHERE segment IS NOT NULL") == [(801,)]
+    unknown = "SELECT count(*) FROM events LEFT JOIN products USING (product_id) WHERE available IS NULL"
+    assert rows(shop_url, unknown) == [(0,)]
+    first = "SELECT customer_id, product_id, event_type, order_id, quantity, occurred_at::time::text"
+    assert rows(shop_url, f"{first} FROM events ORDER BY occurred_at LIMIT 1") == [
+        (900, 1095275, "purchase", "31198570044", 1.0, "11:53:26")
+    ]
+
+
+def test_retailrocket_with_a_column_more(shop_url: str, written: Callable[[str, str], Path]) -> None:
+    file = written("events.csv", ROCKET)
+    loaded = load(shop_url, "retailrocket", file=file)
+    assert loaded.last_at == datetime(2026, 11, 21, 2, 40, tzinfo=UTC)
+    assert rows(shop_url, "SELECT event_type, customer_id, order_id FROM events ORDER BY occurred_at") == [
+        ("view", 1134473, None),
+        ("cart", 1314862, None),
+        ("purchase", 1314862, "7"),
+    ]
+    assert rows(shop_url, "SELECT * FROM products ORDER BY product_id") == [
+        (344224, None, None, None, None, True),
+        (396045, None, None, None, None, True),
+    ]
+    assert rows(shop_url, "SELECT * FROM customers ORDER BY 1") == [(1134473, None), (1314862, None)]
+    kept = load(shop_url, "retailrocket", file=file, keep_dates=True)
+    assert kept.last_at == datetime(2015, 9, 18, 2, 40, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("addtocart", "like", "'like'"),
+        ("1433193132535", "soon", "'soon'"),
+        ("visitorid", "visitor", "visitor"),
+    ],
+)
+def test_retailrocket_refuses_another_file(
+    shop_url: str, written: Callable[[str, str], Path], old: str, new: str, found: str
+) -> None:
+    with pytest.raises(SourceError) as caught:
+        load(shop_url, "retailrocket", file=written("events.csv", ROCKET.replace(old, new)))
+    assert found in caught.value.found
+
+
+def test_events_csv_keeps_dates_zones_and_ids(shop_url: str, written: Callable[[str, str], Path]) -> None:
+    said: list[str] = []
+    loaded = load(shop_url, "events", file=written("e.csv", EVENTS), say=said.append)
+    assert (loaded.user, loaded.item) == ("integer", "text")
+    assert 'item = "text"' in said[-1]
+    assert rows(shop_url, "SELECT * FROM events ORDER BY occurred_at") == [
+        (1, "10", "view", datetime(2026, 1, 1, 10, 0, tzinfo=UTC), None, 1.0),
+        (1, "10", "purchase", datetime(2026, 1, 1, 10, 5, tzinfo=UTC), "o-1", 2.0),
+        (2, "00123", "view", datetime(2026, 1, 1, 22, 30, tzinfo=UTC), None, 1.0),
+    ]
+
+
+def test_a_time_without_zone_is_of_the_source_timezone(
+    shop_url: str, written: Callable[[str, str], Path], make_settings: Callable[..., config.Settings]
+) -> None:
+    berlin = make_settings(source={"timezone": "Europe/Berlin"})
+    loaded = load(shop_url, "events", file=written("e.csv", EVENTS), settings=berlin)
+    assert loaded.first_at == datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
+    assert loaded.last_at == datetime(2026, 1, 1, 22, 30, tzinfo=UTC)
+
+
+def test_events_parquet_with_items_and_users(shop_url: str, tmp_path: Path) -> None:
+    user = "6f0c8a3e-0d0a-4d6b-9a44-2f1f3c1d5a10"
+    events = {"user_id": [user.upper()], "item_id": [7.0], "event_type": ["purchase"]}
+    times = pa.array([datetime(2026, 1, 1, 10)], pa.timestamp("ns"))
+    pq.write_table(pa.table({**events, "occurred_at": times}), tmp_path / "e.parquet")
+    pq.write_table(pa.table({"item_id": [7, 8], "price": [1.5, None]}), tmp_path / "i.parquet")
+    (tmp_path / "u.csv").write_text(f"user_id,segment\n{user},gold\n")
+    files = {name: tmp_path / file for name, file in (("items", "i.parquet"), ("users", "u.csv"))}
+    loaded = load(shop_url, "events", file=tmp_path / "e.parquet", **files)
+    assert (loaded.user, loaded.item) == ("uuid", "integer")
+    assert rows(shop_url, "SELECT customer_id::text, product_id, quantity, order_id FROM events") == [
+        (user, 7, 1.0, None)
+    ]
+    assert rows(shop_url, "SELECT * FROM products ORDER BY product_id") == [
+        (7, None, None, 1.5, None, True),
+        (8, None, None, None, None, True),
+    ]
+    assert rows(shop_url, "SELECT customer_id::text, segment FROM customers") == [(user, "gold")]
+
+
+def test_what_is_for_validate_to_judge_is_loaded(shop_url: str, written: Callable[[str, str], Path]) -> None:
+    text = "user_id,item_id,event_type,occurred_at\n,10,like,2999-01-01\n1,,view,\n"
+    assert load(shop_url, "events", file=written("e.csv", text)).n_events == 2
+    assert rows(shop_url, "SELECT customer_id, product_id, event_type, quantity FROM events ORDER BY 3") == [
+        (None, 10, "like", 1.0),
+        (1, None, "view", 1.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("e.csv", EVENTS.replace("event_type", "type"), "no column `event_type`"),
+        ("e.csv", EVENTS.replace("2026-01-01 10:00:00", "01/02/2026"), "01/02/2026"),
+        ("e.csv", EVENTS.replace(",o-1,2,", ",o-1,many,"), "many"),
+        ("e.csv", EVENTS.replace("1,10,view", '1,"10,view'), "cannot be read"),
+        ("e.csv", EVENTS + "1,2\n", "cannot be read"),
+        ("e.csv", "", "does not name its columns"),
+        ("e.parquet", EVENTS, "cannot be read"),
+        ("e.json", EVENTS, "of no kind"),
+    ],
+)
+def test_a_file_that_cannot_be_read_leaves_the_shop_as_it_was(
+    shop_url: str, written: Callable[[str, str], Path], name: str, text: str, told: str
+) -> None:
+    load(shop_url, "events", file=written("good.csv", EVENTS))
+    with pytest.raises(SourceError) as caught:
+        load(shop_url, "events", file=written(name, text))
+    assert told in str(caught.value)
+    assert rows(shop_url, "SELECT count(*) FROM events") == [(3,)]
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    assert rows(shop_url, tables) == [(4,)]
+
+
+def test_a_file_in_another_encoding_is_told(shop_url: str, tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_bytes(EVENTS.replace("o-1", "ö").encode("latin-1"))
+    with pytest.raises(SourceError, match="cannot be read"):
+        load(shop_url, "events", file=tmp_path / "e.csv")
+
+
+def test_tables_that_no_load_made_are_never_replaced(shop_url: str) -> None:
+    with psycopg.connect(shop_url) as db:
+        db.execute("CREATE TABLE events (precious int)")
+    with pytest.raises(SourceError) as caught:
+        load(shop_url, "synthetic", n_events=100)
+    assert caught.value.found == "events"
+    assert rows(shop_url, "SELECT * FROM events") == []
+
+
+def test_a_reader_in_a_transaction_sees_no_half_shop(shop_url: str) -> None:
+    load(shop_url, "synthetic", n_events=100)
+    with psycopg.connect(shop_url) as db:
+        assert db.execute("SELECT count(*) FROM events").fetchone() == (100,)
+        db.rollback()
+        load(shop_url, "synthetic", n_events=200)
+        assert db.execute("SELECT count(*) FROM events").fetchone() == (200,)
+
+
+def test_a_login_without_rights_is_told(server: Any, shop_url: str) -> None:
+    name = shop_url.rsplit("/", 1)[1]
+    with pytest.raises(SourceError, match="permission denied"):
+        load(server.url(name, "reader"), "synthetic", n_events=10)
+
+
+def test_on_sqlite(tmp_path: Path, written: Callable[[str, str], Path]) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    assert is_stale(url, NOW)
+    load(url, "synthetic", n_events=500)
+    assert not is_stale(url, NOW)
+    with pytest.raises(SourceError):
+        load(url, "events", file=written("bad.csv", EVENTS.replace("2026-01-01 10:00:00", "soon")))
+    engine = sa.create_engine(url)
+    with engine.connect() as db:
+        assert db.execute(sa.text("SELECT count(*) FROM events")).scalar() == 500
+    load(url, "events", file=written("e.csv", EVENTS))
+    with engine.connect() as db:
+        assert db.execute(sa.text("SELECT * FROM events ORDER BY occurred_at LIMIT 1")).one() == (
+            *(1, "10", "view", "2026-01-01 10:00:00.000000", None, 1.0),
+        )
+        assert sorted(db.execute(sa.text("SELECT product_id FROM products")).scalars()) == ["00123", "10"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("options", [{"kind": "nothing"}, {"kind": "events"}, {"kind": "synthetic"}])
+def test_what_was_not_said_is_asked_for(shop_url: str, options: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        load(shop_url, **options)
+
+
+def test_no_password_in_a_failure(server: Any) -> None:
+    url = server.url("absent")
+    password = url.split(":")[2].split("@")[0]
+    with pytest.raises(NightshelfError) as caught:
+        load(url, "synthetic", n_events=10)
+    assert password not in str(caught.value)
+
+
+def test_header_only(shop_url: str, written: Callable[[str, str], Path]) -> None:
+    with (written("e.csv", "")).open("w", newline="") as file:
+        csv.writer(file).writerow(["user_id", "item_id", "event_type", "occurred_at"])
+    loaded = load(shop_url, "events", file=file.name and Path(file.name))
+    assert (loaded.n_events, loaded.first_at, loaded.user) == (0, None, "integer")
+    assert is_stale(shop_url, NOW)

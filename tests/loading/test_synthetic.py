@@ -1,0 +1,73 @@
+"""pipeline/loading/synthetic.py: the same for the same seed, with structure a model can find."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import SettingsError
+from pipeline.loading import synthetic
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+def shop(n_events: int, seed: int = 0, *, keep_dates: bool = False) -> tuple[pa.Table, pa.Table, pa.Table]:
+    with synthetic.read(n_events, seed, NOW, keep_dates=keep_dates) as made:
+        assert made.products is not None
+        assert made.customers is not None
+        return tuple(
+            pa.Table.from_batches(list(part)) for part in (made.events, made.products, made.customers)
+        )
+
+
+@pytest.mark.parametrize("n_events", [1, 7, 1_000, 20_001])
+def test_exactly_as_many_events_as_asked_for_in_the_order_of_time(n_events: int) -> None:
+    events, products, customers = shop(n_events)
+    assert events.num_rows == n_events
+    times = events["occurred_at"].to_numpy()
+    assert (np.diff(times) >= np.timedelta64(0)).all()
+    last = events["occurred_at"][-1].as_py()
+    assert NOW - timedelta(hours=24) < last <= NOW
+    assert set(events["product_id"].to_pylist()) <= set(products["product_id"].to_pylist())
+    assert set(events["customer_id"].to_pylist()) <= set(customers["customer_id"].to_pylist())
+
+
+def test_the_seed_decides() -> None:
+    assert shop(5_000, 1)[0].equals(shop(5_000, 1)[0])
+    assert not shop(5_000, 1)[0].equals(shop(5_000, 2)[0])
+
+
+def test_dates_are_kept_on_request() -> None:
+    assert shop(1_000, keep_dates=True)[0]["occurred_at"][-1].as_py().year == 2025
+
+
+def test_orders_belong_to_purchases_and_to_one_customer() -> None:
+    frame = shop(20_000)[0].to_pandas()
+    assert (frame["order_id"].notna() == (frame["event_type"] == "purchase")).all()
+    assert (frame.dropna(subset="order_id").groupby("order_id")["customer_id"].nunique() == 1).all()
+
+
+def test_there_is_something_to_find() -> None:
+    """Tastes, browsers who never buy, buyers who come back, products that come and go."""
+    events, products, _ = shop(100_000)
+    frame = events.to_pandas().merge(products.to_pandas(), on="product_id")
+    by_category = frame.groupby(["customer_id", "category"]).size()
+    favourite = by_category.groupby("customer_id").max().sum() / len(frame)
+    overall = frame["category"].value_counts(normalize=True).max()
+    assert favourite > 2.5 * overall
+    bought = frame[frame["event_type"] == "purchase"]
+    assert bought["customer_id"].nunique() < 0.45 * frame["customer_id"].nunique()
+    assert (bought.groupby(["customer_id", "product_id"]).size() >= 3).sum() > 200
+    first = set(frame["product_id"][: len(frame) // 4])
+    last = set(frame["product_id"][-len(frame) // 4 :])
+    assert len(last - first) > 20
+    assert len(first - last) > 10
+
+
+@pytest.mark.parametrize(("n_events", "seed"), [(0, 0), (-5, 0), (10, -1)])
+def test_nonsense_is_refused(n_events: int, seed: int) -> None:
+    with pytest.raises(SettingsError):
+        shop(n_events, seed)

@@ -1,0 +1,46 @@
+"""pipeline/loading/times.py: ISO 8601 with and without zones, and what is no time."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pytest
+
+from pipeline.loading.times import moments
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "moment"),
+    [
+        ("2026-01-01", "UTC", datetime(2026, 1, 1)),
+        ("2026-01-01 10:00", "Europe/Berlin", datetime(2026, 1, 1, 9)),
+        ("2026-07-01 10:00", "Europe/Berlin", datetime(2026, 7, 1, 8)),
+        ("2026-01-01T10:00:00Z", "Europe/Berlin", datetime(2026, 1, 1, 10)),
+        ("2026-01-01 10:00:00.5-0130", "Europe/Berlin", datetime(2026, 1, 1, 11, 30, 0, 500_000)),
+        ("2026-01-01 10:00:00+02", "UTC", datetime(2026, 1, 1, 8)),
+        ("2026-03-29 02:30:00", "Europe/Berlin", datetime(2026, 3, 29, 1, 30)),
+        ("2026-10-25 02:30:00", "Europe/Berlin", datetime(2026, 10, 25, 0, 30)),
+    ],
+)
+def test_texts(text: str, zone: str, moment: datetime) -> None:
+    assert moments(pa.array([text, None]), zone).to_pylist() == [moment.replace(tzinfo=UTC), None]
+
+
+def test_timestamps_and_dates() -> None:
+    naive = pa.array([datetime(2026, 1, 1, 10)], pa.timestamp("ns"))
+    assert moments(naive, "Europe/Berlin").to_pylist() == [datetime(2026, 1, 1, 9, tzinfo=UTC)]
+    zoned = pa.array([datetime(2026, 1, 1, 10, tzinfo=UTC)], pa.timestamp("ms", tz="Asia/Tokyo"))
+    assert moments(zoned, "Europe/Berlin").to_pylist() == [datetime(2026, 1, 1, 10, tzinfo=UTC)]
+    assert moments(pa.array([date(2026, 1, 1)]), "UTC").to_pylist() == [datetime(2026, 1, 1, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("text", ["soon", "2026-13-01", "1700000000", "01/02/2026", "2026-01-01 10:00:00+2"])
+def test_what_is_no_time_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match=text.replace("+", r"\+")):
+        moments(pa.array(["2026-01-01", None, text]), "UTC")
+
+
+def test_years_that_no_database_holds_are_refused() -> None:
+    with pytest.raises(ValueError, match="microseconds after 1970"):
+        moments(pa.array([300_000_000_000_000_000], pa.timestamp("us")), "UTC")
