@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,7 +65,7 @@ def test_complete_journey_whole(shop_url: str) -> None:
     unknown = "SELECT count(*) FROM events LEFT JOIN products USING (product_id) WHERE available IS NULL"
     assert rows(shop_url, unknown) == [(0,)]
     first = "SELECT customer_id, product_id, event_type, order_id, quantity, occurred_at::time::text"
-    assert rows(shop_url, f"{first} FROM events ORDER BY occurred_at LIMIT 1") == [
+    assert rows(shop_url, f"{first} FROM events ORDER BY events.occurred_at LIMIT 1") == [
         (900, 1095275, "purchase", "31198570044", 1.0, "11:53:26")
     ]
 
@@ -222,7 +221,7 @@ def test_on_sqlite(tmp_path: Path, written: Callable[[str, str], Path]) -> None:
         assert db.execute(sa.text("SELECT count(*) FROM events")).scalar() == 500
     load(url, "events", file=written("e.csv", EVENTS))
     with engine.connect() as db:
-        assert db.execute(sa.text("SELECT * FROM events ORDER BY occurred_at LIMIT 1")).one() == (
+        assert db.execute(sa.text("SELECT * FROM events ORDER BY events.occurred_at LIMIT 1")).one() == (
             *(1, "10", "view", "2026-01-01 10:00:00.000000", None, 1.0),
         )
         assert sorted(db.execute(sa.text("SELECT product_id FROM products")).scalars()) == ["00123", "10"]
@@ -244,8 +243,6 @@ def test_no_password_in_a_failure(server: Any) -> None:
 
 
 def test_header_only(shop_url: str, written: Callable[[str, str], Path]) -> None:
-    with (written("e.csv", "")).open("w", newline="") as file:
-        csv.writer(file).writerow(["user_id", "item_id", "event_type", "occurred_at"])
-    loaded = load(shop_url, "events", file=file.name and Path(file.name))
+    loaded = load(shop_url, "events", file=written("e.csv", EVENTS.splitlines()[0] + "\n"))
     assert (loaded.n_events, loaded.first_at, loaded.user) == (0, None, "integer")
     assert is_stale(shop_url, NOW)
