@@ -18,6 +18,7 @@ from psycopg.rows import DictRow, dict_row
 from pipeline.config import Settings
 from pipeline.databases import psycopg_connect, reaching, scrub
 from pipeline.errors import DiskFull, PublisherBusy, ServingError
+from pipeline.files import utc
 from pipeline.serving.names import LOCK_SPACE, Names, text_of
 
 MIGRATE = "run `python -m pipeline migrate` as the owner"
@@ -33,6 +34,7 @@ class Session:
     def __init__(self, db: psycopg.Connection[DictRow], settings: Settings, doing: str) -> None:
         self.db, self.settings, self.doing = db, settings, doing
         self.names = Names.of(settings.serving)
+        self._is_publisher = False
 
     @contextmanager
     def transaction(self, *, as_publisher: bool = True) -> Iterator[None]:
@@ -49,6 +51,7 @@ class Session:
             )
             if as_publisher:
                 self._act_as_publisher()
+            self._is_publisher = as_publisher
             yield
 
     def run(self, name: str, values: Mapping[str, Any] | None = None) -> psycopg.Cursor[DictRow]:
@@ -81,8 +84,11 @@ class Session:
         found = self.one("lock_holder", {"space": LOCK_SPACE, "key": self.names.lock_key})
         if found is None:
             return "another session, gone by now"
-        since = f" since {found['since'].isoformat(timespec='seconds')}" if found["since"] else ""
-        return f"process {found['pid']} ({found['application_name'] or 'no name'}){since}"
+        since = found["since"]
+        if self._is_publisher and not since:
+            since = (self.one("attempt_of", {"pid": found["pid"]}) or {}).get("since")
+        told = f"process {found['pid']} ({found['application_name'] or 'no name'})"
+        return f"{told} since {utc(since).isoformat(timespec='seconds')}" if since else told
 
     def has_table(self, schema: str, name: str) -> bool:
         """Whether a table or view is there; needs no rights on it."""

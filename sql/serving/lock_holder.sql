@@ -1,11 +1,8 @@
--- Who holds the publisher's lock: the process, what it calls itself, and since when it has been at work.
+-- Who holds the publishers' lock: the process, what it calls itself, and since when, where that may be seen.
 SELECT
     locks.pid,
     activity.application_name,
-    coalesce(
-        (SELECT attempt.started_at FROM {storage}.attempt WHERE attempt.pid = locks.pid ORDER BY 1 DESC LIMIT 1),
-        activity.xact_start
-    ) AS since
+    activity.xact_start AS since
 FROM pg_catalog.pg_locks AS locks
 LEFT JOIN pg_catalog.pg_stat_activity AS activity USING (pid)
 WHERE locks.locktype = 'advisory'
