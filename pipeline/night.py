@@ -59,7 +59,7 @@ def moment(text: str, zone: str = "UTC") -> datetime:
         raise SettingsError(
             f"as_of {text!r} is no time",
             promised="now, last, or a time such as 2026-11-20 or 2026-11-20T06:00+01:00",
-            then="give --as-of another value",
+            then="give as_of another value",
         ) from error
     return utc(told if told.tzinfo else told.replace(tzinfo=ZoneInfo(zone)))
 

@@ -1,0 +1,90 @@
+"""The job behind both doors: new runs, runs gone on with, forms, and the words for a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline import config, night
+from pipeline.errors import RunError, SettingsError
+from pipeline.run import Databases, Job
+
+AS_OF = datetime(2026, 11, 20, 6, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
+
+
+@pytest.fixture
+def job_for(said: list[str]) -> Callable[..., Job]:
+    databases = Databases(source=lambda: "sqlite:///shop", serving=lambda: "postgresql://apps")
+
+    def make(run_id: str = "night", **more: object) -> Job:
+        return night.job_for(run_id, databases=databases, now=NOW, say=said.append, **more)  # type: ignore[arg-type]
+
+    return make
+
+
+def test_a_new_run_is_a_folder_that_remembers(job_for: Callable[..., Job], tmp_path: Path) -> None:
+    job = job_for(as_of=AS_OF, overrides={"window_days": 30})
+    assert job.folder.path == tmp_path / "home" / "runs" / "night"
+    assert job.settings.run.window_days == 30
+    again = job_for()
+    assert (again.folder.as_of, again.folder.overrides) == (AS_OF, {"window_days": 30})
+    assert again.settings.run.window_days == 30
+
+
+def test_there_is_no_going_on_with_a_run_that_is_not_there(job_for: Callable[..., Job]) -> None:
+    with pytest.raises(RunError, match="no run 'other'"):
+        job_for("other")
+
+
+def test_a_run_keeps_what_it_began_with(job_for: Callable[..., Job]) -> None:
+    job_for(as_of=AS_OF, overrides={"tune": "never"})
+    with pytest.raises(RunError, match="exists with other settings"):
+        job_for(overrides={"tune": "always"})
+    with pytest.raises(RunError, match="exists with other settings"):
+        job_for(as_of=NOW, overrides={"tune": "never"})
+    assert job_for(overrides={"tune": "never"}).folder.run_id == "night"
+
+
+def test_out_of_range_values_leave_no_folder(job_for: Callable[..., Job], tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="window_days"):
+        job_for(as_of=AS_OF, overrides={"window_days": 0})
+    assert not (tmp_path / "home" / "runs").exists()
+
+
+def test_a_run_records_only_what_the_form_changed() -> None:
+    settings = config.load()
+    form = {"window_days": settings.run.window_days, "repeat_purchases": "allow", "trials": 5}
+    assert night.changed(settings, form) == {"repeat_purchases": "allow", "trials": 5}
+
+
+def test_a_field_nobody_reads_is_refused_by_name() -> None:
+    night.check_form({"trials": 5}, {"trials": None})
+    with pytest.raises(SettingsError, match="windowdays"):
+        night.check_form({"windowdays": 5}, {"trials": None})
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "moment"),
+    [
+        ("2026-11-20", "UTC", datetime(2026, 11, 20, tzinfo=UTC)),
+        ("2026-11-20T06:00", "Europe/Berlin", datetime(2026, 11, 20, 5, tzinfo=UTC)),
+        ("2026-11-20T06:00:00.500Z", "Europe/Berlin", datetime(2026, 11, 20, 6, 0, 0, 500_000, tzinfo=UTC)),
+        ("2026-11-20T06:00+01:00", "UTC", datetime(2026, 11, 20, 5, tzinfo=UTC)),
+    ],
+)
+def test_a_time_without_zone_is_the_shop_s(text: str, zone: str, moment: datetime) -> None:
+    assert night.moment(text, zone) == moment
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(SettingsError, match="'soon' is no time"):
+        night.moment("soon")
+
+
+def test_run_ids_of_the_command_line_are_folder_names() -> None:
+    assert night.cli_run_id(AS_OF) == "cli__20261120T060000Z"
+    assert night.cli_run_id(night.just_after(AS_OF)) == "cli__20261120T060000.000001Z"
