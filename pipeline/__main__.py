@@ -92,7 +92,7 @@ def _as_of(text: str | None, settings: Settings, databases: Databases, now: date
     if text == "last":
         from pipeline.source import last_event_at
 
-        return night.just_after(last_event_at(databases.source(), settings.source))
+        return night.just_after(last_event_at(databases.source(), settings.source, now))
     return night.moment(text, settings.source.timezone)
 
 

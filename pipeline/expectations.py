@@ -57,6 +57,11 @@ class Failure:
     observed: str
     examples: tuple[Mapping[str, str], ...]
 
+    def __str__(self) -> str:
+        """One line: what was promised, how many rows broke it, the first of them."""
+        first = f" (for instance {_row(self.examples[0])})" if self.examples else ""
+        return f"{self.description}: {_amount(self)}{first}"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -77,7 +82,7 @@ class Result:
         return tuple(f for f in self.failed if f.severity == "critical")
 
     def to_json(self) -> dict[str, Any]:
-        """For `validation.json` and `decision.json`."""
+        """As `validation.json` and `decision.json` hold it."""
         return {
             "suite": self.suite,
             "success": self.is_success,
@@ -141,15 +146,15 @@ def table(*results: Result) -> str:
             f"{result.suite}: {result.n_rows:,} rows, {passed} of {result.n_expectations} expectations hold"
         )
         for failure in result.failed:
-            lines.append(f"  {failure.severity:<8}  {_amount(failure):>14}  {failure.description}")
-            lines += [f"{'':28}{_row(example)}" for example in failure.examples]
+            lines.append(f"  {failure.severity:<8}  {_amount(failure):>24}  {failure.description}")
+            lines += [f"{'':38}{_row(example)}" for example in failure.examples]
     return "\n".join(lines)
 
 
 def _amount(failure: Failure) -> str:
     if failure.n_rows is None:
-        return failure.observed or "-"
-    return f"{failure.n_rows:,} {'row' if failure.n_rows == 1 else 'rows'}"
+        return f"found {failure.observed}"
+    return f"{failure.n_rows:,} {'row' if failure.n_rows == 1 else 'rows'} against it"
 
 
 def _row(example: Mapping[str, str]) -> str:

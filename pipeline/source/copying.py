@@ -1,0 +1,137 @@
+"""The fast way out of PostgreSQL: COPY as CSV, parsed by Arrow, a batch of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+from pyarrow import csv
+
+from pipeline.errors import SourceError
+from pipeline.source.columns import PROMISES, Shape, check_kinds, check_names, enforce
+from pipeline.source.statement import Statement
+
+KINDS = {20: "integer", 21: "integer", 23: "integer", 26: "integer", 700: "number", 701: "number"} | {
+    16: "boolean",
+    1082: "date",
+    1114: "time",
+    1184: "time with zone",
+    1700: "decimal",
+    2950: "uuid",
+}
+"""PostgreSQL's built-in type numbers (pg_type.dat) -> the words of PROMISES."""
+
+TEXT_CATEGORIES = ("S", "E", "X")
+"""pg_type.typcategory: strings, enums, and literals of no type yet."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A COPY that is ready to run: the statement, its values, what its columns hold and become."""
+
+    connection: psycopg.Connection[Any]
+    query: str
+    values: Mapping[str, Any]
+    shape: Shape
+    kinds: Mapping[str, str]
+    types: Mapping[str, pa.DataType]
+
+
+def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], limit: int | None) -> Copy:
+    """Ask for the columns first, and refuse them before any row is read."""
+    shape = statement.shape
+    with db.execute(statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0"), values) as result:
+        described = [(column[0], column[1]) for column in result.cursor.description]
+    check_names(shape, [name for name, _ in described])
+    kinds = {name: _kind(db, number) for name, number in described}
+    check_kinds(shape, {name: kind for name, kind in kinds.items() if kind != "text"})
+    columns = ", ".join(_selected(name, kind) for name, kind in kinds.items())
+    inner = statement.around(
+        f"SELECT {columns} FROM ({{}}) rows_of_source{f' LIMIT {limit}' if limit else ''}"
+    )
+    compiled = inner.compile(dialect=db.dialect)
+    query = f"COPY ({compiled}) TO STDOUT (FORMAT csv)"
+    connection = db.connection.driver_connection
+    if not isinstance(connection, psycopg.Connection):
+        raise SourceError("the connection to the source database is closed", then=shape.then)
+    return Copy(
+        connection,
+        query if values else query.replace("%%", "%"),
+        values,
+        shape,
+        kinds,
+        {name: _csv_type(shape, name, kind) for name, kind in kinds.items()},
+    )
+
+
+def read(copy: Copy, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows; PostgreSQL sends each as one message, so that a batch never ends within one."""
+    with copy.connection.cursor() as cursor, cursor.copy(copy.query, dict(copy.values) or None) as rows:
+        waiting: list[Any] = []
+        for row in rows:
+            waiting.append(row)
+            if len(waiting) >= batch_rows:
+                yield _parse(copy, waiting)
+                waiting = []
+        if waiting:
+            yield _parse(copy, waiting)
+
+
+def _parse(copy: Copy, rows: list[Any]) -> pa.RecordBatch:
+    """A null is an empty field, an empty text a quoted one."""
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(b"".join(rows)),
+            csv.ReadOptions(column_names=list(copy.types), block_size=1 << 24),
+            csv.ParseOptions(newlines_in_values=True),
+            csv.ConvertOptions(
+                column_types=dict(copy.types),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["t"],
+                false_values=["f"],
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise _bad_value(copy, error) from error
+    batch = table.combine_chunks().to_batches()[0]
+    return enforce(copy.shape, batch, copy.kinds)
+
+
+def _bad_value(copy: Copy, error: pa.ArrowInvalid) -> SourceError:
+    told = str(error).splitlines()[0]
+    place = next((i for i in range(len(copy.types)) if f"#{i}:" in told), None)
+    name = list(copy.types)[place] if place is not None else "a column"
+    promised = PROMISES[copy.shape.promise(name)][1] if place is not None else ""
+    return SourceError(
+        f"`{copy.shape.dataset.name}.{name}` holds a value that is not {promised or 'what its type says'}",
+        found=told,
+        promised=promised,
+        then=copy.shape.then,
+    )
+
+
+def _kind(db: sa.Connection, number: Any) -> str:
+    if number in KINDS:
+        return KINDS[number]
+    query = sa.text("SELECT typcategory, typname FROM pg_type WHERE oid = :number")
+    category, name = db.execute(query, {"number": number}).one()
+    return "text" if category in TEXT_CATEGORIES else str(name)
+
+
+def _selected(name: str, kind: str) -> str:
+    return f"\"{name}\" AT TIME ZONE 'UTC'" if kind == "time with zone" else f'"{name}"'
+
+
+def _csv_type(shape: Shape, name: str, kind: str) -> pa.DataType:
+    """What Arrow parses a column as; times with zone arrive as UTC without one."""
+    if kind == "decimal":
+        return {"integer": pa.int64(), "number": pa.float64()}.get(shape.promise(name), pa.string())
+    types = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+    types |= {"time": pa.timestamp("us"), "time with zone": pa.timestamp("us")}
+    return types.get(kind, pa.string())

@@ -1,0 +1,105 @@
+"""Read the window from the shop's database, and what is live from the serving schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.contract import DATASETS
+from pipeline.engine import BATCH, connect
+from pipeline.errors import DataError
+from pipeline.files import write_whole
+from pipeline.run import Counts, Job
+from pipeline.source import Source, opened
+
+ORDER = {"events": ("user_id", "occurred_at", "item_id", "event_type", "order_id", "quantity")}
+"""How rows are sorted; a dataset that is not named is sorted by its columns as they come."""
+
+AHEAD = timedelta(minutes=5)
+"""How far a shop's clock may run ahead of ours."""
+
+MAX_AHEAD = 1_000
+TOLD_EVERY = 500_000
+
+
+def run(job: Job) -> Counts:
+    """Source database -> `events`, `items`, `users`; serving schema -> `live`.
+
+    The window is [as_of - window_days, as_of). Events of the future, which no window would show,
+    are handed on too (at most MAX_AHEAD), for `validate` to refuse. DataError on an empty window.
+    """
+    from pipeline.serving import read_live
+
+    job.folder.write_document("live", read_live(job.databases.serving(), job.settings))
+    start = job.folder.as_of - timedelta(days=job.settings.run.window_days)
+    settings = job.settings
+    with opened(job.databases.source(), settings.source, settings.ids.model_dump()) as source:
+        counts: Counts = {"events": _events(job, source, start, job.folder.as_of)}
+        for name in ("items", "users"):
+            if source.has(name):
+                counts[name] = _write(job, name, source.batches(name))
+            else:
+                job.folder.drop(name)
+    return counts
+
+
+def _events(job: Job, source: Source, start: datetime, end: datetime) -> int:
+    ahead = list(source.batches("events", start=max(end, job.now + AHEAD), limit=MAX_AHEAD))
+    n_ahead = sum(batch.num_rows for batch in ahead)
+    count = _write(job, "events", source.batches("events", start, end), ahead)
+    if count == n_ahead:
+        raise _empty(source, start, end)
+    return count
+
+
+def _write(
+    job: Job, name: str, batches: Iterable[pa.RecordBatch], more: Iterable[pa.RecordBatch] = ()
+) -> int:
+    """Stream to a scratch file, then sort out of core: a source promises no order, a dataset does."""
+    dataset = DATASETS[name]
+    schema = dataset.schema(job.folder.ids)
+    unsorted = job.folder.scratch() / f"{name}.parquet"
+    order = ", ".join(ORDER.get(name, tuple(dataset.columns)))
+
+    def fill(path: Path) -> None:
+        count = 0
+        with pq.ParquetWriter(path, schema, compression="lz4") as writer:
+            for batch in chain(more, batches):
+                writer.write_batch(batch)
+                count += batch.num_rows
+                if count // TOLD_EVERY > (count - batch.num_rows) // TOLD_EVERY:
+                    job.say(f"extract: {count:,} {name}")
+
+    write_whole(unsorted, fill)
+    memory, threads = job.settings.run.memory_limit_gb, job.settings.run.threads
+    with connect(memory, threads, job.folder.scratch()) as db:
+        query = f"SELECT {', '.join(schema.names)} FROM read_parquet($path) ORDER BY {order}"
+        count = job.folder.write(name, db.sql(query, params={"path": str(unsorted)}).to_arrow_reader(BATCH))
+    unsorted.unlink()
+    return count
+
+
+def _empty(source: Source, start: datetime, end: datetime) -> DataError:
+    """The refusal of a window without events, with the times that would find some."""
+    span = source.span()
+    folder = source.settings.sql
+    if span is None:
+        found, then = "no events at any time", f"edit {folder}/events.sql, or load some events"
+    else:
+        oldest, newest = span
+        found = f"events from {oldest.isoformat()} to {newest.isoformat()}"
+        then = "python -m pipeline run --as-of last"
+        if oldest < end:
+            wider = (end - newest) // timedelta(days=1) + 1
+            then += f", or window_days = {wider} or more in config.toml" if newest < end else ""
+    return DataError(
+        f"no events in the window from {start.isoformat()} to {end.isoformat()}",
+        found=found,
+        promised="events at or after the first time and before the second",
+        then=then,
+    )

@@ -1,0 +1,23 @@
+-- What happened in the shop: one row for each view, cart and purchase.
+--
+-- Point this at your own tables: keep the names after AS and both bound times, change the rest.
+-- It must be one SELECT (joins, CASE and UNION are fine) and runs inside parentheses, so end it
+-- without ORDER BY; `python -m pipeline run extract` tries it.
+--
+--   user_id, item_id   of the types that [ids] in config.toml says
+--   event_type         'view', 'cart' or 'purchase'; map other words here, with CASE
+--   occurred_at        a time; without zone it is read in [source] timezone. Index this column
+--   order_id           the order of a purchase; NULL for views and carts, or if there are no orders
+--   quantity           pieces bought; a shop that has none selects 1 AS quantity. Returns may be negative
+--
+-- The window is half-open: its start belongs to it, its end does not.
+SELECT
+    customer_id AS user_id,
+    product_id  AS item_id,
+    event_type  AS event_type,
+    occurred_at AS occurred_at,
+    order_id    AS order_id,
+    quantity    AS quantity
+FROM events
+WHERE occurred_at >= :window_start
+  AND occurred_at <  :window_end
