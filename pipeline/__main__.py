@@ -70,7 +70,8 @@ def _job(given: argparse.Namespace) -> Job:
                 then="python -m pipeline run",
             )
         run_id = there[0].name if there else None
-    if as_of is None and (run_id is None or not (runs / run_id / "run.json").exists()):
+    is_new = run_id is None or not (runs / run_id / "run.json").exists()
+    if as_of is None and is_new and given.stage in (None, STAGES[0].name):
         as_of = now
     return night.job_for(
         run_id or night.cli_run_id(as_of or now),
