@@ -71,22 +71,23 @@ def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], 
 def read(copy: Copy, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """The rows; PostgreSQL sends each as one message, so that a batch never ends within one."""
     with copy.connection.cursor() as cursor, cursor.copy(copy.query, dict(copy.values) or None) as rows:
-        waiting: list[Any] = []
+        text, count = bytearray(), 0
         for row in rows:
-            waiting.append(row)
-            if len(waiting) >= batch_rows:
-                yield _parse(copy, waiting)
-                waiting = []
-        if waiting:
-            yield _parse(copy, waiting)
+            text += row
+            count += 1
+            if count == batch_rows:
+                yield _parse(copy, text)
+                text, count = bytearray(), 0
+        if count:
+            yield _parse(copy, text)
 
 
-def _parse(copy: Copy, rows: list[Any]) -> pa.RecordBatch:
+def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:
     """A null is an empty field, an empty text a quoted one."""
     try:
         table = csv.read_csv(
-            pa.BufferReader(b"".join(rows)),
-            csv.ReadOptions(column_names=list(copy.types), block_size=1 << 24),
+            pa.BufferReader(text),
+            csv.ReadOptions(column_names=list(copy.types), block_size=1 << 20),
             csv.ParseOptions(newlines_in_values=True),
             csv.ConvertOptions(
                 column_types=dict(copy.types),
