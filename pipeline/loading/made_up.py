@@ -53,9 +53,9 @@ class World:
 
     @classmethod
     def make(cls, n_events: int, seed: int) -> World:
-        """A shop of a size that `n_events` fit: 40 a customer, 500 a product."""
+        """A shop of a size that `n_events` fit: 40 a customer, 150 a product."""
         rng = np.random.default_rng([seed, 0])
-        n_products = int(np.clip(n_events // 500, 40, 200_000))
+        n_products = int(np.clip(n_events // 150, 40, 200_000))
         n_customers = max(20, n_events // 40)
         n_clusters = int(np.clip(np.sqrt(n_products) / 2, 4, len(CATEGORIES)))
         starts = np.linspace(0, n_products, n_clusters + 1).astype(np.int64)
