@@ -48,9 +48,9 @@ def recall_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) -> PerUser:
 def ndcg_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) -> PerUser:
     """Discounted cumulative gain over that of a perfect list (Jaervelin, Kekaelaeinen 2002), binary."""
     discount = 1.0 / np.log2(np.arange(2, k + 2))
-    gain: PerUser = (_first(hits, k) * discount).sum(axis=1)
+    gain = (_first(hits, k) * discount).sum(axis=1)
     ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(n_held_out, k)]
-    found: PerUser = np.divide(gain, ideal)
+    found: PerUser = gain / ideal
     return found
 
 
@@ -64,8 +64,7 @@ def average_precision_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) ->
 
 def hit_rate_at_k(hits: Hits, k: int) -> PerUser:
     """1 when any of the first `k` slots is a hit, else 0."""
-    found: PerUser = hits[:, :k].any(axis=1).astype(np.float64)
-    return found
+    return np.asarray(hits[:, :k].any(axis=1), np.float64)
 
 
 def per_user(hits: Hits, n_held_out: NDArray[np.int64]) -> Mapping[str, PerUser]:

@@ -103,7 +103,7 @@ class AlsFactors:
     ) -> TopN:
         """The `n` items nearest to each of the items `columns` by cosine, never the item itself."""
         length = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
-        unit = self.item_factors / np.where(length > 0, length, np.float32(1.0))
+        unit = (self.item_factors / np.where(length > 0, length, 1.0)).astype(np.float32)
         of_items = AlsFactors(unit, unit, self.item_ids, self.item_ids, self.threads)
         top = of_items.top_n(columns, n + 1, None, hidden)
         scores = np.where(top.items == columns[:, None], SENTINEL, top.scores)

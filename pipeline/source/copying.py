@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], 
     )
 
 
-def read(copy: Copy, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def read(copy: Copy, batch_rows: int) -> Generator[pa.RecordBatch, None, None]:
     """The rows; PostgreSQL sends each as one message, so that a batch never ends within one."""
     with copy.connection.cursor() as cursor, cursor.copy(copy.query, dict(copy.values) or None) as rows:
         text, count = bytearray(), 0

@@ -6,8 +6,8 @@ PostgreSQL goes faster, through COPY (`copying`). What the columns must be is th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -56,7 +56,7 @@ class Source:
 
     def batches(
         self, name: str, start: datetime = EARLIEST, end: datetime = LATEST, limit: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         """Rows of `events` within [start, end), of `items` or of `users`, as contract.py wants them.
 
         At most `settings.batch_rows` at a time and `limit` in all. Raises SourceError that names
@@ -64,14 +64,15 @@ class Source:
         """
         told = self._statement(name)
         left = limit
-        for batch in self._read(told, self._bounds(start, end) if name == "events" else {}, limit):
-            batch = _within(batch, start, end) if name == "events" else batch
-            if left is not None:
-                batch = batch.slice(0, left)
-                left -= batch.num_rows
-            yield batch
-            if left == 0:
-                return
+        with closing(self._read(told, self._bounds(start, end) if name == "events" else {}, limit)) as read:
+            for batch in read:
+                batch = _within(batch, start, end) if name == "events" else batch
+                if left is not None:
+                    batch = batch.slice(0, left)
+                    left -= batch.num_rows
+                yield batch
+                if left == 0:
+                    return
 
     def span(self, start: datetime = EARLIEST, end: datetime = LATEST) -> tuple[datetime, datetime] | None:
         """When the oldest and the newest event within [start, end) happened; None without any."""
@@ -108,20 +109,21 @@ class Source:
 
     def _read(
         self, told: Statement, bounds: Mapping[str, Any], limit: int | None
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         if self.dialect == "postgresql" and self.db.dialect.driver == "psycopg":
             with self._asking(told):
                 rows = copying.read(copying.prepare(self.db, told, bounds, limit), self.settings.batch_rows)
         else:
             rows = self._fetch(told, bounds)
-        while True:
-            with self._asking(told):
-                batch = next(rows, None)
-            if batch is None:
-                return
-            yield batch
+        with closing(rows):
+            while True:
+                with self._asking(told):
+                    batch = next(rows, None)
+                if batch is None:
+                    return
+                yield batch
 
-    def _fetch(self, told: Statement, bounds: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+    def _fetch(self, told: Statement, bounds: Mapping[str, Any]) -> Generator[pa.RecordBatch, None, None]:
         options = {"stream_results": True, "max_row_buffer": self.settings.batch_rows}
         with self.db.execute(told.text, bounds, execution_options=options) as result:
             names = list(result.keys())

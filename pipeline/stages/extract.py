@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -58,7 +59,10 @@ def _events(job: Job, source: Source, start: datetime, end: datetime) -> int:
 
 
 def _write(
-    job: Job, name: str, batches: Iterable[pa.RecordBatch], more: Iterable[pa.RecordBatch] = ()
+    job: Job,
+    name: str,
+    batches: Generator[pa.RecordBatch, None, None],
+    more: Iterable[pa.RecordBatch] = (),
 ) -> int:
     """Stream to a scratch file, then sort out of core: a source promises no order, a dataset does."""
     dataset = DATASETS[name]
@@ -75,7 +79,8 @@ def _write(
                 if count // TOLD_EVERY > (count - batch.num_rows) // TOLD_EVERY:
                     job.say(f"extract: {count:,} {name}")
 
-    write_whole(unsorted, fill)
+    with closing(batches):
+        write_whole(unsorted, fill)
     memory, threads = job.settings.run.memory_limit_gb, job.settings.run.threads
     with connect(memory, threads, job.folder.scratch()) as db:
         query = f"SELECT {', '.join(schema.names)} FROM read_parquet($path) ORDER BY {order}"
