@@ -103,12 +103,16 @@ def similar_lists(factors: AlsFactors, hidden: NDArray[np.int64], length: int) -
 
 
 def _write_popular(job: Job) -> int:
-    """`popular_items`: recent purchases of everybody, for the whole shop and for each category."""
+    """`popular_items`: recent purchases of everybody, for the whole shop and for each category.
+
+    The list of the whole shop is long enough to fill `recommend()` for a user who is unknown.
+    """
     folder, settings = job.folder, job.settings
     values = {
         "cut_at": folder.as_of,
         "half_life_days": settings.recommend.popular_half_life_days,
         "length": settings.recommend.popular_length,
+        "length_of_all": max(settings.recommend.popular_length, settings.serving.max_n),
     }
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "history", folder.dataset("purchaser_events"))

@@ -24,5 +24,5 @@ ranked AS (
 )
 SELECT category, rank, item_id, score
 FROM ranked
-WHERE rank <= $length
+WHERE rank <= CASE category WHEN 'all' THEN $length_of_all ELSE $length END
 ORDER BY category, rank

@@ -229,6 +229,16 @@ def test_popular_lists_are_ranked_for_the_shop_and_each_category(published: Job)
     assert all(row["item_id"] % 2 == 0 for row in rows if row["category"] == "even")
 
 
+def test_the_shops_list_is_long_enough_for_an_unknown_user(
+    night: Job, make_settings: Callable[..., Settings]
+) -> None:
+    short = again(night, make_settings(tune={"mode": "never"}, recommend={"popular_length": 2}))
+    for stage in ("tune", "recommend"):
+        run_stage(stage, short)
+    categories = short.folder.table("popular_items")["category"].to_pylist()
+    assert {name: categories.count(name) for name in set(categories)} == {"all": 19, "even": 2, "odd": 2}
+
+
 def test_similar_items_share_the_taste(published: Job) -> None:
     rows = published.folder.table("similar_items").to_pylist()
     first = [row for row in rows if row["rank"] == 1]
