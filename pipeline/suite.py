@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,9 @@ SEVERITIES = ("critical", "warning")
 FIRST = "expect_table_row_count_to_be_between"
 PARAMETER = "$PARAMETER"
 COLUMN_KWARGS = ("column", "column_A", "column_B", "column_list", "column_set")
+CONDITION = '{"type": "comparison", "column": {"name": "..."}, "operator": "==", "parameter": "..."}'
 NOT_KWARGS = {
+    "condition_parser",
     *("id", "meta", "notes", "result_format", "description", "catch_exceptions"),
     *("rendered_content", "severity", "windows", "batch_id", "expectation_context"),
 }
@@ -151,16 +152,22 @@ def _check_columns(path: Path, where: str, expectation: Expectation) -> None:
         named |= {str(v) for v in (value if isinstance(value, list) else [value])}
     condition = expectation.kwargs.get("row_condition")
     if condition is not None:
-        found = re.findall(r"""col\(["'](\w+)["']\)""", str(condition))
-        if not found or expectation.kwargs.get("condition_parser") != "great_expectations":
-            raise _refusal(
-                path,
-                f"{where} has a row_condition that would not be read",
-                'col("column")=="value" with "condition_parser": "great_expectations"',
-            )
-        named |= set(found)
+        found = set(_condition_columns(condition))
+        if not found:
+            raise _refusal(path, f"{where} has a row_condition that would not be read", CONDITION)
+        named |= found
     if unknown := sorted(named - known):
         raise _refusal(path, f"{where} names no column {', '.join(unknown)}", ", ".join(sorted(known)))
+
+
+def _condition_columns(condition: Any) -> Iterator[str]:
+    """The columns of a row_condition, which may be nested (and, or); none of one written as text."""
+    if isinstance(condition, Mapping):
+        column = condition.get("column")
+        if isinstance(column, Mapping):
+            yield str(column.get("name"))
+        for each in condition.get("conditions", ()):
+            yield from _condition_columns(each)
 
 
 def _check_parameters(path: Path, where: str, expectation: Expectation) -> None:

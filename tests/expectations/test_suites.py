@@ -1,0 +1,102 @@
+"""Every suite of the project holds on good rows, and each of its expectations can refuse."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import ROOT
+from pipeline.contract import DATASETS
+from pipeline.expectations import Result, check, load_suite
+
+SUITES = sorted((ROOT / "expectations").glob("*.json"))
+TIME = datetime(2025, 12, 1, tzinfo=UTC)
+PARAMETERS = {
+    "as_of": datetime(2026, 1, 1, tzinfo=UTC),
+    "window_start": datetime(2025, 1, 1, tzinfo=UTC),
+    "list_length": 2,
+    "popular_length": 2,
+    "similar_length": 2,
+}
+GOOD: dict[str, list[tuple[object, ...]]] = {
+    "events": [(1, 10, "view", TIME, None, 1.0), (1, 10, "purchase", TIME, "A", 2.0)],
+    "items": [(10, "Jam", "food", 2.0, None, True), (20, None, None, None, None, None)],
+    "users": [(1, "gold"), (2, None)],
+    "recommendations": [(1, 1, 10, 0.5, None, None), (1, 2, 20, -0.5, None, None), (2, 1, 10, 0.1, "x", 20)],
+    "popular_items": [("all", 1, 10, 3.0), ("all", 2, 20, 1.0), ("food", 1, 10, 3.0)],
+    "similar_items": [(10, 1, 20, 0.9), (20, 1, 10, 0.9)],
+}
+NAN = float("nan")
+BAD: dict[str, list[tuple[object, ...]]] = {
+    "events": [
+        (None, None, None, None, None, None),
+        (1, 10, "refund", datetime(2026, 1, 1, tzinfo=UTC), None, 0.0),
+        (1, 10, "purchase", datetime(2024, 12, 31, tzinfo=UTC), None, NAN),
+        *[(3, 30, "view", TIME, None, 1.0)] * 2,
+    ],
+    "items": [(None, None, "all", -1.0, None, None), *[(10, None, None, NAN, None, None)] * 2],
+    "users": [(None, None), (1, None), (1, None)],
+    "recommendations": [
+        (None, None, None, None, None, None),
+        (1, 0, 10, -3.4e38, None, None),
+        (1, 3, 10, NAN, None, None),
+        (1, 3, 20, 1.0, None, None),
+    ],
+    "popular_items": [
+        (None, None, None, None),
+        ("all", 0, 10, NAN),
+        ("all", 3, 10, 1.0),
+        ("all", 3, 20, 1.0),
+    ],
+    "similar_items": [(None, None, None, None), (10, 0, 10, NAN), (10, 3, 20, 1.0), (10, 3, 20, 1.0)],
+}
+TABLE_AS_A_WHOLE = {"expect_table_row_count_to_be_between", "expect_table_columns_to_match_set"}
+
+
+def checked(folder: Path, name: str, rows: list[tuple[object, ...]], extra: bool = False) -> Result:
+    schema = DATASETS[name].schema({"user": "integer", "item": "integer"})
+    table = pa.table(
+        [pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema)], names=schema.names
+    )
+    if extra:
+        table = table.append_column("colour", pa.nulls(len(table), pa.string()))
+    pq.write_table(table, folder / f"{name}.parquet")
+    suite = load_suite(ROOT / "expectations" / f"{name}.json")
+    return check(suite, folder / f"{name}.parquet", PARAMETERS)
+
+
+def test_the_suites_are_those_tested_here() -> None:
+    assert {path.stem for path in SUITES} == set(GOOD)
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_good_rows_pass_without_a_warning(name: str, tmp_path: Path) -> None:
+    result = checked(tmp_path, name, GOOD[name])
+    assert result.failed == ()
+    assert result.n_rows == len(GOOD[name])
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_each_expectation_on_rows_can_refuse(name: str, tmp_path: Path) -> None:
+    result = checked(tmp_path, name, BAD[name])
+    suite = load_suite(ROOT / "expectations" / f"{name}.json")
+    promised = {each.description for each in suite.expectations if each.type not in TABLE_AS_A_WHOLE}
+    assert {failure.description for failure in result.failed} == promised
+    assert all(failure.n_rows and failure.examples for failure in result.failed)
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_an_empty_table_is_refused(name: str, tmp_path: Path) -> None:
+    result = checked(tmp_path, name, [])
+    assert [(failure.severity, failure.observed) for failure in result.failed] == [("critical", "0")]
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_a_column_too_many_is_refused(name: str, tmp_path: Path) -> None:
+    result = checked(tmp_path, name, GOOD[name], extra=True)
+    assert [failure.description for failure in result.critical] == ["the columns are those of the contract"]
+    assert "colour" in str(result.critical[0])

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Settings
+from pipeline.errors import DataError, SourceError
+from pipeline.source import last_event_at, opened
+from tests.source import shops
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+IDS = {"user": "integer", "item": "integer"}
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty source database of each kind."""
+    return shops.url_for(request.param, tmp_path, request)
+
+
+def test_no_more_than_a_batch_is_ever_in_memory(url: str, make_settings: Callable[..., Settings]) -> None:
+    shops.make(url, *(f"({n}, 1, 'view', '2025-12-01 10:00:00+00:00', NULL, 1)" for n in range(2_500)))
+    settings = make_settings(source={"batch_rows": 1_000}).source
+    with opened(url, settings, IDS) as source:
+        assert [batch.num_rows for batch in source.batches("events")] == [1_000, 1_000, 500]
+        assert [batch.num_rows for batch in source.batches("events", limit=1_200)] == [1_000, 200]
+
+
+def test_the_last_event_is_the_newest_that_is_not_in_the_future(
+    url: str, make_settings: Callable[..., Settings]
+) -> None:
+    shops.make(
+        url,
+        "(1, 1, 'view', '2025-12-31 23:00:00+00:00', NULL, 1)",
+        "(1, 1, 'view', '2025-12-31 20:00:00+00:00', NULL, 1)",
+        "(1, 1, 'view', '2026-02-01 00:00:00+00:00', NULL, 1)",
+    )
+    settings = make_settings().source
+    assert last_event_at(url, settings, NOW) == datetime(2025, 12, 31, 23, tzinfo=UTC)
+    with pytest.raises(DataError, match="no events yet"):
+        last_event_at(url, settings, NOW - timedelta(days=365))
+
+
+def test_a_source_is_read_in_one_snapshot_and_never_written(
+    shop_url: str, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    shops.make(shop_url, "(1, 1, 'view', '2025-12-01 10:00:00+00:00', NULL, 1)")
+    settings = make_settings().source
+    with opened(shop_url, settings, IDS) as source:
+        assert sum(batch.num_rows for batch in source.batches("events")) == 1
+        shops.run(shop_url, "INSERT INTO events SELECT * FROM events")
+        assert sum(batch.num_rows for batch in source.batches("events")) == 1
+    folder = shops.write(tmp_path / "sql", items="SELECT 1 AS item_id FROM gone")
+    with opened(shop_url, settings.model_copy(update={"sql": folder}), IDS) as source:
+        shops.write(tmp_path / "sql", items="DELETE FROM products RETURNING product_id AS item_id")
+        with pytest.raises(SourceError):
+            list(source.batches("items"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "ids", "found"),
+    [
+        ("numeric(12)", "17", "integer", 17),
+        ("smallint", "17", "integer", 17),
+        ("varchar(9)", "'00123'", "text", "00123"),
+        ("char(3)", "'abc'", "text", "abc"),
+        ("uuid", "'0C9A9B6E-21B2-4E0F-8E0F-0D6E1F2A3B4C'", "uuid", "0c9a9b6e-21b2-4e0f-8e0f-0d6e1f2a3b4c"),
+    ],
+)
+def test_ids_of_postgresqls_types_are_read(
+    shop_url: str,
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    kind: str,
+    value: str,
+    ids: str,
+    found: object,
+) -> None:
+    folder = shops.write(tmp_path / "sql", users=f"SELECT {value}::{kind} AS user_id, NULL AS segment")
+    settings = make_settings(source={"sql": folder}).source
+    with opened(shop_url, settings, {"user": ids, "item": "integer"}) as source:
+        assert next(source.batches("users")).to_pylist() == [{"user_id": found, "segment": None}]
+
+
+@pytest.mark.parametrize(
+    ("value", "ids", "message"),
+    [
+        ("gen_random_uuid()", "text", "is uuid, not text"),
+        ("true", "integer", "is boolean, not integer"),
+        ("1.5::float8", "integer", "is number, not integer"),
+        ("1.5::numeric", "integer", "holds a value that is not whole numbers"),
+        ("'{1}'::int[]", "text", "is _int4, not text"),
+        ("99999999999999999999::numeric", "integer", "holds a value that is not whole numbers"),
+    ],
+)
+def test_ids_of_other_types_are_refused(
+    shop_url: str,
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    value: str,
+    ids: str,
+    message: str,
+) -> None:
+    folder = shops.write(tmp_path / "sql", users=f"SELECT {value} AS user_id, NULL AS segment")
+    settings = make_settings(source={"sql": folder}).source
+    with (
+        opened(shop_url, settings, {"user": ids, "item": "integer"}) as source,
+        pytest.raises(SourceError, match=message),
+    ):
+        list(source.batches("users"))
+
+
+def test_enums_numbers_and_flags_of_postgresql_become_the_contracts(
+    shop_url: str, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    shops.run(shop_url, "CREATE TYPE aisle AS ENUM ('tea', 'jam')")
+    select = (
+        "SELECT 1 AS item_id, 7 AS name, 'tea'::aisle AS category, 2.50::numeric AS price, "
+        "NULL AS discount, 1 AS available"
+    )
+    settings = make_settings(source={"sql": shops.write(tmp_path / "sql", items=select)}).source
+    with opened(shop_url, settings, IDS) as source:
+        assert next(source.batches("items")).to_pylist() == [
+            {"item_id": 1, "name": "7", "category": "tea", "price": 2.5, "discount": None, "available": True}
+        ]
+
+
+def test_a_flag_that_is_two_is_refused(
+    url: str, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    shops.make(url)
+    select = (
+        "SELECT 1 AS item_id, 'x' AS name, NULL AS category, NULL AS price, NULL AS discount, 2 AS available"
+    )
+    settings = make_settings(source={"sql": shops.write(tmp_path / "sql", items=select)}).source
+    with opened(url, settings, IDS) as source, pytest.raises(SourceError, match="1 and 0") as refused:
+        list(source.batches("items"))
+    assert "items.sql" in refused.value.then
+
+
+def test_values_of_several_types_in_one_column_are_refused(
+    tmp_path: Path, make_settings: Callable[..., Settings]
+) -> None:
+    url = shops.make(f"sqlite:///{tmp_path / 'shop.db'}")
+    select = "SELECT 1 AS user_id, NULL AS segment UNION ALL SELECT 'bob', NULL"
+    settings = make_settings(source={"sql": shops.write(tmp_path / "sql", users=select)}).source
+    with opened(url, settings, IDS) as source, pytest.raises(SourceError, match="one type") as refused:
+        list(source.batches("users"))
+    assert refused.value.found == "int, str"

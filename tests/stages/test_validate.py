@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from pipeline.errors import ValidationFailed
+from pipeline.run import Job, run_stage
+from tests import shelf
+
+AS_OF = shelf.DAY_0 + timedelta(days=10)
+
+
+@pytest.fixture
+def validate(job: Callable[..., Job]) -> Callable[..., Job]:
+    """`validate(events=..., users=...)`: run the stage on those datasets; returns its job."""
+
+    def go(as_of: datetime = AS_OF, **datasets: object) -> Job:
+        made = job(as_of=as_of)
+        shelf.give(made.folder, **datasets)
+        run_stage("validate", made)
+        return made
+
+    return go
+
+
+def test_good_data_passes_and_is_told(validate: Callable[..., Job], said: list[str]) -> None:
+    done = validate(events=shelf.events((1, 10, 1), (1, 10, 1), (2, 20, 2, "view")))
+    document = done.folder.document("validation")
+    assert document["success"]
+    assert document["failed"] == [
+        "events: no event occurs twice (exact duplicates count once): 1 row against it (for instance "
+        "user_id 1, item_id 10, event_type purchase, occurred_at 2026-01-02T12:00:00+00:00, order_id null, "
+        "quantity 1.0, times 2)",
+        "events: a purchase has an order_id: 2 rows against it (for instance user_id 1, item_id 10, "
+        "event_type purchase, occurred_at 2026-01-02T12:00:00+00:00, order_id null, quantity 1.0)",
+    ]
+    assert any("12 of 14 expectations hold" in line for line in said)
+    assert done.folder.receipt("validate")["counts"] == {"expectations": 14, "warnings": 2}
+
+
+def test_what_failed_can_be_read_after_the_refusal(job: Callable[..., Job], said: list[str]) -> None:
+    made = job(as_of=AS_OF)
+    shelf.give(made.folder, events=shelf.events((None, 10, 1, "view"), (1, 10, 30, "view")))
+    with pytest.raises(ValidationFailed, match="2 critical expectations failed") as refused:
+        run_stage("validate", made)
+    assert "events: user_id is there: 1 row against it" in refused.value.found
+    assert "events: no event at or after as_of, or in the future: 1 row" in refused.value.found
+    assert "extract" in refused.value.then
+    document = made.folder.document("validation")
+    assert not document["success"]
+    assert [each["severity"] for each in document["suites"][0]["failed"]] == ["critical", "critical"]
+    assert list((made.folder.path / "data_docs" / "events").glob("validations/**/*.html"))
+    assert made.folder.receipt("validate") == {}
+    assert any("critical" in line for line in said)
+
+
+def test_the_same_data_gives_the_same_document(validate: Callable[..., Job]) -> None:
+    events = shelf.events((1, 10, 1), (1, 10, 1))
+    first = validate(events=events).folder.file("validation").read_bytes()
+    assert validate(events=events).folder.file("validation").read_bytes() == first
