@@ -1,0 +1,152 @@
+"""A shop on MariaDB, for real: loaded, extracted, its errors told. Needs Debian's mariadb-server."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from pipeline.config import Settings
+from pipeline.errors import SourceError, Unreachable
+from pipeline.loading.shop import Shop, fill
+from pipeline.run import Job, run_stage
+from pipeline.source import last_event_at
+from tests import shelf
+from tests.source import shops
+
+pytestmark = pytest.mark.slow
+
+AS_OF = shelf.DAY_0 + timedelta(days=10)
+PASSWORD = "p@ss/w:rd"
+STARTS_WITHIN = 60
+
+
+def program(name: str) -> str:
+    found = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if found is None:
+        pytest.fail(f"{name} is not installed: apt-get install mariadb-server", pytrace=False)
+    return found
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[int]:
+    """A MariaDB of the tests' own on a free port of 127.0.0.1; the port."""
+    home = Path(tempfile.mkdtemp(prefix="nightshelf-mariadb-"))
+    me = getpass.getuser()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    install = [program("mariadb-install-db"), "--no-defaults", f"--datadir={home}/data", f"--user={me}"]
+    subprocess.run([*install, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+    serve = [program("mariadbd"), "--no-defaults", f"--datadir={home}/data", f"--user={me}"]
+    serve += [f"--socket={home}/socket", f"--port={port}", "--bind-address=127.0.0.1"]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(serve, stdout=log, stderr=log)
+    try:
+        wait = [program("mariadb-admin"), "--no-defaults", f"--socket={home}/socket", "--user=root"]
+        subprocess.run([*wait, f"--wait={STARTS_WITHIN}", "ping"], check=True, capture_output=True)
+        with (
+            pymysql.connect(unix_socket=f"{home}/socket", user="root", autocommit=True) as db,
+            db.cursor() as cursor,
+        ):
+            cursor.execute("CREATE USER shop@'127.0.0.1' IDENTIFIED BY %s", (PASSWORD,))
+            cursor.execute("GRANT ALL ON *.* TO shop@'127.0.0.1'")
+        yield port
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def url(mariadb: int) -> str:
+    """An empty database of its own."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    with (
+        pymysql.connect(host="127.0.0.1", port=mariadb, user="shop", password=PASSWORD) as db,
+        db.cursor() as cursor,
+    ):
+        cursor.execute(f"CREATE DATABASE {name}")
+    return f"mysql://shop:p%40ss%2Fw%3Ard@127.0.0.1:{mariadb}/{name}"
+
+
+@pytest.fixture
+def extract(job: Callable[..., Job], serving_url: str) -> Callable[..., Job]:
+    def go(url: str, settings: Settings | None = None, now: datetime = AS_OF) -> Job:
+        made = job(source=url, serving=serving_url, settings=settings, as_of=AS_OF, now=now)
+        run_stage("extract", made)
+        return made
+
+    return go
+
+
+def load(url: str, *rows: tuple[object, ...]) -> None:
+    events = shelf.events(*rows).rename_columns(
+        ["customer_id", "product_id", "event_type", "occurred_at", "order_id", "quantity"]
+    )
+    fill(url, Shop("integer", "integer", events.to_batches()), "events", AS_OF, lambda _: None)
+
+
+def test_a_loaded_shop_comes_out_as_it_went_in(url: str, extract: Callable[..., Job]) -> None:
+    rows = [(2, 20, 1.25, "view"), (1, 10, 3, "purchase", "A,1", 2.5), (1, 30, -300)]
+    load(url, *rows, (1, 40, 10.5))
+    done = extract(url, now=AS_OF + timedelta(days=2))
+    in_order = shelf.events(rows[2], rows[1], rows[0])
+    assert done.folder.table("events").to_pylist() == in_order.to_pylist()
+    assert done.folder.table("items")["available"].to_pylist() == [True] * 4
+    assert last_event_at(url, done.settings.source, AS_OF) == shelf.day(3)
+
+
+def test_decimals_flags_and_zones_are_read(
+    url: str, extract: Callable[..., Job], make_settings: Callable[..., Settings]
+) -> None:
+    shops.run(
+        url,
+        "CREATE TABLE events (customer_id int, product_id decimal(9), event_type enum('view', 'cart', "
+        "'purchase'), occurred_at timestamp(3) NULL, order_id bigint, quantity decimal(9, 2))",
+        "CREATE TABLE products (product_id int, name varchar(9), category char(4), price decimal(9, 2), "
+        "discount float, available tinyint)",
+        "CREATE TABLE customers (customer_id int, segment int)",
+        "SET time_zone = '+03:00'",
+        "INSERT INTO events VALUES (1, 10, 'purchase', '2026-01-05 03:00:00.5', 77, 1.5)",
+        "INSERT INTO products VALUES (10, 'Jam', 'food', 2.50, 0.5, 0)",
+        "INSERT INTO customers VALUES (1, 7)",
+    )
+    folder = extract(url).folder
+    assert folder.table("events").to_pylist() == [
+        {
+            "user_id": 1,
+            "item_id": 10,
+            "event_type": "purchase",
+            "occurred_at": datetime(2026, 1, 5, 0, 0, 0, 500_000, tzinfo=UTC),
+            "order_id": "77",
+            "quantity": 1.5,
+        }
+    ]
+    assert folder.table("items").to_pylist()[0]["available"] is False
+    assert folder.table("users").to_pylist() == [{"user_id": 1, "segment": "7"}]
+    with pytest.raises(SourceError, match="does not know the time zone Europe/Berlin") as refused:
+        extract(url, make_settings(source={"timezone": "Europe/Berlin"}))
+    assert "time zone tables" in refused.value.then
+
+
+def test_a_missing_table_is_told_in_one_line(url: str, extract: Callable[..., Job]) -> None:
+    with pytest.raises(SourceError, match=r"refused sql/source/events\.sql") as refused:
+        extract(url)
+    assert "doesn't exist" in refused.value.found
+    assert "\n" not in refused.value.found
+
+
+def test_a_wrong_password_is_never_shown(url: str, extract: Callable[..., Job]) -> None:
+    with pytest.raises(Unreachable, match="source database cannot be reached") as refused:
+        extract(url.replace("p%40ss%2Fw%3Ard", "hidden-word"))
+    assert "hidden-word" not in str(refused.value) + repr(refused.value)
