@@ -10,6 +10,7 @@ For a first look and for the tests. In production Airflow is its own installatio
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
@@ -18,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from pipeline import config
 from pipeline.airflow_api import AirflowError, Api
 from pipeline.embedded import Server
 from pipeline.postmaster import is_free
-from pipeline.processes import Leader, start
+from pipeline.processes import Leader, end, start
 
 USER = "admin"
 COMPONENTS = {
@@ -83,6 +85,7 @@ class LocalAirflow:
             self.stop()
             self._move_port(known, say)
             self._migrate(known, say)
+            say("starting Airflow")
             known["is_scheduled"] = self.is_scheduled
             known["processes"] = {
                 name: start(
@@ -98,20 +101,41 @@ class LocalAirflow:
 
     def stop(self) -> None:
         """Stop every component and all it started; nothing when none runs."""
-        leaders = self._leaders()
-        for leader in leaders.values():
-            leader.end()
+        leaders = self.leaders()
+        end(leaders.values())
         if leaders:
             self._write({**self._known(), "processes": {}})
 
     def is_running(self) -> bool:
         """Whether every component's process runs."""
-        leaders = self._leaders()
+        leaders = self.leaders()
         return set(leaders) == set(COMPONENTS) and all(leader.is_alive() for leader in leaders.values())
+
+    def keeps_the_schedule(self) -> bool:
+        """Whether it runs and was started by `make up`, not by a demo."""
+        return self.is_running() and bool(self._known()["is_scheduled"])
+
+    @contextmanager
+    def alone(self, doing: str) -> Iterator[None]:
+        """Hold the home's lock while starting or playing. Raises AirflowError when another does."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise AirflowError(
+                    f"another `{file.read().strip() or doing}` is at work in {self.home}",
+                    then="wait for it, or press Ctrl-C where it runs",
+                ) from None
+            file.truncate(0)
+            file.write(doing)
+            file.flush()
+            yield
 
     def status(self) -> str:
         """One line for a person."""
-        leaders = self._leaders()
+        leaders = self.leaders()
         if not any(leader.is_alive() for leader in leaders.values()):
             return f"the local Airflow in {self.folder} is stopped"
         told = self.api().health()
@@ -140,12 +164,13 @@ class LocalAirflow:
             "API__SECRET_KEY": known["secret_key"],
             "API_AUTH__JWT_SECRET": known["jwt_secret"],
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-            "SCHEDULER__USE_JOB_SCHEDULE": "True",
+            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
             "DAG_PROCESSOR__PARSING_PROCESSES": "1",
             "LOGGING__COLORED_CONSOLE_LOG": "False",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
         }
         return config.child_environment(
+            without="AIRFLOW_",
             AIRFLOW_HOME=str(self.folder),
             NIGHTSHELF_HOME=str(self.home),
             NIGHTSHELF_SCHEDULE="on" if self.is_scheduled else "off",
@@ -226,7 +251,7 @@ class LocalAirflow:
         until = time.monotonic() + START_SECONDS
         api = self.api()
         while True:
-            for name, leader in self._leaders().items():
+            for name, leader in self.leaders().items():
                 if not leader.is_alive():
                     raise self._failure(f"{name} of the local Airflow ended", name)
             told = api.health()
@@ -246,7 +271,8 @@ class LocalAirflow:
         log.write_bytes(b"")
         return log
 
-    def _leaders(self) -> dict[str, Leader]:
+    def leaders(self) -> dict[str, Leader]:
+        """The first process of each component, as it was started; it may have ended since."""
         return {name: Leader(**told) for name, told in self._known().get("processes", {}).items()}
 
     def _known(self) -> dict[str, Any]:

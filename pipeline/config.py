@@ -302,6 +302,6 @@ def is_scheduled() -> bool:
     return os.environ.get("NIGHTSHELF_SCHEDULE") != "off"
 
 
-def child_environment(**changes: str) -> dict[str, str]:
-    """The environment for a child process: this one's, with `changes`."""
-    return {**os.environ, **changes}
+def child_environment(without: str, **changes: str) -> dict[str, str]:
+    """The environment for a child process: this one's with `changes`, less what begins with `without`."""
+    return {**{k: v for k, v in os.environ.items() if not k.startswith(without)}, **changes}

@@ -19,6 +19,7 @@ from pipeline.stages import STAGES
 from pipeline.summary import ending
 
 CONF = {"trials": 5}
+RUNS = f"/dags/{DAG_ID}/dagRuns"
 POLL_SECONDS = 0.3
 Say = Callable[[str], None]
 
@@ -34,39 +35,59 @@ def demo(say: Say) -> None:
             found="NIGHTSHELF_SOURCE_URL or NIGHTSHELF_SERVING_URL is set",
             then="unset both; on your own databases: make up, or python -m pipeline run",
         )
-    airflow = LocalAirflow()
-    is_up = airflow.is_running()
-    if not is_up:
-        airflow = LocalAirflow(is_scheduled=False)
-    is_served = airflow.server.is_running()
     started = time.monotonic()
-    try:
-        airflow.server.start(say)
-        with ThreadPoolExecutor(max_workers=1) as beside:
-            ready = beside.submit(airflow.start, say)
-            prepare(say, is_demo=True)
-            ready.result()
-        api = airflow.api()
-        unpause(api)
-        run_id = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": CONF})["dag_run_id"]
-        say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
-        follow(api, run_id, say)
-    except KeyboardInterrupt:
-        if not is_up:
-            airflow.stop()
-        if not is_served:
-            airflow.server.stop()
-        raise
-    finally:
-        if not is_up:
-            airflow.stop()
+    is_up = LocalAirflow().keeps_the_schedule()
+    airflow = LocalAirflow(is_scheduled=is_up)
+    is_served = airflow.server.is_running()
+    with airflow.alone("make demo"):
+        try:
+            run_id = _play(airflow, say)
+        except KeyboardInterrupt:
+            if not is_served and not is_up:
+                airflow.stop()
+                airflow.server.stop()
+            raise
+        finally:
+            if not is_up:
+                airflow.stop()
     _show(airflow, run_id, say)
     say(f"\n{time.monotonic() - started:.0f} s in all")
 
 
+def _play(airflow: LocalAirflow, say: Say) -> str:
+    """Load, start, trigger and follow one run; returns its id. A run that is left is marked failed."""
+    airflow.server.start(say)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        ready = beside.submit(airflow.start, say)
+        prepare(say, is_demo=True)
+        ready.result()
+    api = airflow.api()
+    unpause(api)
+    if not airflow.is_scheduled:
+        _give_up_runs(api)
+    run_id = str(api.post(RUNS, {"logical_date": None, "conf": CONF})["dag_run_id"])
+    say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
+    try:
+        follow(api, run_id, say)
+    except KeyboardInterrupt:
+        api.patch(_run(run_id), {"state": "failed"})
+        raise
+    return run_id
+
+
+def _give_up_runs(api: Api) -> None:
+    """Runs of a demo that was killed would hold up this one: one night at a time."""
+    for run in api.get(f"{RUNS}?state=running&state=queued")["dag_runs"]:
+        api.patch(_run(run["dag_run_id"]), {"state": "failed"})
+
+
+def _run(run_id: str) -> str:
+    return f"{RUNS}/{quote(run_id, safe='')}"
+
+
 def follow(api: Api, run_id: str, say: Say) -> None:
     """Say each stage as it finishes. Raises AirflowError when the run fails."""
-    run = f"/dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}"
+    run = _run(run_id)
     told: set[tuple[str, int]] = set()
     while True:
         state = api.get(run)["state"]

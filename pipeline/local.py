@@ -24,9 +24,10 @@ Say = Callable[[str], None]
 def up(say: Say) -> None:
     """Start Airflow with the daily schedule on; the last three lines are URL, user and password."""
     airflow = LocalAirflow()
-    prepare(say)
-    airflow.start(say)
-    unpause(airflow.api())
+    with airflow.alone("make up"):
+        prepare(say)
+        airflow.start(say)
+        unpause(airflow.api())
     say("make down stops it; make demo runs a night and shows its lists")
     say(f"UI: {airflow.url}")
     say(f"User: {USER}")

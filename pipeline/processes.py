@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,19 +46,25 @@ class Leader:
         """Whether the leader itself runs."""
         return self.pid in self.members()
 
-    def end(self, patience_seconds: float = 15.0) -> None:
+    def end(self) -> None:
         """Ask every process of the session to end, wait, then kill what is left."""
-        for kind, seconds in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, 10.0)):
-            until = time.monotonic() + seconds
-            for pid in self.members():
-                _send(pid, kind)
-            while self.members():
-                _reap(self.pid)
-                if time.monotonic() > until:
-                    break
-                time.sleep(TICK_SECONDS)
-            else:
-                return
+        end([self])
+
+
+def end(leaders: Collection[Leader], patience_seconds: float = 15.0) -> None:
+    """End several sessions at once; those who do not go within `patience_seconds` are killed."""
+    for kind, seconds in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, 10.0)):
+        for pid in _all_members(leaders):
+            _send(pid, kind)
+        until = time.monotonic() + seconds
+        while _all_members(leaders) and time.monotonic() < until:
+            for leader in leaders:
+                _reap(leader.pid)
+            time.sleep(TICK_SECONDS)
+
+
+def _all_members(leaders: Collection[Leader]) -> list[int]:
+    return [pid for leader in leaders for pid in leader.members()]
 
 
 def start(command: list[str], log: Path, environment: Mapping[str, str], folder: Path) -> Leader:

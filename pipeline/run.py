@@ -289,9 +289,7 @@ def run_stage(name: str, job: Job) -> Counts:
 
 def receipt_line(receipt: Mapping[str, Any]) -> str:
     """`stage: counts (seconds, peak memory)`: what a person reads of a finished stage."""
-    told = ", ".join(
-        f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in receipt["counts"].items()
-    )
+    told = ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in receipt["counts"].items())
     return f"{receipt['stage']}: {told} ({receipt['seconds']:.1f} s, {receipt['peak_memory_mb']:,} MB)"
 
 

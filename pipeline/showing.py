@@ -19,8 +19,9 @@ UNKNOWN = {"integer": -1, "text": "nobody", "uuid": "00000000-0000-0000-0000-000
 
 def lists(serving_url: str, shop_url: str, settings: Settings) -> str:
     """The lists of two buyers and of a user nobody has heard of, as tables, each under its SELECT."""
+    schema = settings.serving.schema_name
     with psycopg_connect(serving_url) as serving, psycopg_connect(shop_url, "source") as shop:
-        name = sql.Identifier(settings.serving.schema_name)
+        name = sql.Identifier(schema)
         users = [row[0] for row in serving.execute(sql.SQL(BUYERS).format(name)).fetchall()]
         parts = []
         for user, who in [(user, "a buyer") for user in users] + [
@@ -31,7 +32,8 @@ def lists(serving_url: str, shop_url: str, settings: Settings) -> str:
             known = {r[0]: r[1:] for r in shop.execute(NAMES, [[row[1] for row in rows]]).fetchall()}
             told = [(*row, *known.get(row[1], ("", ""))) for row in rows]
             heads = ("rank", "item_id", "source", "reason", "name", "category")
-            parts.append(f"{who}: {query.as_string(serving)};\n{text_table(heads, told)}")
+            shown = f"SELECT rank, item_id, source, reason FROM {schema}.recommend({user!r}, {LENGTH});"
+            parts.append(f"{who}: {shown}\n{text_table(heads, told)}")
     return "\n\n".join(parts)
 
 

@@ -15,8 +15,11 @@ import pytest
 from psycopg import sql
 
 from pipeline import config
+from pipeline.airflow_local import LocalAirflow
 from pipeline.config import Settings
 from pipeline.embedded import PREFIX, Server
+from pipeline.loading import load
+from pipeline.local import unpause
 from pipeline.run import Databases, Job, RunFolder
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,6 +44,26 @@ def server() -> Iterator[Server]:
         yield server
     finally:
         server.destroy()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def local_airflow() -> Iterator[LocalAirflow]:
+    """A real local Airflow over a small made-up shop, off the clock, its nightly DAG unpaused."""
+    home = Path(tempfile.mkdtemp(prefix="nightshelf-airflow-"))
+    home.chmod(0o755)
+    airflow = LocalAirflow(home, is_scheduled=False)
+    settings, now = config.load(), datetime.now(UTC)
+    try:
+        airflow.server.start()
+        shop = airflow.server.url("shop")
+        load("synthetic", shop, now=now, say=str, settings=settings, n_events=20_000, seed=1)
+        airflow.start(str)
+        unpause(airflow.api())
+        yield airflow
+    finally:
+        airflow.stop()
+        airflow.server.destroy()
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import processes
+from pipeline.config import ROOT
 
 CHILD = "import signal; print('child', flush=True); signal.pause()"
 FAMILY = f"""
@@ -76,3 +79,19 @@ def test_the_caller_s_file_descriptors_are_not_inherited(
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_a_command_that_starts_one_returns_although_its_output_is_a_pipe(tmp_path: Path) -> None:
+    """Whoever reads the command's output to its end would otherwise wait as long as the process runs."""
+    code = (
+        "import json, pathlib, sys; from pipeline import processes\n"
+        "words = [sys.executable, '-c', 'import signal; signal.pause()']\n"
+        "leader = processes.start(words, pathlib.Path(sys.argv[1]), {}, pathlib.Path('/'))\n"
+        "print(json.dumps(leader.as_json()))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "log")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    leader = processes.Leader(**json.loads(done.stdout))
+    assert leader.is_alive()
+    leader.end()
+    assert not leader.is_alive()
