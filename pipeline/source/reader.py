@@ -50,6 +50,11 @@ class Source:
     def dialect(self) -> str:
         return self.db.dialect.name
 
+    @property
+    def _is_copied(self) -> bool:
+        """Whether COPY is used: it has the limit in its statement and is always read to its end."""
+        return self.dialect == "postgresql" and self.db.dialect.driver == "psycopg"
+
     def has(self, name: str) -> bool:
         """Whether the shop has a statement for this dataset."""
         return statement.path(self.settings.sql, name).exists()
@@ -64,15 +69,14 @@ class Source:
         """
         told = self._statement(name)
         left = limit
-        with closing(self._read(told, self._bounds(start, end) if name == "events" else {}, limit)) as read:
-            for batch in read:
-                batch = _within(batch, start, end) if name == "events" else batch
-                if left is not None:
-                    batch = batch.slice(0, left)
-                    left -= batch.num_rows
-                yield batch
-                if left == 0:
-                    return
+        for batch in self._read(told, self._bounds(start, end) if name == "events" else {}, limit):
+            batch = _within(batch, start, end) if name == "events" else batch
+            if left is not None:
+                batch = batch.slice(0, left)
+                left -= batch.num_rows
+            yield batch
+            if left == 0 and not self._is_copied:
+                return
 
     def span(self, start: datetime = EARLIEST, end: datetime = LATEST) -> tuple[datetime, datetime] | None:
         """When the oldest and the newest event within [start, end) happened; None without any."""
@@ -110,7 +114,7 @@ class Source:
     def _read(
         self, told: Statement, bounds: Mapping[str, Any], limit: int | None
     ) -> Generator[pa.RecordBatch, None, None]:
-        if self.dialect == "postgresql" and self.db.dialect.driver == "psycopg":
+        if self._is_copied:
             with self._asking(told):
                 rows = copying.read(copying.prepare(self.db, told, bounds, limit), self.settings.batch_rows)
         else:
@@ -167,7 +171,10 @@ class Source:
 
 @contextmanager
 def opened(url: str, settings: SourceSettings, ids: Mapping[str, IdType]) -> Iterator[Source]:
-    """Connect for reading. Raises Unreachable, or SourceError when the server lacks the shop's zone."""
+    """Connect for reading. Raises Unreachable, or SourceError when the server lacks the shop's zone.
+
+    The connection is dropped in the end, not rolled back: it may be lost, or in mid-answer.
+    """
     engine = databases.engine(url)
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -177,6 +184,7 @@ def opened(url: str, settings: SourceSettings, ids: Mapping[str, IdType]) -> Ite
         _set_zone(db, url, settings.timezone)
         yield Source(url, settings, ids, db)
     finally:
+        db.invalidate()
         db.close()
 
 

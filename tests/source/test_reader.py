@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Settings
-from pipeline.errors import DataError, SourceError
+from pipeline.errors import DataError, SourceError, Unreachable
 from pipeline.source import last_event_at, opened
 from tests.source import shops
 
@@ -27,6 +27,8 @@ def test_no_more_than_a_batch_is_ever_in_memory(url: str, make_settings: Callabl
     with opened(url, settings, IDS) as source:
         assert [batch.num_rows for batch in source.batches("events")] == [1_000, 1_000, 500]
         assert [batch.num_rows for batch in source.batches("events", limit=1_200)] == [1_000, 200]
+        assert [batch.num_rows for batch in source.batches("events", limit=1_000)] == [1_000]
+        assert source.span() == (datetime(2025, 12, 1, 10, tzinfo=UTC),) * 2
 
 
 def test_the_last_event_is_the_newest_that_is_not_in_the_future(
@@ -150,3 +152,40 @@ def test_values_of_several_types_in_one_column_are_refused(
     with opened(url, settings, IDS) as source, pytest.raises(SourceError, match="one type") as refused:
         list(source.batches("users"))
     assert refused.value.found == "int, str"
+
+
+def test_a_connection_that_is_lost_while_reading_is_told_as_such(
+    shop_url: str, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    select = "SELECT n AS user_id, repeat('x', 200) AS segment FROM generate_series(1, 1000000) n"
+    settings = make_settings(source={"sql": shops.write(tmp_path / "sql", users=select), "batch_rows": 1_000})
+    with opened(shop_url, settings.source, IDS) as source:
+        batches = source.batches("users")
+        assert next(batches).num_rows == 1_000
+        shops.run(
+            shop_url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        with pytest.raises(Unreachable, match="source database") as refused:
+            list(batches)
+    assert refused.value.can_retry
+
+
+def test_another_driver_of_postgresql_reads_the_same(
+    shop_url: str, make_settings: Callable[..., Settings]
+) -> None:
+    shops.make(shop_url, "(1, 10, 'purchase', '2025-12-01 10:00:00+02:00', 'A', 2)")
+    other = shop_url.replace("postgresql://", "postgresql+psycopg2://")
+    for url in (shop_url, other):
+        with opened(url, make_settings().source, IDS) as source:
+            assert [row for batch in source.batches("events") for row in batch.to_pylist()] == [
+                {
+                    "user_id": 1,
+                    "item_id": 10,
+                    "event_type": "purchase",
+                    "occurred_at": datetime(2025, 12, 1, 8, tzinfo=UTC),
+                    "order_id": "A",
+                    "quantity": 2.0,
+                }
+            ]
