@@ -58,7 +58,7 @@ def run(given: argparse.Namespace) -> None:
 def _job(given: argparse.Namespace) -> Job:
     overrides = {field: getattr(given, field) for field in config.FORM if getattr(given, field) is not None}
     settings = config.load(given.config, overrides)
-    runs, now = config.runs_folder(settings), datetime.now(UTC)
+    runs, now = config.runs_folder(settings), datetime.now(UTC).replace(microsecond=0)
     databases = _databases()
     as_of = _as_of(given.as_of, settings, databases, now)
     run_id = given.run_id

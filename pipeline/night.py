@@ -83,5 +83,5 @@ def check_form(given: Mapping[str, object], known: Mapping[str, object]) -> None
 
 
 def just_after(last_event_at: datetime) -> datetime:
-    """The first moment after the last event: a window that ends there holds it."""
-    return utc(last_event_at) + timedelta(microseconds=1)
+    """The first whole second after the last event: a window that ends there holds it."""
+    return utc(last_event_at).replace(microsecond=0) + timedelta(seconds=1)

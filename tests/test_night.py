@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -87,4 +87,5 @@ def test_what_is_no_time_is_refused() -> None:
 
 def test_run_ids_of_the_command_line_are_folder_names() -> None:
     assert night.cli_run_id(AS_OF) == "cli__20261120T060000Z"
-    assert night.cli_run_id(night.just_after(AS_OF)) == "cli__20261120T060000.000001Z"
+    assert night.cli_run_id(AS_OF.replace(microsecond=5)) == "cli__20261120T060000.000005Z"
+    assert night.just_after(AS_OF.replace(microsecond=999_999)) == AS_OF + timedelta(seconds=1)
