@@ -17,15 +17,21 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.config import ROOT
+from pipeline.errors import DiskFull
 
 BATCH = 128 * 1024
+FULL = ("No space left", "File too large", "Disk quota exceeded")
+"""What an IOException says when the disk ends."""
 
 
 @contextmanager
 def connect(
     memory_gb: float = 1.0, threads: int = 0, spill: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB that spills to `spill` beyond `memory_gb`."""
+    """An in-memory DuckDB that spills to `spill` beyond `memory_gb`.
+
+    Raises DiskFull when neither the memory nor the room to spill is enough.
+    """
     config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": f"{int(memory_gb * 1000)}MB"}
     if threads:
         config["threads"] = threads
@@ -34,6 +40,18 @@ def connect(
     connection = duckdb.connect(config=config)
     try:
         yield connection
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        told = str(error).splitlines()[0]
+        if isinstance(error, duckdb.IOException) and not any(sign in told for sign in FULL):
+            raise
+        raise DiskFull(
+            "the SQL engine ran out of memory, and of room to spill"
+            if spill
+            else "the SQL engine ran out of memory",
+            found=told,
+            promised=f"memory_limit_gb = {memory_gb:g}, and room beside the run folders for what is beyond",
+            then="make room, or raise memory_limit_gb under [run] in config.toml, then run the stage again",
+        ) from error
     finally:
         connection.close()
 

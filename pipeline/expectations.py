@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import sqlalchemy
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
-from pipeline.errors import SettingsError
+from pipeline.errors import DiskFull, SettingsError
 from pipeline.files import utc
 from pipeline.suite import Expectation, Suite, build, load_suite
 
@@ -118,8 +118,8 @@ def check(
     parameters:  values of the suite's `$PARAMETER`s; times in any zone
     docs_folder: where Data Docs of this suite go, replacing those that are there
 
-    Raises SettingsError when a parameter is missing or an expectation cannot be evaluated at all:
-    neither is ever taken for a pass.
+    Raises SettingsError when a parameter is missing or an expectation cannot be evaluated at all,
+    DiskFull when there is no room to: none of them is ever taken for a pass.
     """
     if missing := sorted(suite.parameters - set(parameters)):
         raise SettingsError(
@@ -256,6 +256,13 @@ def _validate(
 
 def _failure(source: Any, suite: Suite, expectation: Expectation, outcome: Any) -> Failure:
     result = outcome.result
+    if not result and "Out of Memory" in _reason(outcome.exception_info):
+        raise DiskFull(
+            f"no room to check `{suite.name}`",
+            found=_reason(outcome.exception_info),
+            promised="memory_limit_gb, and room beside the run folders for what is beyond",
+            then="make room, or raise memory_limit_gb under [run] in config.toml, then run the stage again",
+        )
     if not result:
         raise SettingsError(
             f"{suite.path.parent.name}/{suite.path.name}: `{expectation.description}` cannot be evaluated",

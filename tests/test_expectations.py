@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import ROOT
-from pipeline.errors import SettingsError
+from pipeline.errors import DiskFull, SettingsError
 from pipeline.expectations import check, load_suite, table
 from tests import shelf
 
@@ -92,6 +92,12 @@ def test_an_expectation_that_cannot_be_evaluated_is_no_pass(
     with pytest.raises(SettingsError, match="`a view` cannot be evaluated") as refused:
         check(load_suite(path), written(tmp_path, (1, 10, 1, "view")), PARAMETERS)
     assert reason in refused.value.found
+
+
+def test_a_check_without_room_is_no_pass(tmp_path: Path) -> None:
+    rows = [(n, n % 997, n % 5, "view", f"order {n}") for n in range(200_000)]
+    with pytest.raises(DiskFull, match="no room to check `events`"):
+        check(load_suite(SUITE), written(tmp_path, *rows), PARAMETERS, memory_gb=0.004)
 
 
 def test_ids_that_are_text_are_checked_too(tmp_path: Path) -> None:
