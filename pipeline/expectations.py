@@ -1,39 +1,25 @@
 """Great Expectations over a dataset's Parquet file: what failed, how bad, how many rows, which.
 
 The engine is DuckDB: it reads the file in place, in bounded memory, about ten times as fast as the
-frame engine. Importing Great Expectations takes seconds, so it happens inside `check`.
+frame engine. Importing Great Expectations takes seconds, so it happens inside `check` (see `gx`).
 """
 
 from __future__ import annotations
 
-import atexit
-import importlib
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
-import sqlalchemy
-from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
+from pipeline import gx
 from pipeline.errors import DiskFull, SettingsError
 from pipeline.files import utc
-from pipeline.suite import Expectation, Suite, build, load_suite
+from pipeline.suite import Expectation, Suite, load_suite
 
 __all__ = ["Failure", "Result", "Suite", "check", "load_suite", "table"]
-
-EXAMPLES = 3
-BUFFERED = 1_000
-"""Rows of an answer kept for GX, which never asks for more than 200."""
-NAN_SEEN = {"disabled_optimizers": "statistics_propagation,filter_pushdown"}
-"""DuckDB trusts a Parquet file's smallest and largest values, which leave NaN out (see parquet.py)."""
 
 QUERY = "unexpected_rows_expectation"
 UNIQUE = {
@@ -49,7 +35,7 @@ class Failure:
     n_rows:   rows against it; for a query of rows that must not be, the rows it found; None when
               the table as a whole fails
     observed: what the table shows instead, for a table as a whole
-    examples: at most EXAMPLES rows, column -> value as text; the same ones each time
+    examples: at most three rows, column -> value as text; the same ones each time
     """
 
     type: str
@@ -128,15 +114,15 @@ def check(
             then=f"edit {suite.path}",
         )
     given = {name: _naive(value) for name, value in parameters.items() if name in suite.parameters}
-    with _datasource(suite, parquet, memory_gb) as (context, source):
-        outcomes = _validate(context, source, suite, given, pq.read_schema(parquet).names)
+    with gx.datasource(suite, parquet, memory_gb) as (context, source):
+        outcomes = gx.validate(context, source, suite, given, pq.read_schema(parquet).names)
         failed = tuple(
             _failure(source, suite, expectation, outcome)
             for expectation, outcome in zip(suite.expectations, outcomes, strict=True)
             if not outcome.success
         )
         if docs_folder is not None:
-            _write_docs(context, docs_folder)
+            gx.write_docs(context, docs_folder)
     return Result(suite.name, pq.read_metadata(parquet).num_rows, len(suite.expectations), failed)
 
 
@@ -164,109 +150,23 @@ def _row(example: Mapping[str, str]) -> str:
     return ", ".join(f"{column} {value}" for column, value in example.items())
 
 
-@contextmanager
-def _datasource(suite: Suite, parquet: Path, memory_gb: float) -> Iterator[tuple[Any, Any]]:
-    """A GX context and a DuckDB data source in which the file is a view named like its suite.
-
-    The view lies in a database file beside the Parquet file, where DuckDB also spills.
-    """
-    context = _gx().get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = {"globally": False}
-    with tempfile.TemporaryDirectory(dir=parquet.parent, prefix=".check-") as scratch:
-        source = context.data_sources.add_sql(
-            name=suite.name,
-            connection_string=f"duckdb:///{scratch}/view.duckdb",
-            create_temp_table=False,
-            kwargs={"connect_args": {"config": {**NAN_SEEN, "memory_limit": f"{int(memory_gb * 1000)}MB"}}},
-        )
-        engine = source.get_execution_engine().engine
-        sqlalchemy.event.listen(engine, "after_cursor_execute", _keep_rows)
-        try:
-            with engine.connect() as db:
-                db.exec_driver_sql(
-                    f"CREATE VIEW {suite.name} AS SELECT {_columns(parquet)} FROM {_literal(parquet)}"
-                )
-                db.commit()
-            yield context, source
-        finally:
-            sqlalchemy.event.remove(engine, "after_cursor_execute", _keep_rows)
-            engine.dispose()
-            engine.dialect._type_memos.clear()
-
-
-@cache
-def _gx() -> Any:
-    """Great Expectations, once.
-
-    It keeps SQLAlchemy's classes alive past the end of the interpreter, and through them DuckDB,
-    which then prints forty lines about leaks; emptying the dialect's module at exit lets it go (and
-    clearing the types it has met, in `_datasource`).
-    """
-    atexit.register(vars(importlib.import_module("duckdb_engine")).clear)
-    return importlib.import_module("great_expectations")
-
-
-def _keep_rows(_: Any, cursor: Any, __: str, ___: Any, execution: Any, ____: bool) -> None:
-    """Fetch an answer at once: GX asks for it when the connection is closed already."""
-    if cursor.description:
-        execution.cursor_fetch_strategy = FullyBufferedCursorFetchStrategy(
-            cursor, initial_buffer=cursor.fetchmany(BUFFERED)
-        )
-
-
-def _columns(parquet: Path) -> str:
-    """Times as UTC without zone: DuckDB hands a time with zone to Python only through pytz."""
-    return ", ".join(
-        f'make_timestamp(epoch_us("{field.name}")) AS "{field.name}"'
-        if pa.types.is_timestamp(field.type)
-        else f'"{field.name}"'
-        for field in pq.read_schema(parquet)
-    )
-
-
-def _literal(parquet: Path) -> str:
-    return "read_parquet('" + str(parquet).replace("'", "''") + "')"
-
-
 def _naive(value: Any) -> Any:
     return utc(value).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
-def _validate(
-    context: Any, source: Any, suite: Suite, parameters: Mapping[str, Any], columns: list[str]
-) -> list[Any]:
-    """One GX result for each expectation, in the suite's order."""
-    gx = _gx()
-    batch = source.add_table_asset(suite.name, table_name=suite.name).add_batch_definition_whole_table("all")
-    entries = [build(suite.path, f"entry {i}", each) for i, each in enumerate(suite.expectations, start=1)]
-    stored = context.suites.add(gx.ExpectationSuite(name=suite.name, expectations=entries))
-    definition = gx.ValidationDefinition(name=suite.name, data=batch, suite=stored)
-    outcome = context.validation_definitions.add(definition).run(
-        expectation_parameters=dict(parameters),
-        result_format={
-            "result_format": "SUMMARY",
-            "partial_unexpected_count": EXAMPLES,
-            "unexpected_index_column_names": columns,
-        },
-    )
-    found = {each.expectation_config.id: each for each in outcome.results}
-    return [found[each.id] for each in stored.expectations]
-
-
 def _failure(source: Any, suite: Suite, expectation: Expectation, outcome: Any) -> Failure:
     result = outcome.result
-    if not result and "Out of Memory" in _reason(outcome.exception_info):
+    if not result and "Out of Memory" in gx.reason(outcome.exception_info):
         raise DiskFull(
             f"no room to check `{suite.name}`",
-            found=_reason(outcome.exception_info),
+            found=gx.reason(outcome.exception_info),
             promised="memory_limit_gb, and room beside the run folders for what is beyond",
             then="make room, or raise memory_limit_gb under [run] in config.toml, then run the stage again",
         )
     if not result:
         raise SettingsError(
             f"{suite.path.parent.name}/{suite.path.name}: `{expectation.description}` cannot be evaluated",
-            found=_reason(outcome.exception_info),
+            found=gx.reason(outcome.exception_info),
             promised=f"an expectation that runs on DuckDB ({expectation.type})",
             then=f"edit {suite.path}",
         )
@@ -274,11 +174,11 @@ def _failure(source: Any, suite: Suite, expectation: Expectation, outcome: Any) 
     examples = result.get("partial_unexpected_index_list") or []
     if expectation.type == QUERY:
         n_rows = result["observed_value"]
-        examples = _ask(source, expectation.kwargs["unexpected_rows_query"].replace("{batch}", suite.name))
+        examples = gx.ask(source, expectation.kwargs["unexpected_rows_query"].replace("{batch}", suite.name))
     elif expectation.type in UNIQUE:
         key = expectation.kwargs[UNIQUE[expectation.type]]
         columns = ", ".join(key) if isinstance(key, list) else key
-        examples = _ask(
+        examples = gx.ask(
             source,
             f"SELECT {columns}, count(*) AS times FROM {suite.name} GROUP BY {columns} "
             f"HAVING count(*) > 1 ORDER BY {columns}",
@@ -290,15 +190,8 @@ def _failure(source: Any, suite: Suite, expectation: Expectation, outcome: Any) 
         expectation.description,
         n_rows,
         "" if n_rows is not None else str(result.get("observed_value", "")),
-        tuple({name: _shown(value) for name, value in row.items()} for row in examples[:EXAMPLES]),
+        tuple({name: _shown(value) for name, value in row.items()} for row in examples[: gx.EXAMPLES]),
     )
-
-
-def _ask(source: Any, query: str) -> list[dict[str, Any]]:
-    """The first rows of a query: GX's own examples of these come in no fixed order."""
-    with source.get_execution_engine().engine.connect() as db:
-        answer = db.exec_driver_sql(f"SELECT * FROM ({query}) LIMIT {EXAMPLES}")
-        return [dict(row._mapping) for row in answer]
 
 
 def _shown(value: Any) -> str:
@@ -307,31 +200,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC).isoformat()
     return str(value)
-
-
-def _reason(info: Any) -> str:
-    """The first line of what GX caught."""
-    if isinstance(info, Mapping):
-        for each in (info, *info.values()):
-            if isinstance(each, Mapping) and each.get("exception_message"):
-                return str(each["exception_message"]).splitlines()[0]
-    return str(info)
-
-
-def _write_docs(context: Any, folder: Path) -> None:
-    """Data Docs of the last validation; GX's animated help pictures (4 MB) are left out."""
-    shutil.rmtree(folder, ignore_errors=True)
-    context.add_data_docs_site(
-        site_name="run",
-        site_config={
-            "class_name": "SiteBuilder",
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            "store_backend": {
-                "class_name": "TupleFilesystemStoreBackend",
-                "base_directory": str(folder.absolute()),
-            },
-        },
-    )
-    context.build_data_docs(site_names=["run"])
-    for picture in (folder / "static" / "images").glob("*.gif"):
-        picture.unlink()
