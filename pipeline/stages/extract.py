@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract import DATASETS
@@ -50,7 +51,8 @@ def run(job: Job) -> Counts:
 
 
 def _events(job: Job, source: Source, start: datetime, end: datetime) -> int:
-    ahead = list(source.batches("events", start=max(end, job.now + AHEAD), limit=MAX_AHEAD))
+    later = source.batches("events", start=max(end, job.now + AHEAD), limit=MAX_AHEAD)
+    ahead = [batch.filter(pc.is_valid(batch.column("occurred_at"))) for batch in later]
     n_ahead = sum(batch.num_rows for batch in ahead)
     count = _write(job, "events", source.batches("events", start, end), ahead)
     if count == n_ahead:

@@ -117,6 +117,15 @@ def test_null_ids_are_handed_on_for_validate_to_refuse(url: str, extract: Callab
     assert rows(done) == [(None, None, None, datetime(2025, 12, 1, 10, tzinfo=UTC), None, None)]
 
 
+def test_an_event_without_a_time_is_handed_on_once_if_the_statement_selects_it(
+    url: str, extract: Callable[..., Job], make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    shops.make(url, *ROWS[:1], "(7, 70, 'view', NULL, NULL, 1)")
+    folder = shops.write(tmp_path / "sql", events=f"{SELECT} OR occurred_at IS NULL")
+    done = extract(url, settings=make_settings(source={"sql": folder}))
+    assert [(row[0], row[3] is None) for row in rows(done)] == [(2, False), (7, True)]
+
+
 @pytest.mark.parametrize(
     ("times", "found", "then"),
     [
