@@ -47,16 +47,22 @@ DOC = """
 ### The nightly restocking
 
 Reads the shop's events, learns from the people who bought, and puts per-user recommendations,
-popular items and similar items live in Postgres in one transaction. Apps read views in the schema
+popular items and similar items live in Postgres in one transaction. Apps read the views of schema
 `{schema}`; until the last task has finished they read what they read before.
 
-**When a task fails** its log ends with what was found, what was promised and the next step. Mend that,
-then clear the task: the run goes on from there. The live publication is untouched.
+#### When a task fails
 
-**Trigger** opens a form: another day (`as_of`), another window, repeat purchases, tuning, a dry run.
-Every setting is in `config.toml`; what the form leaves alone comes from there.
+Its log says what was found, what was promised and the next step. Mend that, then clear the task:
+the run goes on from there. The live publication is untouched.
 
-Files of a run: `{runs}/<run id>`.
+#### Trigger
+
+The form asks for another day (`as_of`), another window, repeat purchases, tuning, a dry run.
+What it leaves alone comes from `config.toml`.
+
+#### Files of a run
+
+`{runs}/<run id>`
 """
 
 

@@ -66,8 +66,8 @@ def _play(airflow: LocalAirflow, say: Say) -> str:
     if not airflow.is_scheduled:
         _give_up_runs(api)
     run_id = str(api.post(RUNS, {"logical_date": None, "conf": CONF})["dag_run_id"])
-    say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
     try:
+        say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
         follow(api, run_id, say)
     except KeyboardInterrupt:
         api.patch(_run(run_id), {"state": "failed"})
@@ -105,11 +105,9 @@ def follow(api: Api, run_id: str, say: Say) -> None:
                 say(f"  {stage.name} failed and is tried again: {reason(api, run, task)}")
         if state == "failed":
             failed = [t for t in tasks.values() if t["state"] == "failed"]
-            raise AirflowError(
-                f"run {run_id} failed in {failed[0]['task_id'] if failed else 'Airflow'}",
-                found=reason(api, run, failed[0]) if failed else "",
-                then="mend that, then: make demo",
-            )
+            where = failed[0]["task_id"] if failed else "Airflow"
+            why = reason(api, run, failed[0]) if failed else "no task says why: make logs"
+            raise AirflowError(f"run {run_id} failed in {where}\n{why}")
         if state == "success":
             return
         time.sleep(POLL_SECONDS)

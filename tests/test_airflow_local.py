@@ -80,8 +80,8 @@ def test_what_cannot_be_mended_fails_at_once_and_says_why(api: Api, trigger: Cal
     with pytest.raises(AirflowError) as caught:
         follow(api, run_id, str)
     assert "failed in extract" in caught.value.what
-    assert "windowdays" in caught.value.found
-    assert "promised: as_of, window_days" in caught.value.found
+    assert "windowdays" in caught.value.what
+    assert "promised: as_of, window_days" in caught.value.what
     failed = tasks(api, run_id)["extract"]
     assert failed["try_number"] == 1
     log = api.get(f"{RUNS}/{quote(run_id, safe='')}/taskInstances/extract/logs/1?full_content=true")

@@ -1,0 +1,94 @@
+"""`make demo` as a newcomer has it: a night, a second one, Ctrl-C in the middle of a third."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pipeline import config
+from pipeline.__main__ import main
+from pipeline.airflow_local import LocalAirflow
+from pipeline.config import ROOT
+from pipeline.stages import STAGES
+
+COMMAND = [sys.executable, "-m", "pipeline", "demo"]
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A home that every user reaches, as a checkout in /srv or /opt would be."""
+    home = Path(tempfile.mkdtemp(prefix="nightshelf-demo-"))
+    home.chmod(0o755)
+    airflow = LocalAirflow(home)
+    yield home
+    airflow.stop()
+    airflow.server.destroy()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    return config.child_environment(without="AIRFLOW_", NIGHTSHELF_HOME=str(home))
+
+
+@pytest.mark.slow
+def test_two_nights_and_what_apps_read(home: Path, environment: dict[str, str]) -> None:
+    for version, trials in ((1, 5), (2, 0)):
+        done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = done.stdout
+        for stage in STAGES:
+            assert f"\n  {stage.name}: " in told
+        assert f"n_trials {trials}," in told
+        assert f"live: version {version}, lists for 2,469 users" in told
+        assert told.count("a buyer: SELECT") == 2
+        assert "an unknown user: SELECT rank, item_id, source, reason FROM serving.recommend(-1, 5);" in told
+        assert re.search(r"^ +als +0\.\d+", told, re.MULTILINE)
+        assert Path(re.findall(r"^files: (.+)$", told, re.MULTILINE)[0], "receipts", "publish.json").exists()
+        assert not LocalAirflow(home).is_running()
+        [url] = re.findall(r"^psql: .*'(postgresql://[^']+)'$", told, re.MULTILINE)
+        with psycopg.connect(url) as db:
+            assert db.execute("SELECT count(*) FROM serving.recommend(1, 10)").fetchone() == (10,)
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_what_it_started_and_the_next_demo_is_not_held_up(
+    home: Path, environment: dict[str, str]
+) -> None:
+    airflow = LocalAirflow(home)
+    airflow.server.stop()
+    process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Airflow runs the DAG"):
+            process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert not any(leader.members() for leader in airflow.leaders().values())
+    assert not airflow.server.is_running()
+    with psycopg.connect(_started(airflow)) as db:
+        left = db.execute("SELECT count(*) FROM dag_run WHERE state IN ('running', 'queued')").fetchone()
+        assert left == (0,)
+
+
+def _started(airflow: LocalAirflow) -> str:
+    airflow.server.start()
+    return airflow.server.url("airflow")
+
+
+def test_the_demo_leaves_a_user_s_own_databases_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", "postgresql://app:secret@db.shop.example/shop")
+    assert main(["demo"]) == 1
+    told = capsys.readouterr().err
+    assert "NIGHTSHELF_SOURCE_URL" in told
+    assert "secret" not in told
