@@ -103,7 +103,7 @@ def _check_key(dataset: Dataset, path: Path) -> None:
     if not dataset.key:
         return
     key = ", ".join(dataset.key)
-    with connect() as db:
+    with connect(spill=path.with_name("scratch")) as db:
         doubled = db.execute(
             f"SELECT {key}, count(*) FROM read_parquet($path) GROUP BY {key} HAVING count(*) > 1 LIMIT 1",
             {"path": str(path)},

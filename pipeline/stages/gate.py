@@ -6,8 +6,8 @@ from pipeline.config import ROOT
 from pipeline.expectations import Failure, check, load_suite
 from pipeline.run import Counts, Job
 
-SUITES = ("recommendations",)
-LISTS = ("recommendations", "popular_items")
+LISTS = ("recommendations", "popular_items", "similar_items")
+NEVER_EMPTY = LISTS[:2]
 
 
 def run(job: Job) -> Counts:
@@ -15,18 +15,20 @@ def run(job: Job) -> Counts:
 
     A refusal is written down here; `publish` records it in the serving schema and then fails.
     """
-    folder = job.folder
-    rows = {name: _n_rows(job, name) for name in (*LISTS, "similar_items")}
-    reasons = [f"`{name}` is empty: no list could be made" for name in LISTS if not rows[name]]
+    folder, lengths = job.folder, job.settings.recommend
+    parameters = {
+        "list_length": lengths.list_length,
+        "popular_length": max(lengths.popular_length, job.settings.serving.max_n),
+        "similar_length": lengths.similar_length,
+    }
+    rows = {name: _n_rows(job, name) for name in LISTS}
+    reasons = [f"`{name}` is empty: no list could be made" for name in NEVER_EMPTY if not rows[name]]
     suites = {}
-    for name in SUITES:
+    for name in LISTS:
         if rows[name]:
-            result = check(
-                load_suite(ROOT / "expectations" / f"{name}.json"),
-                folder.dataset(name),
-                {"list_length": job.settings.recommend.list_length},
-                memory_gb=job.settings.run.memory_limit_gb,
-            )
+            suite = load_suite(ROOT / "expectations" / f"{name}.json")
+            memory_gb = job.settings.run.memory_limit_gb
+            result = check(suite, folder.dataset(name), parameters, memory_gb=memory_gb)
             suites[name] = result.to_json()
             reasons += [f"`{name}`: {told(failure)}" for failure in result.critical]
     is_forced = bool(reasons) and job.force

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from pipeline.config import Settings
@@ -294,6 +295,18 @@ def test_the_gate_refuses_a_list_that_holds_an_item_twice(published: Job, is_for
     assert decision["publish"] is is_forced
     assert decision["forced"] is is_forced
     assert any("recommendations" in reason for reason in decision["reasons"])
+
+
+@pytest.mark.parametrize("name", ["popular_items", "similar_items"])
+def test_the_gate_looks_at_every_kind_of_list(published: Job, name: str) -> None:
+    for stage in ("train", "evaluate"):
+        run_stage(stage, published)
+    lists = published.folder.table(name)
+    give(published.folder, **{name: lists.set_column(1, "rank", pc.add(lists["rank"], 1000))})
+    run_stage("gate", published)
+    decision = published.folder.document("decision")
+    assert not decision["publish"]
+    assert f"`{name}`: not true: no list is longer" in " ".join(decision["reasons"])
 
 
 def test_the_gate_refuses_empty_lists(published: Job) -> None:
