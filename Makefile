@@ -46,15 +46,17 @@ pins: dev ## write requirements*.txt again from pyproject.toml
 	$(BIN)/uv pip compile --group demo -c requirements.txt $(PINS) -o requirements-demo.txt
 	$(BIN)/uv pip compile --group dev -c requirements.txt -c requirements-demo.txt $(PINS) -o requirements-dev.txt
 
-clean: ## remove .venv and caches; .nightshelf (data, runs) stays
+clean: ## stop what runs, remove .venv and caches; .nightshelf (data, runs) stays
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m pipeline down || true
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -not -path './.nightshelf/*' -prune -exec rm -rf {} +
 
 PINS := --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade --quiet
 
 # Stamps: installed again only when a requirements file has changed. uv is quick; pip does the same.
+# Bytecode is compiled now, or the first night would pay for it.
 INSTALL = if [ -x $(BIN)/uv ] || $(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV); \
-	then $(BIN)/uv pip install -q --python $(BIN)/python $(1) \
+	then $(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python $(1) \
 	|| $(BIN)/python -m pip install -q --disable-pip-version-check $(1); \
 	else $(BIN)/python -m pip install -q --disable-pip-version-check $(1); fi
 
