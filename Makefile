@@ -34,7 +34,7 @@ test: dev ## the tests, without faults, load and the browser (some minutes)
 	@$(BIN)/python -m pytest -m "not slow"
 
 test-all: dev ## all tests; needs chromium and mariadbd and says so where they are missing
-	@NIGHTSHELF_TEST_ALL=1 $(BIN)/python -m pytest
+	@$(BIN)/python -m pytest
 
 check: dev ## ruff, formatting, types
 	$(BIN)/ruff check
