@@ -13,8 +13,6 @@ import pyarrow as pa
 
 from pipeline.config import IdType
 
-EVENT_TYPES = ("view", "cart", "purchase")
-
 TIME = pa.timestamp("us", tz="UTC")
 USER, ITEM = "user_id", "item_id"
 
@@ -50,7 +48,6 @@ class Dataset:
     columns: Mapping[str, object]
     key: tuple[str, ...] = ()
     nullable: frozenset[str] = frozenset()
-    is_optional: bool = False
 
     def schema(self, ids: Mapping[str, IdType]) -> pa.Schema:
         """The Arrow schema for a shop whose ids are `{"user": ..., "item": ...}`."""
@@ -94,14 +91,12 @@ DATASETS: dict[str, Dataset] = {
                 "available": pa.bool_(),
             },
             nullable=frozenset({"item_id", "name", "category", "price", "discount", "available"}),
-            is_optional=True,
         ),
         Dataset(
             "users",
             "extract",
             {"user_id": USER, "segment": pa.string()},
             nullable=frozenset({"user_id", "segment"}),
-            is_optional=True,
         ),
         _events("purchaser_events", "filter_purchasers", _ORDER),
         _events("train", "split", _ORDER),

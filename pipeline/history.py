@@ -15,23 +15,29 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from pipeline import engine
 from pipeline.config import Filter, Run, Weights
 
+UNSERVED = -1
+"""Row number of a buyer whom the filters leave out: measured, and every slot is a miss."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Purchases after the cut of users who bought before it.
+    """Purchases after the cut of users who bought before it, one row for each such user, by id.
 
-    rows:     the measured users' row numbers, ascending, shape (n_measured,)
+    user_ids: who is measured, shape (n_measured,)
+    rows:     their row numbers in the history, UNSERVED where the filters leave a buyer out
     items:    what each of them bought, shape (n_measured, n_items), ones; items known before the cut only
     n_items:  distinct items each bought, items first seen after the cut included, shape (n_measured,)
-    n_cold_users: users who bought after the cut and take no part before it (not measured)
+    n_cold_users: users who bought after the cut and never before it (not measured)
     n_cold_items: distinct items among the measured purchases that were never seen before the cut
     """
 
+    user_ids: pa.Array
     rows: np.ndarray
     items: sp.csr_matrix
     n_items: np.ndarray
@@ -40,14 +46,13 @@ class HeldOut:
 
 
 class History:
-    """What happened before `cut_at` among those who take part.
+    """What happened before a cut among those who take part.
 
     user_ids: ids by row number; item_ids: ids by column number. Use `opened` to make one.
     """
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, cut_at: datetime) -> None:
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
-        self.cut_at = cut_at
         self.user_ids: pa.Array = _ids(db, "user")
         self.item_ids: pa.Array = _ids(db, "item")
 
@@ -57,7 +62,7 @@ class History:
         return len(self.user_ids), len(self.item_ids)
 
     def interactions(self, weights: Weights) -> sp.csr_matrix:
-        """Weight of each (user, item): float32, no zeros stored."""
+        """Weight of each (user, item), float32; a cell that has faded to nothing is stored as 0."""
         return self._matrix(
             view=weights.view,
             cart=weights.cart,
@@ -81,20 +86,34 @@ class History:
     def held_out(self, later: Path, *, is_repeat_relevant: bool) -> HeldOut:
         """What these users bought in the file `later`; without repeats, only items new to the user."""
         self._db.read_parquet(str(later)).create_view("later", replace=True)
-        reader = engine.rows(self._db, "held_out", {"is_repeat_relevant": is_repeat_relevant})
-        found = reader.read_all()
-        is_warm_user = found["user_row"].is_valid()
-        n_cold_users = len(found.filter(_not(is_warm_user))["user_id"].unique())
-        warm = found.filter(is_warm_user)
-        cold_items = warm.filter(_not(warm["item_row"].is_valid()))
-        all_rows = warm["user_row"].to_numpy()
-        rows, place, n_items = np.unique(all_rows, return_inverse=True, return_counts=True)
-        is_known = warm["item_row"].is_valid().to_numpy()
-        columns = warm["item_row"].drop_null().to_numpy()
+        found = engine.rows(self._db, "held_out", {"is_repeat_relevant": is_repeat_relevant}).read_all()
+        measured = found.filter(found["is_buyer"])
+        n_cold_users = len(found.filter(pc.invert(found["is_buyer"]))["user_id"].unique())
+        cold_items = measured.filter(pc.is_null(measured["item_row"]))["item_id"]
+        user_ids, first, place, n_items = _grouped(measured["user_id"])
+        is_known = pc.is_valid(measured["item_row"]).to_numpy()
+        columns = measured["item_row"].drop_null().to_numpy()
         items = sp.csr_matrix(
-            (np.ones(len(columns), np.float32), (place[is_known], columns)), shape=(len(rows), self.shape[1])
+            (np.ones(len(columns), np.float32), (place[is_known], columns)),
+            shape=(len(user_ids), self.shape[1]),
         )
-        return HeldOut(rows, items, n_items, n_cold_users, len(cold_items["item_id"].unique()))
+        rows = pc.fill_null(measured["user_row"], UNSERVED).to_numpy()[first]
+        return HeldOut(user_ids, rows, items, n_items, n_cold_users, len(cold_items.unique()))
+
+    def popular(
+        self, items: Path | None, half_life_days: float, length: int, length_of_all: int
+    ) -> pa.RecordBatchReader:
+        """Rows of `popular_items`: `length` items for each category, `length_of_all` for the shop.
+
+        items: the shop's `items`, for categories and what is available; None: it has none
+        """
+        if items is not None:
+            self._db.read_parquet(str(items)).create_view("items", replace=True)
+        else:
+            nothing = "SELECT item_id, '' AS category, true AS available FROM item_rows WHERE false"
+            self._db.execute(f"CREATE OR REPLACE TEMP VIEW items AS {nothing}")
+        values = {"half_life_days": half_life_days, "length": length, "length_of_all": length_of_all}
+        return engine.rows(self._db, "popular_items", values)
 
     def _matrix(self, **values: float | bool) -> sp.csr_matrix:
         table = engine.rows(self._db, "interactions", values).read_all()
@@ -110,7 +129,7 @@ def opened(files: Sequence[Path], cut_at: datetime, who: Filter, run: Run, spill
         engine.keep(db, "user_rows", "user_rows", who.model_dump())
         engine.keep(db, "item_rows", "item_rows")
         engine.keep(db, "event_rows", "event_rows", {"cut_at": cut_at})
-        yield History(db, cut_at)
+        yield History(db)
 
 
 def _ids(db: duckdb.DuckDBPyConnection, kind: str) -> pa.Array:
@@ -118,5 +137,9 @@ def _ids(db: duckdb.DuckDBPyConnection, kind: str) -> pa.Array:
     return reader.read_all()[f"{kind}_id"].combine_chunks()
 
 
-def _not(mask: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pa.compute.invert(mask)
+def _grouped(ids: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
+    """Of sorted ids: each id once, its first row, each row's group, the rows of each group."""
+    encoded = ids.combine_chunks().dictionary_encode()
+    place = encoded.indices.to_numpy(zero_copy_only=False)
+    _, first, counts = np.unique(place, return_index=True, return_counts=True)
+    return encoded.dictionary, first, place, counts

@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline import metrics
-from pipeline.history import HeldOut, History
-from pipeline.models.top_n import Ranker
+from pipeline.history import UNSERVED, HeldOut, History
+from pipeline.models.top_n import NOTHING, Ranker
 
 LENGTH = 10
 BATCH_USERS = 4096
@@ -46,11 +46,14 @@ class Judge:
         return len(self.held_out.rows)
 
     def lists(self, ranker: Ranker, length: int = LENGTH) -> NDArray[np.int32]:
-        """The measured users' lists, shape (n_users, length)."""
+        """The measured users' lists, shape (n_users, length); empty for a buyer the filters leave out."""
         parts = [np.empty((0, length), np.int32)]
         for start in range(0, self.n_users, BATCH_USERS):
             rows = self.held_out.rows[start : start + BATCH_USERS]
-            parts.append(ranker.top_n(rows, length, self.exclude).items)
+            items = np.full((len(rows), length), NOTHING, np.int32)
+            is_served = rows != UNSERVED
+            items[is_served] = ranker.top_n(rows[is_served], length, self.exclude).items
+            parts.append(items)
         return np.vstack(parts)
 
     def hits(self, lists: NDArray[np.int32]) -> metrics.Hits:

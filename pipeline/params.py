@@ -56,6 +56,13 @@ class Params:
         return {"als": self.als.model_dump(), "weights": self.weights.model_dump()}
 
 
+def known_by(live: Mapping[str, Any], as_of: datetime) -> Mapping[str, Any]:
+    """The live publication, or nothing when it has seen events that a run as of `as_of` may not know."""
+    if live and datetime.fromisoformat(live["as_of"]) > as_of:
+        return {}
+    return live
+
+
 def is_search_due(live: Mapping[str, Any], settings: Settings, as_of: datetime) -> bool:
     """Whether tonight searches: `tune.mode`, and in `auto` the age and the mode of the last search."""
     if settings.tune.mode != "auto":
@@ -66,4 +73,4 @@ def is_search_due(live: Mapping[str, Any], settings: Settings, as_of: datetime) 
     if params.get("repeat_purchases") != settings.run.repeat_purchases:
         return True
     age = as_of - datetime.fromisoformat(params["searched_at"])
-    return age > timedelta(days=settings.tune.tune_every_days)
+    return age >= timedelta(days=settings.tune.tune_every_days)

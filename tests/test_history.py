@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import Filter, Run, Weights
-from pipeline.history import History, opened
+from pipeline.history import UNSERVED, History, opened
 from pipeline.run import RunFolder
 from tests.shelf import day, events
 
@@ -119,11 +119,44 @@ def test_held_out_purchases(run_folder: Callable[..., RunFolder], tmp_path: Path
         every = made.held_out(folder.file("test"), is_repeat_relevant=True)
         new = made.held_out(folder.file("test"), is_repeat_relevant=False)
     assert every.rows.tolist() == [0]
+    assert every.user_ids.to_pylist() == [10]
     assert every.items.toarray().tolist() == [[1, 1, 0]]
     assert every.n_items.tolist() == [3]
     assert (every.n_cold_users, every.n_cold_items) == (2, 1)
     assert new.items.toarray().tolist() == [[0, 1, 0]]
     assert new.n_items.tolist() == [2]
+
+
+def test_a_buyer_whom_the_filters_leave_out_is_measured_and_unserved(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    """A stricter filter must not raise the number by measuring fewer users."""
+    folder = run_folder()
+    folder.write("test", events((10, 7, 11), (20, 5, 11), (30, 5, 11)))
+    with history(folder, who=Filter(min_events=3)) as made:
+        assert made.user_ids.to_pylist() == [10]
+        found = made.held_out(folder.file("test"), is_repeat_relevant=True)
+    assert found.user_ids.to_pylist() == [10, 20]
+    assert found.rows.tolist() == [0, UNSERVED]
+    assert found.n_items.tolist() == [1, 1]
+    assert found.n_cold_users == 1
+
+
+def test_a_purchase_that_has_faded_to_nothing_is_still_a_purchase(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    with history(run_folder(), cut_at=day(1000)) as made:
+        cells = made.interactions(Weights(half_life_days=7))
+    assert cells.nnz == 4
+    assert cells.data.tolist() == [0, 0, 0, 0]
+
+
+def test_popular_items_are_those_of_who_takes_part(run_folder: Callable[..., RunFolder]) -> None:
+    """User 3, an outlier, bought item 9 forty times: it does not make item 9 popular."""
+    shop = events((1, 5, 0), (1, 6, 0), (2, 5, 1), *((3, 9, n / 40) for n in range(40)))
+    with history(run_folder(), shop, who=Filter(max_events_sd=1.0)) as made:
+        rows = made.popular(None, 0.0, 10, 1).read_all()
+    assert rows.to_pylist() == [{"category": "all", "rank": 1, "item_id": 5, "score": 2.0}]
 
 
 def test_nobody_held_out(run_folder: Callable[..., RunFolder]) -> None:

@@ -81,6 +81,8 @@ class AlsFactors:
     ) -> TopN:
         """The best `n` items for the users `rows`; fewer when `exclude` and `hidden` leave fewer.
 
+        A user whose factors are all zero has no taste to rank by, and gets nothing.
+
         hidden: column numbers of items that nobody is shown
         """
         top = TopN.empty(len(rows), n)
@@ -96,7 +98,10 @@ class AlsFactors:
                 filter_already_liked_items=exclude is not None,
                 filter_items=_or_none(hidden),
             )
-        return _sorted(top, items, scores)
+        top = _sorted(top, items, scores)
+        is_flat = ~self.user_factors[rows].any(axis=1)
+        top.items[is_flat], top.scores[is_flat] = NOTHING, 0.0
+        return top
 
     def similar_items(
         self, columns: NDArray[np.int64], n: int, hidden: NDArray[np.int64] | None = None

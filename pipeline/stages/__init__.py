@@ -54,7 +54,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "evaluate",
-        ("train", "validation_set", "test", "split", "model", "best_params", "items"),
+        ("train", "validation_set", "test", "split", "model"),
         ("metrics", "user_metrics"),
         "Precision@3 of the model and of every baseline on purchases it never saw.",
     ),
@@ -66,7 +66,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "gate",
-        ("recommendations", "popular_items", "similar_items", "metrics", "purchaser_events", "live"),
+        ("recommendations", "popular_items", "similar_items"),
         ("decision",),
         "Publish or refuse, and why.",
     ),

@@ -54,7 +54,7 @@ def run(job: Job) -> Counts:
                 row, scores = judge.verdict(judge.lists(ranker), settings.run.seed)
                 rows.append({"model": name, "repeat_purchases": mode, **row})
                 if mode == settings.run.repeat_purchases:
-                    users.append(_user_table(name, history, judge, scores))
+                    users.append(_user_table(name, judge, scores))
     folder.write("metrics", _sorted(pa.Table.from_pylist(rows), "metrics"))
     folder.write("user_metrics", _sorted(pa.concat_tables(users), "user_metrics"))
     for mode in MODES:
@@ -99,8 +99,8 @@ def _rankers(job: Job, history: History) -> Iterator[tuple[str, Ranker]]:
         yield model.name, model.fit(history)
 
 
-def _user_table(name: str, history: History, judge: Judge, scores: dict[str, PerUser]) -> pa.Table:
-    users = history.user_ids.take(pa.array(judge.held_out.rows))
+def _user_table(name: str, judge: Judge, scores: dict[str, PerUser]) -> pa.Table:
+    users = judge.held_out.user_ids
     return pa.table({"model": pa.array([name] * len(users)), "user_id": users, **scores})
 
 

@@ -29,7 +29,7 @@ def run(job: Job) -> Counts:
         "n_items": kept["n_items"],
         "n_purchases": kept["n_purchases"],
         "n_returns": met["n_returns"],
-        "n_browsers": met["n_users"] - kept["n_users"],
+        "n_browsers": met["n_users"] - kept["n_users"] - met["n_unknown_users"],
         "n_unknown_users": met["n_unknown_users"],
     }
 

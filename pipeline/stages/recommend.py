@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from pipeline import engine
-from pipeline.history import opened
+from pipeline.history import History, opened
 from pipeline.models.als import AlsFactors
 from pipeline.models.top_n import NOTHING
 from pipeline.params import Params
@@ -30,13 +29,13 @@ def run(job: Job) -> Counts:
     with opened(events, folder.as_of, settings.filter, settings.run, folder.scratch()) as history:
         factors = params.model(settings).fit(history)
         bought = history.purchases()
+        n_popular = folder.write("popular_items", _popular(job, history))
     hidden = unavailable(job, factors.item_ids)
     exclude = bought if settings.run.repeat_purchases == "exclude" else None
     lengths = settings.recommend
     lists = user_lists(factors, bought, exclude, hidden, lengths.list_length)
     n_recommendations = folder.write("recommendations", lists)
     n_similar = folder.write("similar_items", similar_lists(factors, hidden, lengths.similar_length))
-    n_popular = _write_popular(job)
     n_served = _n_served(job)
     return {
         "n_users": n_served,
@@ -102,26 +101,12 @@ def similar_lists(factors: AlsFactors, hidden: NDArray[np.int64], length: int) -
         )
 
 
-def _write_popular(job: Job) -> int:
-    """`popular_items`: recent purchases of everybody, for the whole shop and for each category.
-
-    The list of the whole shop is long enough to fill `recommend()` for a user who is unknown.
-    """
-    folder, settings = job.folder, job.settings
-    values = {
-        "cut_at": folder.as_of,
-        "half_life_days": settings.recommend.popular_half_life_days,
-        "length": settings.recommend.popular_length,
-        "length_of_all": max(settings.recommend.popular_length, settings.serving.max_n),
-    }
-    with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
-        engine.view(db, "history", folder.dataset("purchaser_events"))
-        if folder.has("items"):
-            engine.view(db, "items", folder.dataset("items"))
-        else:
-            empty = "SELECT item_id, '' AS category, true AS available FROM history WHERE false"
-            db.sql(empty).create_view("items")
-        return folder.write("popular_items", engine.rows(db, "popular_items", values))
+def _popular(job: Job, history: History) -> pa.RecordBatchReader:
+    """`popular_items`, the shop's own list long enough to fill `recommend()` for an unknown user."""
+    lengths = job.settings.recommend
+    items = job.folder.dataset("items") if job.folder.has("items") else None
+    length_of_all = max(lengths.popular_length, job.settings.serving.max_n)
+    return history.popular(items, lengths.popular_half_life_days, lengths.popular_length, length_of_all)
 
 
 def _ranks(slots: NDArray[np.int64]) -> NDArray[np.int32]:

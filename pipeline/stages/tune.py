@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -22,17 +23,18 @@ from pipeline.config import Als, Settings
 from pipeline.files import utc
 from pipeline.history import History, opened
 from pipeline.judge import Judge
-from pipeline.params import Params, is_search_due
+from pipeline.params import Params, is_search_due, known_by
 from pipeline.run import Counts, Job
 
 JOURNAL = "study.journal"
+ENDED = "ended_at_trials"
 SEARCHED = ("factors", "iterations", "regularization", "alpha", "half_life_days")
 
 
 def run(job: Job) -> Counts:
     """`train`, `validation_set`, `live` -> `trials`, `best_params`."""
     folder, settings = job.folder, job.settings
-    live = folder.document("live")
+    live = known_by(folder.document("live"), folder.as_of)
     cut_at = utc(datetime.fromisoformat(folder.document("split")["validation_from"]))
     start = Params.published(live, settings) or Params.configured(settings)
     if settings.tune.mode == "never":
@@ -54,28 +56,36 @@ def run(job: Job) -> Counts:
 
 
 def _search(job: Job, history: History, judge: Judge, start: Params) -> list[optuna.trial.FrozenTrial]:
-    """Try `tune.trials` parameter sets, or as many as `tune.minutes` allow; every trial so far."""
+    """Try `tune.trials` parameter sets, or as many as `tune.minutes` allow (one at least); all so far.
+
+    What a trial tries depends on the seed and the finished trials alone, so a search that goes on
+    after a kill is the search that was not killed. One that came to its end is only read again.
+    """
     settings = job.settings
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=_study_name(job),
         storage=JournalStorage(JournalFileBackend(str(job.folder.path / JOURNAL))),
-        sampler=optuna.samplers.TPESampler(seed=settings.run.seed),
         direction="maximize",
         load_if_exists=True,
     )
     for killed in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(killed.number, state=TrialState.FAIL)
-    if not study.trials:
+    if study.user_attrs.get(ENDED) == settings.tune.trials:
+        return list(study.trials)
+    n_done = len(_complete(study.trials))
+    if not n_done and not study.get_trials(states=(TrialState.WAITING,)):
         study.enqueue_trial(_within(start, settings))
     until = time.monotonic() + 60 * settings.tune.minutes
-    while len(_complete(study.trials)) < settings.tune.trials and time.monotonic() < until:
+    while n_done < settings.tune.trials and (not n_done or time.monotonic() < until):
+        study.sampler = optuna.samplers.TPESampler(seed=settings.run.seed + n_done)
         trial = study.ask()
         value = judge.precision_at_3(_suggest(trial, settings).model(settings).fit(history))
         study.tell(trial, value)
+        n_done += 1
         told = ", ".join(f"{name} {_short(trial.params[name])}" for name in SEARCHED)
-        number = len(_complete(study.trials))
-        job.say(f"tune: trial {number} of {settings.tune.trials}: Precision@3 {value:.4f} ({told})")
+        job.say(f"tune: trial {n_done} of {settings.tune.trials}: Precision@3 {value:.4f} ({told})")
+    study.set_user_attr(ENDED, settings.tune.trials)
     return list(study.trials)
 
 
@@ -126,7 +136,7 @@ def _best(trials: list[optuna.trial.FrozenTrial], start: Params, settings: Setti
 
 
 def _origin(
-    trials: list[optuna.trial.FrozenTrial], live: dict[str, Any], settings: Settings, as_of: datetime
+    trials: list[optuna.trial.FrozenTrial], live: Mapping[str, Any], settings: Settings, as_of: datetime
 ) -> dict[str, object]:
     """Where tonight's parameters come from: `searched`, `reused` from the live version, or `settings`."""
     complete = _complete(trials)

@@ -1,7 +1,9 @@
--- What users bought in `later`, once for each (user, item), as row numbers of the history.
--- A null user_row never bought before (or does not take part); a null item_row was never seen before.
-SELECT u.user_row, i.item_row, l.user_id, l.item_id
+-- What users bought in `later` who had bought before, once for each (user, item), as row numbers of the
+-- history. A null user_row is a buyer whom the filters leave out; a null item_row was never seen before.
+-- Users who had never bought are told by is_buyer = false; they are counted, not measured.
+SELECT l.user_id, l.item_id, u.user_row, i.item_row, b.user_id IS NOT NULL AS is_buyer
 FROM (SELECT DISTINCT user_id, item_id FROM later WHERE event_type = 'purchase') AS l
+LEFT JOIN (SELECT DISTINCT user_id FROM history WHERE event_type = 'purchase') AS b ON b.user_id = l.user_id
 LEFT JOIN user_rows AS u ON u.user_id = l.user_id
 LEFT JOIN item_rows AS i ON i.item_id = l.item_id
 WHERE $is_repeat_relevant

@@ -1,21 +1,25 @@
--- Purchases, halved every $half_life_days, ranked in each category and in the whole shop ('all').
--- Items that are not available are left out; ties go to the lower id.
+-- Purchases of those who take part, halved every $half_life_days (0: never), ranked in each category and
+-- in the whole shop ('all'). Items that are not available are left out; ties go to the lower id.
 WITH scores AS (
-    SELECT item_id,
+    SELECT item_row,
         CAST(sum(CAST(round(1e6
-            * CASE WHEN $half_life_days = 0 THEN 1
-                   ELSE pow(0.5, (epoch($cut_at) - epoch(occurred_at)) / 86400.0 / nullif($half_life_days, 0)) END
+            * CASE WHEN $half_life_days = 0 THEN 1 ELSE pow(0.5, age_days / nullif($half_life_days, 0)) END
         ) AS BIGINT)) AS DOUBLE) / 1e6 AS score
-    FROM history
+    FROM event_rows
     WHERE event_type = 'purchase'
-      AND item_id NOT IN (SELECT item_id FROM items WHERE NOT coalesce(available, true) AND item_id IS NOT NULL)
-    GROUP BY item_id
+    GROUP BY item_row
+),
+shelf AS (
+    SELECT r.item_id, i.category, s.score
+    FROM scores AS s
+    JOIN item_rows AS r ON r.item_row = s.item_row
+    LEFT JOIN items AS i ON i.item_id = r.item_id
+    WHERE s.score > 0 AND coalesce(i.available, true)
 ),
 placed AS (
-    SELECT 'all' AS category, item_id, score FROM scores
+    SELECT 'all' AS category, item_id, score FROM shelf
     UNION ALL
-    SELECT i.category, s.item_id, s.score FROM scores AS s JOIN items AS i ON i.item_id = s.item_id
-    WHERE i.category IS NOT NULL
+    SELECT category, item_id, score FROM shelf WHERE category IS NOT NULL
 ),
 ranked AS (
     SELECT category, item_id, score,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,11 +99,25 @@ def test_saved_and_loaded_without_a_pickle(tmp_path: Path, ids: pa.Array) -> Non
     assert not any(array.dtype.hasobject for array in np.load(tmp_path / "a.npz").values())
 
 
-def test_an_event_weighs_more_than_no_event_even_when_it_is_old(run_folder: Callable[..., RunFolder]) -> None:
+@pytest.mark.parametrize("half_life_days", [60.0, 7.0, 1.0])
+def test_an_event_weighs_more_than_no_event_however_old_it_is(
+    run_folder: Callable[..., RunFolder], half_life_days: float
+) -> None:
     """Confidence is 1 + alpha x weight: a faded purchase never counts as less than an empty cell."""
     folder = run_folder()
     folder.write("purchaser_events", events((1, 5, 0), (1, 6, 0), (2, 5, 0), (2, 6, 0), (3, 7, 0), (3, 8, 0)))
     with opened([folder.file("purchaser_events")], day(400), Filter(), Run(), folder.scratch()) as old:
-        faded = AlsModel(PARAMS, Weights(half_life_days=60), seed=0).fit(old)
+        faded = AlsModel(PARAMS, Weights(half_life_days=half_life_days), seed=0).fit(old)
     top = faded.top_n(np.arange(3), 2, None)
     assert [set(items) for items in top.items.tolist()] == [{0, 1}, {0, 1}, {2, 3}]
+
+
+def test_factors_of_zero_rank_nothing(factors: AlsFactors) -> None:
+    """implicit would hand out the first items at score 0."""
+    flat = np.zeros_like(factors.user_factors)
+    flat[1:] = factors.user_factors[1:]
+    nobody = replace(factors, user_factors=flat, item_factors=flat)
+    top = nobody.top_n(np.arange(SIZE), 3, None)
+    assert top.items[0].tolist() == [NOTHING] * 3
+    assert (top.items[1:] != NOTHING).all()
+    assert nobody.similar_items(np.array([0]), 3).items.tolist() == [[NOTHING] * 3]

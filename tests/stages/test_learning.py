@@ -8,9 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import optuna
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from pipeline.config import Settings
 from pipeline.errors import DamagedFile
@@ -58,6 +61,11 @@ def again(job: Job, settings: Settings) -> Job:
     return Job(job.folder, settings, job.databases, job.now, job.say, job.force)
 
 
+def journal(night: Job) -> JournalStorage:
+    """The study as it lies in the run folder."""
+    return JournalStorage(JournalFileBackend(str(night.folder.path / JOURNAL)))
+
+
 def best(night: Job) -> dict[str, Any]:
     return night.folder.document("best_params")
 
@@ -75,30 +83,70 @@ def test_tune_tries_what_it_was_told_and_keeps_the_best(night: Job) -> None:
     assert told["searched_at"] == AS_OF.isoformat()
 
 
-def test_tune_twice_is_the_same_bytes_and_a_killed_search_goes_on(
+def test_a_search_that_goes_on_is_the_search_that_was_not_stopped(
     night: Job, make_settings: Callable[..., Settings], said: list[str]
 ) -> None:
-    """A search of 1 trial, gone on with to 3, is the same study; asked again it tries nothing."""
+    """Stopped after one trial, killed in the second, gone on with to three: the same trials."""
+    run_stage("tune", night)
+    straight = pairs(night.folder.table("trials"), "precision_at_3", "params")
+    (night.folder.path / JOURNAL).unlink()
     one = again(night, make_settings(tune={**TUNE, "trials": 1}, recommend={"list_length": 5}))
     run_stage("tune", one)
-    assert night.folder.table("trials").num_rows == 1
+    optuna.load_study(study_name=None, storage=journal(night)).ask()
     run_stage("tune", night)
-    assert night.folder.table("trials").num_rows == 3
-    assert [line for line in said if line.startswith("tune: trial 1 of")] == [
-        line for line in said if line.startswith("tune: trial 1 of 1")
-    ]
+    trials = night.folder.table("trials").to_pylist()
+    assert [t["state"] for t in trials] == ["complete", "fail", "complete", "complete"]
+    finished = [(t["precision_at_3"], t["params"]) for t in trials if t["state"] == "complete"]
+    assert finished == straight
+    assert len(set(straight)) == 3
+
+
+def test_a_search_killed_in_its_first_trial_tries_the_start_again(night: Job) -> None:
+    run_stage("tune", night)
+    first = night.folder.table("trials").to_pylist()[0]["params"]
+    name = journal(night).get_all_studies()[0].study_name
+    (night.folder.path / JOURNAL).unlink()
+    optuna.create_study(study_name=name, storage=journal(night), direction="maximize").ask()
+    run_stage("tune", night)
+    trials = night.folder.table("trials").to_pylist()
+    assert trials[0]["state"] == "fail"
+    assert trials[1]["params"] == first
+
+
+def test_tune_twice_is_the_same_bytes(night: Job, said: list[str]) -> None:
+    run_stage("tune", night)
     files = [night.folder.file(name) for name in ("trials", "best_params")]
-    before = [file.read_bytes() for file in files]
+    before, n_said = [file.read_bytes() for file in files], len([s for s in said if "tune: trial" in s])
     run_stage("tune", night)
     assert [file.read_bytes() for file in files] == before
-    assert (night.folder.path / JOURNAL).exists()
+    assert len([s for s in said if "tune: trial" in s]) == n_said == 3
+
+
+def test_a_search_that_ran_out_of_time_is_not_gone_on_with(
+    night: Job, make_settings: Callable[..., Settings]
+) -> None:
+    """Otherwise the same stage on the same input would try more each time."""
+    short = again(night, make_settings(tune={**TUNE, "minutes": 1e-6}))
+    run_stage("tune", short)
+    assert night.folder.table("trials").num_rows == 1
+    run_stage("tune", short)
+    assert night.folder.table("trials").num_rows == 1
+
+
+def test_a_run_of_the_past_does_not_know_later_parameters(night: Job) -> None:
+    """What was learnt from events after this run's as_of would be measured on those events."""
+    run_stage("tune", night)
+    later = {"version": 3, "as_of": day(200).isoformat(), "params": best(night)}
+    give(night.folder, live=later)
+    run_stage("tune", night)
+    assert best(night)["source"] == "searched"
 
 
 def test_tune_reuses_the_live_parameters_while_the_search_is_young(
     night: Job, make_settings: Callable[..., Settings]
 ) -> None:
     run_stage("tune", night)
-    live = {"version": 3, "params": best(night)}
+    live = {"version": 3, "as_of": AS_OF.isoformat(), "params": best(night)}
     give(night.folder, live=live)
     run_stage("tune", night)
     assert best(night)["source"] == "reused"
@@ -110,8 +158,8 @@ def test_tune_reuses_the_live_parameters_while_the_search_is_young(
     ("mode", "searched_days_ago", "searched_for", "is_due"),
     [
         ("auto", 0, "exclude", False),
-        ("auto", 7, "exclude", False),
-        ("auto", 7.1, "exclude", True),
+        ("auto", 6.9, "exclude", False),
+        ("auto", 7, "exclude", True),
         ("auto", 1, "allow", True),
         ("auto", None, "exclude", True),
         ("always", 0, "exclude", True),
