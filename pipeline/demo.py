@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline import config
-from pipeline.airflow_api import AirflowError, Api
+from pipeline.airflow_api import Api
 from pipeline.airflow_local import LocalAirflow
-from pipeline.errors import SettingsError
+from pipeline.errors import AirflowError, SettingsError
 from pipeline.local import DAG_ID, prepare, unpause
 from pipeline.run import RunFolder, receipt_line
 from pipeline.showing import lists
@@ -63,8 +63,7 @@ def _play(airflow: LocalAirflow, say: Say) -> str:
         ready.result()
     api = airflow.api()
     unpause(api)
-    if not airflow.is_scheduled:
-        _give_up_runs(api)
+    _make_way(api, say, is_alone=not airflow.is_scheduled)
     run_id = str(api.post(RUNS, {"logical_date": None, "conf": CONF})["dag_run_id"])
     try:
         say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
@@ -75,10 +74,13 @@ def _play(airflow: LocalAirflow, say: Say) -> str:
     return run_id
 
 
-def _give_up_runs(api: Api) -> None:
-    """Runs of a demo that was killed would hold up this one: one night at a time."""
+def _make_way(api: Api, say: Say, *, is_alone: bool) -> None:
+    """One night at a time: give up what a killed demo left, or say which night of `make up` is waited for."""
     for run in api.get(f"{RUNS}?state=running&state=queued")["dag_runs"]:
-        api.patch(_run(run["dag_run_id"]), {"state": "failed"})
+        if is_alone:
+            api.patch(_run(run["dag_run_id"]), {"state": "failed"})
+        else:
+            say(f"waiting for run {run['dag_run_id']}, which is {run['state']}")
 
 
 def _run(run_id: str) -> str:

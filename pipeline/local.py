@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pipeline import config
-from pipeline.airflow_api import AirflowError, Api
+from pipeline.airflow_api import Api
 from pipeline.airflow_local import USER, LocalAirflow
 from pipeline.databases import url_of
 from pipeline.embedded import Server
+from pipeline.errors import AirflowError
 from pipeline.loading import is_stale, load
 from pipeline.loading.shop import loaded_kind
 from pipeline.serving import migrate
@@ -47,7 +48,7 @@ def status() -> str:
 
 
 def prepare(say: Say, *, is_demo: bool = False) -> None:
-    """A shop in the source database, if the embedded one is meant, and the serving schema.
+    """A shop and the serving schema in the embedded databases; databases that are configured are left alone.
 
     The demo shop is loaded when there is none or it has gone stale. A shop somebody else loaded
     stays, unless `is_demo` asks for the demo's.
@@ -63,7 +64,8 @@ def prepare(say: Say, *, is_demo: bool = False) -> None:
                 say(f"the shop `{kind}` is replaced by the demo's")
             say("loading a year of real grocery purchases")
             load(DEMO_SHOP, url, now=now, say=say, settings=settings)
-    migrate(url_of("serving"), settings, say=say)
+    if config.configured_url("serving") is None:
+        migrate(url_of("serving"), settings, say=say)
 
 
 def unpause(api: Api) -> None:

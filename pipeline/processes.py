@@ -80,7 +80,7 @@ def start(command: list[str], log: Path, environment: Mapping[str, str], folder:
             start_new_session=True,
             close_fds=True,
         )
-    process.returncode = 0
+    process.returncode = 0  # it is let go: Popen must not warn that it still runs
     return Leader(process.pid, _told(process.pid).started, _boot())
 
 

@@ -13,9 +13,10 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 
-from pipeline.airflow_api import AirflowError, Api
+from pipeline.airflow_api import Api
 from pipeline.airflow_local import LocalAirflow
 from pipeline.demo import follow
+from pipeline.errors import AirflowError
 from pipeline.local import DAG_ID
 from pipeline.stages import STAGES
 
@@ -118,6 +119,16 @@ def test_stopping_ends_every_process_and_starting_again_keeps_port_and_password(
     local_airflow.start(str)
     assert (local_airflow.url, local_airflow.password) == before
     assert local_airflow.is_running()
+
+
+def test_the_caller_s_own_airflow_settings_do_not_reach_it(
+    local_airflow: LocalAirflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "somebody.elses.AuthManager")
+    monkeypatch.setenv("AIRFLOW_HOME", "/somewhere/else")
+    environment = local_airflow.environment()
+    assert "AIRFLOW__CORE__AUTH_MANAGER" not in environment
+    assert environment["AIRFLOW_HOME"] == str(local_airflow.folder)
 
 
 def test_two_at_once_are_refused(local_airflow: LocalAirflow) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from pipeline import config
 from pipeline.airflow_local import USER, LocalAirflow
-from pipeline.config import ROOT
 from pipeline.demo import follow
 from pipeline.local import DAG_ID
 from pipeline.stages import STAGES
 
 pytestmark = pytest.mark.slow
-SHOTS = ROOT / ".nightshelf" / "screenshots"
+SHOTS = config.home() / "screenshots"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 SECONDS = 60_000.0
 
