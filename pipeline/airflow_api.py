@@ -9,13 +9,9 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from pipeline.errors import NightshelfError, Unreachable
+from pipeline.errors import AirflowError, NightshelfError, Unreachable
 
 SECONDS = 20.0
-
-
-class AirflowError(NightshelfError):
-    """Airflow's API refused a request, or a run under Airflow failed."""
 
 
 class Api:

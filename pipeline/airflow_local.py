@@ -28,8 +28,9 @@ from typing import Any
 import psycopg
 
 from pipeline import config
-from pipeline.airflow_api import AirflowError, Api
+from pipeline.airflow_api import Api
 from pipeline.embedded import Server
+from pipeline.errors import AirflowError
 from pipeline.postmaster import is_free
 from pipeline.processes import Leader, end, start
 

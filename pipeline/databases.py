@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from pipeline import config
 from pipeline.embedded import PREFIX, Role, Server, silent
-from pipeline.errors import NightshelfError, SettingsError, Unreachable
+from pipeline.errors import LoginRefused, NightshelfError, SettingsError, Unreachable
 
 Database = Literal["source", "serving"]
 CONNECT_SECONDS = 10
@@ -36,8 +37,21 @@ SET = {
     "source": "set NIGHTSHELF_SOURCE_URL, or the Airflow connection `shop`",
     "serving": "set NIGHTSHELF_SERVING_URL, or the Airflow connection `serving`",
 }
-UNREACHABLE_STATES = ("08", "28", "3D", "57P", "53300")
-"""SQLSTATE beginnings: connection lost, login refused, no such database, shutting down, full."""
+UNREACHABLE_STATES = ("08", "57P", "53300")
+"""SQLSTATE beginnings: connection lost, shutting down, full."""
+
+REFUSED_STATES = ("28", "3D")
+"""SQLSTATE beginnings: login refused, no such database."""
+
+REFUSED_MYSQL = (1044, 1045, 1049, 1130, 1698)
+"""Not for this database, wrong password, no such database, not from this host, no password."""
+
+REFUSED_WORDS = re.compile(
+    r'authentication failed|no password supplied|(role|database) ".*" does not exist|pg_hba\.conf'
+    r"|is not permitted to log in|permission denied"
+)
+"""libpq keeps the SQLSTATE of a failed connect to itself. A server that speaks another language than
+English is Unreachable instead: retried, and told in its own words."""
 
 
 def url_of(
@@ -123,12 +137,12 @@ def scrub(text: str, url: str) -> str:
 def engine(url: str, which: Database = "source", *, may_create: bool = False) -> sqlalchemy.Engine:
     """An engine without a pool: a connection lives as long as it is used.
 
-    may_create: let SQLite make the file. Otherwise a file that is not there is Unreachable.
+    may_create: let SQLite make the file. Otherwise a file that is not there is LoginRefused.
     """
     parsed = normalise(url, which)
     dialect = parsed.get_backend_name()
     if dialect == "sqlite" and parsed.database and not may_create and not Path(parsed.database).exists():
-        raise Unreachable(f"the {which} database is no file", found=parsed.database, then=SET[which])
+        raise LoginRefused(f"the {which} database is no file", found=parsed.database, then=SET[which])
     seconds = {"postgresql": "connect_timeout", "mysql": "connect_timeout", "mariadb": "connect_timeout"}
     arguments = {}
     if dialect in seconds and seconds[dialect] not in parsed.query:
@@ -149,18 +163,19 @@ def engine(url: str, which: Database = "source", *, may_create: bool = False) ->
 
 @contextmanager
 def reaching(url: str, which: Database) -> Iterator[None]:
-    """Turn a failure to connect, or a connection that is lost, into Unreachable without the password.
+    """Turn a failure to connect, or a connection that is lost, into an error without the password.
 
-    Anything else a statement raises passes through as it is.
+    LoginRefused when asking again cannot help, else Unreachable. Anything else a statement raises
+    passes through as it is.
     """
     try:
         yield
     except (exc.DBAPIError, psycopg.Error) as error:
-        if not _is_unreachable(error):
+        if not _is_about_connecting(error):
             raise
-        raise _unreachable(error.orig if isinstance(error, exc.DBAPIError) else error, url, which) from None
+        raise _told(error.orig if isinstance(error, exc.DBAPIError) else error, url, which) from None
     except (ConnectionError, TimeoutError, socket.gaierror) as error:
-        raise _unreachable(error, url, which) from None
+        raise _told(error, url, which) from None
 
 
 def psycopg_connect(url: str, which: Database = "serving", **options: Any) -> psycopg.Connection[Any]:
@@ -207,21 +222,39 @@ def _postgresql(url: str, which: Database) -> sqlalchemy.URL:
     return parsed
 
 
-def _is_unreachable(error: exc.DBAPIError | psycopg.Error) -> bool:
+def _is_about_connecting(error: exc.DBAPIError | psycopg.Error) -> bool:
     if isinstance(error, exc.DBAPIError):
         if error.connection_invalidated or error.statement is None:
             return True
-        return isinstance(error.orig, psycopg.Error) and _is_unreachable(error.orig)
+        return isinstance(error.orig, psycopg.Error) and _is_about_connecting(error.orig)
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError)
-    return error.sqlstate.startswith(UNREACHABLE_STATES)
+    return error.sqlstate.startswith((*UNREACHABLE_STATES, *REFUSED_STATES))
 
 
-def _unreachable(error: object, url: str, which: Database) -> NightshelfError:
-    told = " ".join(scrub(str(error), url).split())
+def _is_refusal(error: object) -> bool:
+    """Whether a failure to connect is one that the same login meets again, however often it tries."""
+    if isinstance(error, sqlite3.Error):
+        return True
+    code = next(iter(getattr(error, "args", ())), None)
+    if isinstance(code, int):
+        return code in REFUSED_MYSQL
+    state = getattr(error, "sqlstate", None)
+    return state.startswith(REFUSED_STATES) if state else bool(REFUSED_WORDS.search(str(error)))
+
+
+def _told(error: object, url: str, which: Database) -> NightshelfError:
+    found = " ".join(scrub(str(error), url).split())[:500]
+    if _is_refusal(error):
+        return LoginRefused(
+            f"the {which} database refuses the login {shown(url)}",
+            found=found,
+            promised="a database of that name, and a login it accepts",
+            then=SET[which],
+        )
     return Unreachable(
         f"the {which} database cannot be reached at {shown(url)}",
-        found=told[:500],
-        promised="a database that answers, and a login it accepts",
+        found=found,
+        promised="a database that answers",
         then=SET[which],
     )

@@ -3,17 +3,20 @@
     NightshelfError
     ├── SettingsError            config.toml, the form or the command line asks for what cannot be
     ├── DatabaseError
-    │   ├── Unreachable          nobody answers, or the login is refused            (retry)
+    │   ├── Unreachable          nobody answers, or the connection is lost          (retry)
+    │   ├── LoginRefused         the login is turned away, or there is no such database
     │   ├── SourceError          a table or column of the shop is missing or of the wrong type
     │   └── ServingError         the serving schema is missing, old, or of other id types
     │       └── PublisherBusy    another publisher holds the lock                   (retry)
     ├── RunError                 the run folder misses a dataset or a receipt
     │   ├── DamagedFile          a file is not what its receipt says
+    │   ├── RunBusy              another process works on the run                   (retry)
     │   └── DiskFull             a file could not be written to its end             (retry)
     ├── DataError                the data cannot carry a night: nobody bought, one item, ...
     │   ├── ContractBroken       a dataset has other columns, types or a doubled key
     │   └── ValidationFailed     a critical expectation failed
-    └── Refused                  the gate refuses to publish
+    ├── Refused                  the gate refuses to publish
+    └── AirflowError             Airflow's API refuses a request, or a run under Airflow fails
 
 `can_retry` says whether trying the same again, with nothing changed, can help.
 """
@@ -61,9 +64,13 @@ class DatabaseError(NightshelfError):
 
 
 class Unreachable(DatabaseError):
-    """Nobody answers at the address, or the login is refused."""
+    """Nobody answers at the address, or the connection is lost."""
 
     can_retry = True
+
+
+class LoginRefused(DatabaseError):
+    """The database turns the login away, or there is no database of that name; asking again cannot help."""
 
 
 class SourceError(DatabaseError):
@@ -88,6 +95,12 @@ class DamagedFile(RunError):
     """A file of the run is not what its receipt says."""
 
 
+class RunBusy(RunError):
+    """Another process works on the same run."""
+
+    can_retry = True
+
+
 class DiskFull(RunError):
     """A file could not be written to its end; what was there before is untouched."""
 
@@ -108,3 +121,7 @@ class ValidationFailed(DataError):
 
 class Refused(NightshelfError):
     """The gate refuses to publish; the live publication stays."""
+
+
+class AirflowError(NightshelfError):
+    """Airflow's API refuses a request, or Airflow or a run under it fails."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import psycopg
+import pymysql
 import pytest
 import sqlalchemy
+from psycopg import sql
 
 from pipeline import databases
 from pipeline.databases import normalise, psycopg_connect, reaching, scrub, shown, url_of, with_role
 from pipeline.embedded import Server
-from pipeline.errors import NightshelfError, SettingsError, Unreachable
+from pipeline.errors import LoginRefused, NightshelfError, SettingsError, Unreachable
 
 SECRET = "s3cr/t@ 50%"
 ENCODED = "s3cr%2Ft%40%2050%25"
@@ -66,7 +71,8 @@ def test_a_wrong_password_is_told_and_never_printed(server: Server) -> None:
     user, rest = server.url("shop").rsplit("@", 1)
     url = f"{user.rsplit(':', 1)[0]}:{ENCODED}@{rest}"
     for error in (failure(url), caught_by_psycopg(url)):
-        assert isinstance(error, Unreachable)
+        assert isinstance(error, LoginRefused)
+        assert not error.can_retry
         assert "password authentication failed" in error.found
         assert "s3cr" not in f"{error} {error!r}"
 
@@ -82,10 +88,53 @@ def test_nobody_answers_and_no_such_database(server: Server) -> None:
     assert isinstance(closed, Unreachable)
     assert "NIGHTSHELF_SOURCE_URL" in closed.then
     absent = failure(server.url("absent"))
-    assert isinstance(absent, Unreachable)
+    assert isinstance(absent, LoginRefused)
     assert 'database "absent" does not exist' in absent.found
     assert isinstance(failure("mysql://u:hidden@127.0.0.1:1/d"), Unreachable)
     assert "hidden" not in str(closed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"password": ""},
+        {"username": "nobody"},
+        {"query": {"options": "-c role=nobody"}},
+    ],
+)
+def test_a_login_that_is_turned_away_is_not_tried_again(server: Server, change: dict[str, Any]) -> None:
+    url = normalise(server.url("shop")).set(**change).render_as_string(hide_password=False)
+    assert isinstance(failure(url), LoginRefused)
+    assert isinstance(caught_by_psycopg(url), LoginRefused)
+
+
+def test_a_login_without_the_right_to_connect_is_refused(server: Server, shop_url: str) -> None:
+    name = sqlalchemy.make_url(shop_url).database
+    assert name
+    with psycopg.connect(server.admin_url(), autocommit=True) as db:
+        db.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    refused = failure(server.url(name, "reader"))
+    assert isinstance(refused, LoginRefused)
+    assert "permission denied" in refused.found
+
+
+def test_a_server_that_is_full_is_tried_again(server: Server, shop_url: str) -> None:
+    name = sqlalchemy.make_url(shop_url).database
+    assert name
+    with psycopg.connect(server.admin_url(), autocommit=True) as db:
+        db.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(sql.Identifier(name)))
+    assert isinstance(failure(shop_url), Unreachable)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(1044, 1), (1045, 1), (1049, 1), (1040, 0), (2003, 0)])
+def test_what_mysql_refuses_and_what_it_may_grant_later(code: int, kind: int) -> None:
+    """MariaDB's own answers are tested in tests/source/test_mariadb.py, which is slow."""
+    url = "mysql://u:hidden@h/d"
+    with pytest.raises((Unreachable, LoginRefused)[kind]) as caught, reaching(url, "source"):
+        raise sqlalchemy.exc.DBAPIError.instance(
+            None, None, pymysql.OperationalError(code, "told: hidden", sqlstate="42000"), pymysql.Error
+        )
+    assert "hidden" not in str(caught.value)
 
 
 def test_a_session_that_is_ended_is_unreachable_and_a_wrong_statement_is_not(server: Server) -> None:
@@ -99,7 +148,7 @@ def test_a_session_that_is_ended_is_unreachable_and_a_wrong_statement_is_not(ser
 
 
 def test_a_missing_sqlite_file_is_not_made(tmp_path) -> None:
-    assert isinstance(failure(f"sqlite:///{tmp_path / 'none.db'}"), Unreachable)
+    assert isinstance(failure(f"sqlite:///{tmp_path / 'none.db'}"), LoginRefused)
     assert not (tmp_path / "none.db").exists()
     with databases.engine(f"sqlite:///{tmp_path / 'new.db'}", may_create=True).connect() as db:
         assert db.execute(sqlalchemy.text("SELECT 1")).scalar() == 1

@@ -24,7 +24,7 @@ from sqlalchemy.dialects import mysql
 from pipeline import databases
 from pipeline.config import IdType
 from pipeline.contract import TIME
-from pipeline.errors import SourceError, Unreachable
+from pipeline.errors import LoginRefused, SourceError
 from pipeline.files import utc
 
 TABLES = ("events", "products", "customers")
@@ -100,8 +100,8 @@ class Tables:
 def fill(url: str, shop: Shop, kind: str, now: datetime, say: Callable[[str], None]) -> Written:
     """Replace the shop by `shop`.
 
-    Raises Unreachable, SourceError (tables that are not ours, no right to make some, a value the
-    database refuses) and whatever reading `shop` raises; the old shop then stays.
+    Raises Unreachable, LoginRefused, SourceError (tables that are not ours, no right to make some, a
+    value the database refuses) and whatever reading `shop` raises; the old shop then stays.
     """
     token = secrets.token_hex(4)
     new = Tables(suffix="_loading").define(shop.customer, shop.product)
@@ -129,7 +129,7 @@ def last_event_at(url: str) -> datetime | None:
     events = Tables().define("text", "text")["events"]
     try:
         engine = databases.engine(url)
-    except Unreachable:
+    except LoginRefused:
         return None
     with databases.reaching(url, "source"), engine.connect() as db:
         if not sa.inspect(db).has_table("events"):

@@ -16,7 +16,7 @@ import pymysql
 import pytest
 
 from pipeline.config import Settings
-from pipeline.errors import SourceError, Unreachable
+from pipeline.errors import LoginRefused, SourceError
 from pipeline.loading.shop import Shop, fill
 from pipeline.run import Job, run_stage
 from pipeline.source import last_event_at
@@ -147,6 +147,12 @@ def test_a_missing_table_is_told_in_one_line(url: str, extract: Callable[..., Jo
 
 
 def test_a_wrong_password_is_never_shown(url: str, extract: Callable[..., Job]) -> None:
-    with pytest.raises(Unreachable, match="source database cannot be reached") as refused:
+    with pytest.raises(LoginRefused, match="source database refuses the login") as refused:
         extract(url.replace("p%40ss%2Fw%3Ard", "hidden-word"))
     assert "hidden-word" not in str(refused.value) + repr(refused.value)
+    assert not refused.value.can_retry
+
+
+def test_no_such_database_is_not_tried_again(url: str, extract: Callable[..., Job]) -> None:
+    with pytest.raises(LoginRefused, match="source database refuses the login"):
+        extract(f"{url.rsplit('/', 1)[0]}/absent")

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import databases
 from pipeline.config import Settings
-from pipeline.errors import DataError, ServingError, SourceError, Unreachable
+from pipeline.errors import DatabaseError, DataError, LoginRefused, ServingError, SourceError, Unreachable
 from pipeline.run import Job, run_stage
 from tests.source import shops
 
@@ -316,17 +316,24 @@ def bad_logins(shop_url: str) -> str:
 
 
 def test_a_wrong_password_is_never_shown(extract: Callable[..., Job], bad_logins: str) -> None:
-    with pytest.raises(Unreachable, match="source database cannot be reached") as refused:
+    with pytest.raises(LoginRefused, match="source database refuses the login") as refused:
         extract(bad_logins)
+    assert not refused.value.can_retry
     told = "".join(traceback.format_exception(refused.value)) + repr(refused.value)
     assert "not-the-password" not in told
 
 
 @pytest.mark.parametrize(
-    "address", ["postgresql://me:hidden-word@127.0.0.1:9/shop", "sqlite:////no/such/shop.db"]
+    ("address", "kind"),
+    [
+        ("postgresql://me:hidden-word@127.0.0.1:9/shop", Unreachable),
+        ("sqlite:////no/such/shop.db", LoginRefused),
+    ],
 )
-def test_a_source_that_does_not_answer_is_named(extract: Callable[..., Job], address: str) -> None:
-    with pytest.raises(Unreachable, match="source database") as refused:
+def test_a_source_that_does_not_answer_is_named(
+    extract: Callable[..., Job], address: str, kind: type[DatabaseError]
+) -> None:
+    with pytest.raises(kind, match="source database") as refused:
         extract(address)
-    assert refused.value.can_retry
+    assert refused.value.can_retry is (kind is Unreachable)
     assert "hidden-word" not in "".join(traceback.format_exception(refused.value))

@@ -1,0 +1,47 @@
+"""pipeline/errors.py: the tree drawn in its docstring is the tree of the classes, and the only one."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from importlib import import_module
+
+import pytest
+
+from pipeline import errors
+from pipeline.config import ROOT
+from pipeline.errors import NightshelfError
+
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+
+
+def drawn() -> list[tuple[str, str, bool]]:
+    """(class, its base, whether it is marked with `retry`) of each line of the docstring's tree."""
+    above, found = ["NightshelfError"], []
+    for branch, name, rest in re.findall(r"^    ([│ ]*)[├└]── (\w+)(.*)$", errors.__doc__ or "", re.M):
+        depth = len(branch) // 4
+        above[depth + 1 :] = [name]
+        found.append((name, above[depth], rest.endswith("(retry)")))
+    return found
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
+    classes = {(kind.__name__, kind.__base__.__name__, kind.can_retry) for kind in KINDS}
+    assert classes == {("NightshelfError", "Exception", False), *drawn()}
+
+
+def test_no_other_module_has_errors_of_its_own() -> None:
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        if path.name not in ("__init__.py", "__main__.py"):
+            import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    found, left = set(), [NightshelfError]
+    while left:
+        found |= {kind := left.pop()}
+        left += kind.__subclasses__()
+    assert found == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_error_survives_a_process_boundary(kind: type[NightshelfError]) -> None:
+    told = kind("what", found="found", promised="promised", then="then")
+    assert str(pickle.loads(pickle.dumps(told))) == str(told)
