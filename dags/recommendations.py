@@ -124,7 +124,7 @@ def run_one(stage: str, context: Mapping[str, Any]) -> dict[str, int | float | s
     overrides = as_of = None
     if stage == STAGES[0].name:
         night.check_form(dag_run.conf or {}, FORM)
-        overrides = night.changed(SETTINGS, {name: params[name] for name in config.FORM})
+        overrides = {name: params[name] for name in config.FORM if name in (dag_run.conf or {})}
         told = params["as_of"]
         as_of = night.moment(told, SETTINGS.source.timezone) if told else None
         as_of = as_of or context.get("logical_date") or dag_run.run_after

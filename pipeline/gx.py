@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -71,6 +72,7 @@ def _gx() -> Any:
     which then prints forty lines about leaks; emptying the dialect's module at exit lets it go (and
     clearing the types it has met, in `datasource`).
     """
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     atexit.register(vars(importlib.import_module("duckdb_engine")).clear)
     return importlib.import_module("great_expectations")
 

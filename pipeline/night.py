@@ -11,10 +11,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pipeline import config
-from pipeline.config import Settings
 from pipeline.errors import SettingsError
 from pipeline.files import utc
 from pipeline.run import Databases, Job, RunFolder
+
+AHEAD = timedelta(minutes=5)
+"""How far the clock of the shop, or of Airflow, may run ahead of ours."""
 
 
 def job_for(
@@ -30,25 +32,41 @@ def job_for(
 ) -> Job:
     """The job of run `run_id`: a new run when `as_of` is given, else one that exists.
 
-    An existing run keeps the as_of and the form fields it began with. Raises RunError when there is
-    no such run, or when it exists with another as_of or other form fields.
+    overrides: the form fields that were asked for; the others are those of config.toml
+
+    A run records every field of the form as it began, and keeps them to its end whatever becomes of
+    config.toml meanwhile: its lists and its number are of one mode. Raises RunError when there is no
+    such run, or when it exists with another as_of or other form fields; SettingsError when `as_of`
+    lies in the future.
     """
-    settings = config.load(config_path)
+    asked = dict(overrides or {})
+    settings = config.load(config_path, asked)
     runs, ids = config.runs_folder(settings), settings.ids.model_dump()
     if as_of is None:
         folder = RunFolder.open(runs, run_id, ids)
-        if overrides:
-            folder = RunFolder.create(runs, run_id, folder.as_of, ids, {**folder.overrides, **overrides})
     else:
-        settings = config.load(config_path, overrides)
-        folder = RunFolder.create(runs, run_id, as_of, ids, overrides or {})
-    settings = config.load(config_path, folder.overrides)
-    return Job(folder, settings, databases, utc(now), say, force)
+        _refuse_future(as_of, now)
+        form = {name: config.form_value(settings, name) for name in config.FORM}
+        folder = RunFolder.create(runs, run_id, as_of, ids, form)
+    others = {name: folder.overrides.get(name) for name in asked if folder.overrides.get(name) != asked[name]}
+    if others:
+        raise folder.differs(_told(others), _told({name: asked[name] for name in others}))
+    return Job(folder, config.load(config_path, folder.overrides), databases, utc(now), say, force)
 
 
-def changed(settings: Settings, form: Mapping[str, object]) -> dict[str, object]:
-    """The fields of `form` that ask for something else than `settings` says: what a run records."""
-    return {name: value for name, value in form.items() if value != config.form_value(settings, name)}
+def _told(fields: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in fields.items())
+
+
+def _refuse_future(as_of: datetime, now: datetime) -> None:
+    """A run of tomorrow would keep tonight's from going live, and hide events of the future."""
+    if utc(as_of) > utc(now) + AHEAD:
+        raise SettingsError(
+            f"as_of {utc(as_of).isoformat()} lies in the future",
+            found=f"it is {utc(now).isoformat(timespec='seconds')}",
+            promised="a time that has passed",
+            then="leave as_of empty, or give a time that has passed",
+        )
 
 
 def moment(text: str, zone: str = "UTC") -> datetime:

@@ -11,13 +11,16 @@ before it reads, so a file that was cut off or damaged is named and never learnt
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import json
+import os
 import platform
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -30,7 +33,7 @@ import pyarrow.parquet as pq
 from pipeline import parquet
 from pipeline.config import Settings
 from pipeline.contract import DATASETS, DOCUMENTS
-from pipeline.errors import ContractBroken, DamagedFile, RunError
+from pipeline.errors import ContractBroken, DamagedFile, RunBusy, RunError
 from pipeline.files import fingerprint, sha256, utc, write_json, write_whole
 from pipeline.memory import peak_mb, reset_peak
 from pipeline.parquet import Rows
@@ -64,9 +67,10 @@ class RunFolder:
     def create(
         cls, runs: Path, run_id: str, as_of: datetime, ids: Mapping[str, Any], overrides: Mapping[str, object]
     ) -> RunFolder:
-        """Make the folder, or open it when it is there for the same as_of.
+        """Make the folder; open it when a stage of this run has finished for the same as_of.
 
-        Raises RunError when the name cannot be a folder or the run exists with another as_of.
+        A run keeps the as_of and the form fields it began with. Raises RunError when the name cannot
+        be a folder or the run exists with another as_of.
         """
         if not RUN_ID.match(run_id):
             raise RunError(
@@ -75,15 +79,10 @@ class RunFolder:
                 then="choose another --run-id",
             )
         path = runs / run_id
-        if (path / "run.json").exists():
+        if any((path / "receipts").glob("*.json")):
             there = cls.open(runs, run_id, ids)
-            if there.as_of != utc(as_of) or dict(there.overrides) != dict(overrides):
-                raise RunError(
-                    f"run {run_id} exists with other settings",
-                    found=f"as_of {there.as_of.isoformat()}, {dict(there.overrides)}",
-                    promised=f"as_of {utc(as_of).isoformat()}, {dict(overrides)}",
-                    then="choose another --run-id, or leave --as-of and the form as they were",
-                )
+            if there.as_of != utc(as_of):
+                raise there.differs(f"as_of {there.as_of.isoformat()}", f"as_of {utc(as_of).isoformat()}")
             return there
         folder = cls(path, ids, utc(as_of), dict(overrides))
         about = {"run_id": run_id, "as_of": folder.as_of, "overrides": dict(overrides)}
@@ -109,6 +108,34 @@ class RunFolder:
                 found=str(error),
                 then="start a new run: python -m pipeline run",
             ) from error
+
+    def differs(self, found: str, asked: str) -> RunError:
+        """The refusal to go on with this run under other settings than it began with."""
+        return RunError(
+            f"run {self.run_id} exists with other settings",
+            found=found,
+            promised=asked,
+            then="choose another --run-id (in Airflow: trigger a new run), or leave as_of and the form alone",
+        )
+
+    @contextmanager
+    def held(self, doing: str) -> Iterator[None]:
+        """Keep every other process out of the run. Raises RunBusy when one is in it already."""
+        with (self.path / "lock").open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise RunBusy(
+                    f"run {self.run_id} is being worked on",
+                    found=file.read() or "another stage",
+                    promised="one stage at a time",
+                    then="wait for it, or choose another run with --run-id",
+                ) from None
+            file.truncate(0)
+            file.write(f"{doing}, process {os.getpid()}")
+            file.flush()
+            yield
 
     def file(self, name: str) -> Path:
         """Where the dataset or document `name` lies, there or not."""
@@ -251,12 +278,18 @@ def run_stage(name: str, job: Job) -> Counts:
     """Run one stage on its run folder and leave its receipt; returns its counts.
 
     Inputs are checked first. The stage's own receipt and those of all stages that depend on it
-    go before it starts, so that a receipt never speaks of other data than lies there.
+    go before it starts, so that a receipt never speaks of other data than lies there. Raises RunBusy
+    when another process works on the run.
     """
     if name not in BY_NAME:
         raise RunError(
             f"no stage `{name}`", promised=", ".join(BY_NAME), then="python -m pipeline run --help"
         )
+    with job.folder.held(name):
+        return _run(name, job)
+
+
+def _run(name: str, job: Job) -> Counts:
     folder = job.folder
     folder.check(name)
     for stage in (name, *(s.name for s in after(name))):

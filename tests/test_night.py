@@ -9,11 +9,17 @@ from pathlib import Path
 import pytest
 
 from pipeline import config, night
+from pipeline.config import Settings
 from pipeline.errors import RunError, SettingsError
 from pipeline.run import Databases, Job
+from tests.shelf import give
 
 AS_OF = datetime(2026, 11, 20, 6, tzinfo=UTC)
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
+
+
+def form_of(settings: Settings) -> dict[str, object]:
+    return {name: config.form_value(settings, name) for name in config.FORM}
 
 
 @pytest.fixture
@@ -31,7 +37,8 @@ def test_a_new_run_is_a_folder_that_remembers(job_for: Callable[..., Job], tmp_p
     assert job.folder.path == tmp_path / "home" / "runs" / "night"
     assert job.settings.run.window_days == 30
     again = job_for()
-    assert (again.folder.as_of, again.folder.overrides) == (AS_OF, {"window_days": 30})
+    assert again.folder.as_of == AS_OF
+    assert again.folder.overrides == {**form_of(config.load()), "window_days": 30}
     assert again.settings.run.window_days == 30
 
 
@@ -41,7 +48,7 @@ def test_there_is_no_going_on_with_a_run_that_is_not_there(job_for: Callable[...
 
 
 def test_a_run_keeps_what_it_began_with(job_for: Callable[..., Job]) -> None:
-    job_for(as_of=AS_OF, overrides={"tune": "never"})
+    give(job_for(as_of=AS_OF, overrides={"tune": "never"}).folder, live={})
     with pytest.raises(RunError, match="exists with other settings"):
         job_for(overrides={"tune": "always"})
     with pytest.raises(RunError, match="exists with other settings"):
@@ -55,10 +62,33 @@ def test_out_of_range_values_leave_no_folder(job_for: Callable[..., Job], tmp_pa
     assert not (tmp_path / "home" / "runs").exists()
 
 
-def test_a_run_records_only_what_the_form_changed() -> None:
-    settings = config.load()
-    form = {"window_days": settings.run.window_days, "repeat_purchases": "allow", "trials": 5}
-    assert night.changed(settings, form) == {"repeat_purchases": "allow", "trials": 5}
+def test_a_run_keeps_its_mode_when_config_toml_changes_under_it(
+    job_for: Callable[..., Job], tmp_path: Path
+) -> None:
+    """Lists of one mode must not be published under the number of the other."""
+    path = tmp_path / "config.toml"
+    path.write_text('[run]\nrepeat_purchases = "exclude"\n', encoding="utf-8")
+    first = job_for(as_of=AS_OF, config_path=path)
+    give(first.folder, live={})
+    path.write_text('[run]\nrepeat_purchases = "allow"\nwindow_days = 30\n', encoding="utf-8")
+    for again in (job_for(config_path=path), job_for(as_of=AS_OF, config_path=path)):
+        assert again.settings.run.repeat_purchases == "exclude"
+        assert again.settings.run.window_days == 365
+    with pytest.raises(RunError, match="exists with other settings") as caught:
+        job_for(config_path=path, overrides={"repeat_purchases": "allow"})
+    assert caught.value.found == "repeat_purchases = exclude"
+
+
+def test_a_run_in_which_nothing_has_finished_begins_anew(job_for: Callable[..., Job]) -> None:
+    """So that a window that was empty can be widened and the failed task cleared."""
+    job_for(as_of=AS_OF, overrides={"window_days": 3})
+    assert job_for(as_of=AS_OF, overrides={"window_days": 300}).settings.run.window_days == 300
+
+
+def test_a_run_of_the_future_is_refused(job_for: Callable[..., Job]) -> None:
+    with pytest.raises(SettingsError, match="lies in the future"):
+        job_for(as_of=NOW + timedelta(hours=1))
+    assert job_for(as_of=NOW + timedelta(minutes=1)).folder.as_of == NOW + timedelta(minutes=1)
 
 
 def test_a_field_nobody_reads_is_refused_by_name() -> None:

@@ -16,7 +16,15 @@ import pytest
 from pipeline import stages
 from pipeline.config import ROOT
 from pipeline.contract import DATASETS, DOCUMENTS
-from pipeline.errors import ContractBroken, DamagedFile, DataError, DiskFull, NightshelfError, RunError
+from pipeline.errors import (
+    ContractBroken,
+    DamagedFile,
+    DataError,
+    DiskFull,
+    NightshelfError,
+    RunBusy,
+    RunError,
+)
 from pipeline.parquet import ROW_GROUP
 from pipeline.run import Job, RunFolder, latest, run_stage
 from tests.shelf import day, events, give
@@ -94,12 +102,39 @@ def test_a_run_id_that_is_no_folder_name_is_refused(run_folder: Callable[..., Ru
 
 def test_a_run_keeps_the_as_of_it_began_with(run_folder: Callable[..., RunFolder], tmp_path: Path) -> None:
     first = run_folder(overrides={"window_days": 30})
+    give(first, live={})
     opened = RunFolder.open(tmp_path / "runs", "night", first.ids)
     assert (opened.as_of, dict(opened.overrides)) == (first.as_of, {"window_days": 30})
     with pytest.raises(RunError, match="other settings"):
         run_folder(as_of=day(1), overrides={"window_days": 30})
     with pytest.raises(RunError, match="no run 'nothing'"):
         RunFolder.open(tmp_path / "runs", "nothing", first.ids)
+
+
+HOLD = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from pipeline.run import RunFolder
+with RunFolder.open(Path(sys.argv[1]), "night", {"user": "integer", "item": "integer"}).held("train"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_processes_never_work_on_one_run(job: Callable[..., Job], tmp_path: Path) -> None:
+    """A retry beside a task that is not dead yet, or a terminal beside Airflow; a dead one holds nothing."""
+    night = job(as_of=day(100))
+    give(night.folder, purchaser_events=SHOP)
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "runs")]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(RunBusy, match="is being worked on") as caught:
+            run_stage("split", night)
+        assert f"train, process {other.pid}" in caught.value.found
+        other.kill()
+    run_stage("split", night)
 
 
 def test_the_latest_run_comes_first(run_folder: Callable[..., RunFolder], tmp_path: Path) -> None:

@@ -154,6 +154,8 @@ def _flip(here: Session, record: Mapping[str, Any], *, is_loaded: bool, force: b
             _require_attempt(here, version)
         live = here.one("live_publication")
         is_older = live is not None and record["as_of"] < live["as_of"]
+        if is_older and force:
+            record = {**record, "decision": Jsonb({**record["decision"].obj, "forced": True})}
         here.run("record", record)
         if force or not is_older:
             here.run("move_pointer", {"version": version, "max_n": here.settings.serving.max_n})

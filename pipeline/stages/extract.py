@@ -16,14 +16,12 @@ from pipeline.contract import DATASETS
 from pipeline.engine import BATCH, connect
 from pipeline.errors import DataError
 from pipeline.files import write_whole
+from pipeline.night import AHEAD
 from pipeline.run import Counts, Job
 from pipeline.source import Source, opened
 
 ORDER = {"events": ("user_id", "occurred_at", "item_id", "event_type", "order_id", "quantity")}
 """How rows are sorted; a dataset that is not named is sorted by its columns as they come."""
-
-AHEAD = timedelta(minutes=5)
-"""How far a shop's clock may run ahead of ours."""
 
 MAX_AHEAD = 1_000
 TOLD_EVERY = 500_000

@@ -18,6 +18,8 @@ def run(job: Job) -> Counts:
     """
     folder, settings, url = job.folder, job.settings, job.databases.serving()
     decision = folder.document("decision")
+    if job.force and not decision["publish"]:
+        decision = {**decision, "publish": True, "forced": True}
     about = About(_precision_at_3(job), folder.document("best_params"), decision)
     if not decision["publish"]:
         refuse(url, settings, folder, about, say=job.say)
@@ -25,7 +27,8 @@ def run(job: Job) -> Counts:
             f"run {folder.run_id} is not published; the live publication stays",
             found="; ".join(decision["reasons"]),
             promised="lists that pass every rule of the gate",
-            then="mend what the reasons name and run again, or publish all the same with --force",
+            then="mend what the reasons name and run again; or publish all the same: trigger with force, or"
+            f" python -m pipeline run publish --run-id {folder.run_id} --force",
         )
     force = job.force or bool(decision["forced"])
     made = publish(url, settings, folder, about, say=job.say, force=force)
