@@ -22,7 +22,7 @@ from pipeline.errors import SourceError
 from pipeline.loading import ids as id_types
 from pipeline.loading.shop import Shop
 from pipeline.loading.table_file import TableFile, id_as
-from pipeline.loading.times import moments
+from pipeline.times import moments
 
 EVENTS = ("user_id", "item_id", "event_type", "occurred_at")
 TIMES = ("VARCHAR", "TIMESTAMP", "DATE")

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline.config import IdType
 from pipeline.contract import ITEM, TIME, USER, Dataset
 from pipeline.errors import SourceError
+from pipeline.times import moments
 
 HINTS = {
     "order_id": "NULL AS order_id is fine for views and carts",
@@ -34,8 +35,6 @@ PROMISES: Mapping[str, tuple[frozenset[str], str]] = {
     "time": (frozenset({"time", "time with zone"}), "a time (timestamp, datetime)"),
 }
 """Promise -> the kinds of column that keep it, and the promise in words."""
-
-HAS_ZONE = r"\d:\d\d[^+-]*(Z|z|[+-]\d\d(:?\d\d)?)$"
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def column(shape: Shape, name: str, values: pa.Array, kind: str) -> pa.Array:
     promise = shape.promise(name)
     try:
         return _convert(shape, promise, values, kind).cast(field.type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (ValueError, pa.ArrowNotImplementedError) as error:
         raise SourceError(
             f"`{shape.dataset.name}.{name}` holds a value that is not {PROMISES[promise][1]}",
             found=str(error).splitlines()[0],
@@ -178,30 +177,12 @@ def _convert(shape: Shape, promise: str, values: pa.Array, kind: str) -> pa.Arra
     if promise == "uuid":
         return _canonical(values)
     if promise == "time":
-        if kind == "text":
-            return _from_text(values, shape.timezone)
-        return values if values.type.tz else _in_zone(values, shape.timezone)
+        return moments(values, shape.timezone)
     if promise == "boolean" and kind == "integer":
         outside = pc.any(pc.invert(pc.is_in(pc.drop_null(values), pa.array([0, 1], values.type)))).as_py()
         if outside:
             raise pa.ArrowInvalid("numbers other than 0 and 1")
     return values
-
-
-def _in_zone(values: pa.Array, timezone: str) -> pa.Array:
-    """Times without zone, read in `timezone`; of an hour that the clock repeats, the first one."""
-    moments = values.cast(pa.timestamp("us"))
-    return pc.assume_timezone(moments, timezone, ambiguous="earliest", nonexistent="latest").cast(TIME)
-
-
-def _from_text(values: pa.Array, timezone: str) -> pa.Array:
-    """ISO 8601 text, with or without zone."""
-    values = values.cast(pa.string())
-    has_zone = pc.fill_null(pc.match_substring_regex(values, HAS_ZONE), False)
-    empty = pa.scalar(None, pa.string())
-    aware = pc.if_else(has_zone, values, empty).cast(TIME)
-    naive = pc.if_else(has_zone, empty, values).cast(pa.timestamp("us"))
-    return pc.coalesce(aware, _in_zone(naive, timezone))
 
 
 def _canonical(values: pa.Array) -> pa.Array:

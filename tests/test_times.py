@@ -1,4 +1,4 @@
-"""pipeline/loading/times.py: ISO 8601 with and without zones, and what is no time."""
+"""pipeline/times.py: ISO 8601 with and without zones, and what is no time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from pipeline.loading.times import moments
+from pipeline.contract import DATASETS
+from pipeline.source.columns import Shape, column
+from pipeline.times import moments
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,30 @@ def test_what_is_no_time_is_named(text: str) -> None:
         moments(pa.array(["2026-01-01", None, text]), "UTC")
 
 
-def test_years_that_no_database_holds_are_refused() -> None:
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_years_that_no_database_holds_are_refused(zone: str) -> None:
     with pytest.raises(ValueError, match="microseconds after 1970"):
-        moments(pa.array([300_000_000_000_000_000], pa.timestamp("us")), "UTC")
+        moments(pa.array([300_000_000_000_000_000], pa.timestamp("us")), zone)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-03-29 02:30:00", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
+        ("2026-10-25 02:30:00", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_file_and_a_database_mean_the_same_moment(text: str, moment: datetime) -> None:
+    """In the hour that Berlin skips in spring, and in the one it has twice in autumn."""
+    shape = Shape(
+        DATASETS["events"],
+        "sql/source/events.sql",
+        {"user": "integer", "item": "integer"},
+        "Europe/Berlin",
+        True,
+    )
+    texts = pa.array([text])
+    naive = pa.array([datetime.fromisoformat(text)])
+    assert moments(texts, "Europe/Berlin").to_pylist() == [moment]
+    assert column(shape, "occurred_at", texts, "text").to_pylist() == [moment]
+    assert column(shape, "occurred_at", naive, "time").to_pylist() == [moment]

@@ -1,4 +1,4 @@
-"""Times as files write them, read as moments in UTC."""
+"""Times as files and databases write them, read as moments in UTC: one reader for both."""
 
 from __future__ import annotations
 
@@ -22,12 +22,7 @@ def moments(column: pa.Array, zone: str) -> pa.Array:
     Texts are ISO 8601; nulls stay. An hour that `zone` skips in spring is read an hour later, one
     it has twice in autumn is the first. Raises ValueError with the first text that is no time.
     """
-    found = _moments(column, zone)
-    span = pc.min_max(found.cast(pa.int64())).as_py()
-    for edge in (span["min"], span["max"]):
-        if edge is not None and not YEAR_1 <= edge < YEAR_10000:
-            raise ValueError(f"{edge} microseconds after 1970")
-    return found
+    return _checked(_moments(column, zone))
 
 
 def _moments(column: pa.Array, zone: str) -> pa.Array:
@@ -61,10 +56,19 @@ def _in_zone(naive: pa.Array, zone: str) -> pa.Array:
     if zone == "UTC":
         return naive.cast(TIME)
     place = ZoneInfo(zone)
-    distinct = pc.unique(naive.drop_null())
+    distinct = pc.unique(_checked(naive).drop_null())
     read = [_moment(value, place) for value in distinct.to_pylist()]
     return pa.array(read, TIME).take(pc.index_in(naive, value_set=distinct))
 
 
 def _moment(naive: datetime, place: ZoneInfo) -> datetime:
     return naive.replace(tzinfo=place)
+
+
+def _checked(times: pa.Array) -> pa.Array:
+    """The same; ValueError when one is of a year that Python and databases do not have."""
+    span = pc.min_max(times.cast(pa.int64())).as_py()
+    for edge in (span["min"], span["max"]):
+        if edge is not None and not YEAR_1 <= edge < YEAR_10000:
+            raise ValueError(f"{edge} microseconds after 1970")
+    return times
