@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,7 +22,7 @@ import pyarrow.parquet as pq
 import sqlalchemy
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
-from pipeline.suite import Suite, build
+from pipeline.suite import Suite, build, imported
 
 EXAMPLES = 3
 BUFFERED = 1_000
@@ -72,9 +71,8 @@ def _gx() -> Any:
     which then prints forty lines about leaks; emptying the dialect's module at exit lets it go (and
     clearing the types it has met, in `datasource`).
     """
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     atexit.register(vars(importlib.import_module("duckdb_engine")).clear)
-    return importlib.import_module("great_expectations")
+    return imported("great_expectations")
 
 
 def _keep_rows(_: Any, cursor: Any, __: str, ___: Any, execution: Any, ____: bool) -> None:

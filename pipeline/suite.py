@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +125,23 @@ def _entry(path: Path, number: int, entry: Any) -> Expectation:
     return expectation
 
 
+def imported(name: str) -> Any:
+    """A module of Great Expectations, quiet about its own workings: a task's log is for the shop's."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        module = importlib.import_module(name)
+    finally:
+        logging.disable(before)
+    for known in list(logging.root.manager.loggerDict):
+        if known.split(".")[0] == "great_expectations":
+            logging.getLogger(known).setLevel(logging.WARNING)
+    return module
+
+
 def build(path: Path, where: str, expectation: Expectation) -> Any:
     """The Great Expectations object of an entry; SettingsError when it knows no such type or argument."""
-    registry: Any = importlib.import_module("great_expectations.expectations.registry")
+    registry = imported("great_expectations.expectations.registry")
     if expectation.type not in registry.list_registered_expectation_implementations():
         raise _refusal(path, f"{where} is of an unknown type", "a type that Great Expectations has")
     kind = registry.get_expectation_impl(expectation.type)
