@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipeline.config import Settings
 from pipeline.run import RunFolder
-from pipeline.stages.evaluate import table
 
 
 def ending(folder: RunFolder, settings: Settings) -> str:
@@ -19,7 +18,29 @@ def metrics_table(folder: RunFolder, settings: Settings) -> str:
     """`metrics` of the mode that is published, best model first."""
     mode = settings.run.repeat_purchases
     rows = folder.table("metrics").to_pylist()
-    return table([row for row in rows if row["repeat_purchases"] == mode], mode)
+    return metrics_lines([row for row in rows if row["repeat_purchases"] == mode], mode)
+
+
+def metrics_lines(rows: list[dict[str, object]], mode: str) -> str:
+    """The metrics of one mode as a person reads them, best first."""
+    if not rows:
+        return f"repeat_purchases = {mode}: nobody can be measured"
+    what = "only items new to the user count" if mode == "exclude" else "every purchase counts"
+    first = rows[0]
+    head = (
+        f"repeat_purchases = {mode} ({what}): {first['n_users']:,} users measured,"
+        f" ceiling {first['ceiling_at_3']:.3f}"
+    )
+    columns = f"  {'model':<18}{'Precision@3':>12}{'95% interval':>20}{'Recall@10':>11}{'NDCG@10':>9}"
+    lines = [head, columns + f"{'MAP@10':>8}{'hit rate':>10}{'coverage':>10}"]
+    for row in sorted(rows, key=lambda row: -float(str(row["precision_at_3"]))):
+        interval = f"{row['ci_low']:.4f} to {row['ci_high']:.4f}"
+        lines.append(
+            f"  {row['model']:<18}{row['precision_at_3']:>12.4f}{interval:>20}{row['recall_at_10']:>11.4f}"
+            f"{row['ndcg_at_10']:>9.4f}{row['map_at_10']:>8.4f}{row['hit_rate_at_10']:>10.4f}"
+            f"{row['coverage_at_3']:>10.4f}"
+        )
+    return "\n".join(lines)
 
 
 def live_line(folder: RunFolder, settings: Settings) -> str:

@@ -19,6 +19,7 @@ from pipeline.models.baselines import ItemNeighbours, OwnMostBought, Popular
 from pipeline.models.top_n import Model, Ranker
 from pipeline.run import Counts, Job
 from pipeline.stages.train import FACTORS
+from pipeline.summary import metrics_lines
 
 MODES = ("exclude", "allow")
 OWN_HALF_LIFE_DAYS = 60.0
@@ -58,30 +59,8 @@ def run(job: Job) -> Counts:
     folder.write("metrics", _sorted(pa.Table.from_pylist(rows), "metrics"))
     folder.write("user_metrics", _sorted(pa.concat_tables(users), "user_metrics"))
     for mode in MODES:
-        job.say(table([row for row in rows if row["repeat_purchases"] == mode], mode))
+        job.say(metrics_lines([row for row in rows if row["repeat_purchases"] == mode], mode))
     return _counts(rows, settings.run.repeat_purchases)
-
-
-def table(rows: list[dict[str, object]], mode: str) -> str:
-    """The metrics of one mode as a person reads them, best first."""
-    if not rows:
-        return f"repeat_purchases = {mode}: nobody can be measured"
-    what = "only items new to the user count" if mode == "exclude" else "every purchase counts"
-    first = rows[0]
-    head = (
-        f"repeat_purchases = {mode} ({what}): {first['n_users']:,} users measured,"
-        f" ceiling {first['ceiling_at_3']:.3f}"
-    )
-    columns = f"  {'model':<18}{'Precision@3':>12}{'95% interval':>20}{'Recall@10':>11}{'NDCG@10':>9}"
-    lines = [head, columns + f"{'MAP@10':>8}{'hit rate':>10}{'coverage':>10}"]
-    for row in sorted(rows, key=lambda row: -float(str(row["precision_at_3"]))):
-        interval = f"{row['ci_low']:.4f} to {row['ci_high']:.4f}"
-        lines.append(
-            f"  {row['model']:<18}{row['precision_at_3']:>12.4f}{interval:>20}{row['recall_at_10']:>11.4f}"
-            f"{row['ndcg_at_10']:>9.4f}{row['map_at_10']:>8.4f}{row['hit_rate_at_10']:>10.4f}"
-            f"{row['coverage_at_3']:>10.4f}"
-        )
-    return "\n".join(lines)
 
 
 def _rankers(job: Job, history: History) -> Iterator[tuple[str, Ranker]]:
