@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -21,6 +22,17 @@ IdType = Literal["integer", "text", "uuid"]
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "config.toml"
 IDENTIFIER = r"^[a-z_][a-z0-9_]{0,40}$"
+PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+"""Airflow's names for schedules."""
+
+Factors = Annotated[int, Field(ge=1, le=2048)]
+Iterations = Annotated[int, Field(ge=1, le=200)]
+Regularization = Annotated[float, Field(ge=0.0, le=10_000.0)]
+Alpha = Annotated[float, Field(gt=0.0, le=10_000.0)]
+HalfLife = Annotated[float, Field(ge=0.0, le=36_500.0)]
+SearchedRegularization = Annotated[Regularization, Field(gt=0.0)]
+SearchedHalfLife = Annotated[HalfLife, Field(gt=0.0)]
+"""What may be set, and so what a search may range over, less 0 where the scale is logarithmic."""
 
 
 class _Section(BaseModel):
@@ -58,6 +70,11 @@ class Schedule(_Section):
     )
     timezone: str = Field("UTC", description="zone the schedule is read in")
 
+    @field_validator("cron")
+    @classmethod
+    def _known_cron(cls, cron: str) -> str:
+        return _cron(cron)
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -83,9 +100,7 @@ class Weights(_Section):
     view: float = Field(1.0, ge=0.0, le=1000.0, description="weight of a view")
     cart: float = Field(3.0, ge=0.0, le=1000.0, description="weight of an add to cart")
     purchase: float = Field(5.0, gt=0.0, le=1000.0, description="weight of a purchase")
-    half_life_days: float = Field(
-        60.0, ge=0.0, le=36500.0, description="days after which an event weighs half; 0: no decay"
-    )
+    half_life_days: HalfLife = Field(60.0, description="days after which an event weighs half; 0: no decay")
     is_quantity_weighed: bool = Field(False, description="multiply a purchase's weight by its quantity")
 
 
@@ -104,10 +119,10 @@ class Split(_Section):
 class Als(_Section):
     """Implicit ALS before any tuning (Hu, Koren, Volinsky 2008)."""
 
-    factors: int = Field(64, ge=1, le=2048, description="length of a user's and an item's vector")
-    iterations: int = Field(10, ge=1, le=200, description="alternations")
-    regularization: float = Field(10.0, ge=0.0, le=10_000.0, description="L2 penalty on factors")
-    alpha: float = Field(0.3, gt=0.0, le=10_000.0, description="confidence = 1 + alpha x weight")
+    factors: Factors = Field(64, description="length of a user's and an item's vector")
+    iterations: Iterations = Field(10, description="alternations")
+    regularization: Regularization = Field(10.0, description="L2 penalty on factors")
+    alpha: Alpha = Field(0.3, description="confidence = 1 + alpha x weight")
 
 
 class Tune(_Section):
@@ -121,11 +136,15 @@ class Tune(_Section):
         30.0, gt=0.0, le=1440.0, description="a search starts no further trial after this long"
     )
     tune_every_days: int = Field(7, ge=1, le=365, description="days a search stays good")
-    factors: tuple[int, int] = Field((16, 128), description="range searched")
-    iterations: tuple[int, int] = Field((5, 20), description="range searched")
-    regularization: tuple[float, float] = Field((0.1, 300.0), description="range searched, log scale")
-    alpha: tuple[float, float] = Field((0.02, 40.0), description="range searched, log scale")
-    half_life_days: tuple[float, float] = Field((7.0, 365.0), description="range searched, log scale")
+    factors: tuple[Factors, Factors] = Field((16, 128), description="range searched")
+    iterations: tuple[Iterations, Iterations] = Field((5, 20), description="range searched")
+    regularization: tuple[SearchedRegularization, SearchedRegularization] = Field(
+        (0.1, 300.0), description="range searched, log scale"
+    )
+    alpha: tuple[Alpha, Alpha] = Field((0.02, 40.0), description="range searched, log scale")
+    half_life_days: tuple[SearchedHalfLife, SearchedHalfLife] = Field(
+        (7.0, 365.0), description="range searched, log scale"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -138,8 +157,8 @@ class Tune(_Section):
     def _ranges_rise(self) -> Tune:
         for name in ("factors", "iterations", "regularization", "alpha", "half_life_days"):
             low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ValueError(f"{name}: [low, high] with 0 < low <= high, not [{low}, {high}]")
+            if low > high:
+                raise ValueError(f"{name}: [low, high] with low <= high, not [{low}, {high}]")
         return self
 
 
@@ -149,9 +168,7 @@ class Recommend(_Section):
     list_length: int = Field(50, ge=1, le=1000, description="items in a user's list")
     popular_length: int = Field(200, ge=1, le=10_000, description="items in each popular list")
     similar_length: int = Field(20, ge=1, le=1000, description="items in each similar list")
-    popular_half_life_days: float = Field(
-        30.0, ge=0.0, le=36500.0, description="recency of `popular_items`; 0: no decay"
-    )
+    popular_half_life_days: HalfLife = Field(30.0, description="recency of `popular_items`; 0: no decay")
 
 
 class Serving(_Section):
@@ -280,6 +297,18 @@ def _zone(name: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"no time zone {name!r}") from error
     return name
+
+
+def _cron(cron: str) -> str:
+    """`cron` if Airflow, which reads it with croniter, will find a time for it."""
+    if cron and cron not in PRESETS:
+        from croniter import croniter
+
+        try:
+            croniter(cron, datetime(2026, 1, 1, tzinfo=UTC)).get_next()
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"no schedule, {error}") from error
+    return cron
 
 
 def home() -> Path:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.sdk import CronTriggerTimetable
 
 from pipeline import config
 from pipeline.config import FORM, Settings
@@ -58,6 +62,16 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ("schema =", 'schema = "serving; drop schema public"', "serving.schema"),
         ("role_prefix =", 'role_prefix = "a\\"b"', "serving.role_prefix"),
         ("[split]", "[splits]", "splits: unknown setting"),
+        ("factors = [16, 128]", "factors = [16, 5000]", "tune.factors.1 = 5000"),
+        ("iterations = [5, 20]", "iterations = [5, 900]", "tune.iterations.1 = 900"),
+        ("regularization = [0.1, 300.0]", "regularization = [0.1, 1e5]", "tune.regularization.1 = 100000.0"),
+        ("regularization = [0.1, 300.0]", "regularization = [0, 1]", "tune.regularization.0 = 0"),
+        ("alpha = [0.02, 40.0]", "alpha = [0.02, 1e5]", "tune.alpha.1 = 100000.0"),
+        ("half_life_days = [7.0, 365.0]", "half_life_days = [7, 40000]", "tune.half_life_days.1 = 40000"),
+        ("cron =", 'cron = "nonsense"', "schedule.cron = 'nonsense'"),
+        ("cron =", 'cron = "@once"', "schedule.cron = '@once'"),
+        ("cron =", 'cron = "0 25 * * *"', "schedule.cron = '0 25 * * *'"),
+        ("cron =", 'cron = "0 0 31 2 *"', "schedule.cron = '0 0 31 2 *'"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(tmp_path: Path, begins: str, instead: str, told: str) -> None:
@@ -65,6 +79,55 @@ def test_what_cannot_be_is_refused_by_name(tmp_path: Path, begins: str, instead:
         config.load(changed(tmp_path, (begins, instead)))
     assert told in caught.value.found
     assert str(tmp_path / "config.toml") in caught.value.then
+
+
+@pytest.mark.parametrize("cron", ["", *config.PRESETS, "30 3 * * *", "0 4 * * mon-fri"])
+def test_schedules_that_airflow_reads(tmp_path: Path, cron: str) -> None:
+    assert config.load(changed(tmp_path, ("cron =", f'cron = "{cron}"'))).schedule.cron == cron
+    if cron:
+        CronTriggerTimetable(cron, timezone="UTC").validate()
+
+
+def test_a_preset_costs_no_import() -> None:
+    code = "import sys; from pipeline import config; config.load(); assert 'croniter' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=config.ROOT)
+
+
+def numbers() -> Iterator[tuple[str, str, dict[str, float]]]:
+    """(section, name, bounds as JSON schema calls them) of every setting that is a number or a range."""
+    for section, field in Settings.model_fields.items():
+        schema = field.annotation.model_json_schema(by_alias=True)  # type: ignore[union-attr]
+        for name, setting in schema["properties"].items():
+            bounds = setting.get("prefixItems", [setting])[0]
+            if bounds.get("type") in ("integer", "number"):
+                yield section, name, bounds
+
+
+def told(bounds: dict[str, float]) -> str:
+    """`(1 to 200)`, `(above 0, below 0.5)`, `(1 or more)`"""
+    low = f"above {bounds['exclusiveMinimum']:.15g}," if "exclusiveMinimum" in bounds else ""
+    low = low or f"{bounds['minimum']:.15g}"
+    if "exclusiveMaximum" in bounds:
+        return f"({low} below {bounds['exclusiveMaximum']:.15g})"
+    return f"({low} to {bounds['maximum']:.15g})" if "maximum" in bounds else f"({low} or more)"
+
+
+@pytest.mark.parametrize(("section", "name", "bounds"), numbers())
+def test_the_comment_of_every_number_ends_with_its_range(
+    section: str, name: str, bounds: dict[str, float]
+) -> None:
+    lines = WHOLE.split(f"\n[{section}]")[1].split("\n[")[0]
+    [line] = re.findall(rf"(?m)^{name} = .*$", lines)
+    assert line.endswith(told(bounds)), told(bounds)
+
+
+def test_what_may_be_searched_may_also_be_set() -> None:
+    limits = {(section, name): bounds for section, name, bounds in numbers()}
+    of = [("als", name) for name in ("factors", "iterations", "regularization", "alpha")]
+    for section, name in (*of, ("weights", "half_life_days")):
+        searched, may_be = limits["tune", name], limits[section, name]
+        assert searched["maximum"] == may_be["maximum"], name
+        assert searched.get("minimum") == may_be.get("minimum"), name
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
