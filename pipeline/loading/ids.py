@@ -1,4 +1,6 @@
-"""Which type a shop's ids have: numbers only if every one survives the round trip."""
+"""Which type a shop's ids have: what config.toml says if they can be that; numbers only if every one
+survives the round trip.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,9 @@ def of_texts(db: duckdb.DuckDBPyConnection, source: str, column: str) -> set[IdT
 
 
 def common(allowed: Sequence[set[IdType]], wanted: IdType) -> IdType:
-    """The strictest type that every file allows; `wanted` where there are no ids at all."""
+    """`wanted` if every file allows it, else the strictest type that every file allows."""
     shared = set.intersection(*allowed)
-    if len(shared) == 3:
+    if wanted in shared:
         return wanted
     return "integer" if "integer" in shared else "uuid" if "uuid" in shared else "text"
 

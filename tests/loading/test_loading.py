@@ -116,6 +116,41 @@ def test_events_csv_keeps_dates_zones_and_ids(shop_url: str, written: Callable[[
     ]
 
 
+UUIDS = "6f0c8a3e-0d0a-4d6b-9a44-2f1f3c1d5a10,7,view,2026-01-01,,1,a\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "says", "kept"),
+    [
+        ("1,10,view,2026-01-01,,1,a\n", ("text", "text"), ("text", "text")),
+        ("1,10,view,2026-01-01,,1,a\n", ("integer", "text"), ("integer", "text")),
+        ("1,10,view,2026-01-01,,1,a\n", ("uuid", "uuid"), ("integer", "integer")),
+        ("1,00123,view,2026-01-01,,1,a\n", ("integer", "integer"), ("integer", "text")),
+        (UUIDS, ("text", "integer"), ("text", "integer")),
+        (UUIDS, ("uuid", "integer"), ("uuid", "integer")),
+        (UUIDS, ("integer", "integer"), ("uuid", "integer")),
+    ],
+)
+def test_ids_of_a_csv_are_what_config_toml_says_if_they_can_be(
+    shop_url: str,
+    written: Callable[[str, str], Path],
+    make_settings: Callable[..., config.Settings],
+    lines: str,
+    says: tuple[str, str],
+    kept: tuple[str, str],
+) -> None:
+    said: list[str] = []
+    settings = make_settings(ids={"user": says[0], "item": says[1]})
+    file = written("e.csv", EVENTS.splitlines(keepends=True)[0] + lines)
+    loaded = load(shop_url, "events", file=file, settings=settings, say=said.append)
+    assert (loaded.user, loaded.item) == kept
+    assert ("[ids]" in said[-1]) is (says != kept)
+    types = "SELECT data_type FROM information_schema.columns WHERE table_name = 'events'"
+    sql_types = {"integer": "bigint", "text": "text", "uuid": "uuid"}
+    found = rows(shop_url, f"{types} AND column_name IN ('customer_id', 'product_id') ORDER BY column_name")
+    assert [kind for (kind,) in found] == [sql_types[kind] for kind in kept]
+
+
 def test_a_time_without_zone_is_of_the_source_timezone(
     shop_url: str, written: Callable[[str, str], Path], make_settings: Callable[..., config.Settings]
 ) -> None:
