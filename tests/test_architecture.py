@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
@@ -150,6 +152,18 @@ def test_compose_has_no_default_secret_and_env_example_names_every_variable() ->
     named = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, flags=re.MULTILINE))
     assert set(named) == set(asked) - {"UI_PORT"}
     assert not any(named.values())
+
+
+def test_env_example_says_how_to_make_the_secrets_that_become_part_of_a_url() -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    in_urls = set(re.findall(r"://\w+:\$\{([A-Z_]+)", text))
+    assert in_urls == {"POSTGRES_PASSWORD"}
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    [comment] = re.findall(r"((?:^# .*\n)+)POSTGRES_PASSWORD=", example, flags=re.MULTILINE)
+    assert "part of a URL" in comment
+    [command] = re.findall(r'python -c "(.+?)"', comment)
+    made = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout
+    assert re.fullmatch(r"[0-9a-f]{64}", made.strip())
 
 
 def test_every_path_and_command_of_compose_and_dockerfile_exists(compose: dict[str, Any]) -> None:
