@@ -16,18 +16,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
 from psycopg import sql
 
 from pipeline import config
 from pipeline.__main__ import main
 from pipeline.config import ROOT
+from pipeline.contract import DATASETS
 from pipeline.embedded import PREFIX, Server
 from pipeline.run import latest
 from pipeline.stages import STAGES
+from pipeline.summary import metrics_lines
+from tests.test_bad_input import AS_OF, good_rows, make_shop, write_config
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMAND = ".venv/bin/python -m pipeline "
+NUMBERS = [name for name, kind in DATASETS["metrics"].columns.items() if kind != pa.string()]
 ITEM = 1082185
 """The item that the README asks similar items of."""
 
@@ -135,6 +140,31 @@ def test_the_psql_line_logs_in_as_a_reader(newcomer: Newcomer, server: Server) -
     )
     assert done.returncode == 0, done.stderr
     assert f"{PREFIX}_reader" in done.stdout
+
+
+def test_the_error_that_is_shown_is_the_real_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shown,) = [block for block in blocks("text") if "has no column" in block]
+    folder = tmp_path / "source"
+    folder.mkdir()
+    select = (ROOT / "sql" / "source" / "events.sql").read_text(encoding="utf-8")
+    without = "".join(line for line in select.splitlines(True) if "AS order_id" not in line or "--" in line)
+    (folder / "events.sql").write_text(without, encoding="utf-8")
+    monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", make_shop(tmp_path / "s.db", good_rows()))
+    monkeypatch.setenv("NIGHTSHELF_SERVING_URL", serving_url)
+    settings = write_config(tmp_path / "config", source={"sql": f'"{folder}"'})
+    assert main(["run", "extract", "--as-of", AS_OF.isoformat(), "--config", str(settings)]) == 1
+    assert capsys.readouterr().err.replace(str(folder), "sql/source") == shown
+
+
+def test_the_demo_s_output_has_todays_columns(newcomer: Newcomer) -> None:
+    (shown,) = [block for block in blocks("text") if "Precision@3" in block]
+    rows = [{"model": "als", "repeat_purchases": "exclude", **dict.fromkeys(NUMBERS, 0.5)}]
+    assert metrics_lines(rows, "exclude").splitlines()[1] in shown.splitlines()
+    with psycopg.connect(newcomer.serving_url) as db:
+        for query in re.findall(r": (SELECT .*;)$", shown, re.M):
+            assert db.execute(query).fetchall(), query
 
 
 def test_every_make_target_exists() -> None:
