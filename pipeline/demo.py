@@ -50,7 +50,7 @@ def demo(say: Say) -> None:
         finally:
             if not is_up:
                 airflow.stop()
-    _show(airflow, run_id, say)
+    _show(airflow, run_id, say, is_up=is_up)
     say(f"\n{time.monotonic() - started:.0f} s in all")
 
 
@@ -130,11 +130,12 @@ def _folder(run_id: str) -> RunFolder:
     return RunFolder.open(config.runs_folder(settings), run_id, settings.ids.model_dump())
 
 
-def _show(airflow: LocalAirflow, run_id: str, say: Say) -> None:
+def _show(airflow: LocalAirflow, run_id: str, say: Say, *, is_up: bool) -> None:
     settings, folder = config.load(), _folder(run_id)
     server = airflow.server
     say("")
     say(lists(server.url("serving", "reader"), server.url("shop"), settings))
     say(ending(folder, settings))
     say(f"psql:  {server.psql('serving', 'reader')}")
-    say("UI:    make up prints its address, user and password")
+    where = f"{airflow.url}, " if is_up else ""
+    say(f"UI:    {where}make up prints its address, user and password")
