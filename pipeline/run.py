@@ -85,7 +85,7 @@ class RunFolder:
                 raise there.differs(f"as_of {there.as_of.isoformat()}", f"as_of {utc(as_of).isoformat()}")
             return there
         folder = cls(path, ids, utc(as_of), dict(overrides))
-        about = {"run_id": run_id, "as_of": folder.as_of, "overrides": dict(overrides)}
+        about = {"run_id": run_id, "as_of": folder.as_of, "ids": dict(ids), "overrides": dict(overrides)}
         write_json(path / "run.json", about)
         return folder
 
@@ -101,13 +101,17 @@ class RunFolder:
             )
         try:
             about = json.loads((path / "run.json").read_text(encoding="utf-8"))
-            return cls(path, ids, datetime.fromisoformat(about["as_of"]), about["overrides"])
+            folder = cls(path, ids, datetime.fromisoformat(about["as_of"]), about["overrides"])
+            begun_with = about["ids"]
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedFile(
                 f"{path / 'run.json'} is damaged",
                 found=str(error),
                 then="start a new run: python -m pipeline run",
             ) from error
+        if begun_with != dict(ids):
+            raise folder.differs(f"[ids] {begun_with}", f"[ids] {dict(ids)}")
+        return folder
 
     def differs(self, found: str, asked: str) -> RunError:
         """The refusal to go on with this run under other settings than it began with."""
@@ -115,7 +119,8 @@ class RunFolder:
             f"run {self.run_id} exists with other settings",
             found=found,
             promised=asked,
-            then="choose another --run-id (in Airflow: trigger a new run), or leave as_of and the form alone",
+            then="choose another --run-id (in Airflow: trigger a new run), or go on with the --config,"
+            " as_of and form it began with",
         )
 
     @contextmanager

@@ -66,7 +66,14 @@ def test_ctrl_c_stops_what_it_started_and_the_next_demo_is_not_held_up(
 ) -> None:
     airflow = LocalAirflow(home)
     airflow.server.stop()
-    process = subprocess.Popen(COMMAND, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        COMMAND,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_ctrl_c,
+    )
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("Airflow runs the DAG"):
@@ -77,6 +84,11 @@ def test_ctrl_c_stops_what_it_started_and_the_next_demo_is_not_held_up(
     with psycopg.connect(_started(airflow)) as db:
         left = db.execute("SELECT count(*) FROM dag_run WHERE state IN ('running', 'queued')").fetchone()
         assert left == (0,)
+
+
+def _hear_ctrl_c() -> None:
+    """As under a person's shell: a job in the background, as CI may be, ignores Ctrl-C with its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _started(airflow: LocalAirflow) -> str:

@@ -109,6 +109,9 @@ def test_a_run_keeps_the_as_of_it_began_with(run_folder: Callable[..., RunFolder
         run_folder(as_of=day(1), overrides={"window_days": 30})
     with pytest.raises(RunError, match="no run 'nothing'"):
         RunFolder.open(tmp_path / "runs", "nothing", first.ids)
+    with pytest.raises(RunError, match="other settings") as caught:
+        RunFolder.open(tmp_path / "runs", "night", {"user": "text", "item": "integer"})
+    assert "--config" in caught.value.then
 
 
 HOLD = """

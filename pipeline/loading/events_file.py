@@ -1,6 +1,6 @@
 """A user's own events, items and users, as Parquet or CSV with the columns of DESIGN.md section 5.
 
-    events: user_id, item_id, event_type, occurred_at and, if there, order_id, quantity (else 1)
+    events: user_id, item_id, event_type, occurred_at and, if there, order_id, quantity (1 where it is empty)
     items:  item_id and, if there, name, category, price, discount, available (else true)
     users:  user_id and, if there, segment
 
@@ -63,7 +63,7 @@ def _select(file: TableFile, keys: Mapping[str, str]) -> str:
         "event_type": "CAST(event_type AS VARCHAR)",
         "occurred_at": "occurred_at",
         "order_id": _optional(file, "order_id", "VARCHAR", "NULL"),
-        "quantity": _optional(file, "quantity", "DOUBLE", "1.0"),
+        "quantity": f"coalesce({_optional(file, 'quantity', 'DOUBLE', '1.0')}, 1.0)",
     }
     return _query(file, columns)
 

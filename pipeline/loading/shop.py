@@ -119,8 +119,11 @@ def fill(url: str, shop: Shop, kind: str, now: datetime, say: Callable[[str], No
         written.n_customers = _fill_from(db, new["customers"], shop.customers, new["events"], "customer_id")
         if db.dialect.name == "postgresql":
             db.exec_driver_sql("ANALYZE events_loading, products_loading, customers_loading")
+        before = _marked(db)
         _swap(db)
         _mark(db, kind, now)
+    if before is not None:
+        say(f"the shop that was there (`{before}`) is replaced")
     return written
 
 
@@ -141,9 +144,7 @@ def last_event_at(url: str) -> datetime | None:
 def loaded_kind(url: str) -> str | None:
     """Which shop the last load wrote (`complete-journey`, ...); None when no load made any."""
     with databases.reaching(url, "source"), databases.engine(url).connect() as db:
-        if not sa.inspect(db).has_table(MARK):
-            return None
-        return db.execute(sa.select(sa.column("kind")).select_from(sa.table(MARK))).scalar()
+        return _marked(db)
 
 
 def days_to_shift(last: datetime, now: datetime) -> int:
@@ -274,6 +275,12 @@ def _swap(db: sa.Connection) -> None:
     for name in TABLES:
         sa.Table(name, sa.MetaData()).drop(db, checkfirst=True)
         db.exec_driver_sql(f"ALTER TABLE {name}_loading RENAME TO {name}")
+
+
+def _marked(db: sa.Connection) -> str | None:
+    if not sa.inspect(db).has_table(MARK):
+        return None
+    return db.execute(sa.select(sa.column("kind")).select_from(sa.table(MARK))).scalar()
 
 
 def _mark(db: sa.Connection, kind: str, now: datetime) -> None:

@@ -21,7 +21,10 @@ from pipeline.serving.session import MIGRATE, Session, session
 
 MIGRATIONS = tuple(sorted(path.stem for path in FOLDER.glob("[0-9][0-9][0-9]_*.sql")))
 VERSION = int(MIGRATIONS[-1][:3])
-RESET = "python -m pipeline migrate --reset-serving (drops every publication), then python -m pipeline run"
+RESET = (
+    "give this shop a schema and role_prefix of its own under [serving]; or, with the same --config as here,"
+    " python -m pipeline migrate --reset-serving (drops every publication), then run again"
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def find(here: Session) -> SchemaInfo | None:
                 f"schema `{schema}` is not this shop's",
                 found=f"owner {owner}" if owner else "no such schema",
                 promised=f"owner {role}, as `python -m pipeline migrate` makes it",
-                then="mend schema or role_prefix under [serving] in config.toml, or: " + RESET,
+                then="mend schema or role_prefix; or " + RESET,
             )
     _act_as(here, names.publisher)
     row = here.one("schema_info")
@@ -114,8 +117,8 @@ def check(found: SchemaInfo, settings: Settings) -> None:
         raise ServingError(
             f"the serving schema `{settings.serving.schema_name}` holds ids of other types",
             found=f"user {found.ids.user}, item {found.ids.item}",
-            promised=f"user {settings.ids.user}, item {settings.ids.item}, as [ids] in config.toml says",
-            then="mend [ids] in config.toml, or: " + RESET,
+            promised=f"user {settings.ids.user}, item {settings.ids.item}, as [ids] in the settings says",
+            then="mend [ids]; or " + RESET,
         )
     if found.version > VERSION:
         raise ServingError(

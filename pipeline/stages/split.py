@@ -71,7 +71,8 @@ def run(job: Job) -> Counts:
             f" {rows['test']:,} to measure on",
             promised="a user with a purchase on both sides of the cut"
             + (", the later one of an item new to that user" if _is_exclude(job) else ""),
-            then="choose a wider window_days, another test_days or --as-of"
+            then=("the last days hold no event: --as-of last; or " if not rows["test"] else "")
+            + "choose a wider window_days, another test_days or --as-of"
             + (', or repeat_purchases = "allow"' if _is_exclude(job) else ""),
         )
     return {**{f"n_{part}": n for part, n in rows.items()}, "n_measured_users": n_measured}
