@@ -220,6 +220,18 @@ def test_a_file_in_another_encoding_is_told(shop_url: str, tmp_path: Path) -> No
         load(shop_url, "events", file=tmp_path / "e.csv")
 
 
+def test_a_second_load_says_what_it_replaces_and_an_empty_quantity_is_one(
+    shop_url: str, written: Callable[[str, str], Path]
+) -> None:
+    said: list[str] = []
+    load(shop_url, "events", file=written("e.csv", EVENTS), say=said.append)
+    assert not [line for line in said if "replaced" in line]
+    file = written("f.csv", EVENTS.replace(",o-1,2,", ",o-1,,"))
+    load(shop_url, "events", file=file, say=said.append)
+    assert "the shop that was there (`events`) is replaced" in said
+    assert rows(shop_url, "SELECT quantity FROM events WHERE order_id = 'o-1'") == [(1.0,)]
+
+
 def test_tables_that_no_load_made_are_never_replaced(shop_url: str) -> None:
     with psycopg.connect(shop_url) as db:
         db.execute("CREATE TABLE events (precious int)")
