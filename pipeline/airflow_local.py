@@ -10,7 +10,6 @@ For a first look and for the tests. In production Airflow is its own installatio
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from pipeline import config
 from pipeline.airflow_api import Api
 from pipeline.embedded import Server
 from pipeline.errors import AirflowError
+from pipeline.files import held
 from pipeline.postmaster import is_free
 from pipeline.processes import Leader, end, start
 
@@ -120,18 +120,14 @@ class LocalAirflow:
     def alone(self, doing: str) -> Iterator[None]:
         """Hold the home's lock while starting or playing. Raises AirflowError when another does."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+") as file:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
+                stack.enter_context(held(self.folder / "lock", doing))
+            except BlockingIOError as error:
                 raise AirflowError(
-                    f"another `{file.read().strip() or doing}` is at work in {self.home}",
+                    f"another `{str(error) or doing}` is at work in {self.home}",
                     then="wait for it, or press Ctrl-C where it runs",
                 ) from None
-            file.truncate(0)
-            file.write(doing)
-            file.flush()
             yield
 
     def status(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -47,6 +48,24 @@ def write_json(target: Path, content: Mapping[str, Any]) -> None:
         path.write_text(text, encoding="utf-8")
 
     write_whole(target, fill)
+
+
+@contextmanager
+def held(lock: Path, doing: str) -> Iterator[None]:
+    """Hold the file `lock` while the block runs; it says what is `doing`, and a process that dies lets go.
+
+    Raises BlockingIOError with the holder's words when another process has it.
+    """
+    with lock.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise BlockingIOError(file.read().strip()) from None
+        file.truncate(0)
+        file.write(doing)
+        file.flush()
+        yield
 
 
 def fingerprint(path: Path) -> dict[str, int | str]:

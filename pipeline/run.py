@@ -11,7 +11,6 @@ before it reads, so a file that was cut off or damaged is named and never learnt
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import json
 import os
@@ -20,7 +19,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -34,7 +33,7 @@ from pipeline import parquet
 from pipeline.config import Settings
 from pipeline.contract import DATASETS, DOCUMENTS
 from pipeline.errors import ContractBroken, DamagedFile, RunBusy, RunError
-from pipeline.files import fingerprint, sha256, utc, write_json, write_whole
+from pipeline.files import fingerprint, held, sha256, utc, write_json, write_whole
 from pipeline.memory import peak_mb, reset_peak
 from pipeline.parquet import Rows
 from pipeline.stages import BY_NAME, after
@@ -126,20 +125,16 @@ class RunFolder:
     @contextmanager
     def held(self, doing: str) -> Iterator[None]:
         """Keep every other process out of the run. Raises RunBusy when one is in it already."""
-        with (self.path / "lock").open("a+", encoding="utf-8") as file:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
+                stack.enter_context(held(self.path / "lock", f"{doing}, process {os.getpid()}"))
+            except BlockingIOError as error:
                 raise RunBusy(
                     f"run {self.run_id} is being worked on",
-                    found=file.read() or "another stage",
+                    found=str(error) or "another stage",
                     promised="one stage at a time",
                     then="wait for it, or choose another run with --run-id",
                 ) from None
-            file.truncate(0)
-            file.write(f"{doing}, process {os.getpid()}")
-            file.flush()
             yield
 
     def file(self, name: str) -> Path:
