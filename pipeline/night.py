@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pipeline import config
+from pipeline.config import Settings
 from pipeline.errors import SettingsError
 from pipeline.files import utc
 from pipeline.run import Databases, Job, RunFolder
@@ -36,7 +37,7 @@ def job_for(
 
     A run records every field of the form as it began, and keeps them to its end whatever becomes of
     config.toml meanwhile: its lists and its number are of one mode. Raises RunError when there is no
-    such run, or when it exists with another as_of or other form fields; SettingsError when `as_of`
+    such run, or when it exists with another as_of, schema or form fields; SettingsError when `as_of`
     lies in the future.
     """
     asked = dict(overrides or {})
@@ -51,7 +52,17 @@ def job_for(
     others = {name: folder.overrides.get(name) for name in asked if folder.overrides.get(name) != asked[name]}
     if others:
         raise folder.differs(_told(others), _told({name: asked[name] for name in others}))
-    return Job(folder, config.load(config_path, folder.overrides), databases, utc(now), say, force)
+    settings = config.load(config_path, folder.overrides)
+    _refuse_other_shop(folder, settings)
+    return Job(folder, settings, databases, utc(now), say, force)
+
+
+def _refuse_other_shop(folder: RunFolder, settings: Settings) -> None:
+    """One shop's lists must never go live in another's schema because of a forgotten --config."""
+    begun_with = folder.receipt("extract").get("params", {}).get("serving", {}).get("schema")
+    here = settings.serving.schema_name
+    if begun_with not in (None, here):
+        raise folder.differs(f"serving schema {begun_with}", f"serving schema {here}")
 
 
 def _told(fields: Mapping[str, object]) -> str:

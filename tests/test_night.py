@@ -11,6 +11,7 @@ import pytest
 from pipeline import config, night
 from pipeline.config import Settings
 from pipeline.errors import RunError, SettingsError
+from pipeline.files import write_json
 from pipeline.run import Databases, Job
 from tests.shelf import give
 
@@ -77,6 +78,21 @@ def test_a_run_keeps_its_mode_when_config_toml_changes_under_it(
     with pytest.raises(RunError, match="exists with other settings") as caught:
         job_for(config_path=path, overrides={"repeat_purchases": "allow"})
     assert caught.value.found == "repeat_purchases = exclude"
+
+
+def test_a_run_is_never_gone_on_with_for_another_shop(job_for: Callable[..., Job], tmp_path: Path) -> None:
+    """As its real receipt tells it: the settings of the shop it was extracted for."""
+    first = job_for(as_of=AS_OF)
+    params = first.settings.model_dump(mode="json", by_alias=True)
+    write_json(
+        first.folder.path / "receipts" / "extract.json", {"stage": "extract", "files": {}, "params": params}
+    )
+    assert job_for().settings.serving.schema_name == "serving"
+    path = tmp_path / "config.two.toml"
+    path.write_text('[serving]\nschema = "two"\n', encoding="utf-8")
+    with pytest.raises(RunError, match="exists with other settings") as caught:
+        job_for(config_path=path)
+    assert (caught.value.found, caught.value.promised) == ("serving schema serving", "serving schema two")
 
 
 def test_a_run_in_which_nothing_has_finished_begins_anew(job_for: Callable[..., Job]) -> None:
