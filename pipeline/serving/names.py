@@ -13,6 +13,8 @@ from pipeline.config import ROOT, Ids, Serving
 FOLDER = ROOT / "sql" / "serving"
 COLUMN_TYPES = {"integer": "bigint", "text": "text", "uuid": "uuid"}
 LOCK_SPACE = 0x6E736866
+ROLES = ("owner", "publisher", "reader", "operator")
+"""Whose are the views; who writes beneath them; who reads; who blocks items and takes back a publication."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,12 @@ class Names:
     owner: str
     publisher: str
     reader: str
+    operator: str
 
     @classmethod
     def of(cls, serving: Serving) -> Names:
         """From `[serving]`."""
-        roles = (f"{serving.role_prefix}_{role}" for role in ("owner", "publisher", "reader"))
+        roles = (f"{serving.role_prefix}_{role}" for role in ROLES)
         return cls(serving.schema_name, f"{serving.schema_name}_storage", *roles)
 
     @property
@@ -41,13 +44,13 @@ class Names:
         return zlib.crc32(self.schema.encode()) & 0x7FFFFFFF
 
     def compose(self, text: str, ids: Ids | None = None) -> sql.Composed:
-        """`text` with `{schema}`, `{storage}`, `{owner}`, `{publisher}`, `{reader}` put in, quoted.
+        """`text` with `{schema}`, `{storage}` and the roles (`{owner}`, `{reader}`, ...) put in, quoted.
 
         With `ids` also `{user_id_type}` and `{item_id_type}`.
         """
         parts: dict[str, sql.Composable] = {
             name: sql.Identifier(getattr(self, name))
-            for name in ("schema", "storage", "owner", "publisher", "reader")
+            for name in ("schema", "storage", *ROLES)
         }
         if ids is not None:
             parts["user_id_type"] = sql.SQL(COLUMN_TYPES[ids.user])  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from pipeline.config import Ids, Settings
 from pipeline.errors import ServingError
-from pipeline.serving.names import FOLDER, text_of
+from pipeline.serving.names import FOLDER, ROLES, text_of
 from pipeline.serving.session import MIGRATE, Session, session
 
 MIGRATIONS = tuple(sorted(path.stem for path in FOLDER.glob("[0-9][0-9][0-9]_*.sql")))
@@ -130,11 +130,12 @@ def check(found: SchemaInfo, settings: Settings) -> None:
 
 
 def _make_roles(here: Session, say: Callable[[str], None]) -> None:
-    """The three roles, and the right of this login to act as each."""
+    """The four roles, and the right of this login to act as each."""
     names, login = here.names, here.db.info.user
     is_16 = here.db.info.server_version >= 160000
+    roles = [getattr(names, role) for role in ROLES]
     try:
-        for role in (names.owner, names.publisher, names.reader):
+        for role in roles:
             known = here.db.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
             if known is None:
                 here.db.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
@@ -149,7 +150,7 @@ def _make_roles(here: Session, say: Callable[[str], None]) -> None:
         raise ServingError(
             f"the login `{login}` may not set up the roles of the serving schema",
             found=error.diag.message_primary or "",
-            promised=f"CREATEROLE, or membership in {names.owner}, {names.publisher}, {names.reader}",
+            promised="CREATEROLE, or the roles made and granted to it: " + ", ".join(roles),
             then=MIGRATE,
         ) from None
 
