@@ -49,8 +49,7 @@ class Names:
         With `ids` also `{user_id_type}` and `{item_id_type}`.
         """
         parts: dict[str, sql.Composable] = {
-            name: sql.Identifier(getattr(self, name))
-            for name in ("schema", "storage", *ROLES)
+            name: sql.Identifier(getattr(self, name)) for name in ("schema", "storage", *ROLES)
         }
         if ids is not None:
             parts["user_id_type"] = sql.SQL(COLUMN_TYPES[ids.user])  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
     begin   leftovers of dead attempts go; a version number is noted down          (short)
     load    COPY of every list under that number, the lock held                    (long)
     flip    the live version is looked at again; record and pointer move together  (short)
-    tidy    lists beyond keep_versions are deleted                                 (any length)
+    tidy    versions beyond keep_versions are marked, then their lists deleted     (any length)
 
 Whatever fails before the flip leaves the live publication as it was; the next attempt removes what
 this one left. Readers wait for none of the four.
@@ -24,6 +24,7 @@ from psycopg.types.json import Jsonb
 from pipeline.config import Settings
 from pipeline.engine import connect
 from pipeline.errors import ContractBroken, DatabaseError
+from pipeline.files import utc
 from pipeline.run import RunFolder
 from pipeline.serving import schema
 from pipeline.serving.lists import KINDS, ListKind, lines
@@ -66,16 +67,17 @@ def publish(
 ) -> Publication:
     """Put the run's lists live and return what was recorded; the same lists of a run are published once.
 
-    A run older than the live one is stored and recorded but not put live, unless `force`. Raises
-    PublisherBusy when another publishes, ServingError when the schema cannot be used, ContractBroken
-    when the tables refuse the lists, Unreachable, DiskFull: the live publication is then untouched.
+    A run older than the live one, or one that was rolled back, is stored and recorded but not put live,
+    unless `force`; while a hold is on, none is. Raises PublisherBusy when another publishes,
+    ServingError when the schema cannot be used, ContractBroken when the tables refuse the lists,
+    Unreachable, DiskFull: the live publication is then untouched.
     """
     schema.ensure(url, settings, say=say)
     record = _record(settings, folder, about, "published")
     with session(url, settings, f"nightshelf publish {folder.run_id}") as here:
         version, must_load, known = _begin(here, record, force=force)
         if known is not None:
-            say(f"publish: these lists of run {folder.run_id} are version {version} already")
+            say(f"publish: these lists of run {folder.run_id} are version {version} already{_though(known)}")
             return known
         if must_load:
             _load(here, folder, version, say)
@@ -146,36 +148,63 @@ def _copy(here: Session, kind: ListKind, folder: RunFolder, version: int) -> tup
 
 
 def _flip(here: Session, record: Mapping[str, Any], *, is_loaded: bool, force: bool, say: Say) -> Publication:
-    """Record and pointer in one transaction, the live version looked at under the lock."""
+    """Record and pointer in one transaction, the live version looked at under both locks."""
     version = record["version"]
     with here.transaction():
         here.lock(wait=True)
         if is_loaded:
             _require_attempt(here, version)
-        live = here.one("live_publication")
-        is_older = live is not None and record["as_of"] < live["as_of"]
-        if is_older and force:
+        hold = here.one("lock_pointer") or {}
+        obstacle = _obstacle(here, record)
+        if obstacle and force:
             record = {**record, "decision": Jsonb({**record["decision"].obj, "forced": True})}
-        here.run("record", record)
-        if force or not is_older:
-            here.run("move_pointer", {"version": version, "max_n": here.settings.serving.max_n})
+            obstacle = None
+        is_held = hold["held_at"] is not None and not obstacle
+        here.run("record", {**record, "is_held_back": is_held})
+        if not obstacle and not is_held:
+            here.run("set_max_n", {"max_n": here.settings.serving.max_n})
+            here.run("move_pointer", {"version": version})
         here.run("end_attempt", {"version": version})
         made = _recorded(here, version=version)
-    if live is not None and not made.is_live:
-        say(
-            f"publish: version {version} is stored, not live: it ends at {record['as_of'].isoformat()},"
-            f" before live version {live['version']} ({live['as_of'].isoformat()}); force puts it live"
-        )
+    if is_held:
+        since = f"{utc(hold['held_at']).isoformat(timespec='seconds')} by {hold['held_by']}"
+        say(f"publish: version {version} is held back (since {since}), until python -m pipeline release")
+    elif obstacle:
+        say(f"publish: version {version} is stored, not live: {obstacle}; force puts it live")
     return made
 
 
+def _obstacle(here: Session, record: Mapping[str, Any]) -> str | None:
+    """Why this run must not take the place of what is live, for a person; None: it may."""
+    live = here.one("live_publication")
+    if live is None:
+        return None
+    if record["as_of"] < live["as_of"]:
+        shown = f"live version {live['version']} ({live['as_of'].isoformat()})"
+        return f"it ends at {record['as_of'].isoformat()}, before {shown}"
+    taken = here.one("taken_back", record)
+    if taken is not None and live["run_id"] != record["run_id"]:
+        when = utc(taken["moved_at"]).isoformat(timespec="seconds")
+        return f"version {taken['version']} of this run was rolled back at {when} by {taken['moved_by']}"
+    return None
+
+
 def _tidy(here: Session, say: Say) -> None:
-    """Delete the lists of versions beyond keep_versions; the publication stands whatever comes of it."""
+    """Drop the versions beyond keep_versions; the publication stands whatever comes of it.
+
+    They are marked in a short transaction that keeps rollbacks away, and deleted in a long one
+    that does not. What readers began to read before, their snapshots keep.
+    """
     try:
         with here.transaction():
             here.lock(wait=False)
+            here.run("lock_pointer")
             spent = here.run("spent_versions", {"keep": here.settings.serving.keep_versions})
-            _remove(here, [row["version"] for row in spent])
+            versions = [row["version"] for row in spent]
+            here.run("drop_versions", {"versions": versions})
+        with here.transaction():
+            here.lock(wait=False)
+            _remove(here, versions)
     except (pg.Error, DatabaseError) as error:
         say(f"publish: old versions stay until the next night ({type(error).__name__})")
 
@@ -183,6 +212,12 @@ def _tidy(here: Session, say: Say) -> None:
 def _remove(here: Session, versions: list[int]) -> None:
     if versions:
         here.run("remove_versions", {"versions": versions})
+
+
+def _though(known: Publication) -> str:
+    return (
+        "" if known.is_live else ", stored and not live; force, or python -m pipeline rollback, puts it live"
+    )
 
 
 def _require_attempt(here: Session, version: int) -> None:
@@ -202,6 +237,7 @@ def _record(settings: Settings, folder: RunFolder, about: About, status: str) ->
         "version": None,
         "run_id": folder.run_id,
         "status": status,
+        "is_held_back": False,
         "as_of": folder.as_of,
         **_counted(folder),
         "precision_at_3": about.precision_at_3,

@@ -21,6 +21,9 @@ from pipeline.errors import DiskFull, PublisherBusy, ServingError
 from pipeline.files import utc
 from pipeline.serving.names import LOCK_SPACE, Names, text_of
 
+CANNOT_PUT_BACK = "NS001"
+"""SQLSTATE that sql/serving/003_rollback.sql raises."""
+PUBLICATIONS = "choose a stored version from python -m pipeline publications"
 MIGRATE = "run `python -m pipeline migrate` as the owner"
 
 
@@ -151,6 +154,11 @@ def told(url: str) -> Iterator[None]:
             then=f"{MIGRATE} (it needs CREATEROLE, and CREATE on the database)",
         ) from None
     except psycopg.Error as error:
+        if error.sqlstate == CANNOT_PUT_BACK:
+            diag = error.diag
+            raise ServingError(
+                diag.message_primary or "", found=diag.message_detail or "", then=PUBLICATIONS
+            ) from None
         raise ServingError(
             "the serving database refuses a statement", found=_words(error, url), then=MIGRATE
         ) from None

@@ -1,2 +1,2 @@
 -- The flip. Readers see it with their next statement.
-UPDATE {storage}.live SET version = %(version)s, max_n = %(max_n)s;
+SELECT {storage}.put_live(%(version)s, 'publish', NULL);

@@ -1,8 +1,25 @@
--- Versions whose lists nobody keeps: all but the live one and the newest others.
+-- Versions whose lists nobody keeps: not the live one, not what a release would put live, and of the
+-- others neither the one that a rollback would go back to nor the newest.
 SELECT publication.version
 FROM {storage}.publication
 WHERE publication.version IS NOT NULL
     AND publication.dropped_at IS NULL
     AND publication.version IS DISTINCT FROM (SELECT live.version FROM {storage}.live)
-ORDER BY publication.version DESC
+    AND publication.version IS DISTINCT FROM (
+        SELECT held.version
+        FROM {storage}.publication AS held
+        WHERE held.is_held_back AND held.dropped_at IS NULL
+        ORDER BY held.as_of DESC, held.version DESC
+        LIMIT 1
+    )
+ORDER BY
+    publication.version IS NOT DISTINCT FROM (
+        SELECT move.from_version
+        FROM {storage}.move
+        JOIN {storage}.live ON live.version = move.to_version
+        WHERE move.from_version <> move.to_version
+        ORDER BY move.number DESC
+        LIMIT 1
+    ) DESC,
+    publication.version DESC
 OFFSET %(keep)s;

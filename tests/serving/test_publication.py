@@ -46,7 +46,7 @@ def test_a_night_goes_live(shop: Shop) -> None:
     ]
     [row] = shop.read("SELECT * FROM serving.publications")
     assert row[:6] == (1, "night-1", "published", as_of(1), made.published_at, True)
-    assert row[6:] == (2, 4, 0.25, ABOUT.params, ABOUT.decision)
+    assert row[6:] == (2, 4, 0.25, ABOUT.params, ABOUT.decision, True, False)
 
 
 def test_the_next_night_replaces_it_whole(shop: Shop) -> None:

@@ -52,12 +52,47 @@ PROMISED = {
         ("precision_at_3", "double precision"),
         ("params", "jsonb"),
         ("decision", "jsonb"),
+        ("is_stored", "boolean"),
+        ("is_held_back", "boolean"),
+    ],
+    "live_history": [
+        ("number", "bigint"),
+        ("moved_at", "timestamp with time zone"),
+        ("moved_by", "text"),
+        ("cause", "text"),
+        ("from_version", "bigint"),
+        ("to_version", "bigint"),
+        ("is_held", "boolean"),
+    ],
+    "on_shelf": [
+        ("user_id", USER),
+        ("rank", "integer"),
+        ("item_id", ITEM),
+        ("score", "double precision"),
+        ("reason", "text"),
+        ("because_item_id", ITEM),
+        ("version", "bigint"),
+    ],
+    "also_bought": [
+        ("item_id", ITEM),
+        ("rank", "integer"),
+        ("also_bought_item_id", ITEM),
+        ("support", "double precision"),
+        ("lift", "double precision"),
+        ("version", "bigint"),
+    ],
+    "blocked_items": [
+        ("item_id", ITEM),
+        ("reason", "text"),
+        ("until", "timestamp with time zone"),
+        ("blocked_at", "timestamp with time zone"),
+        ("blocked_by", "text"),
     ],
 }
 COLUMNS = """
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum)
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-    WHERE c.relnamespace = 'serving'::regnamespace ORDER BY c.relname, a.attnum
+    WHERE c.relnamespace = 'serving'::regnamespace AND c.relkind IN ('r', 'v') ORDER BY c.relname, a.attnum
 """
 
 
@@ -80,7 +115,7 @@ def test_recommend_is_stable_parallel_safe_and_typed(new_shop: Callable[..., Sho
     migrate(shop.url, shop.settings, say=shop.said.append)
     [row] = shop.read(
         "SELECT pg_get_function_arguments(oid), pg_get_function_result(oid), provolatile, proparallel,"
-        " prosecdef, proconfig FROM pg_proc WHERE pronamespace = 'serving'::regnamespace"
+        " prosecdef, proconfig FROM pg_proc WHERE oid = 'serving.recommend'::regproc"
     )
     assert row == (
         "user_id text, n integer DEFAULT 10",
@@ -98,12 +133,12 @@ def test_everything_an_app_sees_has_a_comment(shop: Shop) -> None:
     assert [row for row in shop.read(COLUMNS) if not row[3]] == []
     others = shop.read(
         "SELECT relname::text, obj_description(oid, 'pg_class') FROM pg_class"
-        " WHERE relnamespace = 'serving'::regnamespace"
+        " WHERE relnamespace = 'serving'::regnamespace AND relkind IN ('r', 'v')"
         " UNION ALL SELECT proname, obj_description(oid, 'pg_proc') FROM pg_proc"
         " WHERE pronamespace = 'serving'::regnamespace"
         " UNION ALL SELECT 'schema', obj_description('serving'::regnamespace, 'pg_namespace')"
     )
-    assert len(others) == 6
+    assert len(others) == len(PROMISED) + len(("recommend", "explain", "rollback", "release", "schema"))
     assert [name for name, comment in others if not comment] == []
 
 
@@ -192,7 +227,7 @@ def test_no_superuser_takes_part(shop: Shop) -> None:
         f" WHERE rolname LIKE '{prefix}%' OR rolname = session_user ORDER BY rolname",
         "",
     )
-    assert [row[1] for row in rows] == [False] * 4
+    assert [row[1] for row in rows] == [False] * 5
     assert {row[0]: row[2] for row in rows}[f"{prefix}_publisher"] is False
     for role in ("owner", "publisher", "reader"):
         assert shop.read("SELECT current_user::text", role) == [(f"{prefix}_{role}",)]

@@ -1,0 +1,121 @@
+"""Taking a publication back: the pointer is moved to another stored version, and the move recorded.
+
+The deed itself is a function of the storage schema (sql/serving/003_rollback.sql), so that it is the same
+for the command line, the DAG and the night shift's SQL. It takes the pointer's row, not the
+publishers' lock: nobody waits for a night that is loading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.config import Settings
+from pipeline.errors import ServingError
+from pipeline.serving import schema
+from pipeline.serving.session import Session, session
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The pointer before and after; is_held says whether later nights are kept back."""
+
+    from_version: int
+    live_version: int
+    is_held: bool
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One row of `publications`: state is live, stored, held back, dropped or refused."""
+
+    version: int | None
+    state: str
+    as_of: datetime
+    published_at: datetime
+    precision_at_3: float | None
+    repeat_purchases: str
+    n_users: int
+    n_items: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Later nights are stored and not live."""
+
+    held_at: datetime
+    held_by: str
+
+
+def rollback(
+    url: str,
+    settings: Settings,
+    *,
+    to: int | None = None,
+    hold: bool = False,
+    who: str | None = None,
+    say: Callable[[str], None],
+) -> Moved:
+    """Put the stored version `to` live; without one, the version that was live before this one.
+
+    hold: later nights are stored but not live until `release`
+    who:  the person, for the record, beside the login
+    Raises ServingError, naming the stored versions, when that one cannot be put back; Unreachable.
+    """
+    with session(url, settings, "nightshelf rollback") as here:
+        _require_schema(here, settings)
+        with here.transaction():
+            moved = Moved(**(here.one("rollback", {"to": to, "hold": hold, "who": who}) or {}))
+    if moved.from_version == moved.live_version:
+        say(f"version {moved.live_version} was live already and stays")
+    else:
+        say(f"version {moved.live_version} is live; before it was {moved.from_version}")
+    if moved.is_held:
+        say("held: later nights are stored but not live, until python -m pipeline release")
+    return moved
+
+
+def release(url: str, settings: Settings, *, who: str | None = None, say: Callable[[str], None]) -> Moved:
+    """End a hold and put the newest publication it kept back live. Nothing where there is no hold."""
+    with session(url, settings, "nightshelf release") as here:
+        _require_schema(here, settings)
+        with here.transaction():
+            row = here.one("release", {"who": who}) or {}
+    moved = Moved(row["from_version"], row["live_version"], is_held=False)
+    if not row["was_held"]:
+        say(f"there was no hold; version {moved.live_version} stays live")
+    elif moved.from_version == moved.live_version:
+        say(f"the hold is over; it kept nothing back: version {moved.live_version} stays live")
+    else:
+        say(f"the hold is over: version {moved.live_version} is live; before it was {moved.from_version}")
+    return moved
+
+
+def publications(url: str, settings: Settings) -> tuple[list[Stored], Hold | None]:
+    """Every publication and refusal, the oldest first, and the hold, if one is on."""
+    with session(url, settings, "nightshelf publications") as here:
+        _require_schema(here, settings)
+        with here.transaction():
+            stored = [Stored(**row) for row in here.run("publications")]
+            hold = here.one("hold")
+    return stored, Hold(**hold) if hold else None
+
+
+def _require_schema(here: Session, settings: Settings) -> None:
+    """Refuse where nothing can have been published, and where the schema is of another release."""
+    found = schema.look(here)
+    if found is None:
+        raise ServingError(
+            f"there is no serving schema `{here.names.schema}`: nothing was published yet",
+            then="python -m pipeline run (in Airflow: trigger the DAG recommendations)",
+        )
+    schema.check(found, settings)
+    if found.version < schema.VERSION:
+        raise ServingError(
+            f"the serving schema `{here.names.schema}` is of an older release",
+            found=f"version {found.version}",
+            promised=f"version {schema.VERSION}",
+            then="python -m pipeline migrate (upgrades it in place)",
+        )
