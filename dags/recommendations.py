@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from airflow.sdk import (
-    DAG,
-    Connection,
-    CronTriggerTimetable,
-    ExceptionRetryPolicy,
-    Param,
-    RetryAction,
-    RetryRule,
-    chain,
-    task,
-)
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk import DAG, CronTriggerTimetable, Param, chain, task
+from airflow.sdk.exceptions import AirflowSkipException
 
+from dags.common import DEFAULT_ARGS, databases, log
 from pipeline import config, errors
 from pipeline.stages import STAGES, Stage
 
-log = logging.getLogger(__name__)
 SETTINGS = config.load()
-MENDABLE = [kind for kind in vars(errors).values() if getattr(kind, "can_retry", False)]
-BUGS = [
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    TypeError,
-    ValueError,
-]
 
 DOC = """
 ### The nightly restocking
@@ -94,31 +71,10 @@ def timetable() -> CronTriggerTimetable | None:
     return CronTriggerTimetable(cron, timezone=SETTINGS.schedule.timezone) if cron else None
 
 
-def url_of(database: Literal["source", "serving"], connection_id: str) -> str:
-    """The URL in the Airflow connection; where there is none, what the command line uses."""
-    try:
-        found = Connection.get(connection_id)
-    except AirflowNotFoundException:
-        from pipeline.databases import url_of
-
-        return url_of(database)
-    from pipeline.connections import url
-
-    return url(
-        found.conn_type,
-        host=found.host,
-        port=found.port,
-        login=found.login,
-        password=found.password,
-        schema=found.schema,
-        extra=found.extra_dejson,
-    )
-
-
 def run_one(stage: str, context: Mapping[str, Any]) -> dict[str, int | float | str]:
     """Run `stage` for this DAG run; returns its counts. The run folder has the DAG run's id."""
     from pipeline import night
-    from pipeline.run import Databases, run_stage
+    from pipeline.run import run_stage
 
     params, dag_run = context["params"], context["dag_run"]
     overrides = as_of = None
@@ -132,10 +88,7 @@ def run_one(stage: str, context: Mapping[str, Any]) -> dict[str, int | float | s
         dag_run.run_id,
         as_of=as_of,
         overrides=overrides,
-        databases=Databases(
-            partial(url_of, "source", SETTINGS.source.connection),
-            partial(url_of, "serving", SETTINGS.serving.connection),
-        ),
+        databases=databases(SETTINGS),
         now=datetime.now(UTC),
         say=log.info,
         force=params["force"],
@@ -170,18 +123,6 @@ with DAG(
     max_active_runs=1,
     params=FORM,
     tags=["nightshelf"],
-    default_args={
-        "owner": "nightshelf",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=30),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": ExceptionRetryPolicy(
-            [
-                RetryRule(MENDABLE, RetryAction.RETRY, reason="trying again can mend this"),
-                RetryRule([errors.NightshelfError, *BUGS], RetryAction.FAIL, reason="no retry can mend this"),
-            ]
-        ),
-    },
+    default_args=DEFAULT_ARGS,
 ) as dag:
     chain(*(stage_task(stage) for stage in STAGES))

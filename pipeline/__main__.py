@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import pwd
+import socket
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -131,6 +134,47 @@ def migrate(given: argparse.Namespace) -> None:
     upgrade(url_of("serving"), settings, say=say, reset=given.reset_serving)
 
 
+def publications(given: argparse.Namespace) -> None:
+    """The stored versions, the live one marked."""
+    from pipeline.databases import url_of
+    from pipeline.serving import publications as stored
+    from pipeline.showing import publications_table
+
+    rows, hold = stored(url_of("serving"), config.load(given.config))
+    say(publications_table(rows, hold))
+
+
+def rollback(given: argparse.Namespace) -> None:
+    """Put an earlier publication live again."""
+    from pipeline.databases import url_of
+    from pipeline.serving import rollback as put_back
+    from pipeline.versions import remember
+
+    settings, serving = config.load(given.config), url_of("serving")
+    put_back(serving, settings, to=given.to, hold=given.hold, who=account(), say=say)
+    remember(serving, settings, say)
+
+
+def release(given: argparse.Namespace) -> None:
+    """End a hold."""
+    from pipeline.databases import url_of
+    from pipeline.serving import release as end_hold
+    from pipeline.versions import remember
+
+    settings, serving = config.load(given.config), url_of("serving")
+    end_hold(serving, settings, who=account(), say=say)
+    remember(serving, settings, say)
+
+
+def account() -> str:
+    """Who types, for the record: `anna@host`."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"uid {os.getuid()}"
+    return f"{name}@{socket.gethostname()}"
+
+
 def demo(_: argparse.Namespace) -> None:
     """A night on real purchases under a local Airflow."""
     from pipeline.demo import demo as play
@@ -164,6 +208,9 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "load": load,
     "url": url,
     "migrate": migrate,
+    "publications": publications,
+    "rollback": rollback,
+    "release": release,
     "demo": demo,
     "up": up,
     "down": down,

@@ -26,9 +26,9 @@ def parser() -> argparse.ArgumentParser:
     url.add_argument(
         "--as",
         dest="role",
-        choices=("owner", "publisher", "reader"),
+        choices=("owner", "publisher", "reader", "operator"),
         default="owner",
-        help="login of the embedded server (default: owner, who may SET ROLE to the others)",
+        help="role to act as (default: owner, who may SET ROLE to the others)",
     )
     _config(url)
     migrate = commands.add_parser("migrate", help="create or upgrade the serving schema")
@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="drop every publication first: the way to other id types. Apps see nothing until the next night",
     )
+    _serving(commands)
     for name, text in (
         ("demo", "a night on real purchases, under a local Airflow (make demo)"),
         ("up", "start the local Airflow and print where its UI is (make up)"),
@@ -87,6 +88,23 @@ def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             metavar=None if "enum" in schema else "N",
             help=schema["description"],
         )
+
+
+def _serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    stored = commands.add_parser("publications", help="stored versions with their metrics, and which is live")
+    rollback = commands.add_parser("rollback", help="put an earlier publication live again")
+    rollback.add_argument(
+        "--to",
+        type=int,
+        metavar="VERSION",
+        help="a stored version; default: the one that was live before this one, so twice undoes itself",
+    )
+    rollback.add_argument(
+        "--hold", action="store_true", help="keep later nights stored but not live, until release"
+    )
+    release = commands.add_parser("release", help="end a hold; the newest publication it kept back goes live")
+    for command in (stored, rollback, release):
+        _config(command)
 
 
 def _load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -62,14 +62,14 @@ def url_of(
 ) -> str:
     """The connection URL in use, password included; starts the embedded server if that is meant.
 
-    role: of the serving database. The owner may `SET ROLE` to the other two; their URLs are the
+    role: of the serving database. The owner may `SET ROLE` to the others; their URLs are the
           owner's with that role set, or logins of their own on the embedded server.
     say:  told what starting the embedded server does
     """
     if database == "source" and role != "owner":
         raise SettingsError(
             f"the source database has no role `{role}`",
-            promised="owner, publisher and reader are roles of the serving database",
+            promised="owner, publisher, reader and operator are roles of the serving database",
             then="leave --as out",
         )
     url = config.configured_url(database)

@@ -5,7 +5,7 @@
                                  cannot reach <home> (root's checkout in a folder of mode 0700)
 
 Databases `shop`, `serving` and `airflow`; logins `nightshelf_owner` (not a superuser),
-`nightshelf_publisher`, `nightshelf_reader`, and `airflow`.
+`nightshelf_publisher`, `nightshelf_reader`, `nightshelf_operator`, and `airflow`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from pipeline.errors import DatabaseError, SettingsError
 from pipeline.place import Account, folder_elsewhere, unprivileged, wheel, within_reach
 from pipeline.postmaster import Postmaster
 
-Role = Literal["owner", "publisher", "reader"]
+Role = Literal["owner", "publisher", "reader", "operator"]
 PREFIX = "nightshelf"
-LOGINS = ("postgres", f"{PREFIX}_owner", f"{PREFIX}_publisher", f"{PREFIX}_reader", "airflow")
+ROLES = ("owner", "publisher", "reader", "operator")
+LOGINS = ("postgres", *(f"{PREFIX}_{role}" for role in ROLES), "airflow")
 DATABASES = {"shop": f"{PREFIX}_owner", "serving": f"{PREFIX}_owner", "airflow": "airflow"}
 FIRST_PORT, N_PORTS = 15432, 10_000
 
@@ -68,7 +69,7 @@ class Server:
                 self._remember(login, postmaster.wait_ready())
             else:
                 self._start(postmaster, login, say)
-            if not login["is_furnished"]:
+            if not login["is_furnished"] or set(LOGINS) - set(login["passwords"]):
                 self._furnish(login)
 
     def stop(self) -> None:
@@ -102,7 +103,7 @@ class Server:
     def url(self, database: str, role: Role = "owner") -> str:
         """The connection URL, password included, of `shop`, `serving`, `airflow` or any other database.
 
-        `airflow` has one login of its own; the others know owner, publisher and reader.
+        `airflow` has one login of its own; the others know owner, publisher, reader and operator.
         """
         return self._url(database, "airflow" if database == "airflow" else f"{PREFIX}_{role}")
 
@@ -191,7 +192,10 @@ class Server:
         raise DatabaseError("no free port for the embedded PostgreSQL", found=f"{asked} and 19 others taken")
 
     def _furnish(self, login: dict[str, Any]) -> None:
-        """Logins and databases; whatever an interrupted first start left out is made good."""
+        """Logins and databases; what an interrupted first start or an older release left out is made good."""
+        for name in set(LOGINS) - set(login["passwords"]):
+            login["passwords"][name] = secrets.token_hex(16)
+        self._write(login)
         with psycopg.connect(self.admin_url(), autocommit=True, connect_timeout=10) as db:
             for name in LOGINS[1:]:
                 known = db.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone()
@@ -203,8 +207,8 @@ class Server:
                     )
                 )
             db.execute(
-                sql.SQL("GRANT {}, {} TO {} WITH ADMIN TRUE, INHERIT FALSE, SET TRUE").format(
-                    *(sql.Identifier(f"{PREFIX}_{role}") for role in ("publisher", "reader", "owner"))
+                sql.SQL("GRANT {}, {}, {} TO {} WITH ADMIN TRUE, INHERIT FALSE, SET TRUE").format(
+                    *(sql.Identifier(f"{PREFIX}_{role}") for role in (*ROLES[1:], ROLES[0]))
                 )
             )
             for database, owner in DATABASES.items():

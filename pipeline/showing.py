@@ -1,4 +1,4 @@
-"""What an app reads, for a person: a few users' lists by SELECT, with the items' names."""
+"""What is on the shelf, for a person: some users' lists as apps read them, and the publications."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from psycopg import sql
 
 from pipeline.config import Settings
 from pipeline.databases import psycopg_connect
+from pipeline.files import utc
+from pipeline.serving.pointer import Hold, Stored
 
 BUYERS = "SELECT DISTINCT user_id FROM {}.recommendations ORDER BY user_id LIMIT 2"
 LIST = "SELECT rank, item_id, source, reason FROM {}.recommend({}, {})"
@@ -35,6 +37,31 @@ def lists(serving_url: str, shop_url: str, settings: Settings) -> str:
             shown = f"SELECT rank, item_id, source, reason FROM {schema}.recommend({user!r}, {LENGTH});"
             parts.append(f"{who}: {shown}\n{text_table(heads, told)}")
     return "\n\n".join(parts)
+
+
+def publications_table(stored: Sequence[Stored], hold: Hold | None) -> str:
+    """Every publication and refusal, the newest first, the live one marked; below it a hold, if one is on."""
+    heads = ("", "version", "state", "as of", "published", "Precision@3", "mode", "users", "items", "run")
+    rows = [
+        (
+            "->" if row.state == "live" else "",
+            row.version,
+            row.state,
+            f"{utc(row.as_of):%Y-%m-%d %H:%M}",
+            f"{utc(row.published_at):%Y-%m-%d %H:%M}",
+            "" if row.precision_at_3 is None else f"{row.precision_at_3:.4f}",
+            row.repeat_purchases,
+            f"{row.n_users:,}",
+            f"{row.n_items:,}",
+            row.run_id,
+        )
+        for row in reversed(stored)
+    ]
+    lines = [text_table(heads, rows)] if rows else ["nothing was published yet"]
+    if hold:
+        since = f"{utc(hold.held_at):%Y-%m-%d %H:%M} by {hold.held_by}"
+        lines.append(f"held since {since}: later nights are not put live; python -m pipeline release ends it")
+    return "\n".join(lines)
 
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from pipeline.errors import Refused
 from pipeline.run import Counts, Job
 from pipeline.serving import About, publish, refuse
+from pipeline.versions import remember
 
 MODEL = "als"
 
@@ -33,6 +34,7 @@ def run(job: Job) -> Counts:
     force = job.force or bool(decision["forced"])
     made = publish(url, settings, folder, about, say=job.say, force=force)
     folder.write_document("publication", vars(made))
+    remember(url, settings, job.say)
     return {
         "version": made.version or 0,
         "is_live": str(made.is_live).lower(),
