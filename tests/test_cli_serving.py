@@ -1,0 +1,69 @@
+"""The command line of the night shift: publications, rollback, release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pipeline import config
+from pipeline.__main__ import account, main
+from pipeline.run import RunFolder
+from tests.serving.nights import Shop
+
+
+@pytest.fixture
+def shop(serving_url: str, run_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """Versions 1 and 2 in the serving database of this environment."""
+    monkeypatch.setenv("NIGHTSHELF_SERVING_URL", serving_url)
+    shop = Shop(serving_url, config.load(), run_folder)
+    for day in (1, 2):
+        shop.publish(shop.night(day, {1: [10 + day]}))
+    return shop
+
+
+def test_publications_marks_the_live_one(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["publications"]) == 0
+    heads, _, newest, oldest = capsys.readouterr().out.splitlines()
+    assert heads.split() == [
+        *("version", "state", "as", "of", "published", "Precision@3", "mode", "users", "items", "run")
+    ]
+    assert newest.split()[:3] == ["->", "2", "live"]
+    assert oldest.split()[:4] == ["1", "stored", "2026-01-01", "00:00"]
+    assert newest.split()[-5:] == ["0.2500", "exclude", "1", "1", "night-2"]
+
+
+def test_rollback_hold_and_release(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rollback", "--to", "1", "--hold"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "version 1 is live; before it was 2",
+        "held: later nights are stored but not live, until python -m pipeline release",
+    ]
+    assert shop.lists() == [(1, 1, 11)]
+    shop.publish(shop.night(3, {1: [13]}))
+    assert main(["publications"]) == 0
+    told = capsys.readouterr().out
+    assert "held back" in told
+    assert told.splitlines()[-1].startswith("held since ")
+    assert account() in told
+    assert main(["release"]) == 0
+    assert capsys.readouterr().out == "the hold is over: version 3 is live; before it was 1\n"
+
+
+def test_a_version_that_is_not_there_changes_nothing(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rollback", "--to", "7"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "version 7 cannot be put back",
+        "  found:    stored versions: 1, 2; live: 2",
+        "  next:     choose a stored version from python -m pipeline publications",
+    ]
+    assert shop.lists() == [(1, 1, 12)]
+
+
+@pytest.mark.parametrize("command", ["rollback", "release", "publications"])
+def test_before_the_first_publication(
+    serving_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("NIGHTSHELF_SERVING_URL", serving_url)
+    assert main([command]) == 1
+    assert "nothing was published yet" in capsys.readouterr().err
