@@ -167,6 +167,37 @@ DATASETS: dict[str, Dataset] = {
             {"item_id": ITEM, "rank": pa.int32(), "similar_item_id": ITEM, "score": pa.float64()},
             key=("item_id", "rank"),
         ),
+        Dataset(
+            "also_bought",
+            "recommend",
+            {
+                "item_id": ITEM,
+                "rank": pa.int32(),
+                "also_bought_item_id": ITEM,
+                "support": pa.float64(),
+                "lift": pa.float64(),
+            },
+            key=("item_id", "rank"),
+        ),
+        Dataset(
+            "user_purchases",
+            "recommend",
+            {"user_id": USER, "rank": pa.int32(), "item_id": ITEM},
+            key=("user_id", "rank"),
+        ),
+        Dataset(
+            "user_categories",
+            "recommend",
+            {"user_id": USER, "rank": pa.int32(), "category": pa.string()},
+            key=("user_id", "rank"),
+        ),
+        Dataset(
+            "item_names",
+            "recommend",
+            {"item_id": ITEM, "name": pa.string(), "category": pa.string()},
+            key=("item_id",),
+            nullable=frozenset({"name", "category"}),
+        ),
     )
 }
 

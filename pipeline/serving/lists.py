@@ -1,5 +1,6 @@
 """The run's lists as lines of COPY: rows of one key become one line of arrays, ordered by rank.
 
+A kind without arrays is no list: each of its rows is a line.
 Everything is done by column, a batch at a time: a list that goes on in the next batch waits for it,
 so memory is that of a batch whatever the shop's size.
 """
@@ -19,6 +20,7 @@ from pipeline.errors import ContractBroken, DamagedFile
 
 BATCH = 64 * 1024
 SPECIAL = r'[\\"\t\n\r]'
+NULL = r"\N"
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,19 @@ class ListKind:
 
     key:     the column whose rows make one list
     arrays:  column of the dataset -> array column of the table
+    values:  columns of a dataset without ranks that the table takes as they are; there are no arrays then
     """
 
     dataset: str
     table: str
     key: str
     arrays: dict[str, str]
+    values: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the table, in the order of `lines`."""
-        return ("version", self.key, *self.arrays.values())
+        return ("version", self.key, *self.arrays.values(), *self.values)
 
 
 KINDS = (
@@ -59,12 +63,21 @@ KINDS = (
         "item_id",
         {"similar_item_id": "similar_item_ids", "score": "scores"},
     ),
+    ListKind(
+        "also_bought",
+        "also_bought_lists",
+        "item_id",
+        {"also_bought_item_id": "also_bought_item_ids", "support": "supports", "lift": "lifts"},
+    ),
+    ListKind("user_purchases", "user_purchases", "user_id", {"item_id": "item_ids"}),
+    ListKind("user_categories", "user_categories", "user_id", {"category": "categories"}),
+    ListKind("item_names", "item_names", "item_id", {}, values=("name", "category")),
 )
 
 
 @dataclass(frozen=True)
 class Lines:
-    """A piece of COPY text, and how many lists and rows it holds."""
+    """A piece of COPY text, and how many lists (its lines) and rows of the dataset it holds."""
 
     text: bytes
     n_lists: int
@@ -77,37 +90,53 @@ def lines(kind: ListKind, path: Path, version: int, batch_rows: int = BATCH) -> 
     The file is in the order of its key and rank, as contract.py has it. Raises ContractBroken when
     ranks are not 1, 2, 3, ... within a list; a list in two places is left for the table to refuse.
     """
-    for table in _whole_lists(kind, path, batch_rows):
-        keys = table.column(kind.key).combine_chunks()
-        starts = _starts(keys)
-        _check_ranks(kind, table, starts)
-        bounds = pa.array(np.append(starts, len(keys)), pa.int32())
-        parts = [pa.scalar(str(version)), _plain(keys.take(bounds[:-1]))]
-        parts += [_arrays(table.column(name).combine_chunks(), bounds) for name in kind.arrays]
-        row = pc.binary_join_element_wise(*parts, "\t")
+    for table in _whole_lists(kind, path, batch_rows) if kind.arrays else _batches(kind, path, batch_rows):
+        fields = _lists(kind, table) if kind.arrays else _rows(kind, table)
+        row = pc.binary_join_element_wise(pa.scalar(str(version)), *fields, "\t")
         whole = pa.LargeListArray.from_arrays(pa.array([0, len(row)], pa.int64()), row)
         text = pc.binary_join(whole, "\n")[0].as_buffer().to_pybytes()
-        yield Lines(text + b"\n", len(row), len(keys))
+        yield Lines(text + b"\n", len(row), table.num_rows)
+
+
+def _lists(kind: ListKind, table: pa.Table) -> list[pa.Array]:
+    """The key of each list and its arrays, each of shape (n_lists,)."""
+    keys = table.column(kind.key).combine_chunks()
+    starts = _starts(keys)
+    _check_ranks(kind, table, starts)
+    bounds = pa.array(np.append(starts, len(keys)), pa.int32())
+    arrays = [_arrays(table.column(name).combine_chunks(), bounds) for name in kind.arrays]
+    return [_plain(keys.take(bounds[:-1])), *arrays]
+
+
+def _rows(kind: ListKind, table: pa.Table) -> list[pa.Array]:
+    """The columns of rows that are no lists, each of shape (n_rows,)."""
+    columns = (table.column(name).combine_chunks() for name in (kind.key, *kind.values))
+    return [pc.fill_null(_plain(column), NULL) for column in columns]
 
 
 def _whole_lists(kind: ListKind, path: Path, batch_rows: int) -> Iterator[pa.Table]:
     """Tables that end where a list ends."""
     waiting: pa.Table | None = None
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_rows, columns=[kind.key, "rank", *kind.arrays]):
-                if not batch.num_rows:
-                    continue
-                table = pa.Table.from_batches([batch])
-                table = table if waiting is None else pa.concat_tables([waiting, table])
-                last = int(_starts(table.column(kind.key).combine_chunks())[-1])
-                if last:
-                    yield table.slice(0, last)
-                waiting = table.slice(last)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DamagedFile(f"{path} cannot be read", found=str(error), then="start a new run") from error
+    for table in _batches(kind, path, batch_rows):
+        table = table if waiting is None else pa.concat_tables([waiting, table])
+        last = int(_starts(table.column(kind.key).combine_chunks())[-1])
+        if last:
+            yield table.slice(0, last)
+        waiting = table.slice(last)
     if waiting is not None:
         yield waiting
+
+
+def _batches(kind: ListKind, path: Path, batch_rows: int) -> Iterator[pa.Table]:
+    """The file a batch at a time, none of them empty."""
+    columns = [kind.key, "rank", *kind.arrays] if kind.arrays else [kind.key, *kind.values]
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_rows, columns=columns):
+                if batch.num_rows:
+                    yield pa.Table.from_batches([batch])
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DamagedFile(f"{path} cannot be read", found=str(error), then="start a new run") from error
 
 
 def _starts(keys: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

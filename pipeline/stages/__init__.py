@@ -61,7 +61,15 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "recommend",
         ("purchaser_events", "best_params", "items"),
-        ("recommendations", "popular_items", "similar_items"),
+        (
+            "recommendations",
+            "popular_items",
+            "similar_items",
+            "also_bought",
+            "user_purchases",
+            "user_categories",
+            "item_names",
+        ),
         "Fit again on all events and write every list.",
     ),
     Stage(
@@ -72,7 +80,18 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "publish",
-        ("recommendations", "popular_items", "similar_items", "metrics", "best_params", "decision"),
+        (
+            "recommendations",
+            "popular_items",
+            "similar_items",
+            "also_bought",
+            "user_purchases",
+            "user_categories",
+            "item_names",
+            "metrics",
+            "best_params",
+            "decision",
+        ),
         ("publication",),
         "Put the lists live in one short transaction, or record the refusal.",
     ),

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from pipeline.contract import DATASETS
 from pipeline.history import History, opened
 from pipeline.models.als import AlsFactors
 from pipeline.models.top_n import NOTHING
@@ -36,6 +37,8 @@ def run(job: Job) -> Counts:
     lists = user_lists(factors, bought, exclude, hidden, lengths.list_length)
     n_recommendations = folder.write("recommendations", lists)
     n_similar = folder.write("similar_items", similar_lists(factors, hidden, lengths.similar_length))
+    for name in ("also_bought", "user_purchases", "user_categories", "item_names"):
+        folder.write(name, DATASETS[name].schema(folder.ids).empty_table())
     n_served = _n_served(job)
     return {
         "n_users": n_served,

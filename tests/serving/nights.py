@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.config import Settings
 from pipeline.contract import arrow_id
@@ -20,6 +21,7 @@ Lists = Mapping[Any, Sequence[Any]]
 USERS: Lists = {1: [11, 12, 13], 2: [12, 14]}
 POPULAR: Lists = {"all": [11, 15, 16, 17], "tea": [15, 16]}
 SIMILAR: Lists = {11: [12, 13], 12: [11]}
+NONE: Lists = {}
 
 
 def as_of(day: int) -> datetime:
@@ -36,7 +38,7 @@ def ranked(key: str, item: str, lists: Lists, types: tuple[pa.DataType, pa.DataT
             key: pa.array(keys, types[0]),
             "rank": pa.array(ranks, pa.int32()),
             item: pa.array(items, types[1]),
-            "score": [1 / r for r in ranks],
+            "score": pa.array([1 / r for r in ranks], pa.float64()),
         }
     )
 
@@ -46,8 +48,18 @@ def fill(
     users: Lists = USERS,
     popular: Lists = POPULAR,
     similar: Lists = SIMILAR,
+    *,
+    also_bought: Lists = NONE,
+    purchases: Lists = NONE,
+    categories: Lists = NONE,
+    names: Lists = NONE,
 ) -> RunFolder:
-    """Give the run its three lists; every first item is there because of itself."""
+    """Give the run its lists; every first item is there because of itself.
+
+    also_bought: `{item: [first, second, ...]}`, of support 1 / rank and lift 1 + 1 / rank
+    purchases:   `{user: [item, ...]}`; categories: `{user: [category, ...]}`
+    names:       `{item: (name, category)}`
+    """
     user, item = arrow_id(folder.ids["user"]), arrow_id(folder.ids["item"])
     own = ranked("user_id", "item_id", users, (user, item))
     firsts = [rank == 1 for rank in own["rank"].to_pylist()]
@@ -59,11 +71,24 @@ def fill(
             [i if first else None for i, first in zip(own["item_id"].to_pylist(), firsts, strict=True)], item
         ),
     )
+    beside = ranked("item_id", "also_bought_item_id", also_bought, (item, item))
     give(
         folder,
         recommendations=own,
         popular_items=ranked("category", "item_id", popular, (pa.string(), item)),
         similar_items=ranked("item_id", "similar_item_id", similar, (item, item)),
+        also_bought=beside.drop_columns("score")
+        .append_column("support", beside["score"])
+        .append_column("lift", pc.add(beside["score"], 1.0)),
+        user_purchases=ranked("user_id", "item_id", purchases, (user, item)).drop_columns("score"),
+        user_categories=ranked("user_id", "category", categories, (user, pa.string())).drop_columns("score"),
+        item_names=pa.table(
+            {
+                "item_id": pa.array(sorted(names), item),
+                "name": pa.array([names[i][0] for i in sorted(names)], pa.string()),
+                "category": pa.array([names[i][1] for i in sorted(names)], pa.string()),
+            }
+        ),
     )
     return folder
 

@@ -9,11 +9,11 @@ import pytest
 
 from pipeline.errors import ContractBroken, DamagedFile
 from pipeline.run import RunFolder
-from pipeline.serving.lists import KINDS, lines
+from pipeline.serving.lists import KINDS, ListKind, lines
 from tests.serving.nights import fill
 from tests.shelf import give
 
-OWN, POPULAR, SIMILAR = KINDS
+OWN, POPULAR, SIMILAR, ALSO_BOUGHT, PURCHASES, CATEGORIES, NAMES = KINDS
 
 
 def text_of(kind, folder: RunFolder, batch_rows: int = 1000) -> str:
@@ -41,9 +41,27 @@ def test_counts_lists_and_rows(run_folder: Callable[..., RunFolder]) -> None:
     assert (sum(p.n_lists for p in pieces), sum(p.n_rows for p in pieces)) == (2, 4)
 
 
-def test_no_rows_no_text(run_folder: Callable[..., RunFolder]) -> None:
-    folder = fill(run_folder(), {})
-    assert text_of(OWN, folder) == ""
+def test_what_recommend_and_explain_need(run_folder: Callable[..., RunFolder]) -> None:
+    folder = fill(
+        run_folder(), also_bought={11: [12, 13]}, purchases={1: [11, 15]}, categories={1: ["tea", 'a "b"\\']}
+    )
+    assert text_of(ALSO_BOUGHT, folder) == "7\t11\t{12,13}\t{1,0.5}\t{2,1.5}\n"
+    assert text_of(PURCHASES, folder) == "7\t1\t{11,15}\n"
+    assert text_of(CATEGORIES, folder) == '7\t1\t{"tea","a \\\\"b\\\\"\\\\\\\\"}\n'
+
+
+@pytest.mark.parametrize("batch_rows", [1, 1000])
+def test_a_row_that_is_no_list_is_a_line(run_folder: Callable[..., RunFolder], batch_rows: int) -> None:
+    folder = fill(run_folder(), names={11: ("A\ttea", None), 12: (None, "tea"), 13: (r"\N", "")})
+    assert text_of(NAMES, folder, batch_rows) == "7\t11\tA\\ttea\t\\N\n7\t12\t\\N\ttea\n7\t13\t\\\\N\t\n"
+    pieces = list(lines(NAMES, folder.dataset("item_names"), 1, 2))
+    assert [(p.n_lists, p.n_rows) for p in pieces] == [(2, 2), (1, 1)]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.dataset)
+def test_no_rows_no_text(run_folder: Callable[..., RunFolder], kind: ListKind) -> None:
+    folder = fill(run_folder(), {}, {}, {})
+    assert text_of(kind, folder) == ""
 
 
 @pytest.mark.parametrize(("ranks", "found"), [([0, 1], "rank 0 where 1"), ([1, 3], "rank 3 where 2")])

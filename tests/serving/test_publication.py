@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from pipeline.embedded import Server
 from pipeline.errors import ContractBroken, PublisherBusy, ServingError, Unreachable
 from pipeline.serving import About, migrate, publish, refuse
+from pipeline.serving.lists import KINDS
 from pipeline.serving.names import LOCK_SPACE, Names
 from tests.serving.nights import ABOUT, Shop, as_of
 
@@ -174,7 +175,7 @@ def test_readers_and_publishers_do_not_wait_for_each_other(new_shop: Callable[..
         slow.execute("SELECT * FROM serving.recommend(1, 9)")
         for day in (2, 3):
             assert shop.publish(shop.night(day), say=read_while_loading).is_live
-    assert read == [[(1,)]] * 3 + [[(2,)]] * 3
+    assert read == [[(1,)]] * len(KINDS) + [[(2,)]] * len(KINDS)
 
 
 def test_two_publishers_one_wins_the_other_names_it(shop: Shop) -> None:
@@ -188,7 +189,7 @@ def test_two_publishers_one_wins_the_other_names_it(shop: Shop) -> None:
         lost.append(busy.value)
 
     assert shop.publish(second, say=publish_the_other).is_live
-    assert len(lost) == 3
+    assert len(lost) == len(KINDS)
     assert "nightshelf publish night-2" in lost[0].found
     assert "since 20" in lost[0].found
     assert lost[0].can_retry
