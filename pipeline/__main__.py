@@ -166,6 +166,17 @@ def release(given: argparse.Namespace) -> None:
     remember(serving, settings, say)
 
 
+def forget(given: argparse.Namespace) -> None:
+    """Erase a user, and keep that user out of later nights."""
+    from pipeline.databases import url_of
+    from pipeline.forget import forget as erase
+
+    text = sys.stdin.read().rstrip("\r\n") if given.user_id == "-" else given.user_id
+    settings = config.load(given.config)
+    runs = config.runs_folder(settings)
+    erase(text, settings, url_of("serving"), runs, now=datetime.now(UTC), say=say)
+
+
 def account() -> str:
     """Who types, for the record: `anna@host`."""
     try:
@@ -211,6 +222,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "publications": publications,
     "rollback": rollback,
     "release": release,
+    "forget": forget,
     "demo": demo,
     "up": up,
     "down": down,

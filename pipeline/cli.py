@@ -103,7 +103,15 @@ def _serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--hold", action="store_true", help="keep later nights stored but not live, until release"
     )
     release = commands.add_parser("release", help="end a hold; the newest publication it kept back goes live")
-    for command in (stored, rollback, release):
+    forget = commands.add_parser(
+        "forget", help="erase a user from every stored version and kept run folder, and keep the user out"
+    )
+    forget.add_argument(
+        "user_id",
+        metavar="USER_ID",
+        help="the id as the shop writes it; - reads it from stdin, so that no shell history keeps it",
+    )
+    for command in (stored, rollback, release, forget):
         _config(command)
 
 

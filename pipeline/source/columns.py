@@ -175,7 +175,7 @@ def column(shape: Shape, name: str, values: pa.Array, kind: str) -> pa.Array:
 
 def _convert(shape: Shape, promise: str, values: pa.Array, kind: str) -> pa.Array:
     if promise == "uuid":
-        return _canonical(values)
+        return canonical_uuids(values)
     if promise == "time":
         return moments(values, shape.timezone)
     if promise == "boolean" and kind == "integer":
@@ -185,7 +185,7 @@ def _convert(shape: Shape, promise: str, values: pa.Array, kind: str) -> pa.Arra
     return values
 
 
-def _canonical(values: pa.Array) -> pa.Array:
+def canonical_uuids(values: pa.Array) -> pa.Array:
     """UUIDs in lower case with hyphens, from any of the usual ways to write them."""
     digits = pc.replace_substring_regex(pc.utf8_lower(values), r"^(urn:uuid:)|[{}-]", "")
     valid = pc.match_substring_regex(digits, r"^[0-9a-f]{32}$")

@@ -7,6 +7,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,9 @@ from pipeline.night import AHEAD
 from pipeline.run import Counts, Job
 from pipeline.source import Source, opened
 
+if TYPE_CHECKING:
+    from pipeline.serving.forgotten import Forgotten
+
 ORDER = {"events": ("user_id", "occurred_at", "item_id", "event_type", "order_id", "quantity")}
 """How rows are sorted; a dataset that is not named is sorted by its columns as they come."""
 
@@ -31,28 +35,32 @@ def run(job: Job) -> Counts:
     """Source database -> `events`, `items`, `users`; serving schema -> `live`.
 
     The window is [as_of - window_days, as_of). Events of the future, which no window would show,
-    are handed on too (at most MAX_AHEAD), for `validate` to refuse. DataError on an empty window.
+    are handed on too (at most MAX_AHEAD), for `validate` to refuse. Users who were forgotten are left
+    out of both `events` and `users`. DataError on an empty window.
     """
     from pipeline.serving import read_live
+    from pipeline.serving.forgotten import read_forgotten
 
-    job.folder.write_document("live", read_live(job.databases.serving(), job.settings))
+    serving = job.databases.serving()
+    job.folder.write_document("live", read_live(serving, job.settings))
+    forgotten = read_forgotten(serving, job.settings)
     start = job.folder.as_of - timedelta(days=job.settings.run.window_days)
     settings = job.settings
     with opened(job.databases.source(), settings.source, settings.ids.model_dump()) as source:
-        counts: Counts = {"events": _events(job, source, start, job.folder.as_of)}
+        counts: Counts = {"events": _events(job, source, forgotten, start, job.folder.as_of)}
         for name in ("items", "users"):
             if source.has(name):
-                counts[name] = _write(job, name, source.batches(name))
+                counts[name] = _write(job, name, forgotten, source.batches(name))
             else:
                 job.folder.drop(name)
     return counts
 
 
-def _events(job: Job, source: Source, start: datetime, end: datetime) -> int:
+def _events(job: Job, source: Source, forgotten: Forgotten, start: datetime, end: datetime) -> int:
     later = source.batches("events", start=max(end, job.now + AHEAD), limit=MAX_AHEAD)
-    ahead = [batch.filter(pc.is_valid(batch.column("occurred_at"))) for batch in later]
+    ahead = [forgotten.without(batch.filter(pc.is_valid(batch.column("occurred_at")))) for batch in later]
     n_ahead = sum(batch.num_rows for batch in ahead)
-    count = _write(job, "events", source.batches("events", start, end), ahead)
+    count = _write(job, "events", forgotten, source.batches("events", start, end), ahead)
     if count == n_ahead:
         raise _empty(source, start, end)
     return count
@@ -61,6 +69,7 @@ def _events(job: Job, source: Source, start: datetime, end: datetime) -> int:
 def _write(
     job: Job,
     name: str,
+    forgotten: Forgotten,
     batches: Generator[pa.RecordBatch, None, None],
     more: Iterable[pa.RecordBatch] = (),
 ) -> int:
@@ -71,13 +80,17 @@ def _write(
     order = ", ".join(ORDER.get(name, tuple(dataset.columns)))
 
     def fill(path: Path) -> None:
-        count = 0
+        count = n_left_out = 0
         with pq.ParquetWriter(path, schema, compression="lz4") as writer:
             for batch in chain(more, batches):
-                writer.write_batch(batch)
-                count += batch.num_rows
-                if count // TOLD_EVERY > (count - batch.num_rows) // TOLD_EVERY:
+                kept = forgotten.without(batch)
+                writer.write_batch(kept)
+                n_left_out += batch.num_rows - kept.num_rows
+                count += kept.num_rows
+                if count // TOLD_EVERY > (count - kept.num_rows) // TOLD_EVERY:
                     job.say(f"extract: {count:,} {name}")
+        if n_left_out:
+            job.say(f"extract: {n_left_out:,} {name} of forgotten users left out")
 
     with closing(batches):
         write_whole(unsorted, fill)

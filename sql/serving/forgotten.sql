@@ -1,0 +1,2 @@
+-- Hashes of the users who are kept out.
+SELECT user_hash FROM {storage}.forgotten;
