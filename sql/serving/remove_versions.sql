@@ -8,6 +8,7 @@ user_purchases AS (DELETE FROM {storage}.user_purchases WHERE version = ANY (%(v
 user_categories AS (DELETE FROM {storage}.user_categories WHERE version = ANY (%(versions)s)),
 item_names AS (DELETE FROM {storage}.item_names WHERE version = ANY (%(versions)s)),
 dropped AS (
-    UPDATE {storage}.publication SET dropped_at = now() WHERE version = ANY (%(versions)s)
+    UPDATE {storage}.publication SET dropped_at = now()
+    WHERE version = ANY (%(versions)s) AND dropped_at IS NULL
 )
 DELETE FROM {storage}.attempt WHERE version = ANY (%(versions)s);
