@@ -7,9 +7,10 @@ compared with the ids of a night (`Forgotten.without`) or of a version (`forget_
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -83,7 +84,8 @@ def recorded(here: Session) -> Forgotten:
 def remember(url: str, settings: Settings, user: int | str) -> bool:
     """Record that `user` is to be kept out from now on; whether that is new."""
     with session(url, settings, "nightshelf forget") as here, here.transaction():
-        return here.run("remember", {"user_hash": recorded(here).hash_of(user)}).rowcount == 1
+        hashed = recorded(here).hash_of(user)
+        return here.run("remember", {"user_hash": hashed, "forgotten_at": None}).rowcount == 1
 
 
 def erase_stored(url: str, settings: Settings, user: int | str) -> Erased:
@@ -105,6 +107,23 @@ def erase_stored(url: str, settings: Settings, user: int | str) -> Erased:
                 name = sql.Identifier(here.names.storage, table)
                 here.db.execute(sql.SQL("ANALYZE {} ({})").format(name, sql.Identifier(USER)))
     return Erased(len(set(chain(*gone))), sum(map(len, gone)))
+
+
+def taken_along(here: Session) -> dict[str, Any] | None:
+    """The record as `put_back` wants it; None where there is none. In a transaction as the publisher.
+
+    For `migrate --reset-serving`, which drops the storage schema: who was forgotten stays forgotten.
+    """
+    if not here.has_table(here.names.storage, "forgotten"):
+        return None
+    return {"key": (here.one("forget_key") or {})["key"], "users": here.run("forgotten").fetchall()}
+
+
+def put_back(here: Session, record: Mapping[str, Any]) -> None:
+    """Give a new storage schema the record of the one before it. In a transaction as the publisher."""
+    here.run("set_forget_key", record)
+    for user in record["users"]:
+        here.run("remember", user)
 
 
 def forget_in_version(here: Session, version: int) -> int:

@@ -1,2 +1,2 @@
--- Hashes of the users who are kept out.
-SELECT user_hash FROM {storage}.forgotten;
+-- Hashes of the users who are kept out, and since when.
+SELECT user_hash, forgotten_at FROM {storage}.forgotten;
