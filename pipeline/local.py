@@ -29,7 +29,8 @@ def up(say: Say) -> None:
         prepare(say)
         airflow.start(say)
         unpause(airflow.api())
-    say("a night that was due since midnight starts now; what you trigger waits for it")
+    if config.is_scheduled():
+        say("a night that was due since midnight starts now; what you trigger waits for it")
     say("make down stops it; make demo runs a night and shows its lists")
     say(f"UI: {airflow.url}")
     say(f"User: {USER}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -12,12 +13,14 @@ from pipeline import config
 from pipeline.airflow_local import USER, LocalAirflow
 from pipeline.demo import follow
 from pipeline.local import DAG_ID
+from pipeline.serving import publications, release
 from pipeline.stages import STAGES
 
 pytestmark = pytest.mark.slow
 SHOTS = config.home() / "screenshots"
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 SECONDS = 60_000.0
+expect.set_options(timeout=SECONDS)
 
 
 @pytest.fixture
@@ -67,3 +70,38 @@ def test_a_night_is_triggered_from_the_form(
     for stage in STAGES:
         expect(page.get_by_text(stage.name, exact=True).first).to_be_visible()
     shoot(page, "run")
+
+
+def test_a_publication_is_taken_back_and_held_from_the_form(page: Page, local_airflow: LocalAirflow) -> None:
+    settings, url = config.load(), local_airflow.server.url("serving")
+    versions = [row.version for row in publications(url, settings)[0] if row.state == "live"]
+    page.goto(f"{local_airflow.url}/dags/rollback")
+    for _ in range(20):  # the form proposes a new publication once the file has been parsed again
+        page.get_by_role("button", name="Trigger").first.click()
+        form = page.get_by_role("dialog")
+        expect(form.get_by_text("Version", exact=True)).to_be_visible()
+        proposed = [o.get_attribute("value") or "" for o in form.locator("datalist option").all()]
+        chosen = [text for text in proposed if text.startswith(f"version {versions[0]}, live: as of ")]
+        if chosen:
+            break
+        page.reload()
+        page.wait_for_timeout(3_000)
+    form.get_by_placeholder("Start typing to see options").fill(chosen[0])
+    form.locator("[data-scope=switch][data-part=root]").click()
+    shoot(page, "rollback")
+    form.get_by_role("button", name="Trigger").click()
+    page.wait_for_url("**/runs/**")
+    for _ in range(120):
+        [run] = local_airflow.api().get("/dags/rollback/dagRuns?order_by=-run_after&limit=1")["dag_runs"]
+        if run["state"] in ("success", "failed"):
+            break
+        page.wait_for_timeout(500)
+    page.reload()
+    shoot(page, "rolled_back")
+    with psycopg.connect(url) as db:
+        moves = db.execute(
+            "SELECT cause, to_version, is_held, moved_by FROM serving.live_history ORDER BY number"
+        ).fetchall()
+    assert moves[-1][:3] == ("hold", versions[0], True)
+    assert moves[-1][3].startswith(f"{USER} in Airflow as ")
+    release(url, settings, say=str)
