@@ -109,16 +109,36 @@ def test_every_command_was_run(newcomer: Newcomer) -> None:
 
 def test_every_query_has_an_answer(newcomer: Newcomer) -> None:
     queries = blocks("sql")
-    assert len(queries) >= 3
+    assert len(queries) >= 7
     with psycopg.connect(newcomer.serving_url) as db:
-        db.execute(f"SET ROLE {PREFIX}_reader")
         for query in queries:
+            operator = re.match(rf"-- as {PREFIX}_(operator)\n", query)
+            db.execute(f"SET ROLE {PREFIX}_{operator[1] if operator else 'reader'}")
             assert db.execute(query).fetchall(), query  # type: ignore[call-overload]
+        db.rollback()
+
+
+def test_every_python_example_reads_a_shelf(newcomer: Newcomer) -> None:
+    examples = blocks("python")
+    assert [line.split()[1] for example in examples for line in example.splitlines()[:1]] == [
+        "psycopg",
+        "sqlalchemy",
+    ]
+    for example in examples:
+        names: dict[str, object] = {"URL": newcomer.serving_url}
+        exec(compile(example, "README.md", "exec"), names)
+        assert len(names["rows"]) == 10, example  # type: ignore[arg-type]
 
 
 def test_the_views_have_the_columns_of_the_table(newcomer: Newcomer) -> None:
     promised = re.findall(r"^\| `(\w+)` \| `([a-z0-9_, ]+)`", README, re.M)
-    assert [name for name, _ in promised] == ["recommendations", "popular_items", "similar_items"]
+    assert [name for name, _ in promised] == [
+        "recommendations",
+        "on_shelf",
+        "popular_items",
+        "similar_items",
+        "also_bought",
+    ]
     with psycopg.connect(newcomer.serving_url) as db:
         for name, columns in promised:
             found = db.execute(f"SELECT * FROM serving.{name} LIMIT 0").description or []  # type: ignore[call-overload]
