@@ -27,6 +27,7 @@ from pipeline.errors import ContractBroken, DatabaseError
 from pipeline.files import utc
 from pipeline.run import RunFolder
 from pipeline.serving import schema
+from pipeline.serving.forgotten import forget_in_version
 from pipeline.serving.lists import KINDS, ListKind, lines
 from pipeline.serving.session import Session, busy, session
 
@@ -119,6 +120,8 @@ def _load(here: Session, folder: RunFolder, version: int, say: Say) -> None:
         for kind in KINDS:
             n_lists, n_rows = _copy(here, kind, folder, version)
             say(f"publish: {n_rows:,} rows of {kind.dataset} loaded, {n_lists:,} lists")
+        if n_users := forget_in_version(here, version):
+            say(f"publish: forgotten users left out: {n_users:,}")
     with here.transaction():
         for kind in KINDS:
             name = sql.Identifier(here.names.storage, kind.table)
