@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
+from psycopg.rows import scalar_row
 from psycopg.types.json import Jsonb
 
 from pipeline import examples
@@ -139,10 +140,10 @@ def forget_in_version(here: Session, version: int) -> int:
     gone: set[int | str] = set()
     for table in _tables(here):
         name = sql.Identifier(here.names.storage, table)
-        query = sql.SQL("SELECT user_id::text AS user_id FROM {} WHERE version = %(version)s").format(name)
-        with here.db.cursor(name=f"users_of_{table}") as users:
+        query = sql.SQL("SELECT user_id::text FROM {} WHERE version = %(version)s").format(name)
+        with here.db.cursor(f"users_of_{table}", row_factory=scalar_row) as users:
             users.itersize = FETCHED
-            found = forgotten.among(row[USER] for row in users.execute(query, {"version": version}))
+            found = forgotten.among(users.execute(query, {"version": version}))
         for user in found:
             statement = sql.SQL("DELETE FROM {} WHERE version = %(version)s AND user_id = %(user_id)s")
             here.db.execute(statement.format(name), {"version": version, "user_id": user})
