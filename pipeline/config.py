@@ -168,7 +168,10 @@ class Recommend(_Section):
     list_length: int = Field(50, ge=1, le=1000, description="items in a user's list")
     popular_length: int = Field(200, ge=1, le=10_000, description="items in each popular list")
     similar_length: int = Field(20, ge=1, le=1000, description="items in each similar list")
-    popular_half_life_days: HalfLife = Field(30.0, description="recency of `popular_items`; 0: no decay")
+    popular_half_life_days: HalfLife = Field(30.0, description="recency of what is popular; 0: no decay")
+    user_categories: int = Field(10, ge=0, le=100, description="a user's categories to fill up from first")
+    also_bought_length: int = Field(20, ge=1, le=1000, description="items in each also-bought list")
+    also_bought_min_buyers: int = Field(5, ge=1, le=1_000_000, description="fewest buyers of both of a pair")
 
 
 class Serving(_Section):

@@ -107,13 +107,40 @@ class History:
 
         items: the shop's `items`, for categories and what is available; None: it has none
         """
+        self._see_items(items)
+        values = {"half_life_days": half_life_days, "length": length, "length_of_all": length_of_all}
+        return engine.rows(self._db, "popular_items", values)
+
+    def purchases_of(self, popular_items: Path) -> pa.RecordBatchReader:
+        """Rows of `user_purchases`: what every buyer bought of the items in the popular lists."""
+        self._see_popular(popular_items)
+        return engine.rows(self._db, "user_purchases")
+
+    def categories(
+        self, items: Path | None, popular_items: Path, half_life_days: float, length: int
+    ) -> pa.RecordBatchReader:
+        """Rows of `user_categories`: the `length` categories every buyer bought from most."""
+        self._see_items(items)
+        self._see_popular(popular_items)
+        values = {"half_life_days": half_life_days, "length": length}
+        return engine.rows(self._db, "user_categories", values)
+
+    def names(self, items: Path | None) -> pa.RecordBatchReader:
+        """Rows of `item_names`: names and categories, where the shop gives them."""
+        self._see_items(items)
+        return engine.rows(self._db, "item_names")
+
+    def _see_items(self, items: Path | None) -> None:
         if items is not None:
             self._db.read_parquet(str(items)).create_view("items", replace=True)
         else:
-            nothing = "SELECT item_id, '' AS category, true AS available FROM item_rows WHERE false"
-            self._db.execute(f"CREATE OR REPLACE TEMP VIEW items AS {nothing}")
-        values = {"half_life_days": half_life_days, "length": length, "length_of_all": length_of_all}
-        return engine.rows(self._db, "popular_items", values)
+            columns = "item_id, '' AS name, '' AS category, true AS available"
+            self._db.execute(
+                f"CREATE OR REPLACE TEMP VIEW items AS SELECT {columns} FROM item_rows WHERE false"
+            )
+
+    def _see_popular(self, popular_items: Path) -> None:
+        self._db.read_parquet(str(popular_items)).create_view("popular_items", replace=True)
 
     def _matrix(self, **values: float | bool) -> sp.csr_matrix:
         table = engine.rows(self._db, "interactions", values).read_all()

@@ -51,6 +51,20 @@ class Model(Protocol):
         ...
 
 
+def best_first(scores: NDArray[np.floating], ids: NDArray[np.integer], n: int) -> NDArray[np.int64]:
+    """Positions of the `n` highest scores, best first; ties go to the lower id."""
+    kept = np.arange(len(scores))
+    if len(scores) > n:
+        kept = np.flatnonzero(scores >= np.partition(scores, len(scores) - n)[len(scores) - n])
+    return kept[np.lexsort((ids[kept], -scores[kept]))[:n]]
+
+
+def numbered(slots: NDArray[np.int64]) -> NDArray[np.int32]:
+    """1, 2, 3, ... anew for each list; `slots` names the list of each row, ascending."""
+    first = np.searchsorted(slots, slots, side="left")
+    return (np.arange(len(slots)) - first + 1).astype(np.int32)
+
+
 def rank_cells(scores: sp.csr_matrix, n: int, exclude: sp.csr_matrix | None) -> TopN:
     """The best `n` stored cells of each row that `exclude` (same shape) does not hold."""
     top = TopN.empty(scores.shape[0], n)
@@ -61,7 +75,7 @@ def rank_cells(scores: sp.csr_matrix, n: int, exclude: sp.csr_matrix | None) -> 
             known = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
             is_new = ~np.isin(items, known)
             items, values = items[is_new], values[is_new]
-        best = np.lexsort((items, -values))[:n]
+        best = best_first(values, items, n)
         top.items[row, : len(best)] = items[best]
         top.scores[row, : len(best)] = values[best]
     return top

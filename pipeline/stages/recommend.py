@@ -1,4 +1,5 @@
-"""Fit again on all events and write every list: for each buyer, the popular items, the similar items."""
+"""Fit again on all events and write every list: for each buyer, the popular items, the similar items,
+what is bought together; and beside them what filling up and explaining a list needs."""
 
 from __future__ import annotations
 
@@ -11,10 +12,10 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from pipeline.contract import DATASETS
+from pipeline.also_bought import MOST_ITEMS, also_bought, counted
 from pipeline.history import History, opened
 from pipeline.models.als import AlsFactors
-from pipeline.models.top_n import NOTHING
+from pipeline.models.top_n import NOTHING, numbered
 from pipeline.params import Params
 from pipeline.reasons import BOUGHT_AGAIN, SIMILAR_TO_PURCHASE, because
 from pipeline.run import Counts, Job
@@ -23,22 +24,21 @@ BATCH_ROWS = 2048
 
 
 def run(job: Job) -> Counts:
-    """`purchaser_events`, `best_params`, `items` -> `recommendations`, `popular_items`, `similar_items`."""
+    """`purchaser_events`, `best_params`, `items` -> every list, and what filling one up needs."""
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
     events = [folder.dataset("purchaser_events")]
     with opened(events, folder.as_of, settings.filter, settings.run, folder.scratch()) as history:
         factors = params.model(settings).fit(history)
         bought = history.purchases()
-        n_popular = folder.write("popular_items", _popular(job, history))
+        n_popular = _write_popular(job, history)
     hidden = unavailable(job, factors.item_ids)
     exclude = bought if settings.run.repeat_purchases == "exclude" else None
     lengths = settings.recommend
     lists = user_lists(factors, bought, exclude, hidden, lengths.list_length)
     n_recommendations = folder.write("recommendations", lists)
     n_similar = folder.write("similar_items", similar_lists(factors, hidden, lengths.similar_length))
-    for name in ("also_bought", "user_purchases", "user_categories", "item_names"):
-        folder.write(name, DATASETS[name].schema(folder.ids).empty_table())
+    n_also_bought = _write_also_bought(job, bought, factors.item_ids, hidden)
     n_served = _n_served(job)
     return {
         "n_users": n_served,
@@ -48,6 +48,7 @@ def run(job: Job) -> Counts:
         "n_recommendations": n_recommendations,
         "n_popular": n_popular,
         "n_similar": n_similar,
+        "n_also_bought": n_also_bought,
     }
 
 
@@ -78,7 +79,7 @@ def user_lists(
         yield pa.RecordBatch.from_pydict(
             {
                 "user_id": factors.user_ids.take(pa.array(rows[slots])),
-                "rank": _ranks(slots),
+                "rank": numbered(slots),
                 "item_id": factors.item_ids.take(pa.array(items)),
                 "score": top.scores[slots, ranks].astype(np.float64),
                 "reason": np.where(is_own, BOUGHT_AGAIN, SIMILAR_TO_PURCHASE),
@@ -97,25 +98,44 @@ def similar_lists(factors: AlsFactors, hidden: NDArray[np.int64], length: int) -
         yield pa.RecordBatch.from_pydict(
             {
                 "item_id": factors.item_ids.take(pa.array(batch[slots])),
-                "rank": _ranks(slots),
+                "rank": numbered(slots),
                 "similar_item_id": factors.item_ids.take(pa.array(top.items[slots, ranks])),
                 "score": top.scores[slots, ranks].astype(np.float64),
             }
         )
 
 
-def _popular(job: Job, history: History) -> pa.RecordBatchReader:
-    """`popular_items`, the shop's own list long enough to fill `recommend()` for an unknown user."""
-    lengths = job.settings.recommend
-    items = job.folder.dataset("items") if job.folder.has("items") else None
-    length_of_all = max(lengths.popular_length, job.settings.serving.max_n)
-    return history.popular(items, lengths.popular_half_life_days, lengths.popular_length, length_of_all)
+def _write_popular(job: Job, history: History) -> int:
+    """`popular_items`, and what filling up from them needs; returns how many rows of `popular_items`.
+
+    The shop's own list is long enough to fill `recommend()` for an unknown user.
+    """
+    folder, lengths = job.folder, job.settings.recommend
+    items = folder.dataset("items") if folder.has("items") else None
+    half_life, length_of_all = (
+        lengths.popular_half_life_days,
+        max(lengths.popular_length, job.settings.serving.max_n),
+    )
+    lists = history.popular(items, half_life, lengths.popular_length, length_of_all)
+    n_popular = folder.write("popular_items", lists)
+    popular = folder.file("popular_items")
+    is_exclude = job.settings.run.repeat_purchases == "exclude"
+    folder.write("user_purchases", history.purchases_of(popular) if is_exclude else [])
+    folder.write("user_categories", history.categories(items, popular, half_life, lengths.user_categories))
+    folder.write("item_names", history.names(items))
+    return n_popular
 
 
-def _ranks(slots: NDArray[np.int64]) -> NDArray[np.int32]:
-    """1, 2, 3, ... anew for each list; `slots` names the list of each row, ascending."""
-    first = np.searchsorted(slots, slots, side="left")
-    return (np.arange(len(slots)) - first + 1).astype(np.int32)
+def _write_also_bought(job: Job, bought: sp.csr_matrix, item_ids: pa.Array, hidden: NDArray[np.int64]) -> int:
+    """`also_bought`; returns how many rows."""
+    lengths, baskets = job.settings.recommend, counted(bought)
+    if n_left_out := bought.shape[0] - baskets.shape[0]:
+        job.say(
+            f"recommend: {n_left_out:,} buyers of more than {MOST_ITEMS:,} different items are not counted"
+            " in also_bought"
+        )
+    pairs = also_bought(baskets, item_ids, hidden, lengths.also_bought_length, lengths.also_bought_min_buyers)
+    return job.folder.write("also_bought", pairs)
 
 
 def _n_served(job: Job) -> int:
