@@ -1,0 +1,140 @@
+"""Nights whose every item tells its day, list and rank, so that SQL can judge what is on the shelf.
+
+An item is day * DAY + key * KEY + rank. What is read is whole when every list is there to its last
+rank, every item is where it belongs, and all of it is of one version and that version's day.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import psycopg
+
+from pipeline.errors import NightshelfError
+from pipeline.run import RunFolder
+from pipeline.serving import Publication
+from pipeline.serving.lists import KINDS
+from tests.serving.nights import Shop, as_of, fill
+
+DAY, KEY = 1_000_000, 100
+N_USERS, N_ITEMS, N_CATEGORIES, LENGTH = 500, 100, 5, 20
+NOBODY = -1
+PATIENCE_SECONDS = 60.0
+
+SHOWN = f"""
+WITH shown (kind, version, key, place, item) AS (
+    SELECT 'recommendations', version, user_id, rank, item_id FROM serving.recommendations
+    UNION ALL SELECT 'on_shelf', version, user_id, rank, item_id FROM serving.on_shelf
+    UNION ALL SELECT 'similar_items', version, item_id, rank, similar_item_id FROM serving.similar_items
+    UNION ALL SELECT 'also_bought', version, item_id, rank, also_bought_item_id FROM serving.also_bought
+    UNION ALL SELECT 'popular_items', version,
+        CASE category WHEN 'all' THEN 0 ELSE split_part(category, ' ', 2)::bigint END, rank, item_id
+        FROM serving.popular_items
+    UNION ALL SELECT 'recommend', version, 0, rank, item_id FROM serving.recommend({NOBODY}, {LENGTH})
+)
+SELECT
+    kind, count(*), array_agg(DISTINCT version), array_agg(DISTINCT item / {DAY}),
+    bool_and(item % {DAY} = key * {KEY} + place)
+FROM shown
+GROUP BY kind
+UNION ALL
+SELECT 'publications', count(*), array_agg(version),
+    array_agg(extract(day FROM as_of - '2025-12-31')::bigint), true
+FROM serving.publications
+WHERE is_live
+"""
+UNSEEN = f"""
+WITH shown (kind, version, day) AS (
+    SELECT 'user_purchases', version, item_ids[1] / {DAY} FROM serving_storage.user_purchases
+    UNION ALL SELECT 'user_categories', version, split_part(categories[1], ' ', 1)::bigint
+        FROM serving_storage.user_categories
+    UNION ALL SELECT 'item_names', version, name::bigint FROM serving_storage.item_names
+)
+SELECT kind, count(*), array_agg(DISTINCT version), array_agg(DISTINCT day), true
+FROM shown
+JOIN serving_storage.live USING (version)
+GROUP BY kind
+"""
+N_ROWS = {
+    "recommendations": N_USERS * LENGTH,
+    "on_shelf": N_USERS * LENGTH,
+    "similar_items": N_ITEMS * LENGTH,
+    "also_bought": N_ITEMS * LENGTH,
+    "popular_items": (N_CATEGORIES + 1) * LENGTH,
+    "recommend": LENGTH,
+    "publications": 1,
+}
+N_UNSEEN = {"user_purchases": N_USERS, "user_categories": N_USERS, "item_names": N_ITEMS}
+
+
+def night(shop: Shop, day: int) -> RunFolder:
+    """The run of a day, counted from 1 January 2026; each list is `LENGTH` long."""
+
+    def items(key: int, first: int = 1, n: int = LENGTH) -> list[int]:
+        return [day * DAY + key * KEY + rank for rank in range(first, first + n)]
+
+    names = [f"{day} {category}" for category in range(1, N_CATEGORIES + 1)]
+    popular = {"all": items(0), **{name: items(key) for key, name in enumerate(names, start=1)}}
+    beside = {item: items(item) for item in range(1, N_ITEMS + 1)}
+    users = range(1, N_USERS + 1)
+    folder = shop.new_folder(f"night-{day}", as_of=as_of(day), settings=shop.settings)
+    return fill(
+        folder,
+        {user: items(user) for user in users},
+        popular,
+        beside,
+        also_bought=beside,
+        purchases={user: items(user, LENGTH + 1, 3) for user in users},
+        categories=dict.fromkeys(users, names[:2]),
+        names={item: (str(day), names[0]) for item in beside},
+    )
+
+
+def shown(shop: Shop) -> tuple[int, int]:
+    """Version and day of what readers see; fails unless it is whole and all of one version."""
+    with answering(shop.url) as db:
+        rows = db.execute(SHOWN.encode()).fetchall()
+        db.execute("SET ROLE nightshelf_publisher")
+        unseen = db.execute(UNSEEN.encode()).fetchall()
+    assert {row[0]: row[1] for row in rows} == N_ROWS
+    assert {row[0]: row[1] for row in unseen} == N_UNSEEN
+    found = {(tuple(row[2]), tuple(row[3]), row[4]) for row in (*rows, *unseen)}
+    assert len(found) == 1, f"several versions, days or misplaced items: {sorted(found)}"
+    [((version,), (day,), is_in_place)] = found
+    assert is_in_place
+    return version, day
+
+
+def leftovers(shop: Shop) -> list[Any]:
+    """Versions with lists, or noted as attempts, that were never published."""
+    tables = " UNION ".join(f"SELECT version FROM serving_storage.{kind.table}" for kind in KINDS)
+    return shop.read(
+        f"({tables} UNION SELECT version FROM serving_storage.attempt)"
+        " EXCEPT SELECT version FROM serving_storage.publication",
+        "publisher",
+    )
+
+
+def published(shop: Shop, folder: RunFolder) -> Publication:
+    """Publish as the DAG does: what a retry can mend is tried again, with nothing changed."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return shop.publish(folder)
+        except NightshelfError as error:
+            if not error.can_retry or time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+def answering(url: str) -> psycopg.Connection[Any]:
+    """A connection, once the server takes any: one that restarts after a crash needs a moment."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return psycopg.connect(url, autocommit=True)
+        except psycopg.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
