@@ -1,3 +1,3 @@
 """Nightshelf: restocks a shop's recommendation shelves every night."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
