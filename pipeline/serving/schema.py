@@ -16,6 +16,7 @@ from psycopg import sql
 
 from pipeline.config import Ids, Settings
 from pipeline.errors import ServingError
+from pipeline.serving import forgotten
 from pipeline.serving.names import FOLDER, ROLES, text_of
 from pipeline.serving.session import MIGRATE, Session, session
 
@@ -40,13 +41,18 @@ def migrate(url: str, settings: Settings, *, say: Callable[[str], None], reset: 
 
     One transaction; needs CREATEROLE (unless the roles are there) and CREATE on the database, no
     superuser. Afterwards the login may `SET ROLE` to owner, publisher and reader. `reset` drops
-    every publication first. Raises ServingError for other id types, for a schema that is somebody
-    else's, or when the login lacks a right; PublisherBusy while a night publishes.
+    every publication first; who was forgotten stays forgotten. Raises ServingError for other id types,
+    for a schema that is somebody else's, or when the login lacks a right; PublisherBusy while a night
+    publishes.
     """
     with session(url, settings, "nightshelf migrate") as here, here.transaction(as_publisher=False):
         here.lock(wait=True)
         _make_roles(here, say)
+        record = None
         if reset:
+            _act_as(here, here.names.publisher)
+            record = forgotten.taken_along(here)
+            here.db.execute("RESET ROLE")
             _drop(here, say)
         found = find(here)
         version = found.version if found else 0
@@ -63,6 +69,8 @@ def migrate(url: str, settings: Settings, *, say: Callable[[str], None], reset: 
                 "note_schema",
                 {"version": VERSION, "user": settings.ids.user, "item": settings.ids.item},
             )
+            if record:
+                forgotten.put_back(here, record)
             say(f"serving schema `{here.names.schema}` is at version {VERSION}")
 
 
