@@ -46,7 +46,7 @@ def shop_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Shop]:
     """`shop_on(url, keep_versions=2)`: a shop whose serving database is at `url`, as its owner."""
 
     def make(url: str, **serving: object) -> Shop:
-        runs = tmp_path_factory.mktemp("runs")
+        runs = tmp_path_factory.mktemp("home") / "runs"
         values = config.load().model_dump(by_alias=True)
         values["serving"] = {**values["serving"], "keep_versions": 2, **serving}
         settings = config.Settings.model_validate(values)

@@ -7,7 +7,8 @@ rank, every item is where it belongs, and all of it is of one version and that v
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -17,6 +18,7 @@ from pipeline.serving import Publication
 from pipeline.serving.lists import KINDS
 from tests.serving.nights import Shop, as_of, fill
 
+T = TypeVar("T")
 DAY, KEY = 1_000_000, 100
 N_USERS, N_ITEMS, N_CATEGORIES, LENGTH = 500, 100, 5, 20
 NOBODY = -1
@@ -93,10 +95,7 @@ def night(shop: Shop, day: int) -> RunFolder:
 
 def shown(shop: Shop) -> tuple[int, int]:
     """Version and day of what readers see; fails unless it is whole and all of one version."""
-    with answering(shop.url) as db:
-        rows = db.execute(SHOWN.encode()).fetchall()
-        db.execute("SET ROLE nightshelf_publisher")
-        unseen = db.execute(UNSEEN.encode()).fetchall()
+    rows, unseen = patiently(lambda: (shop.read(SHOWN), shop.read(UNSEEN, "publisher")))
     assert {row[0]: row[1] for row in rows} == N_ROWS
     assert {row[0]: row[1] for row in unseen} == N_UNSEEN
     found = {(tuple(row[2]), tuple(row[3]), row[4]) for row in (*rows, *unseen)}
@@ -109,32 +108,33 @@ def shown(shop: Shop) -> tuple[int, int]:
 def leftovers(shop: Shop) -> list[Any]:
     """Versions with lists, or noted as attempts, that were never published."""
     tables = " UNION ".join(f"SELECT version FROM serving_storage.{kind.table}" for kind in KINDS)
-    return shop.read(
+    query = (
         f"({tables} UNION SELECT version FROM serving_storage.attempt)"
-        " EXCEPT SELECT version FROM serving_storage.publication",
-        "publisher",
+        " EXCEPT SELECT version FROM serving_storage.publication"
     )
+    return patiently(lambda: shop.read(query, "publisher"))
 
 
 def published(shop: Shop, folder: RunFolder) -> Publication:
     """Publish as the DAG does: what a retry can mend is tried again, with nothing changed."""
+    return patiently(lambda: shop.publish(folder))
+
+
+def patiently(act: Callable[[], T]) -> T:
+    """Act; again while the server is not back, another publisher's session has not ended, or the like."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return shop.publish(folder)
-        except NightshelfError as error:
-            if not error.can_retry or time.monotonic() > end:
-                raise
-            time.sleep(0.1)
-
-
-def answering(url: str) -> psycopg.Connection[Any]:
-    """A connection, once the server takes any: one that restarts after a crash needs a moment."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return psycopg.connect(url, autocommit=True)
-        except psycopg.OperationalError:
-            if time.monotonic() > end:
+            return act()
+        except (NightshelfError, psycopg.OperationalError) as error:
+            if not getattr(error, "can_retry", True) or time.monotonic() > end:
                 raise
             time.sleep(0.05)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another process is about to do."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)
