@@ -62,6 +62,9 @@ CREATE TABLE {storage}.also_bought_lists (
     CONSTRAINT also_bought_lists_lifts_are_real CHECK (0 < ALL (lifts) AND 'Infinity' > ALL (lifts))
 ) WITH (vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0.05);
 
+-- A popular list is read for whoever is new: it stays in its row, uncompressed, up to some 500 items.
+ALTER TABLE {storage}.popular_lists SET (toast_tuple_target = 8160);
+
 ALTER TABLE {storage}.user_purchases ALTER item_ids SET STATISTICS 0;
 ALTER TABLE {storage}.user_categories ALTER categories SET STATISTICS 0;
 ALTER TABLE {storage}.also_bought_lists
@@ -86,8 +89,63 @@ COMMENT ON TABLE {schema}.blocked_items IS
 COMMENT ON COLUMN {schema}.blocked_items.item_id IS 'The shop''s own id of the item.';
 COMMENT ON COLUMN {schema}.blocked_items.reason IS 'Why, for colleagues, e.g. sold out.';
 COMMENT ON COLUMN {schema}.blocked_items.until IS 'When the item may be shown again; null: when the row is deleted.';
-COMMENT ON COLUMN {schema}.blocked_items.blocked_at IS 'When the row was written.';
-COMMENT ON COLUMN {schema}.blocked_items.blocked_by IS 'The login that wrote it.';
+COMMENT ON COLUMN {schema}.blocked_items.blocked_at IS 'When the row was inserted.';
+COMMENT ON COLUMN {schema}.blocked_items.blocked_by IS 'The login that inserted it.';
+
+-- Each list is unfolded beside its row, so that a join with an app's own table looks up one list for
+-- each row of that. The scalar subquery is one lookup an item whatever the statistics say; NOT EXISTS
+-- may become a join that reads all of blocked_items.
+CREATE OR REPLACE VIEW {schema}.recommendations AS
+SELECT
+    lists.user_id,
+    entry.rank,
+    entry.item_id,
+    entry.score,
+    entry.reason,
+    entry.because_item_id,
+    lists.version
+FROM {storage}.user_lists AS lists
+CROSS JOIN LATERAL (
+    SELECT
+        generate_subscripts(lists.item_ids, 1) AS rank,
+        unnest(lists.item_ids) AS item_id,
+        unnest(lists.scores) AS score,
+        unnest(lists.reasons) AS reason,
+        unnest(lists.because_item_ids) AS because_item_id
+) AS entry
+WHERE lists.version = (SELECT live.version FROM {storage}.live);
+
+CREATE OR REPLACE VIEW {schema}.popular_items AS
+SELECT
+    lists.category,
+    entry.rank,
+    entry.item_id,
+    entry.score,
+    lists.version
+FROM {storage}.popular_lists AS lists
+CROSS JOIN LATERAL (
+    SELECT
+        generate_subscripts(lists.item_ids, 1) AS rank,
+        unnest(lists.item_ids) AS item_id,
+        unnest(lists.scores) AS score
+) AS entry
+WHERE lists.version = (SELECT live.version FROM {storage}.live);
+
+CREATE OR REPLACE VIEW {schema}.similar_items AS
+SELECT
+    lists.item_id,
+    entry.rank,
+    entry.similar_item_id,
+    entry.score,
+    lists.version
+FROM {storage}.similar_lists AS lists
+CROSS JOIN LATERAL (
+    SELECT
+        generate_subscripts(lists.similar_item_ids, 1) AS rank,
+        unnest(lists.similar_item_ids) AS similar_item_id,
+        unnest(lists.scores) AS score
+) AS entry
+WHERE lists.version = (SELECT live.version FROM {storage}.live);
 
 CREATE VIEW {schema}.on_shelf AS
 SELECT
@@ -101,10 +159,16 @@ SELECT
 FROM {storage}.user_lists AS lists
 CROSS JOIN LATERAL (
     SELECT
-        row_number() OVER (ORDER BY listed.place)::integer AS rank,
+        (row_number() OVER (ORDER BY listed.place))::integer AS rank,
         listed.item_id, listed.score, listed.reason, listed.because_item_id
-    FROM unnest(lists.item_ids, lists.scores, lists.reasons, lists.because_item_ids)
-        WITH ORDINALITY AS listed (item_id, score, reason, because_item_id, place)
+    FROM (
+        SELECT
+            generate_subscripts(lists.item_ids, 1) AS place,
+            unnest(lists.item_ids) AS item_id,
+            unnest(lists.scores) AS score,
+            unnest(lists.reasons) AS reason,
+            unnest(lists.because_item_ids) AS because_item_id
+    ) AS listed
     WHERE (
         SELECT true FROM {schema}.blocked_items AS blocked
         WHERE blocked.item_id = listed.item_id AND (blocked.until IS NULL OR blocked.until > now())
@@ -129,12 +193,19 @@ COMMENT ON COLUMN {schema}.on_shelf.version IS
 CREATE VIEW {schema}.also_bought AS
 SELECT
     lists.item_id,
-    generate_subscripts(lists.also_bought_item_ids, 1) AS rank,
-    unnest(lists.also_bought_item_ids) AS also_bought_item_id,
-    unnest(lists.supports) AS support,
-    unnest(lists.lifts) AS lift,
+    entry.rank,
+    entry.also_bought_item_id,
+    entry.support,
+    entry.lift,
     lists.version
 FROM {storage}.also_bought_lists AS lists
+CROSS JOIN LATERAL (
+    SELECT
+        generate_subscripts(lists.also_bought_item_ids, 1) AS rank,
+        unnest(lists.also_bought_item_ids) AS also_bought_item_id,
+        unnest(lists.supports) AS support,
+        unnest(lists.lifts) AS lift
+) AS entry
 WHERE lists.version = (SELECT live.version FROM {storage}.live);
 
 COMMENT ON VIEW {schema}.also_bought IS
@@ -150,7 +221,9 @@ COMMENT ON COLUMN {schema}.also_bought.lift IS
 COMMENT ON COLUMN {schema}.also_bought.version IS
 'The publication that the row belongs to; the same in every row.';
 
--- A long enough list costs three lookups: the pointer, the list, and which of its items are blocked.
+-- Popular lists are unfolded piece by piece: the next places of each list, the best first, until there
+-- are enough. The plans are made once in a session and look up an index whatever the statistics say,
+-- so that neither planning nor a table that has grown since costs a reader time.
 CREATE OR REPLACE FUNCTION {schema}.recommend(user_id {user_id_type}, n integer DEFAULT 10)
     RETURNS TABLE (
         rank integer,
@@ -163,6 +236,7 @@ CREATE OR REPLACE FUNCTION {schema}.recommend(user_id {user_id_type}, n integer 
     )
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $body$
 #variable_conflict use_column
 DECLARE
@@ -171,71 +245,93 @@ DECLARE
     shown bigint;
     wanted integer;
     own {storage}.user_lists;
-    kept_off {item_id_type}[];
-    n_own bigint;
+    taken {item_id_type}[];
+    wished text[];
+    first_place integer;
+    last_place integer;
+    is_blocked boolean;
 BEGIN
     IF asked_n IS NULL OR asked_n < 1 THEN
         RETURN;
     END IF;
-    SELECT live.version, least(asked_n, live.max_n) INTO shown, wanted FROM {storage}.live;
+    SELECT live.version, least(asked_n, live.max_n) INTO shown, wanted
+    FROM {storage}.live WHERE live.is_only;
     SELECT lists.* INTO own
     FROM {storage}.user_lists AS lists
     WHERE lists.version = shown AND lists.user_id = asked_user;
-    SELECT coalesce(array_agg(blocked.item_id), '{{}}') INTO kept_off
-    FROM {schema}.blocked_items AS blocked
-    WHERE blocked.item_id = ANY (own.item_ids) AND (blocked.until IS NULL OR blocked.until > now());
-    RETURN QUERY
-    SELECT
-        (row_number() OVER (ORDER BY entry.place))::integer, entry.item_id, entry.score, 'personal',
-        entry.reason, entry.because_item_id, shown
-    FROM unnest(own.item_ids, own.scores, own.reasons, own.because_item_ids)
-        WITH ORDINALITY AS entry (item_id, score, reason, because_item_id, place)
-    WHERE entry.place <= wanted + cardinality(kept_off) AND entry.item_id <> ALL (kept_off)
-    ORDER BY entry.place
-    LIMIT wanted;
-    GET DIAGNOSTICS n_own = ROW_COUNT;
-    IF n_own < wanted THEN
-        RETURN QUERY
-        WITH taken AS (
-            SELECT unnest(own.item_ids) AS item_id
-            UNION ALL
-            SELECT unnest(bought.item_ids)
-            FROM {storage}.user_purchases AS bought
-            WHERE bought.version = shown AND bought.user_id = asked_user
-        ),
-        tiers AS (
-            SELECT 'popular_in_category' AS source, wished.place, wished.category
-            FROM {storage}.user_categories AS lists,
-                unnest(lists.categories) WITH ORDINALITY AS wished (category, place)
-            WHERE lists.version = shown AND lists.user_id = asked_user
-            UNION ALL
-            SELECT 'popular', NULL, 'all'
-        ),
-        candidates AS (
-            SELECT DISTINCT ON (entry.item_id)
-                tiers.source, entry.place, tiers.place AS tier, entry.item_id, entry.score
-            FROM tiers
-            JOIN {storage}.popular_lists AS lists
-                ON lists.version = shown AND lists.category = tiers.category,
-                unnest(lists.item_ids, lists.scores) WITH ORDINALITY AS entry (item_id, score, place)
-            WHERE NOT EXISTS (SELECT FROM taken WHERE taken.item_id = entry.item_id)
-                AND NOT EXISTS (
-                    SELECT FROM {schema}.blocked_items AS blocked
-                    WHERE blocked.item_id = entry.item_id
-                        AND (blocked.until IS NULL OR blocked.until > now())
-                )
-            ORDER BY entry.item_id, tiers.place NULLS LAST, entry.place
-        )
+    rank := 0;
+    version := shown;
+    source := 'personal';
+    FOR item_id, score, reason, because_item_id, is_blocked IN
         SELECT
-            (n_own + row_number() OVER filling)::integer, candidates.item_id, candidates.score,
-            candidates.source,
-            CASE candidates.source WHEN 'popular' THEN 'recently_popular' ELSE candidates.source END,
-            NULL::{item_id_type}, shown
-        FROM candidates
-        WINDOW filling AS (ORDER BY candidates.tier IS NULL, candidates.place, candidates.tier)
-        ORDER BY candidates.tier IS NULL, candidates.place, candidates.tier
-        LIMIT wanted - n_own;
-    END IF;
+            entry.item_id, entry.score, entry.reason, entry.because_item_id,
+            (
+                SELECT true FROM {schema}.blocked_items AS blocked
+                WHERE blocked.item_id = entry.item_id AND (blocked.until IS NULL OR blocked.until > now())
+            )
+        FROM unnest(own.item_ids, own.scores, own.reasons, own.because_item_ids)
+            WITH ORDINALITY AS entry (item_id, score, reason, because_item_id, place)
+        ORDER BY entry.place
+    LOOP
+        CONTINUE WHEN is_blocked;
+        rank := rank + 1;
+        RETURN NEXT;
+        IF rank = wanted THEN
+            RETURN;
+        END IF;
+    END LOOP;
+
+    SELECT bought.item_ids INTO taken
+    FROM {storage}.user_purchases AS bought
+    WHERE bought.version = shown AND bought.user_id = asked_user;
+    taken := coalesce(own.item_ids, '{{}}') || coalesce(taken, '{{}}');
+    SELECT lists.categories INTO wished
+    FROM {storage}.user_categories AS lists
+    WHERE lists.version = shown AND lists.user_id = asked_user;
+    because_item_id := NULL;
+    FOREACH source IN ARRAY '{{popular_in_category, popular}}'::text[] LOOP
+        IF source = 'popular' THEN
+            wished := '{{all}}';
+        END IF;
+        CONTINUE WHEN wished IS NULL;
+        reason := CASE source WHEN 'popular' THEN 'recently_popular' ELSE source END;
+        first_place := 1;
+        last_place := 1 + (wanted - 1) / cardinality(wished);
+        LOOP
+            FOR item_id, score, is_blocked IN
+                SELECT
+                    entry.item_id, entry.score,
+                    (
+                        SELECT true FROM {schema}.blocked_items AS blocked
+                        WHERE blocked.item_id = entry.item_id
+                            AND (blocked.until IS NULL OR blocked.until > now())
+                    )
+                FROM unnest(wished) WITH ORDINALITY AS wish (category, place)
+                CROSS JOIN LATERAL (
+                    SELECT
+                        popular.item_ids[first_place:last_place] AS item_ids,
+                        popular.scores[first_place:last_place] AS scores
+                    FROM {storage}.popular_lists AS popular
+                    WHERE popular.version = shown AND popular.category = wish.category
+                    OFFSET 0
+                ) AS piece
+                CROSS JOIN LATERAL unnest(piece.item_ids, piece.scores)
+                    WITH ORDINALITY AS entry (item_id, score, place)
+                ORDER BY entry.place, wish.place
+            LOOP
+                CONTINUE WHEN is_blocked OR item_id = ANY (taken);
+                rank := rank + 1;
+                RETURN NEXT;
+                IF rank = wanted THEN
+                    RETURN;
+                END IF;
+                taken := taken || item_id;
+            END LOOP;
+            EXIT WHEN NOT FOUND;
+            first_place := last_place + 1;
+            last_place := 2 * last_place;
+        END LOOP;
+    END LOOP;
 END
 $body$;
 
@@ -244,51 +340,69 @@ COMMENT ON FUNCTION {schema}.recommend({user_id_type}, integer) IS
 list (source = personal), then the best of each category the user bought most from, the second of each, ...
 (source = popular_in_category), then what is popular in the shop (source = popular). No item twice, none in
 blocked_items; where bought items are left out (repeat_purchases = exclude), none that the user bought. An
-unknown or null user gets the popular items; n null, 0 or negative gets no rows. Columns: rank 1, 2, 3, ...;
-item_id; score, comparable within one source only; source; reason and because_item_id as in the view
-recommendations; version, the publication.';
+unknown or null user gets the popular items; n null, 0 or negative gets no rows, and so does everyone before
+the first publication. Columns: rank 1, 2, 3, ...; item_id; score, comparable within one source only, and for
+popular_in_category within one category; source; reason and because_item_id as in the view recommendations;
+version, the publication.';
 
 CREATE FUNCTION {schema}.explain(user_id {user_id_type}, item_id {item_id_type}) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $body$
-WITH shown AS (SELECT live.version FROM {storage}.live),
-listed AS (
-    SELECT 1 AS tier, lists.reasons[array_position(lists.item_ids, $2)] AS reason,
-        lists.because_item_ids[array_position(lists.item_ids, $2)] AS because_item_id, NULL AS category
-    FROM {storage}.user_lists AS lists, shown
-    WHERE lists.version = shown.version AND lists.user_id = $1 AND $2 = ANY (lists.item_ids)
-    UNION ALL
-    SELECT 2, 'popular_in_category', NULL, popular.category
-    FROM shown
-    JOIN {storage}.item_names AS named ON named.version = shown.version AND named.item_id = $2
-    JOIN {storage}.user_categories AS wished
-        ON wished.version = shown.version AND wished.user_id = $1 AND named.category = ANY (wished.categories)
-    JOIN {storage}.popular_lists AS popular
-        ON popular.version = shown.version AND popular.category = named.category
-            AND $2 = ANY (popular.item_ids)
-    UNION ALL
-    SELECT 3, 'recently_popular', NULL, NULL
-    FROM {storage}.popular_lists AS popular, shown
-    WHERE popular.version = shown.version AND popular.category = 'all' AND $2 = ANY (popular.item_ids)
-),
-best AS (SELECT * FROM listed ORDER BY listed.tier LIMIT 1)
-SELECT CASE best.reason
-    WHEN 'similar_to_purchase' THEN 'because you bought ' || coalesce(because.name, because_item_id::text)
-    WHEN 'bought_again' THEN 'because you bought it before'
-    WHEN 'popular_in_category' THEN 'popular in ' || best.category || ', where you bought'
-    WHEN 'recently_popular' THEN 'popular in the shop'
-    ELSE 'recommended for you'
+#variable_conflict use_column
+DECLARE
+    asked_user ALIAS FOR $1;
+    asked_item ALIAS FOR $2;
+    shown {storage}.live;
+    why text;
+    because {item_id_type};
+    named text;
+    named_category text;
+BEGIN
+    SELECT * INTO shown FROM {storage}.live WHERE live.is_only;
+    SELECT found.reason, found.because_item_id INTO why, because
+    FROM (
+        SELECT listed.reason, listed.because_item_id
+        FROM {schema}.on_shelf AS listed
+        WHERE listed.user_id = asked_user AND listed.item_id = asked_item AND listed.rank <= shown.max_n
+        UNION ALL
+        SELECT filled.reason, filled.because_item_id
+        FROM {schema}.recommend(asked_user, shown.max_n) AS filled
+        WHERE filled.item_id = asked_item
+    ) AS found
+    LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF why = 'bought_again' THEN
+        because := asked_item;
+    END IF;
+    SELECT nullif(btrim(names.name), '') INTO named
+    FROM {storage}.item_names AS names
+    WHERE names.version = shown.version AND names.item_id = because;
+    SELECT names.category INTO named_category
+    FROM {storage}.item_names AS names
+    WHERE names.version = shown.version AND names.item_id = asked_item;
+    RETURN coalesce(
+        CASE why
+            WHEN 'similar_to_purchase' THEN 'because you bought ' || coalesce(named, because::text)
+            WHEN 'bought_again' THEN 'because you bought ' || coalesce(named, because::text) || ' before'
+            WHEN 'popular_in_category' THEN 'popular in ' || named_category || ', where you bought'
+            WHEN 'recently_popular' THEN 'popular in the shop'
+        END,
+        'recommended for you'
+    );
 END
-FROM best
-LEFT JOIN {storage}.item_names AS because
-    ON because.version = (SELECT shown.version FROM shown) AND because.item_id = best.because_item_id
 $body$;
 
 COMMENT ON FUNCTION {schema}.explain({user_id_type}, {item_id_type}) IS
-'Why recommend() shows this item to this user, in words, e.g. because you bought BANANAS; null when it does not.';
+'Why recommend() shows this item to this user, in words, e.g. because you bought BANANAS; an item without a
+name is told by its id. Null when recommend() shows it to this user nowhere in its max_n rows: unknown, blocked,
+bought where bought items are left out, or null. Names stand as the shop wrote them: escape them for HTML.';
 
 REVOKE ALL ON FUNCTION {schema}.explain({user_id_type}, {item_id_type}) FROM PUBLIC;
 GRANT SELECT ON {schema}.on_shelf, {schema}.also_bought TO {reader}, {operator};
 GRANT EXECUTE ON FUNCTION {schema}.explain({user_id_type}, {item_id_type}) TO {reader}, {operator};
-GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.blocked_items TO {operator};
+GRANT SELECT, INSERT (item_id, reason, until), UPDATE (item_id, reason, until), DELETE
+    ON {schema}.blocked_items TO {operator};

@@ -124,7 +124,7 @@ def test_recommend_is_stable_parallel_safe_and_typed(new_shop: Callable[..., Sho
         "s",
         "s",
         True,
-        ["search_path=pg_catalog, pg_temp"],
+        ["search_path=pg_catalog, pg_temp", "plan_cache_mode=force_generic_plan", "enable_seqscan=off"],
     )
 
 
