@@ -127,7 +127,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def check_lookups(plans: list[dict[str, Any]], promised: set[str]) -> None:
-    """Every table but the one-row pointer is read by its index, row by row, and the promised ones are read."""
+    """Every table but the one-row pointer is read by its index, row by row; the promised ones are read."""
     seen = set()
     for node in (node for plan in plans for node in nodes(plan)):
         if (table := node.get("Relation Name")) and table != "live":
