@@ -7,7 +7,7 @@ rank, every item is where it belongs, and all of it is of one version and that v
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
@@ -96,8 +96,13 @@ def night(shop: Shop, day: int) -> RunFolder:
 def shown(shop: Shop) -> tuple[int, int]:
     """Version and day of what readers see; fails unless it is whole and all of one version."""
     rows, unseen = patiently(lambda: (shop.read(SHOWN), shop.read(UNSEEN, "publisher")))
-    assert {row[0]: row[1] for row in rows} == N_ROWS
     assert {row[0]: row[1] for row in unseen} == N_UNSEEN
+    return judged(rows, unseen)
+
+
+def judged(rows: list[tuple[Any, ...]], unseen: Sequence[tuple[Any, ...]] = ()) -> tuple[int, int]:
+    """The same of the rows of `SHOWN`, and perhaps of `UNSEEN`."""
+    assert {row[0]: row[1] for row in rows} == N_ROWS
     found = {(tuple(row[2]), tuple(row[3]), row[4]) for row in (*rows, *unseen)}
     assert len(found) == 1, f"several versions, days or misplaced items: {sorted(found)}"
     [((version,), (day,), is_in_place)] = found
