@@ -27,7 +27,6 @@ SETTINGS = {
     "maintenance_work_mem": "256MB",
     "work_mem": "16MB",
     "max_wal_size": "2GB",
-    "wal_compression": "on",
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "enable_parallel_hash": "off",
