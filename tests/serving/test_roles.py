@@ -2,76 +2,334 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import psycopg
 import pytest
 from psycopg import errors as pg
+from psycopg import sql
+from sqlalchemy import make_url
 
+from pipeline.embedded import Server
+from pipeline.serving import migrate, rollback
 from tests.serving.nights import Shop
 
-VIEWS = ("recommendations", "popular_items", "similar_items", "publications")
+VIEWS = (
+    "recommendations",
+    "on_shelf",
+    "popular_items",
+    "similar_items",
+    "also_bought",
+    "publications",
+    "live_history",
+)
+FUNCTIONS = ("recommend(1, 3)", "explain(1, 11)")
+STORED = (
+    "user_lists",
+    "popular_lists",
+    "similar_lists",
+    "also_bought_lists",
+    "user_purchases",
+    "user_categories",
+    "item_names",
+    "live",
+    "publication",
+    "move",
+    "attempt",
+    "schema_info",
+    "forgotten",
+    "forget_key",
+)
 GRANTS = """
     SELECT relname::text, relowner::regrole::text, relacl::text FROM pg_class
     WHERE relnamespace IN ('serving'::regnamespace, 'serving_storage'::regnamespace)
+    UNION ALL SELECT attrelid::regclass || '.' || attname, '', attacl::text FROM pg_attribute, pg_class
+    WHERE attrelid = pg_class.oid AND attacl IS NOT NULL AND relnamespace = 'serving'::regnamespace
     UNION ALL SELECT proname, proowner::regrole::text, proacl::text FROM pg_proc
     WHERE pronamespace IN ('serving'::regnamespace, 'serving_storage'::regnamespace)
     UNION ALL SELECT nspname, nspowner::regrole::text, nspacl::text FROM pg_namespace
     WHERE nspname LIKE 'serving%' ORDER BY 1
 """
-READER_MAY_NOT = (
-    "SELECT * FROM serving_storage.user_lists",
-    "SELECT * FROM serving_storage.live",
-    "SELECT * FROM serving_storage.publication",
-    "SELECT serving_storage.has_no_repeats('{1}'::bigint[])",
-    "SELECT nextval('serving_storage.version_number')",
-    "UPDATE serving_storage.live SET version = 1",
-    "DELETE FROM serving_storage.user_lists",
-    "INSERT INTO serving.recommendations (user_id) VALUES (1)",
+NOBODY_BUT_THE_OWNER = (
+    *(f"DROP VIEW serving.{view} CASCADE" for view in VIEWS),
+    *(f"INSERT INTO serving.{view} DEFAULT VALUES" for view in VIEWS),
+    *(f"DELETE FROM serving.{view}" for view in VIEWS),
     "UPDATE serving.publications SET run_id = 'mine'",
-    "DELETE FROM serving.publications",
-    "DROP VIEW serving.recommendations",
-    "CREATE TABLE serving.mine (a integer)",
+    "UPDATE serving.live_history SET moved_by = 'mine'",
+    "ALTER VIEW serving.recommendations RENAME TO mine",
+    "ALTER VIEW serving.recommendations OWNER TO CURRENT_USER",
     "CREATE OR REPLACE VIEW serving.recommendations AS SELECT 1 AS user_id",
+    "COMMENT ON VIEW serving.recommendations IS 'mine'",
+    "CREATE TABLE serving.mine (a integer)",
+    "CREATE VIEW serving.mine AS SELECT 1 AS a",
+    "CREATE FUNCTION serving.mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "CREATE OR REPLACE FUNCTION serving.recommend(user_id bigint, n integer DEFAULT 10)"
+    " RETURNS bigint LANGUAGE sql AS 'SELECT 1'",
+    "ALTER FUNCTION serving.recommend(bigint, integer) SECURITY INVOKER",
+    "ALTER FUNCTION serving.recommend(bigint, integer) RESET ALL",
+    "DROP FUNCTION serving.recommend(bigint, integer)",
+    "DROP FUNCTION serving.explain(bigint, bigint)",
+    "DROP TABLE serving.blocked_items CASCADE",
+    "TRUNCATE serving.blocked_items",
+    "ALTER TABLE serving.blocked_items DROP CONSTRAINT blocked_items_pkey CASCADE",
+    "CREATE TRIGGER mine BEFORE INSERT ON serving.blocked_items"
+    " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "CREATE RULE mine AS ON DELETE TO serving.publications DO INSTEAD NOTHING",
+    "DROP SCHEMA serving CASCADE",
+    "ALTER SCHEMA serving RENAME TO mine",
+    "SELECT serving_storage.put_live(1, 'rollback', NULL)",
+)
+NOBODY_BUT_THE_PUBLISHER = (
+    *(f"DELETE FROM serving_storage.{table}" for table in STORED),
+    *(f"DROP TABLE serving_storage.{table} CASCADE" for table in STORED),
+    "UPDATE serving_storage.live SET version = 1",
+    "UPDATE serving_storage.live SET max_n = 1000000",
+    "INSERT INTO serving_storage.user_categories VALUES (1, 1, '{tea}')",
+    "SELECT nextval('serving_storage.version_number')",
     "CREATE TABLE serving_storage.mine (a integer)",
     "DROP SCHEMA serving_storage CASCADE",
 )
-PUBLISHER_MAY_NOT = (
-    "SELECT * FROM serving.recommendations",
-    "DELETE FROM serving.publications",
-    "DROP VIEW serving.recommendations",
-    "CREATE TABLE serving.mine (a integer)",
-    "ALTER VIEW serving.recommendations RENAME TO mine",
-    "DROP FUNCTION serving.recommend(bigint, integer)",
-    "GRANT SELECT ON serving.recommendations TO PUBLIC",
-    "DROP SCHEMA serving CASCADE",
+NOBODY_OUTSIDE = (
+    *NOBODY_BUT_THE_OWNER,
+    *NOBODY_BUT_THE_PUBLISHER,
+    *(f"SELECT * FROM serving_storage.{table}" for table in STORED),
+    "SELECT serving_storage.has_no_repeats('{1}'::bigint[])",
+    "SELECT serving_storage.rollback(1, true, 'me')",
+    "SELECT serving_storage.release('me')",
+    "SELECT 1 FROM serving.publications FOR UPDATE",
+    "SELECT 1 FROM serving.live_history FOR SHARE",
+    "LOCK TABLE serving.recommendations IN ACCESS EXCLUSIVE MODE",
+    "LOCK TABLE serving.publications IN SHARE MODE",
 )
-OWNER_MAY_NOT = (
-    "UPDATE serving_storage.live SET version = 1",
-    "DELETE FROM serving_storage.user_lists",
-    "DROP TABLE serving_storage.user_lists CASCADE",
+WITHOUT_EFFECT = (
+    "GRANT USAGE ON SCHEMA serving_storage TO PUBLIC",
+    "GRANT SELECT ON ALL TABLES IN SCHEMA serving_storage TO PUBLIC",
+    "REVOKE ALL ON SCHEMA serving_storage FROM PUBLIC",
 )
+"""The storage is not theirs: PostgreSQL refuses, or only warns where a right is held."""
+MAY_NOT = {
+    "reader": (
+        *NOBODY_OUTSIDE,
+        "SELECT * FROM serving.blocked_items",
+        "SELECT item_id FROM serving.blocked_items",
+        "INSERT INTO serving.blocked_items (item_id, reason) VALUES (11, 'mine')",
+        "UPDATE serving.blocked_items SET until = NULL",
+        "DELETE FROM serving.blocked_items",
+        "SELECT serving.rollback()",
+        "SELECT serving.rollback(1, true)",
+        "SELECT serving.release()",
+    ),
+    "operator": (
+        *NOBODY_OUTSIDE,
+        "INSERT INTO serving.blocked_items (item_id, reason, blocked_by) VALUES (11, 'mine', 'another')",
+        "INSERT INTO serving.blocked_items (item_id, reason, blocked_at) VALUES (11, 'mine', '2000-01-01')",
+        "UPDATE serving.blocked_items SET blocked_by = 'another'",
+        "UPDATE serving.blocked_items SET blocked_at = '2000-01-01'",
+        "LOCK TABLE serving.recommendations IN SHARE MODE",
+    ),
+    "publisher": (
+        *NOBODY_BUT_THE_OWNER[:-1],
+        *(f"SELECT * FROM serving.{view}" for view in (*VIEWS, "blocked_items", *FUNCTIONS)),
+        "INSERT INTO serving.blocked_items (item_id, reason) VALUES (11, 'mine')",
+        "SELECT serving.rollback()",
+    ),
+    "owner": (
+        *NOBODY_BUT_THE_PUBLISHER,
+        "SELECT serving_storage.put_live(1, 'rollback', NULL)",
+        "SELECT * FROM serving_storage.forget_key",
+        "ALTER TABLE serving_storage.live DROP CONSTRAINT live_is_only_check",
+    ),
+}
 
 
 @pytest.fixture
 def live_shop(shop: Shop) -> Shop:
-    shop.publish(shop.night(1))
+    shop.publish(shop.night(1, also_bought={11: [12]}))
     return shop
 
 
-def test_the_reader_reads_what_is_promised(live_shop: Shop) -> None:
-    for view in VIEWS:
-        assert live_shop.read(f"SELECT count(*) > 0 FROM serving.{view}") == [(True,)]
-    assert live_shop.read("SELECT count(*) FROM serving.recommend(1, 3)") == [(3,)]
+@pytest.fixture
+def login(server: Server, live_shop: Shop) -> Iterator[Callable[[str], str]]:
+    """`login("reader")`: the URL of a login of its own, a member of that role and of nothing else."""
+    made: list[str] = []
+
+    def make(role: str) -> str:
+        name, password = f"app_{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+        member = f"{live_shop.settings.serving.role_prefix}_{role}"
+        with psycopg.connect(server.admin_url(), autocommit=True) as db:
+            create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), password)
+            db.execute(create)
+            db.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(member), sql.Identifier(name)))
+        made.append(name)
+        url = make_url(live_shop.url).set(username=name, password=password)
+        return url.render_as_string(hide_password=False)
+
+    yield make
+    database = make_url(live_shop.url).database or ""
+    for name in made:
+        with psycopg.connect(server.admin_url(database), autocommit=True) as db:
+            db.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(name)))
+            db.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
-@pytest.mark.parametrize(
-    ("role", "statements"),
-    [("reader", READER_MAY_NOT), ("publisher", PUBLISHER_MAY_NOT), ("owner", OWNER_MAY_NOT)],
-)
-def test_the_forbidden_is_refused(live_shop: Shop, role: str, statements: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("role", ["reader", "operator"])
+def test_readers_read_what_is_promised(live_shop: Shop, login: Callable[[str], str], role: str) -> None:
+    with psycopg.connect(login(role)) as db:
+        for view in (*VIEWS, *FUNCTIONS):
+            assert db.execute(f"SELECT count(*) > 0 FROM serving.{view}".encode()).fetchone() == (True,), view
+        assert db.execute("SELECT max(rank) FROM serving.recommend(1, 3)").fetchone() == (3,)
+
+
+def test_the_operator_blocks_items_and_takes_back_publications(
+    live_shop: Shop, login: Callable[[str], str]
+) -> None:
+    live_shop.publish(live_shop.night(2, {1: [21]}))
+    with psycopg.connect(login("operator"), autocommit=True) as db:
+        assert db.execute("SELECT live_version FROM serving.rollback()").fetchone() == (1,)
+        assert db.execute("SELECT is_held FROM serving.rollback(1, hold => true)").fetchone() == (True,)
+        assert db.execute("SELECT was_held FROM serving.release()").fetchone() == (True,)
+        db.execute("INSERT INTO serving.blocked_items (item_id, reason) VALUES (11, 'sold out')")
+        with (
+            db.cursor() as cursor,
+            cursor.copy("COPY serving.blocked_items (item_id, reason) FROM STDIN") as copy,
+        ):
+            copy.write_row((12, "sold out"))
+        assert db.execute("UPDATE serving.blocked_items SET until = now() WHERE item_id = 12").rowcount == 1
+        assert db.execute("SELECT item_id FROM serving.recommend(1, 1)").fetchone() == (12,)
+        assert db.execute(
+            "SELECT bool_and(blocked_by = session_user) FROM serving.blocked_items"
+        ).fetchone() == (True,)
+        assert db.execute("DELETE FROM serving.blocked_items").rowcount == 2
+
+
+@pytest.mark.parametrize("role", MAY_NOT)
+def test_the_forbidden_is_refused(live_shop: Shop, role: str) -> None:
+    before, grants = live_shop.lists(), live_shop.read(GRANTS, "")
+    permitted = []
     with live_shop.connect(role) as db:
-        for statement in statements:
-            with pytest.raises((pg.InsufficientPrivilege, pg.ObjectNotInPrerequisiteState)):
+        for statement in MAY_NOT[role]:
+            try:
+                with db.transaction(force_rollback=True):
+                    db.execute(statement.encode())
+            except (pg.InsufficientPrivilege, pg.ObjectNotInPrerequisiteState):
+                continue
+            permitted.append(statement)
+        for statement in WITHOUT_EFFECT if role != "publisher" else ():
+            with suppress(pg.InsufficientPrivilege):
                 db.execute(statement.encode())
-    assert len(live_shop.lists()) == 5
+    assert permitted == []
+    assert live_shop.lists() == before
+    assert live_shop.read(GRANTS, "") == grants
+
+
+@pytest.mark.parametrize("role", ["reader", "operator"])
+def test_a_login_gets_no_further_than_its_role(
+    live_shop: Shop, login: Callable[[str], str], role: str
+) -> None:
+    prefix = live_shop.settings.serving.role_prefix
+    others = [other for other in ("owner", "publisher", "reader", "operator") if other != role]
+    with psycopg.connect(login(role), autocommit=True) as db:
+        for other in others:
+            for statement in (
+                f"SET ROLE {prefix}_{other}",
+                f"GRANT {prefix}_{other} TO SESSION_USER",
+                f"SET SESSION AUTHORIZATION {prefix}_{other}",
+                f"ALTER ROLE {prefix}_{other} LOGIN",
+                f"DROP ROLE {prefix}_{other}",
+                f"REASSIGN OWNED BY {prefix}_{other} TO SESSION_USER",
+                f"DROP OWNED BY {prefix}_{other}",
+            ):
+                with pytest.raises(pg.InsufficientPrivilege):
+                    db.execute(statement.encode())
+        for statement in ("CREATE SCHEMA mine", "CREATE ROLE mine", "SET session_replication_role = replica"):
+            with pytest.raises(pg.InsufficientPrivilege):
+                db.execute(statement.encode())
+
+
+HOSTILE = """
+    CREATE TABLE hostile.live AS SELECT true AS is_only, 666::bigint AS version, 1000000 AS max_n;
+    CREATE TABLE hostile.user_lists AS SELECT 666::bigint AS version, 1::bigint AS user_id;
+    CREATE TABLE hostile.blocked_items AS SELECT 11::bigint AS item_id;
+    CREATE TEMP TABLE live AS TABLE hostile.live;
+    CREATE TEMP TABLE user_lists AS TABLE hostile.user_lists;
+    CREATE TEMP TABLE blocked_items AS TABLE hostile.blocked_items;
+    CREATE FUNCTION hostile.trap() RETURNS boolean LANGUAGE plpgsql AS
+        $$BEGIN RAISE 'ran as %', current_user; END$$;
+"""
+TRAPS = {
+    "unnest(bigint[])": "SETOF bigint",
+    "unnest(text[])": "SETOF text",
+    "cardinality(bigint[])": "integer",
+    "cardinality(text[])": "integer",
+    "now()": "timestamptz",
+    "btrim(text)": "text",
+    "array_append(bigint[], bigint)": "bigint[]",
+    "max(bigint)": "bigint",
+}
+TRAPPED_OPERATORS = {
+    "bigint, bigint": ("=", "<>", "<", ">"),
+    "integer, integer": ("=", "<", "+", "-", "*", "/"),
+    "timestamptz, timestamptz": (">",),
+    "text, text": ("=", "||"),
+    "bigint[], bigint[]": ("||",),
+}
+
+
+def test_functions_of_the_owner_use_nothing_of_the_caller(
+    server: Server, live_shop: Shop, login: Callable[[str], str]
+) -> None:
+    """A login with a schema of its own puts it, and its temporary objects, before everything else."""
+    live_shop.publish(
+        live_shop.night(2, purchases={1: [15]}, categories={1: ["tea"]}, names={11: ("A", "tea")})
+    )
+    url = login("operator")
+    name = make_url(url).username or ""
+    calls = (
+        "SELECT * FROM serving.recommend(1, 20)",
+        "SELECT serving.explain(1, 11), serving.explain(1, 17)",
+        "SELECT from_version, live_version FROM serving.rollback(2)",
+        "SELECT * FROM serving.release()",
+        "SELECT * FROM serving.on_shelf",
+    )
+    with psycopg.connect(server.admin_url(make_url(url).database or ""), autocommit=True) as db:
+        db.execute(sql.SQL("CREATE SCHEMA hostile AUTHORIZATION {}").format(sql.Identifier(name)))
+    with psycopg.connect(url, autocommit=True) as db:
+        before = [db.execute(call.encode()).fetchall() for call in calls]
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute(HOSTILE)
+        for trap, result in TRAPS.items():
+            db.execute(
+                f"CREATE FUNCTION hostile.{trap} RETURNS {result} LANGUAGE plpgsql"
+                " AS $$BEGIN PERFORM hostile.trap(); END$$".encode()
+            )
+        for types, operators in TRAPPED_OPERATORS.items():
+            left, right = types.split(", ")
+            db.execute(
+                f"CREATE FUNCTION hostile.op({types}) RETURNS boolean LANGUAGE plpgsql"
+                " AS $$BEGIN RETURN hostile.trap(); END$$".encode()
+            )
+            for operator in operators:
+                db.execute(
+                    f"CREATE OPERATOR hostile.{operator}"
+                    f" (FUNCTION = hostile.op, LEFTARG = {left}, RIGHTARG = {right})".encode()
+                )
+        db.execute("SET search_path = hostile, pg_temp, pg_catalog")
+        for proof in ("SELECT 1::bigint = 1::bigint", "SELECT now()", "SELECT btrim('a')"):
+            with pytest.raises(pg.RaiseException, match=f"ran as {name}"):
+                db.execute(proof.encode())
+        assert [db.execute(call.encode()).fetchall() for call in calls] == before
+
+
+def test_functions_of_the_owner_fix_what_they_search(live_shop: Shop) -> None:
+    rows = live_shop.read(
+        "SELECT proname::text, prosecdef, coalesce(array_to_string(proconfig, ' '), '') FROM pg_proc"
+        " WHERE pronamespace = 'serving'::regnamespace OR pronamespace = 'serving_storage'::regnamespace",
+        "",
+    )
+    assert {row[0] for row in rows if row[1]} == {"recommend", "explain", "rollback", "release"}
+    assert [row[0] for row in rows if row[1] and "search_path=pg_catalog, pg_temp" not in row[2]] == []
 
 
 def test_everybody_else_has_nothing(live_shop: Shop) -> None:
@@ -88,17 +346,53 @@ def test_everybody_else_has_nothing(live_shop: Shop) -> None:
     assert public == []
 
 
-def test_views_and_function_belong_to_the_owner_tables_to_the_publisher(live_shop: Shop) -> None:
+def test_all_in_the_schema_is_the_owners_and_all_beneath_the_publishers(live_shop: Shop) -> None:
     prefix = live_shop.settings.serving.role_prefix
-    owners = {row[0]: row[1] for row in live_shop.read(GRANTS, "")}
-    for name in (*VIEWS, "recommend", "serving"):
-        assert owners[name] == f"{prefix}_owner", name
-    for name in ("user_lists", "live", "publication", "has_no_repeats", "serving_storage"):
-        assert owners[name] == f"{prefix}_publisher", name
+    rows = live_shop.read(
+        "SELECT nspname::text, relname::text, relowner::regrole::text FROM pg_class"
+        " JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname LIKE 'serving%'"
+        " UNION ALL SELECT nspname, proname, proowner::regrole::text FROM pg_proc"
+        " JOIN pg_namespace ON pg_namespace.oid = pronamespace WHERE nspname LIKE 'serving%'"
+        " UNION ALL SELECT nspname, '', nspowner::regrole::text FROM pg_namespace"
+        " WHERE nspname LIKE 'serving%'",
+        "",
+    )
+    assert {row[1] for row in rows} >= {
+        *VIEWS,
+        *STORED,
+        "blocked_items",
+        "recommend",
+        "explain",
+        "put_live",
+        "",
+    }
+    owners = {"serving": f"{prefix}_owner", "serving_storage": f"{prefix}_publisher"}
+    assert [row for row in rows if owners[row[0]] != row[2]] == []
 
 
-def test_grants_survive_publications(live_shop: Shop) -> None:
+def test_grants_survive_publications_rollbacks_and_migrating_again(live_shop: Shop) -> None:
     before = live_shop.read(GRANTS, "")
     for day in (2, 3):
         live_shop.publish(live_shop.night(day))
+    rollback(live_shop.url, live_shop.settings, say=live_shop.said.append)
+    migrate(live_shop.url, live_shop.settings, say=live_shop.said.append)
     assert live_shop.read(GRANTS, "") == before
+
+
+def test_two_shops_in_one_database_do_not_touch_each_other(
+    live_shop: Shop, new_shop: Callable[..., Shop]
+) -> None:
+    other = new_shop(url=live_shop.url, schema="other")
+    other.publish(other.night(1, {1: [91]}))
+    before, theirs = live_shop.lists(), "SELECT item_id FROM other.recommendations"
+    with other.connect("operator") as db:
+        db.execute("INSERT INTO other.blocked_items (item_id, reason) VALUES (11, 'theirs')")
+        for query in ("SELECT * FROM serving.recommendations", "DELETE FROM serving.blocked_items"):
+            with pytest.raises(pg.InsufficientPrivilege):
+                db.execute(query.encode())
+    for role in ("reader", "operator", "publisher", "owner"):
+        with pytest.raises(pg.InsufficientPrivilege):
+            live_shop.read(theirs, role)
+    assert live_shop.lists() == before
+    assert live_shop.read("SELECT item_id FROM serving.recommend(1, 1)") == [(11,)]
+    assert other.read(theirs) == [(91,)]
