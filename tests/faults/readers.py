@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.synchronize import Event
 from typing import Any
 
 import psycopg
 
+from pipeline.embedded import PREFIX, Server
 from tests.faults.shelves import DAY, LENGTH, N_ITEMS, N_USERS, NOBODY
 
 LONGEST_LOCK_WAIT = "250ms"
@@ -67,18 +69,30 @@ class Report:
     examples: list[str] = field(default_factory=list)
     versions: set[int] = field(default_factory=set)
 
+    def __add__(self, other: Report) -> Report:
+        return Report(
+            self.n_reads + other.n_reads,
+            self.wrong + other.wrong,
+            self.examples + other.examples,
+            self.versions | other.versions,
+        )
+
     def note(self, what: str, example: str) -> None:
         self.wrong[what] += 1
         if len(self.examples) < N_KEPT:
             self.examples.append(f"{what}: {example}")
 
 
-def read(url: str, number: int, stop: Event, told: Pipe) -> None:
-    """Read until told to stop; every second reader without prepared statements. Tells a Report."""
-    chance, report = random.Random(number), Report()
-    threshold = None if number % 2 else 5
-    options = f"-c lock_timeout={LONGEST_LOCK_WAIT}"
-    with psycopg.connect(url, autocommit=True, prepare_threshold=threshold, options=options) as db:
+def limit_lock_waits(server: Server) -> None:
+    """From now on readers on this server wait for no lock longer than LONGEST_LOCK_WAIT."""
+    with psycopg.connect(server.admin_url(), autocommit=True) as db:
+        db.execute(f"ALTER ROLE {PREFIX}_reader SET lock_timeout = '{LONGEST_LOCK_WAIT}'".encode())
+
+
+def read(url: str, threshold: int | None, seed: int, stop: Event, told: Pipe) -> None:
+    """Read until told to stop, preparing what was asked `threshold` times. Tells a Report."""
+    chance, report = random.Random(seed), Report()
+    with psycopg.connect(url, autocommit=True, prepare_threshold=threshold) as db:
         told.send("reading")
         while not stop.is_set():
             for name, (query, n_rows) in QUERIES.items():
@@ -105,15 +119,20 @@ def judge(report: Report, name: str, rows: list[tuple[Any, ...]], n_rows: int) -
 
 
 @contextmanager
-def reading(url: str, n: int) -> Iterator[Callable[[], list[Report]]]:
-    """`n` readers at work from here on; what is handed out stops them and returns their reports."""
+def reading(url: str, *thresholds: int | None) -> Iterator[Callable[[], Report]]:
+    """A reader for each threshold, at work from here on; call what is handed out to stop them.
+
+    It returns what they report together. That no lock is waited for too long is the server's to see
+    (`limit_lock_waits`): such a wait is an error.
+    """
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload([__name__])
     stop = processes.Event()
     pipes, readers = [], []
-    for number in range(n):
+    for seed, threshold in enumerate(thresholds):
         answers, told = processes.Pipe(duplex=False)
-        readers.append(processes.Process(target=read, args=(url, number, stop, told), daemon=True))
+        arguments = (url, threshold, seed, stop, told)
+        readers.append(processes.Process(target=read, args=arguments, daemon=True))
         readers[-1].start()
         told.close()
         pipes.append(answers)
@@ -121,9 +140,9 @@ def reading(url: str, n: int) -> Iterator[Callable[[], list[Report]]]:
         for answers in pipes:
             assert answers.recv() == "reading"
 
-        def stopped() -> list[Report]:
+        def stopped() -> Report:
             stop.set()
-            return [answers.recv() for answers in pipes]
+            return reduce(Report.__add__, [answers.recv() for answers in pipes])
 
         yield stopped
     finally:

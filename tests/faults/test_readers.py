@@ -9,15 +9,16 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from pipeline.embedded import PREFIX, Role, Server
+from pipeline.embedded import PREFIX, Server
 from pipeline.serving import rollback
 from tests.faults import shelves
-from tests.faults.readers import Report, reading
+from tests.faults.readers import limit_lock_waits, reading
 from tests.serving.nights import Shop
 
 pytestmark = pytest.mark.slow
 
-N_READERS = 4
+PREPARED_AFTER = (5, None, 5, None)
+"""Of each reader; None: it prepares nothing."""
 N_PUBLICATIONS = 50
 N_ROLLBACKS = 10
 EACH = N_PUBLICATIONS // N_ROLLBACKS
@@ -25,39 +26,32 @@ EACH = N_PUBLICATIONS // N_ROLLBACKS
 
 @pytest.fixture(scope="module")
 def server(new_server: Callable[[], Server]) -> Server:
-    return new_server()
+    made = new_server()
+    limit_lock_waits(made)
+    return made
 
 
 @pytest.fixture
-def shop(server: Server, shop_on: Callable[..., Shop]) -> Shop:
-    """A shop that keeps two old versions, with a live publication, on a database of its own."""
+def database(server: Server) -> str:
+    """The name of an empty one."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server.admin_url(), autocommit=True) as db:
         server.create_database(name, owner=f"{PREFIX}_owner", db=db)
-    made = shop_on(server.url(name), keep_versions=2)
+    return name
+
+
+@pytest.fixture
+def shop(server: Server, database: str, shop_on: Callable[..., Shop]) -> Shop:
+    """A shop that keeps two old versions, with a live publication."""
+    made = shop_on(server.url(database), keep_versions=2)
     made.publish(shelves.night(made, 1))
     return made
 
 
-def url_of(server: Server, shop: Shop, role: Role) -> str:
-    """The shop's database, as a login that has that role and no other."""
-    return server.url(shop.url.rpartition("/")[2], role)
-
-
-def in_one(reports: list[Report]) -> Report:
-    whole = Report()
-    for report in reports:
-        whole.n_reads += report.n_reads
-        whole.wrong += report.wrong
-        whole.examples += report.examples
-        whole.versions |= report.versions
-    return whole
-
-
-def test_nobody_notices(shop: Shop, server: Server) -> None:
+def test_nobody_notices(shop: Shop, server: Server, database: str) -> None:
     runs = [shelves.night(shop, day) for day in range(2, N_PUBLICATIONS + 2)]
-    url = url_of(server, shop, "reader")
-    with reading(url, N_READERS) as stopped:
+    url = server.url(database, "reader")
+    with reading(url, *PREPARED_AFTER) as stopped:
         for first in range(0, N_PUBLICATIONS, EACH):
             with psycopg.connect(url) as slow:
                 slow.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -71,10 +65,10 @@ def test_nobody_notices(shop: Shop, server: Server) -> None:
             if first % 2:
                 rollback(shop.url, shop.settings, say=str)
             else:
-                with psycopg.connect(url_of(server, shop, "operator")) as night_shift:
+                with psycopg.connect(server.url(database, "operator")) as night_shift:
                     night_shift.execute("SELECT FROM serving.rollback()")
             assert shelves.shown(shop)[1] == newest[1] - 1
-        report = in_one(stopped())
+        report = stopped()
     assert dict(report.wrong) == {}, report.examples
     assert len(report.versions) > N_PUBLICATIONS // 2
     assert min(report.n_reads.values()) > N_PUBLICATIONS
@@ -92,11 +86,11 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("what", DAMAGE)
-def test_the_readers_would_notice(shop: Shop, server: Server, what: str) -> None:
+def test_the_readers_would_notice(shop: Shop, server: Server, database: str, what: str) -> None:
     """What a publisher must never do, done on purpose."""
-    with reading(url_of(server, shop, "reader"), 1) as stopped:
+    with reading(server.url(database, "reader"), 5) as stopped:
         with shop.connect("publisher") as db:
             db.execute(DAMAGE[what].encode())
             time.sleep(0.5)
-        report = in_one(stopped())
+        report = stopped()
     assert set(report.wrong) == {what}
