@@ -33,7 +33,7 @@ dev: $(VENV)/.dev ## add the tools of the tests to .venv
 test: dev ## the tests, without faults, load and the browser (some minutes)
 	@$(BIN)/python -m pytest -m "not slow"
 
-test-all: dev ## all tests; needs chromium and mariadbd and says so where they are missing
+test-all: dev ## all tests; needs chromium, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
 	@$(BIN)/python -m pytest
 
 check: dev ## ruff, formatting, types
