@@ -345,6 +345,7 @@ the first publication. Columns: rank 1, 2, 3, ...; item_id; score, comparable wi
 popular_in_category within one category; source; reason and because_item_id as in the view recommendations;
 version, the publication.';
 
+-- First among as many as the user's own list has, which needs nothing else; then among all.
 CREATE FUNCTION {schema}.explain(user_id {user_id_type}, item_id {item_id_type}) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -364,8 +365,12 @@ BEGIN
     SELECT found.reason, found.because_item_id INTO why, because
     FROM (
         SELECT listed.reason, listed.because_item_id
-        FROM {schema}.on_shelf AS listed
-        WHERE listed.user_id = asked_user AND listed.item_id = asked_item AND listed.rank <= shown.max_n
+        FROM {schema}.recommend(asked_user, (
+            SELECT cardinality(lists.item_ids)
+            FROM {storage}.user_lists AS lists
+            WHERE lists.version = shown.version AND lists.user_id = asked_user
+        )) AS listed
+        WHERE listed.item_id = asked_item
         UNION ALL
         SELECT filled.reason, filled.because_item_id
         FROM {schema}.recommend(asked_user, shown.max_n) AS filled
