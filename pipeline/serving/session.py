@@ -120,7 +120,12 @@ def session(url: str, settings: Settings, doing: str) -> Iterator[Session]:
     """Connect; whatever the server then refuses is told as a NightshelfError, without the password."""
     with told(url), psycopg_connect(url, autocommit=True, row_factory=dict_row, prepare_threshold=None) as db:
         db.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        yield Session(db, settings, doing)
+        try:
+            yield Session(db, settings, doing)
+        except psycopg.ProgrammingError as error:
+            if db.broken and error.sqlstate is None:
+                raise psycopg.OperationalError(f"the connection was lost: {error}") from None
+            raise
 
 
 @contextmanager

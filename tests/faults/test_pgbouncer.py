@@ -115,14 +115,18 @@ def test_two_publishers_at_once(shop: Shop, days: count[int]) -> None:
     assert shop.publish(second).is_live
 
 
-def test_a_backend_lost_behind_it(shop: Shop, direct: Shop, days: count[int]) -> None:
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "ended by an administrator"])
+def test_a_backend_lost_behind_it(shop: Shop, direct: Shop, days: count[int], is_killed: bool) -> None:
     before, run = shelves.shown(direct), shelves.night(shop, next(days))
 
     def lose() -> None:
         [(pid,)] = direct.read(
             "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'nightshelf pub%'", ""
         )
-        os.kill(pid, signal.SIGKILL)
+        if is_killed:
+            os.kill(pid, signal.SIGKILL)
+        else:
+            direct.read(f"SELECT pg_terminate_backend({pid})", "")
 
     with pytest.raises(Unreachable):
         shop.publish(run, say=once(LOADED, lose))
