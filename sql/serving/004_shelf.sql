@@ -62,9 +62,6 @@ CREATE TABLE {storage}.also_bought_lists (
     CONSTRAINT also_bought_lists_lifts_are_real CHECK (0 < ALL (lifts) AND 'Infinity' > ALL (lifts))
 ) WITH (vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0.05);
 
--- A popular list is read for whoever is new: it stays in its row, uncompressed, up to some 500 items.
-ALTER TABLE {storage}.popular_lists SET (toast_tuple_target = 8160);
-
 ALTER TABLE {storage}.user_purchases ALTER item_ids SET STATISTICS 0;
 ALTER TABLE {storage}.user_categories ALTER categories SET STATISTICS 0;
 ALTER TABLE {storage}.also_bought_lists
