@@ -108,14 +108,12 @@ def similar_lists(factors: AlsFactors, hidden: NDArray[np.int64], length: int) -
 def _write_popular(job: Job, history: History) -> int:
     """`popular_items`, and what filling up from them needs; returns how many rows of `popular_items`.
 
-    The shop's own list is long enough to fill `recommend()` for an unknown user.
+    The shop's own list fills `recommend()` for an unknown user though half of its items were blocked.
     """
     folder, lengths = job.folder, job.settings.recommend
     items = folder.dataset("items") if folder.has("items") else None
-    half_life, length_of_all = (
-        lengths.popular_half_life_days,
-        max(lengths.popular_length, job.settings.serving.max_n),
-    )
+    half_life = lengths.popular_half_life_days
+    length_of_all = max(lengths.popular_length, 2 * job.settings.serving.max_n)
     lists = history.popular(items, half_life, lengths.popular_length, length_of_all)
     n_popular = folder.write("popular_items", lists)
     popular = folder.file("popular_items")

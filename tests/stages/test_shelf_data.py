@@ -82,7 +82,7 @@ def test_purchases_are_what_each_user_bought_of_the_popular_lists(night: Callabl
 def test_purchases_beyond_the_popular_lists_are_left_out(night: Callable[..., Job]) -> None:
     """Tea and milk lead the shop's list of two; cakes have a list of their own, and plates have none."""
     short = {"popular_length": 2, "popular_half_life_days": 0.0}
-    made = night(recommend=short, serving={"max_n": 2})
+    made = night(recommend=short, serving={"max_n": 1})
     assert set(pairs(made.folder.table("user_purchases"), "item_id")) == {(TEA,), (MILK,), (CAKE,)}
 
 
