@@ -26,6 +26,10 @@ CANNOT_PUT_BACK = "NS001"
 PUBLICATIONS = "choose a stored version from python -m pipeline publications"
 MIGRATE = "run `python -m pipeline migrate` as the owner"
 
+FLUSH_AFTER = "256kB"
+"""What is written goes to the disk in small pieces. Left to the system it goes in bursts, for which
+every reader's answer waits: benchmarks/README.md."""
+
 
 class Session:
     """One connection to the serving database and the shop's names in it.
@@ -49,8 +53,14 @@ class Session:
         with self.db.transaction():
             self.db.execute(
                 "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),"
-                " set_config('application_name', %s, true), set_config('search_path', 'pg_catalog', true)",
-                [str(serving.lock_timeout_ms), str(serving.statement_timeout_ms), self.doing[:63]],
+                " set_config('application_name', %s, true), set_config('search_path', 'pg_catalog', true),"
+                " set_config('backend_flush_after', %s, true)",
+                [
+                    str(serving.lock_timeout_ms),
+                    str(serving.statement_timeout_ms),
+                    self.doing[:63],
+                    FLUSH_AFTER,
+                ],
             )
             if as_publisher:
                 self._act_as_publisher()
