@@ -10,11 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, chain, task
 from airflow.sdk.exceptions import AirflowSkipException
+from nightshelf_airflow import DEFAULT_ARGS, databases, log
 
-from dags.common import DEFAULT_ARGS, databases, log
 from pipeline import config, errors
 from pipeline.stages import STAGES, Stage
 

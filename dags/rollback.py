@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from airflow.sdk import DAG, Param, task
+from nightshelf_airflow import DEFAULT_ARGS, databases, log
 
-from dags.common import DEFAULT_ARGS, databases, log
 from pipeline import config
 from pipeline.versions import number, remembered
 
@@ -43,7 +44,7 @@ def form() -> dict[str, Param]:
         "version": Param(
             None,
             type=["null", "string"],
-            examples=remembered(config.runs_folder(SETTINGS)),
+            examples=remembered(SETTINGS),
             title="Version",
             description="the publication to put live; empty: the one that was live before this one",
         ),
@@ -61,7 +62,11 @@ def who(context: Mapping[str, Any]) -> str:
     return f"{context['dag_run'].triggering_user_name or 'nobody by name'} in Airflow"
 
 
-@task(task_id="rollback", doc_md="Moves the pointer to the version and records who asked for it.")
+@task(
+    task_id="rollback",
+    retries=0,  # without a version a second try would undo the first
+    doc_md="Moves the pointer to the version and records who asked for it.",
+)
 def put_back(**context: Any) -> dict[str, int | bool]:
     """Counts for XCom: the version before, the version live now, whether a hold is on."""
     from pipeline.serving import rollback

@@ -36,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
     migrate.add_argument(
         "--reset-serving",
         action="store_true",
-        help="drop every publication first: the way to other id types. Apps see nothing until the next night",
+        help="drop every publication and blocked item first: the way to other id types."
+        " Apps see nothing until the next night",
     )
     _serving(commands)
     for name, text in (

@@ -189,6 +189,7 @@ def psycopg_connect(url: str, which: Database = "serving", **options: Any) -> ps
         "dbname": parsed.database,
         "connect_timeout": CONNECT_SECONDS,
         **{k: v if isinstance(v, str) else ",".join(v) for k, v in parsed.query.items()},
+        "client_encoding": "UTF8",
     }
     with reaching(url, which):
         try:

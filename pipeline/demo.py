@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -69,7 +70,8 @@ def _play(airflow: LocalAirflow, say: Say) -> str:
         say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
         follow(api, run_id, say)
     except KeyboardInterrupt:
-        api.patch(_run(run_id), {"state": "failed"})
+        with suppress(AirflowError):  # the next demo gives up what is left
+            api.patch(_run(run_id), {"state": "failed"})
         raise
     return run_id
 

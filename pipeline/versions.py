@@ -1,7 +1,7 @@
 """The stored versions as words to choose from, for the form of the DAG `rollback`.
 
 A form is drawn without asking a database, so every publication and rollback leaves what it saw in
-`<runs>/publications.json`. The file only proposes: what can be put back is decided in the database.
+`<runs>/publications.<schema>.json`. The file only proposes: what can be put back is decided in the database.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.errors import NightshelfError, SettingsError
 if TYPE_CHECKING:
     from pipeline.serving import Stored
 
-FILE = "publications.json"
+FILE = "publications.{}.json"
 ELIGIBLE = ("live", "stored", "held back")
 
 
@@ -38,7 +38,7 @@ def number(text: str | None) -> int | None:
     told = (text or "").strip().removeprefix("version ").split(",")[0].strip()
     if not told:
         return None
-    if not told.isdecimal():
+    if not told.isdecimal() or int(told) >= 2**63:
         raise SettingsError(
             f"`{text}` is no version",
             promised="a number such as 5, or one of the proposals of the form; empty: what was live before",
@@ -55,15 +55,20 @@ def remember(url: str, settings: Settings, say: Callable[[str], None]) -> None:
     try:
         stored, _ = publications(url, settings)
         proposals = [words(row) for row in reversed(stored) if row.state in ELIGIBLE]
-        write_json(runs_folder(settings) / FILE, {"versions": proposals})
+        write_json(file_of(settings), {"versions": proposals})
     except NightshelfError as error:
         say(f"the form of the DAG rollback proposes old versions for now: {error}")
 
 
-def remembered(runs: Path) -> list[str]:
+def file_of(settings: Settings) -> Path:
+    """Where the proposals of a shop lie."""
+    return runs_folder(settings) / FILE.format(settings.serving.schema_name)
+
+
+def remembered(settings: Settings) -> list[str]:
     """What `remember` left; empty before the first publication."""
     try:
-        found: list[str] = json.loads((runs / FILE).read_text(encoding="utf-8"))["versions"]
+        found: list[str] = json.loads(file_of(settings).read_text(encoding="utf-8"))["versions"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return found

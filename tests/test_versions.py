@@ -11,7 +11,7 @@ from pipeline import config
 from pipeline.config import Settings
 from pipeline.errors import SettingsError
 from pipeline.serving import Stored
-from pipeline.versions import FILE, number, remember, remembered, words
+from pipeline.versions import file_of, number, remember, remembered, words
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -42,12 +42,12 @@ def test_what_cannot_be_remembered_is_told_and_harms_nothing(
     settings = make_settings(serving={"role_prefix": "nobody"})
     remember(serving_url, settings, said.append)
     assert said[0].startswith("the form of the DAG rollback proposes old versions")
-    assert remembered(config.runs_folder(settings)) == []
+    assert remembered(settings) == []
 
 
 def test_a_damaged_file_proposes_nothing() -> None:
-    runs = config.runs_folder(config.load())
-    runs.mkdir(parents=True)
+    settings = config.load()
+    file_of(settings).parent.mkdir(parents=True)
     for text in ("", "[]", "{}", "not json"):
-        (runs / FILE).write_text(text)
-        assert remembered(runs) == []
+        file_of(settings).write_text(text)
+        assert remembered(settings) == []

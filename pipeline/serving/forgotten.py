@@ -106,7 +106,7 @@ def erase_stored(url: str, settings: Settings, user: int | str) -> Erased:
         with here.transaction():
             for table in tables:
                 name = sql.Identifier(here.names.storage, table)
-                here.db.execute(sql.SQL("ANALYZE {} ({})").format(name, sql.Identifier(USER)))
+                here.db.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {} ({})").format(name, sql.Identifier(USER)))
     return Erased(len(set(chain(*gone))), sum(map(len, gone)))
 
 

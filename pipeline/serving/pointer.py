@@ -14,7 +14,7 @@ from datetime import datetime
 from pipeline.config import Settings
 from pipeline.errors import ServingError
 from pipeline.serving import schema
-from pipeline.serving.session import Session, session
+from pipeline.serving.session import PUBLICATIONS, Session, session
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ def rollback(
     who:  the person, for the record, beside the login
     Raises ServingError, naming the stored versions, when that one cannot be put back; Unreachable.
     """
+    if to is not None and not 0 < to < 2**63:
+        raise ServingError(
+            f"version {to} cannot be put back", found="no version has that number", then=PUBLICATIONS
+        )
     with session(url, settings, "nightshelf rollback") as here:
         _require_schema(here, settings)
         with here.transaction():

@@ -81,7 +81,7 @@ def publish(
             say(f"publish: these lists of run {folder.run_id} are version {version} already{_though(known)}")
             return known
         if must_load:
-            _load(here, folder, version, say)
+            record |= _load(here, folder, version, say)
         made = _flip(here, {**record, "version": version}, is_loaded=must_load, force=force, say=say)
         _tidy(here, say)
         return made
@@ -113,7 +113,9 @@ def _begin(here: Session, record: Mapping[str, Any], *, force: bool) -> tuple[in
         return row["version"] if row else 0, True, None
 
 
-def _load(here: Session, folder: RunFolder, version: int, say: Say) -> None:
+def _load(here: Session, folder: RunFolder, version: int, say: Say) -> dict[str, int]:
+    """COPY every list; the counts to record where forgotten users make them other than the run's."""
+    counts: dict[str, int] = {}
     with here.transaction():
         here.lock(wait=False)
         _require_attempt(here, version)
@@ -122,10 +124,12 @@ def _load(here: Session, folder: RunFolder, version: int, say: Say) -> None:
             say(f"publish: {n_rows:,} rows of {kind.dataset} loaded, {n_lists:,} lists")
         if n_users := forget_in_version(here, version):
             say(f"publish: forgotten users left out: {n_users:,}")
+            counts = dict(here.one("stored_counts", {"version": version}) or {})
     with here.transaction():
         for kind in KINDS:
             name = sql.Identifier(here.names.storage, kind.table)
             here.db.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(name))
+    return counts
 
 
 def _copy(here: Session, kind: ListKind, folder: RunFolder, version: int) -> tuple[int, int]:
@@ -157,13 +161,16 @@ def _flip(here: Session, record: Mapping[str, Any], *, is_loaded: bool, force: b
         here.lock(wait=True)
         if is_loaded:
             _require_attempt(here, version)
+        elif (here.one("published_before", record) or {"is_dropped": True})["is_dropped"]:
+            raise busy("it has dropped this version meanwhile")
         hold = here.one("lock_pointer") or {}
         obstacle = _obstacle(here, record)
-        if obstacle and force:
+        is_on_hold = hold["held_at"] is not None
+        if obstacle and force and not is_on_hold:
             record = {**record, "decision": Jsonb({**record["decision"].obj, "forced": True})}
             obstacle = None
-        is_held = hold["held_at"] is not None and not obstacle
-        here.run("record", {**record, "is_held_back": is_held})
+        is_held = is_on_hold and not obstacle
+        here.run("record", {**record, "is_held_back": is_held, "is_loaded": is_loaded})
         if not obstacle and not is_held:
             here.run("set_max_n", {"max_n": here.settings.serving.max_n})
             here.run("move_pointer", {"version": version})
@@ -218,9 +225,7 @@ def _remove(here: Session, versions: list[int]) -> None:
 
 
 def _though(known: Publication) -> str:
-    return (
-        "" if known.is_live else ", stored and not live; force, or python -m pipeline rollback, puts it live"
-    )
+    return "" if known.is_live else ", and not live; force puts it live"
 
 
 def _require_attempt(here: Session, version: int) -> None:
@@ -241,6 +246,7 @@ def _record(settings: Settings, folder: RunFolder, about: About, status: str) ->
         "run_id": folder.run_id,
         "status": status,
         "is_held_back": False,
+        "is_loaded": False,
         "as_of": folder.as_of,
         **_counted(folder),
         "precision_at_3": about.precision_at_3,
@@ -262,7 +268,7 @@ def _counted(folder: RunFolder) -> dict[str, int]:
 
 
 def _fingerprint(folder: RunFolder) -> str:
-    """One hash of the three lists, from the receipt that their writer left."""
+    """One hash of all lists, from the receipt that their writer left."""
     files = folder.receipt("recommend")["files"]
-    told = "".join(files[folder.file(kind.dataset).name]["sha256"] for kind in KINDS)
+    told = "".join(files[folder.dataset(kind.dataset).name]["sha256"] for kind in KINDS)
     return hashlib.sha256(told.encode()).hexdigest()

@@ -9,6 +9,7 @@ The version of a schema is the number of the last file applied to it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from psycopg import errors as pg
@@ -40,10 +41,10 @@ def migrate(url: str, settings: Settings, *, say: Callable[[str], None], reset: 
     """Create the roles and both schemas, or upgrade them in place; nothing where all is done.
 
     One transaction; needs CREATEROLE (unless the roles are there) and CREATE on the database, no
-    superuser. Afterwards the login may `SET ROLE` to owner, publisher and reader. `reset` drops
-    every publication first; who was forgotten stays forgotten. Raises ServingError for other id types,
-    for a schema that is somebody else's, or when the login lacks a right; PublisherBusy while a night
-    publishes.
+    superuser. Afterwards the login may `SET ROLE` to owner and publisher. `reset` drops every
+    publication and every blocked item first; who was forgotten stays forgotten. Raises ServingError
+    for other id types, for a schema that is somebody else's, or when the login lacks a right;
+    PublisherBusy while a night publishes.
     """
     with session(url, settings, "nightshelf migrate") as here, here.transaction(as_publisher=False):
         here.lock(wait=True)
@@ -138,29 +139,39 @@ def check(found: SchemaInfo, settings: Settings) -> None:
 
 
 def _make_roles(here: Session, say: Callable[[str], None]) -> None:
-    """The four roles, and the right of this login to act as each."""
+    """The four roles, and the right of this login to act as owner and publisher.
+
+    It may act as the others too where it made them, or may grant them to itself.
+    """
     names, login = here.names, here.db.info.user
-    is_16 = here.db.info.server_version >= 160000
     roles = [getattr(names, role) for role in ROLES]
+    needed = (names.owner, names.publisher)
     try:
         for role in roles:
             known = here.db.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
             if known is None:
                 here.db.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
                 say(f"role {role} created")
-            member = here.db.execute(
-                "SELECT pg_has_role(session_user, %s, %s) AS may", [role, "SET" if is_16 else "MEMBER"]
-            ).fetchone()
-            if not (member and member["may"]):
-                grant = "GRANT {} TO SESSION_USER" + (" WITH INHERIT FALSE, SET TRUE" if is_16 else "")
-                here.db.execute(sql.SQL(grant).format(sql.Identifier(role)))  # type: ignore[arg-type]
+            with suppress(*([] if role in needed else [pg.InsufficientPrivilege])), here.db.transaction():
+                _join(here, role)
     except pg.InsufficientPrivilege as error:
         raise ServingError(
             f"the login `{login}` may not set up the roles of the serving schema",
             found=error.diag.message_primary or "",
-            promised="CREATEROLE, or the roles made and granted to it: " + ", ".join(roles),
-            then=MIGRATE,
+            promised=f"the roles {', '.join(roles)}; CREATEROLE where one is missing",
+            then=f"{MIGRATE}; or let whoever made them GRANT {', '.join(needed)} TO {login}",
         ) from None
+
+
+def _join(here: Session, role: str) -> None:
+    """Let this login act as `role`, unless it may."""
+    is_16 = here.db.info.server_version >= 160000
+    member = here.db.execute(
+        "SELECT pg_has_role(session_user, %s, %s) AS may", [role, "SET" if is_16 else "MEMBER"]
+    ).fetchone()
+    if not (member and member["may"]):
+        grant = "GRANT {} TO SESSION_USER" + (" WITH INHERIT FALSE, SET TRUE" if is_16 else "")
+        here.db.execute(sql.SQL(grant).format(sql.Identifier(role)))  # type: ignore[arg-type]
 
 
 def _make_schemas(here: Session) -> None:

@@ -145,7 +145,12 @@ def told(url: str) -> Iterator[None]:
         with reaching(url, "serving"):
             yield
     except pg.LockNotAvailable as error:
-        raise busy(_words(error, url)) from None
+        raise PublisherBusy(
+            "a lock in the serving database was not free in time",
+            found=_words(error, url),
+            promised="less than lock_timeout_ms in config.toml; nothing was changed",
+            then="the same again when whoever holds it (another publisher, a long transaction) has ended",
+        ) from None
     except (pg.DeadlockDetected, pg.SerializationFailure) as error:
         raise busy(_words(error, url)) from None
     except pg.DiskFull as error:

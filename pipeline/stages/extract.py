@@ -42,7 +42,7 @@ def run(job: Job) -> Counts:
     from pipeline.serving.forgotten import read_forgotten
 
     serving = job.databases.serving()
-    job.folder.write_document("live", read_live(serving, job.settings))
+    job.folder.write_document("live", read_live(serving, job.settings, say=job.say))
     forgotten = read_forgotten(serving, job.settings)
     start = job.folder.as_of - timedelta(days=job.settings.run.window_days)
     settings = job.settings

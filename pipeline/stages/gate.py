@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.config import ROOT
 from pipeline.expectations import Failure, check, load_suite
 from pipeline.run import Counts, Job
+from pipeline.stages.recommend import longest_popular
 
 LISTS = ("recommendations", "popular_items", "similar_items")
 NEVER_EMPTY = LISTS[:2]
@@ -18,7 +19,7 @@ def run(job: Job) -> Counts:
     folder, lengths = job.folder, job.settings.recommend
     parameters = {
         "list_length": lengths.list_length,
-        "popular_length": max(lengths.popular_length, job.settings.serving.max_n),
+        "popular_length": longest_popular(job.settings),
         "similar_length": lengths.similar_length,
     }
     rows = {name: _n_rows(job, name) for name in LISTS}

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.also_bought import MOST_ITEMS, also_bought, counted
+from pipeline.config import Settings
 from pipeline.history import History, opened
 from pipeline.models.als import AlsFactors
 from pipeline.models.top_n import NOTHING, numbered
@@ -105,15 +106,17 @@ def similar_lists(factors: AlsFactors, hidden: NDArray[np.int64], length: int) -
         )
 
 
-def _write_popular(job: Job, history: History) -> int:
-    """`popular_items`, and what filling up from them needs; returns how many rows of `popular_items`.
+def longest_popular(settings: Settings) -> int:
+    """Items in the shop's own popular list: it fills a shelf of max_n though half of them were blocked."""
+    return max(settings.recommend.popular_length, 2 * settings.serving.max_n)
 
-    The shop's own list fills `recommend()` for an unknown user though half of its items were blocked.
-    """
+
+def _write_popular(job: Job, history: History) -> int:
+    """`popular_items`, and what filling up from them needs; returns how many rows of `popular_items`."""
     folder, lengths = job.folder, job.settings.recommend
     items = folder.dataset("items") if folder.has("items") else None
     half_life = lengths.popular_half_life_days
-    length_of_all = max(lengths.popular_length, 2 * job.settings.serving.max_n)
+    length_of_all = longest_popular(job.settings)
     lists = history.popular(items, half_life, lengths.popular_length, length_of_all)
     n_popular = folder.write("popular_items", lists)
     popular = folder.file("popular_items")

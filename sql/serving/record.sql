@@ -14,5 +14,5 @@ ON CONFLICT (run_id, lists_sha256, status) DO UPDATE SET
     params = excluded.params,
     decision = excluded.decision,
     is_held_back = excluded.is_held_back,
-    dropped_at = NULL
+    dropped_at = CASE WHEN %(is_loaded)s THEN NULL ELSE known.dropped_at END
 RETURNING known.number;

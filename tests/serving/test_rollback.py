@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from pipeline.errors import ServingError
-from pipeline.serving import Moved, Publication, publications, release, rollback
+from pipeline.errors import PublisherBusy, ServingError
+from pipeline.serving import Moved, Publication, publication, publications, release, rollback
 from tests.serving.nights import POPULAR, Shop, as_of
 
 
@@ -75,7 +75,7 @@ def test_who_when_from_and_to_are_on_record(three: Shop) -> None:
     assert [entry[0] for entry in history(three)] == ["publish", "publish", "publish", "rollback"]
 
 
-@pytest.mark.parametrize("to", [0, -1, 99, 2**62])
+@pytest.mark.parametrize("to", [99, 2**62])
 def test_a_version_that_is_not_stored_is_refused_by_name(three: Shop, to: int) -> None:
     with pytest.raises(ServingError, match=f"version {to} cannot be put back") as refused:
         back(three, to=to)
@@ -107,7 +107,7 @@ def test_the_run_that_was_rolled_back_does_not_come_back_by_itself(three: Shop) 
     back(three)
     known = three.publish(three.night(3, {1: [13]}, popular={"all": [23]}, similar={3: [33]}))
     assert (known.version, known.is_live) == (3, False)
-    assert "stored and not live" in three.said[-1]
+    assert "and not live; force puts it live" in three.said[-1]
     mended = three.publish(three.night(3, {1: [19]}))
     assert (mended.version, mended.is_live) == (4, False)
     assert "version 3 of this run was rolled back" in three.said[-1]
@@ -264,3 +264,47 @@ def test_publications_tell_what_to_choose_from(new_shop: Callable[..., Shop]) ->
     other = new_shop()
     with pytest.raises(ServingError, match="no serving schema"):
         publications(other.url, other.settings)
+
+
+@pytest.mark.parametrize("to", [0, -1, 2**63, 10**20])
+def test_what_can_be_no_version_is_refused_before_the_database(three: Shop, to: int) -> None:
+    with pytest.raises(ServingError, match="cannot be put back"):
+        back(three, to=to)
+    assert three.lists() == [(1, 1, 13)]
+
+
+def test_an_old_snapshot_cannot_put_back_what_was_dropped_since(new_shop: Callable[..., Shop]) -> None:
+    shop = new_shop(keep_versions=1)
+    nights(shop, 1, 2)
+    with shop.connect("operator") as db:
+        db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        db.execute("SELECT count(*) FROM serving.publications")
+        nights(shop, 3)
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            db.execute("SELECT * FROM serving.rollback(1)")
+        db.execute("ROLLBACK")
+    assert shop.lists() == [(1, 1, 13)]
+
+
+def test_a_version_dropped_between_the_look_and_the_flip_never_goes_live(three: Shop) -> None:
+    back(three)
+    night = three.night(3, {1: [13]}, popular={"all": [23]}, similar={3: [33]})
+    real = publication._begin
+
+    def begin(*given: Any, **options: Any) -> Any:
+        found = real(*given, **options)
+        with three.connect("publisher") as db:
+            db.execute("UPDATE serving_storage.publication SET dropped_at = now() WHERE version = 3")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publication, "_begin", begin)
+        with pytest.raises(PublisherBusy):
+            three.publish(night, force=True)
+    assert three.lists() == [(1, 1, 12)]
+
+
+def test_force_under_a_hold_does_not_mark_an_older_run_as_held_back(three: Shop) -> None:
+    back(three, to=3, hold=True)
+    three.publish(three.night(1, {1: [19]}), force=True)
+    assert states(three)[-1] == (4, "stored")
