@@ -12,6 +12,7 @@ COPY --chown=airflow:root pipeline /opt/nightshelf/pipeline
 COPY --chown=airflow:root sql /opt/nightshelf/sql
 
 ENV AIRFLOW__CORE__DAGS_FOLDER=/opt/nightshelf/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/nightshelf/dags/plugins \
     NIGHTSHELF_HOME=/opt/airflow/nightshelf \
     PYTHONPATH=/opt/nightshelf
 WORKDIR /opt/nightshelf

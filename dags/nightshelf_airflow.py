@@ -1,4 +1,4 @@
-"""What the DAGs share: the databases behind Airflow's connections, which failures are retried."""
+"""What the DAGs share: the databases behind Airflow's connections, which failures are retried, the report."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import logging
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
-from airflow.sdk import Connection, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import BaseOperatorLink, Connection, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from pipeline import errors
@@ -72,3 +74,14 @@ def databases(settings: Settings) -> Databases:
         partial(url_of, "source", settings.source.connection),
         partial(url_of, "serving", settings.serving.connection),
     )
+
+
+class ReportLink(BaseOperatorLink):
+    """The button `Report` of a task: the run's page, as `plugins/nightshelf_report.py` shows it."""
+
+    name = "Report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Asked when the task has ended, whatever became of it."""
+        root = conf.get("api", "base_url", fallback="").rstrip("/")
+        return f"{root}/nightshelf/report/{quote(ti_key.run_id, safe='')}"

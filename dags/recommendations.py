@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -14,10 +14,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, chain, task
 from airflow.sdk.exceptions import AirflowSkipException
-from nightshelf_airflow import DEFAULT_ARGS, databases, log
+from nightshelf_airflow import DEFAULT_ARGS, ReportLink, databases, log
 
 from pipeline import config, errors
 from pipeline.stages import STAGES, Stage
+
+if TYPE_CHECKING:
+    from pipeline.run import Job
 
 SETTINGS = config.load()
 
@@ -37,6 +40,11 @@ the run goes on from there. The live publication is untouched.
 
 The form asks for another day (`as_of`), another window, repeat purchases, tuning, a dry run.
 What it leaves alone comes from `config.toml`.
+
+#### The report
+
+The button **Report** under Details of the task `publish`: how good the lists are, and why they were
+published or refused.
 
 #### Files of a run
 
@@ -72,10 +80,9 @@ def timetable() -> CronTriggerTimetable | None:
     return CronTriggerTimetable(cron, timezone=SETTINGS.schedule.timezone) if cron else None
 
 
-def run_one(stage: str, context: Mapping[str, Any]) -> dict[str, int | float | str]:
-    """Run `stage` for this DAG run; returns its counts. The run folder has the DAG run's id."""
+def job_of(stage: str, context: Mapping[str, Any]) -> Job:
+    """What `stage` is given in this DAG run. The run folder has the DAG run's id."""
     from pipeline import night
-    from pipeline.run import run_stage
 
     params, dag_run = context["params"], context["dag_run"]
     overrides = as_of = None
@@ -85,7 +92,7 @@ def run_one(stage: str, context: Mapping[str, Any]) -> dict[str, int | float | s
         told = params["as_of"]
         as_of = night.moment(told, SETTINGS.source.timezone) if told else None
         as_of = as_of or context.get("logical_date") or dag_run.run_after
-    job = night.job_for(
+    return night.job_for(
         dag_run.run_id,
         as_of=as_of,
         overrides=overrides,
@@ -94,6 +101,18 @@ def run_one(stage: str, context: Mapping[str, Any]) -> dict[str, int | float | s
         say=log.info,
         force=params["force"],
     )
+
+
+def run_one(stage: str, context: Mapping[str, Any]) -> dict[str, int | float | str]:
+    """Run `stage` for this DAG run; returns its counts."""
+    from pipeline.run import run_stage
+
+    job = job_of(stage, context)
+    if stage == "publish" and context["params"]["dry_run"]:
+        from pipeline import report
+
+        report.leave(job)
+        raise AirflowSkipException("dry run: apps read what they read before")
     return run_stage(stage, job)
 
 
@@ -102,8 +121,6 @@ def stage_task(stage: Stage) -> Any:
 
     @task(task_id=stage.name, doc_md=stage.summary)
     def run(**context: Any) -> dict[str, int | float | str]:
-        if stage.name == "publish" and context["params"]["dry_run"]:
-            raise AirflowSkipException("dry run: apps read what they read before")
         try:
             return run_one(stage.name, context)
         except errors.NightshelfError as error:
@@ -127,3 +144,4 @@ with DAG(
     default_args=DEFAULT_ARGS,
 ) as dag:
     chain(*(stage_task(stage) for stage in STAGES))
+    dag.get_task(STAGES[-1].name).operator_extra_links = (ReportLink(),)

@@ -40,12 +40,15 @@ def say(line: str) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """The night, or one stage of it."""
+    from pipeline.report import leave
+
     job = _job(given)
     names = [given.stage] if given.stage else [stage.name for stage in STAGES]
     say(f"run {job.folder.run_id}, as of {job.folder.as_of.isoformat()}")
     for name in names:
         if name == "publish" and given.dry_run:
             say("publish: left out (--dry-run); apps read what they read before")
+            leave(job)
         else:
             run_stage(name, job)
     if given.stage:
@@ -104,6 +107,36 @@ def _databases() -> Databases:
     from pipeline.databases import url_of
 
     return Databases(partial(url_of, "source"), partial(url_of, "serving"))
+
+
+def report(given: argparse.Namespace) -> None:
+    """The page of a run, made again."""
+    from pipeline.report import build
+
+    settings = config.load(given.config)
+    there = [path.name for path in latest(config.runs_folder(settings))]
+    if not there and given.run_id is None:
+        raise RunError("there is no run to report", then="python -m pipeline run")
+    run_id, now = given.run_id or there[0], datetime.now(UTC)
+    job = night.job_for(run_id, databases=_databases(), now=now, say=say, config_path=given.config)
+    with job.folder.held("report"):
+        say(f"report: {build(job.folder, job.settings)}")
+
+
+def backtest(given: argparse.Namespace) -> None:
+    """Judge every model on an events file."""
+    from pipeline import backtest as trial
+
+    overrides = {"repeat_purchases": given.repeat_purchases} if given.repeat_purchases else {}
+    settings = config.load(given.config, overrides)
+    if given.test_days is not None:
+        settings = config.changed(settings, "split", test_days=given.test_days)
+    if given.json:
+        trial.check_place(given.json)
+    document = trial.backtest(given.events, given.items, settings, given.as_of, given.windows, say)
+    if given.json:
+        trial.write_json(given.json, document)
+    say(trial.table(document))
 
 
 def load(given: argparse.Namespace) -> None:
@@ -216,6 +249,8 @@ def status(_: argparse.Namespace) -> None:
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "run": run,
+    "report": report,
+    "backtest": backtest,
     "load": load,
     "url": url,
     "migrate": migrate,

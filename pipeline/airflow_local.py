@@ -145,6 +145,7 @@ class LocalAirflow:
         database = self.server.url("airflow")
         settings = {
             "CORE__DAGS_FOLDER": str(config.ROOT / "dags"),
+            "CORE__PLUGINS_FOLDER": str(config.ROOT / "dags" / "plugins"),
             "CORE__LOAD_EXAMPLES": "False",
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": "2",

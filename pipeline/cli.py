@@ -20,6 +20,10 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _run(commands)
+    report = commands.add_parser("report", help="make a run's page again, report.html in its folder")
+    report.add_argument("--run-id", metavar="ID", help="which run (default: the latest)")
+    _config(report)
+    _backtest(commands)
     _load(commands)
     url = commands.add_parser("url", help="print the URL of a database, with its password")
     url.add_argument("database", choices=("source", "serving"))
@@ -89,6 +93,29 @@ def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             metavar=None if "enum" in schema else "N",
             help=schema["description"],
         )
+
+
+def _backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    judge = commands.add_parser("backtest", help="judge every model on an events file; no database is needed")
+    judge.add_argument(
+        "--events",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="Parquet or CSV: user_id, item_id, event_type, occurred_at and, if there, order_id, quantity",
+    )
+    judge.add_argument("--items", type=Path, metavar="FILE", help="item_id and, if there, category, ...")
+    judge.add_argument(
+        "--as-of",
+        default="last",
+        metavar="last|TIME",
+        help="end of the test (default: just after the last event)",
+    )
+    judge.add_argument("--test-days", type=int, metavar="N", help="days held out (default: config.toml's)")
+    judge.add_argument("--windows", type=int, default=1, metavar="K", help="roll the cut back K times")
+    judge.add_argument("--repeat-purchases", choices=("allow", "exclude"), help="default: config.toml's")
+    judge.add_argument("--json", type=Path, metavar="OUT", help="write the results there too")
+    _config(judge)
 
 
 def _serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -33,6 +33,29 @@ _SCORES: dict[str, object] = {
     "hit_rate_at_10": pa.float64(),
 }
 
+OWN = (
+    "n_days", "n_lines", "last_age", "first_age", "decay_7", "decay_30", "decay_90", "n_last_14", "n_last_28",
+)  # fmt: skip
+OWN_DERIVED = (
+    "own_gap", "own_due", "own_due_by_item", "own_trip_share", "own_rate", "own_trips", "own_trips_28",
+    "own_gap_in_trips",
+)  # fmt: skip
+OF_OWN = ("n_days", "decay_30", "decay_90")
+AMONG_OWN = tuple(f"{name}_{among}" for name in OF_OWN for among in ("rank", "share", "part"))
+SEEN = ("seen_age", "views_7", "views_30", "carts_30")
+RECALLED = ("als_score", "als_share", "als_rank", "near_score", "near_share", "near_rank", "popular_rank")
+OF_ITEM = (
+    "item_age", "bought_3", "seen_7", "item_buyers", "item_decay_7", "item_decay_30", "item_decay_90",
+    "item_trend_short", "item_trend_long", "item_repeat_share", "item_gap", "item_share_in_category",
+)  # fmt: skip
+OF_USER = (
+    "user_trips", "user_trips_28", "user_last_age", "user_trip_gap", "user_items", "user_basket",
+    "user_repeat_share",
+)  # fmt: skip
+TASTE = ("taste_decay_90", "taste_days", "taste_last_age")
+FEATURES = (*OWN, *OWN_DERIVED, *AMONG_OWN, *SEEN, *RECALLED, *OF_ITEM, *OF_USER, *TASTE, "taste_share")
+"""What the second step knows of a candidate (pipeline/features.py), float32, in this order."""
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -69,6 +92,12 @@ def arrow_id(kind: IdType) -> pa.DataType:
     return pa.int64() if kind == "integer" else pa.string()
 
 
+def _examples(name: str, stage: str) -> Dataset:
+    keys: dict[str, object] = {"cut_at": TIME, "user_id": USER, "item_id": ITEM}
+    columns = {**keys, "is_bought": pa.bool_(), **dict.fromkeys(FEATURES, pa.float32())}
+    return Dataset(name, stage, columns, key=tuple(keys), nullable=frozenset(FEATURES))
+
+
 def _events(name: str, stage: str, nullable: frozenset[str]) -> Dataset:
     return Dataset(name, stage, _EVENT, nullable=nullable)
 
@@ -99,6 +128,7 @@ DATASETS: dict[str, Dataset] = {
             nullable=frozenset({"user_id", "segment"}),
         ),
         _events("purchaser_events", "filter_purchasers", _ORDER),
+        _events("browser_events", "filter_purchasers", _ORDER),
         _events("train", "split", _ORDER),
         _events("validation_set", "split", _ORDER),
         _events("test", "split", _ORDER),
@@ -114,6 +144,8 @@ DATASETS: dict[str, Dataset] = {
             key=("trial",),
             nullable=frozenset({"precision_at_3"}),
         ),
+        _examples("examples", "tune"),
+        _examples("latest_examples", "evaluate"),
         Dataset(
             "metrics",
             "evaluate",
@@ -130,6 +162,8 @@ DATASETS: dict[str, Dataset] = {
                 "map_at_10": pa.float64(),
                 "hit_rate_at_10": pa.float64(),
                 "coverage_at_3": pa.float64(),
+                "novelty_at_3": pa.float64(),
+                "popular_share_at_3": pa.float64(),
                 "n_cold_users": pa.int64(),
                 "n_cold_items": pa.int64(),
             },
@@ -140,6 +174,20 @@ DATASETS: dict[str, Dataset] = {
             "evaluate",
             {"model": pa.string(), "user_id": USER, **_SCORES},
             key=("model", "user_id"),
+        ),
+        Dataset(
+            "segment_metrics",
+            "evaluate",
+            {
+                "kind": pa.string(),
+                "segment": pa.string(),
+                "model": pa.string(),
+                "n_users": pa.int64(),
+                "precision_at_3": pa.float64(),
+                "ci_low": pa.float64(),
+                "ci_high": pa.float64(),
+            },
+            key=("kind", "segment", "model"),
         ),
         Dataset(
             "recommendations",
@@ -207,6 +255,7 @@ DOCUMENTS: dict[str, str] = {
     "split": "split",
     "best_params": "tune",
     "model": "train",
+    "comparison": "evaluate",
     "decision": "gate",
     "publication": "publish",
 }

@@ -9,12 +9,12 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from pipeline import config
+from pipeline import config, receipts
 from pipeline.airflow_api import Api
 from pipeline.airflow_local import LocalAirflow
 from pipeline.errors import AirflowError, SettingsError
 from pipeline.local import DAG_ID, prepare, unpause
-from pipeline.run import RunFolder, receipt_line
+from pipeline.run import RunFolder
 from pipeline.showing import lists
 from pipeline.stages import STAGES
 from pipeline.summary import ending
@@ -103,7 +103,7 @@ def follow(api: Api, run_id: str, say: Say) -> None:
                 continue
             if task.get("state") == "success":
                 told.add(key)
-                say(f"  {receipt_line(_folder(run_id).receipt(stage.name))}")
+                say(f"  {receipts.line(_folder(run_id).receipt(stage.name))}")
             elif task.get("state") == "up_for_retry":
                 told.add(key)
                 say(f"  {stage.name} failed and is tried again: {reason(api, run, task)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pipeline.config import ROOT
 from pipeline.errors import DiskFull
 
 BATCH = 128 * 1024
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FULL = ("No space left", "File too large", "Disk quota exceeded")
 """What an IOException says when the disk ends."""
 
@@ -56,15 +58,32 @@ def connect(
         connection.close()
 
 
+def _microseconds(moment: datetime) -> int:
+    """Since the epoch, exactly: DuckDB reads a bound datetime in the machine's zone."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
 @cache
 def statement(name: str) -> str:
     """The text of `sql/transform/<name>.sql`."""
     return (ROOT / "sql" / "transform" / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def view(db: duckdb.DuckDBPyConnection, name: str, *files: Path) -> None:
-    """Let the SQL see Parquet files as the table `name`."""
-    db.read_parquet([str(file) for file in files]).create_view(name)
+def view(
+    db: duckdb.DuckDBPyConnection,
+    name: str,
+    *files: Path,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> None:
+    """Let the SQL see Parquet files as the table `name`; of events, those in `[since, until)` if told."""
+    rows = db.read_parquet([str(file) for file in files])
+    moment = duckdb.FunctionExpression("epoch_us", duckdb.ColumnExpression("occurred_at"))
+    if since is not None:
+        rows = rows.filter(moment >= duckdb.ConstantExpression(_microseconds(since)))
+    if until is not None:
+        rows = rows.filter(moment < duckdb.ConstantExpression(_microseconds(until)))
+    rows.create_view(name, replace=True)
 
 
 def rows(

@@ -98,10 +98,12 @@ def check(
     parameters: Mapping[str, datetime | float | str],
     docs_folder: Path | None = None,
     memory_gb: float = 1.0,
+    beside: Mapping[str, Path] | None = None,
 ) -> Result:
     """Hold `parquet` against `suite`.
 
     parameters:  values of the suite's `$PARAMETER`s; times in any zone
+    beside:      other tables that the suite's queries may read, by name: Parquet files
     docs_folder: where Data Docs of this suite go, replacing those that are there
 
     Raises SettingsError when a parameter is missing or an expectation cannot be evaluated at all,
@@ -114,7 +116,7 @@ def check(
             then=f"edit {suite.path}",
         )
     given = {name: _naive(value) for name, value in parameters.items() if name in suite.parameters}
-    with gx.datasource(suite, parquet, memory_gb) as (context, source):
+    with gx.datasource(suite, {suite.name: parquet, **(beside or {})}, memory_gb) as (context, source):
         outcomes = gx.validate(context, source, suite, given, pq.read_schema(parquet).names)
         failed = tuple(
             _failure(source, suite, expectation, outcome)

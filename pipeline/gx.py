@@ -33,15 +33,15 @@ NAN_SEEN = {"disabled_optimizers": "statistics_propagation,filter_pushdown"}
 
 
 @contextmanager
-def datasource(suite: Suite, parquet: Path, memory_gb: float) -> Iterator[tuple[Any, Any]]:
-    """A GX context and a DuckDB data source in which the file is a view named like its suite.
+def datasource(suite: Suite, files: Mapping[str, Path], memory_gb: float) -> Iterator[tuple[Any, Any]]:
+    """A GX context and a DuckDB data source in which every Parquet file is a view of its name.
 
-    The view lies in a database file beside the Parquet file, where DuckDB also spills.
+    The views lie in a database file beside the one that the suite is of, where DuckDB also spills.
     """
     context = _gx().get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}
-    with tempfile.TemporaryDirectory(dir=parquet.parent, prefix=".check-") as scratch:
+    with tempfile.TemporaryDirectory(dir=files[suite.name].parent, prefix=".check-") as scratch:
         source = context.data_sources.add_sql(
             name=suite.name,
             connection_string=f"duckdb:///{scratch}/view.duckdb",
@@ -52,9 +52,8 @@ def datasource(suite: Suite, parquet: Path, memory_gb: float) -> Iterator[tuple[
         sqlalchemy.event.listen(engine, "after_cursor_execute", _keep_rows)
         try:
             with engine.connect() as db:
-                db.exec_driver_sql(
-                    f"CREATE VIEW {suite.name} AS SELECT {_columns(parquet)} FROM {_literal(parquet)}"
-                )
+                for name, file in files.items():
+                    db.exec_driver_sql(f"CREATE VIEW {name} AS SELECT {_columns(file)} FROM {_literal(file)}")
                 db.commit()
             yield context, source
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -44,6 +44,16 @@ class HeldOut:
     n_cold_users: int
     n_cold_items: int
 
+    def sampled(self, most: int, seed: int) -> HeldOut:
+        """`most` of the users, drawn with the seed and in their order; all where there are no more."""
+        if len(self.rows) <= most:
+            return self
+        kept = np.sort(np.random.default_rng(seed).choice(len(self.rows), most, replace=False))
+        users = self.user_ids.take(pa.array(kept))
+        return replace(
+            self, user_ids=users, rows=self.rows[kept], items=self.items[kept], n_items=self.n_items[kept]
+        )
+
 
 class History:
     """What happened before a cut among those who take part.
@@ -77,15 +87,61 @@ class History:
             view=0.0, cart=0.0, purchase=1.0, half_life_days=half_life_days, is_quantity_weighed=False
         )
 
+    def event_types(self) -> set[str]:
+        """Which kinds of events there are."""
+        found = self._db.sql("SELECT DISTINCT event_type FROM event_rows").fetchall()
+        return {str(kind) for (kind,) in found}
+
     def touched(self) -> sp.csr_matrix:
         """One where the user has any event on the item."""
         cells = self._matrix(view=1.0, cart=1.0, purchase=1.0, half_life_days=0.0, is_quantity_weighed=False)
         cells.data[:] = 1.0
         return cells
 
-    def held_out(self, later: Path, *, is_repeat_relevant: bool) -> HeldOut:
-        """What these users bought in the file `later`; without repeats, only items new to the user."""
-        self._db.read_parquet(str(later)).create_view("later", replace=True)
+    def facts(self, name: str) -> dict[str, np.ndarray]:
+        """The columns of a statement over the events, `sql/transform/<name>.sql`."""
+        table = engine.rows(self._db, name).read_all()
+        return {column: table[column].to_numpy() for column in table.column_names}
+
+    def item_categories(self, items: Path | None) -> np.ndarray:
+        """The number of each item's category, int32 of shape (n_items,); -1 where it has none."""
+        self._see_items(items)
+        found = np.full(self.shape[1], -1, np.int32)
+        told = self.facts("item_categories")
+        found[told["item_row"]] = told["category"]
+        return found
+
+    def folded_in(self, guests: Path, weights: Weights, cut_at: datetime) -> tuple[pa.Array, sp.csr_matrix]:
+        """Ids of the users in `guests` who touched an item of this history, and their weights, a row each."""
+        engine.view(self._db, "guests", guests, until=cut_at)
+        values = {
+            "cut_at": cut_at,
+            "view": weights.view,
+            "cart": weights.cart,
+            "half_life_days": weights.half_life_days,
+        }
+        table = engine.rows(self._db, "folded_in", values).read_all()
+        ids, _, place, _ = _grouped(table["user_id"])
+        cells = sp.csr_matrix(
+            (table["weight"].to_numpy(), (place, table["item_row"].to_numpy())),
+            shape=(len(ids), self.shape[1]),
+            dtype=np.float32,
+        )
+        return ids, cells
+
+    def held_out(
+        self,
+        later: Path,
+        *,
+        is_repeat_relevant: bool,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> HeldOut:
+        """What these users bought in the file `later`, in `[since, until)` of it where told.
+
+        Without repeats, only items new to the user.
+        """
+        engine.view(self._db, "later", later, since=since, until=until)
         found = engine.rows(self._db, "held_out", {"is_repeat_relevant": is_repeat_relevant}).read_all()
         measured = found.filter(found["is_buyer"])
         n_cold_users = len(found.filter(pc.invert(found["is_buyer"]))["user_id"].unique())
@@ -150,9 +206,9 @@ class History:
 
 @contextmanager
 def opened(files: Sequence[Path], cut_at: datetime, who: Filter, run: Run, spill: Path) -> Iterator[History]:
-    """The history in `files` (events of contract.py, all before `cut_at`), open while the block runs."""
+    """The events of `files` before `cut_at` (events of contract.py), open while the block runs."""
     with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
-        engine.view(db, "history", *files)
+        engine.view(db, "history", *files, until=cut_at)
         engine.keep(db, "user_rows", "user_rows", who.model_dump())
         engine.keep(db, "item_rows", "item_rows")
         engine.keep(db, "event_rows", "event_rows", {"cut_at": cut_at})

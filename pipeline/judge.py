@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline import metrics
+from pipeline.folds import Fold
 from pipeline.history import UNSERVED, HeldOut, History
 from pipeline.models.top_n import NOTHING, Ranker
 
@@ -22,23 +23,31 @@ class Judge:
     """One cut and one mode.
 
     exclude: what lists may not hold: what each user bought before the cut (users x items), or None
+    buyers:  of each item before the cut, shape (n_items,)
     """
 
     repeat_purchases: str
     held_out: HeldOut
     exclude: sp.csr_matrix | None
-    n_items: int
+    buyers: NDArray[np.int64]
 
     @classmethod
-    def of(cls, history: History, later: Path, repeat_purchases: str) -> Judge:
-        """The judge of models fitted on `history`, by the purchases in the file `later`."""
+    def of(cls, history: History, fold: Fold, repeat_purchases: str) -> Judge:
+        """The judge of models fitted on `history`, by the purchases that `fold` asks about."""
         is_exclude = repeat_purchases == "exclude"
+        is_repeat_relevant, bought = not is_exclude, history.purchases()
         return cls(
             repeat_purchases,
-            history.held_out(later, is_repeat_relevant=not is_exclude),
-            history.purchases() if is_exclude else None,
-            history.shape[1],
+            history.held_out(
+                fold.later, is_repeat_relevant=is_repeat_relevant, since=fold.since, until=fold.until
+            ),
+            bought if is_exclude else None,
+            np.bincount(bought.indices, minlength=history.shape[1]),
         )
+
+    def sampled(self, most: int, seed: int) -> Judge:
+        """The same judge of `most` users at most."""
+        return replace(self, held_out=self.held_out.sampled(most, seed))
 
     @property
     def n_users(self) -> int:
@@ -56,6 +65,10 @@ class Judge:
             parts.append(items)
         return np.vstack(parts)
 
+    def is_full(self, lists: NDArray[np.int32]) -> bool:
+        """Whether no list has an empty slot, but those of buyers whom the filters leave out."""
+        return not (lists[self.held_out.rows != UNSERVED] == NOTHING).any()
+
     def hits(self, lists: NDArray[np.int32]) -> metrics.Hits:
         """Which slots were bought."""
         return metrics.hits(lists, self.held_out.items)
@@ -64,11 +77,15 @@ class Judge:
         """The one number that tuning looks at."""
         return float(metrics.precision_at_k(self.hits(self.lists(ranker, 3)), 3).mean())
 
+    def scores(self, lists: NDArray[np.int32]) -> Mapping[str, metrics.PerUser]:
+        """Every metric of each measured user."""
+        return metrics.per_user(self.hits(lists), self.held_out.n_items)
+
     def verdict(
         self, lists: NDArray[np.int32], seed: int
-    ) -> tuple[dict[str, float], dict[str, metrics.PerUser]]:
+    ) -> tuple[dict[str, float], Mapping[str, metrics.PerUser]]:
         """The row of `metrics` (means, interval, ceiling, coverage) and the columns of `user_metrics`."""
-        scores = metrics.per_user(self.hits(lists), self.held_out.n_items)
+        scores = self.scores(lists)
         low, high = metrics.interval(scores["precision_at_3"], seed)
         row = {
             "n_users": self.n_users,
@@ -76,7 +93,9 @@ class Judge:
             "ci_low": low,
             "ci_high": high,
             "ceiling_at_3": metrics.ceiling_at_k(self.held_out.items, 3),
-            "coverage_at_3": metrics.coverage_at_k(lists, self.n_items, 3),
+            "coverage_at_3": metrics.coverage_at_k(lists, len(self.buyers), 3),
+            "novelty_at_3": metrics.novelty_at_k(lists, self.buyers, 3),
+            "popular_share_at_3": metrics.popular_share_at_k(lists, self.buyers, 3),
             "n_cold_users": self.held_out.n_cold_users,
             "n_cold_items": self.held_out.n_cold_items,
         }

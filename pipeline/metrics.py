@@ -89,11 +89,42 @@ def coverage_at_k(items: NDArray[np.int32], n_items: int, k: int) -> float:
     return float((shown >= 0).sum() / n_items)
 
 
+def novelty_at_k(items: NDArray[np.int32], buyers: NDArray[np.int64], k: int) -> float:
+    """Mean surprise of the items in the first `k` slots, in bits: -log2 of an item's share of all buyers
+    and items (Zhou et al. 2010); an item nobody bought counts as if one had. 0 when nothing is shown.
+
+    buyers: of each item, shape (n_items,)
+    """
+    shown = items[:, :k][items[:, :k] >= 0]
+    if not len(shown):
+        return 0.0
+    share = np.maximum(buyers[shown], 1) / max(int(buyers.sum()), 1)
+    return float(-np.log2(share).mean())
+
+
+def popular_share_at_k(items: NDArray[np.int32], buyers: NDArray[np.int64], k: int, head: int = 100) -> float:
+    """Share of the filled first `k` slots that hold one of the `head` items with most buyers."""
+    shown = items[:, :k][items[:, :k] >= 0]
+    most = np.lexsort((np.arange(len(buyers)), -buyers))[:head]
+    return float(np.isin(shown, most).mean()) if len(shown) else 0.0
+
+
+def paired_interval(
+    ours: PerUser, others: PerUser, seed: int, draws: int = 1000
+) -> tuple[float, float, float]:
+    """Mean difference over the same users, and its 95 % bootstrap interval (users drawn, not lists)."""
+    difference = ours - others
+    return (float(difference.mean()), *interval(difference, seed, draws))
+
+
 def interval(values: PerUser, seed: int, draws: int = 1000) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean over users (percentiles of `draws` resampled means)."""
-    rng = np.random.default_rng(seed)
-    means = np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(draws)])
-    low, high = np.percentile(means, [2.5, 97.5])
+    """95 % bootstrap interval of the mean over users (percentiles of `draws` resampled means).
+
+    Users with the same value are drawn together, by their number: the same distribution as one by one.
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(len(values), counts / len(values), size=draws)
+    low, high = np.percentile(drawn @ distinct / len(values), [2.5, 97.5])
     return float(low), float(high)
 
 

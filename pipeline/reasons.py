@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from pipeline.models.top_n import NOTHING
 
 BOUGHT_AGAIN, SIMILAR_TO_PURCHASE = "bought_again", "similar_to_purchase"
+LOOKED_AT, SIMILAR_TO_VIEW = "looked_at", "similar_to_view"
+"""Of browsers."""
+RECENTLY_POPULAR = "recently_popular"
+"""Where nothing the user bought is near."""
 
 
 def because(
@@ -19,7 +23,8 @@ def because(
     items:  column numbers, NOTHING in empty slots, shape (n_users, length)
     bought: what the same users bought, shape (n_users, n_items); every user has bought something
     Returns column numbers of the shape of `items`: the item itself where the user bought it, NOTHING
-    in empty slots. Ties go to the lower id. One small product a user: memory is that of one user.
+    in empty slots and where no purchase is near (cosine 0 or less). Ties go to the lower id. One small
+    product a user: memory is that of one user.
     """
     nearest = np.full(items.shape, NOTHING, np.int32)
     length = np.linalg.norm(item_factors, axis=1)
@@ -28,7 +33,7 @@ def because(
         own = np.sort(bought.indices[bought.indptr[row] : bought.indptr[row + 1]])
         filled = np.flatnonzero(listed != NOTHING)
         cosine = (item_factors[listed[filled]] @ item_factors[own].T) / length[own]
-        nearest[row, filled] = own[np.argmax(cosine, axis=1)]
+        nearest[row, filled] = np.where(cosine.max(axis=1) > 0, own[np.argmax(cosine, axis=1)], NOTHING)
         is_own = np.isin(listed[filled], own)
         nearest[row, filled[is_own]] = listed[filled[is_own]]
     return nearest

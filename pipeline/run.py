@@ -2,7 +2,7 @@
 
     <runs>/<run_id>/run.json               run id, as_of, what the form overrode
     <runs>/<run_id>/<dataset>.parquet      exactly the schema and key of contract.py
-    <runs>/<run_id>/<name>.json            documents; model/*.npz beside model.json
+    <runs>/<run_id>/<name>.json            documents; model/* beside model.json
     <runs>/<run_id>/receipts/<stage>.json  written last: the stage finished
 
 A receipt holds the size and SHA-256 of every file its stage wrote; the next stage checks them
@@ -14,33 +14,30 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import platform
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import parquet
+from pipeline import parquet, receipts
 from pipeline.config import Settings
 from pipeline.contract import DATASETS, DOCUMENTS
 from pipeline.errors import ContractBroken, DamagedFile, RunBusy, RunError
 from pipeline.files import fingerprint, held, sha256, utc, write_json, write_whole
-from pipeline.memory import peak_mb, reset_peak
+from pipeline.memory import reset_peak
 from pipeline.parquet import Rows
 from pipeline.stages import BY_NAME, after
 
 Counts = dict[str, int | float | str]
 RUN_ID = re.compile(r"^[A-Za-z0-9_~+-][A-Za-z0-9_.~:+-]{0,199}$")
-PACKAGES = ("implicit", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "sqlalchemy")
 
 
 @dataclass(frozen=True)
@@ -302,28 +299,24 @@ def _run(name: str, job: Job) -> Counts:
     finally:
         shutil.rmtree(folder.path / "scratch", ignore_errors=True)
     seconds = time.perf_counter() - started
-    peak = peak_mb()
+    job.say(receipts.line(leave_receipt(job, name, counts, seconds)))
+    return counts
+
+
+def leave_receipt(job: Job, name: str, counts: Counts, seconds: float) -> dict[str, Any]:
+    """Write down that stage `name` has finished, with the files it wrote as they lie there now."""
+    folder = job.folder
     receipt = {
         "stage": name,
         "counts": counts,
         "files": {file: fingerprint(folder.path / file) for file in _written(folder, name)},
-        "seconds": round(seconds, 3),
-        "peak_memory_mb": peak,
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "as_of": folder.as_of.isoformat(),
         "seed": job.settings.run.seed,
         "params": job.settings.model_dump(mode="json", by_alias=True),
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        **receipts.machine(seconds),
     }
     write_json(folder.path / "receipts" / f"{name}.json", receipt)
-    job.say(receipt_line(receipt))
-    return counts
-
-
-def receipt_line(receipt: Mapping[str, Any]) -> str:
-    """`stage: counts (seconds, peak memory)`: what a person reads of a finished stage."""
-    told = ", ".join(f"{k} {v:,}" if isinstance(v, int) else f"{k} {v}" for k, v in receipt["counts"].items())
-    return f"{receipt['stage']}: {told} ({receipt['seconds']:.1f} s, {receipt['peak_memory_mb']:,} MB)"
+    return receipt
 
 
 def latest(runs: Path) -> list[Path]:
@@ -338,7 +331,8 @@ def _writer(name: str) -> str:
 
 def _written(folder: RunFolder, stage: str) -> list[str]:
     files = [folder.file(name) for name in BY_NAME[stage].writes]
-    files += sorted((folder.path / "model").glob("*.npz")) if "model" in BY_NAME[stage].writes else []
+    if "model" in BY_NAME[stage].writes:
+        files += sorted(path for path in folder.path.glob("model/*") if path.suffix in (".npz", ".txt"))
     return [str(path.relative_to(folder.path)) for path in files if path.exists()]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pipeline.config import Settings
+from pipeline.page import page_of
 from pipeline.run import RunFolder
 
 
 def ending(folder: RunFolder, settings: Settings) -> str:
-    """The metrics of the published mode, where the run lies, and what is live now."""
+    """The metrics of the published mode, where the run and its page lie, and what is live now."""
     lines = ["", metrics_table(folder, settings), "", f"files: {folder.path}"]
+    if page := page_of(folder.path.parent, folder.run_id):
+        lines.append(f"report: {page}")
     if folder.has("publication"):
         lines.append(live_line(folder, settings))
     return "\n".join(lines)

@@ -21,6 +21,7 @@ from pipeline.embedded import PREFIX, Server
 from pipeline.loading import load
 from pipeline.local import unpause
 from pipeline.run import Databases, Job, RunFolder
+from tests import tastes
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -159,3 +160,18 @@ def job(run_folder: Callable[..., RunFolder], said: list[str]) -> Callable[..., 
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def learnt_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a night on the shop of two tastes lies that has come as far as `recommend`."""
+    path = tmp_path_factory.mktemp("learnt")
+    tastes.night_at(path, *tastes.LEARNING)
+    return path
+
+
+@pytest.fixture
+def learnt(learnt_once: Path, tmp_path: Path, said: list[str]) -> Job:
+    """A copy of that night, to go on with from any stage."""
+    shutil.copytree(learnt_once, tmp_path / "learnt")
+    return tastes.job_at(tmp_path / "learnt", said.append)

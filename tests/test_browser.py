@@ -70,6 +70,10 @@ def test_a_night_is_triggered_from_the_form(
     for stage in STAGES:
         expect(page.get_by_text(stage.name, exact=True).first).to_be_visible()
     shoot(page, "run")
+    page.goto(f"{local_airflow.url}/dags/{DAG_ID}/runs/{run['dag_run_id']}/tasks/publish/details")
+    page.get_by_role("link", name="Report").click()
+    expect(page.get_by_text("users are live as version")).to_be_visible()
+    shoot(page, "report")
 
 
 def test_a_publication_is_taken_back_and_held_from_the_form(page: Page, local_airflow: LocalAirflow) -> None:

@@ -150,7 +150,7 @@ def test_the_model_forgets_the_user_and_what_it_knows_from_nobody_else(night: Jo
 
 
 def test_receipts_say_when_and_not_who(night: Job) -> None:
-    before = {stage: night.folder.receipt(stage) for stage in ("extract", "tune", "recommend")}
+    before = {stage: night.folder.receipt(stage) for stage in ("extract", "gate", "recommend")}
     erase(night.folder, ELENA, NOW)
     for stage in ("extract", "recommend"):
         told = night.folder.receipt(stage)
@@ -158,7 +158,7 @@ def test_receipts_say_when_and_not_who(night: Job) -> None:
         changed = [name for name, file in told["files"].items() if file != before[stage]["files"][name]]
         assert changed
         assert {**told, "files": before[stage]["files"]} == before[stage]
-    assert night.folder.receipt("tune") == before["tune"]
+    assert night.folder.receipt("gate") == before["gate"]
     rows = night.folder.receipt("recommend")["files"]["recommendations.parquet"]["rows"]
     assert rows == pq.read_metadata(night.folder.file("recommendations")).num_rows
 

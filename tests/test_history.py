@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ BEFORE = events(
     (20, 5, 5, "cart"),
     (20, 7, 10),
 )
-CUT = day(10)
+CUT = day(10) + timedelta(microseconds=1)
 
 
 @contextmanager

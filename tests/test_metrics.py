@@ -96,3 +96,40 @@ def test_the_interval_holds_the_mean_narrows_with_users_and_repeats_with_the_see
     assert metrics.interval(few, seed=1) == (low, high)
     closer = metrics.interval(many, seed=1)
     assert closer[1] - closer[0] < (high - low) / 3
+
+
+def test_a_difference_that_is_the_same_for_every_user_has_no_interval() -> None:
+    ours, others = np.array([0.5, 1.0, 0.75]), np.array([0.25, 0.75, 0.5])
+    assert metrics.paired_interval(ours, others, seed=0) == (0.25, 0.25, 0.25)
+    assert metrics.paired_interval(ours, ours, seed=0) == (0, 0, 0)
+
+
+def test_the_paired_interval_is_that_of_the_differences_not_of_the_means() -> None:
+    """A third better on one user in three, else the same: 1.96 standard errors around 1 / 9."""
+    base = np.tile([0.0, 1.0, 0.0, 1 / 3, 2 / 3, 0.0], 100)
+    better = base + np.tile([1 / 3, 0.0, 0.0], 200)
+    difference, low, high = metrics.paired_interval(better, base, seed=2)
+    assert difference == pytest.approx(1 / 9)
+    reach = 1.96 * np.sqrt(2) / 9 / np.sqrt(600)
+    assert (low, high) == pytest.approx((1 / 9 - reach, 1 / 9 + reach), abs=0.002)
+    apart = metrics.interval(better, seed=2)
+    assert apart[1] - apart[0] > 2 * (high - low)
+    assert metrics.paired_interval(better, base, seed=2) == (difference, low, high)
+
+
+def test_novelty_is_the_surprise_of_what_is_shown() -> None:
+    """Of 8 pairs of buyer and item, item 0 has 4 (1 bit), 1 and 2 have 2 (2 bits), 3 none: as if one (3)."""
+    buyers = np.array([4, 2, 2, 0])
+    lists = np.array([[0, 1, 3], [0, -1, -1]], np.int32)
+    assert metrics.novelty_at_k(lists, buyers, 1) == pytest.approx(1.0)
+    assert metrics.novelty_at_k(lists, buyers, 3) == pytest.approx((1 + 2 + 3 + 1) / 4)
+    assert metrics.novelty_at_k(np.full((2, 3), -1, np.int32), buyers, 3) == 0.0
+
+
+def test_the_popular_share_is_of_the_slots_that_are_filled() -> None:
+    """The head of two items is 0 and, of those bought as often, the lower id 1."""
+    buyers = np.array([4, 2, 2, 0])
+    lists = np.array([[0, 1, 2], [3, -1, -1]], np.int32)
+    assert metrics.popular_share_at_k(lists, buyers, 3, head=2) == pytest.approx(2 / 4)
+    assert metrics.popular_share_at_k(lists, buyers, 1, head=2) == pytest.approx(1 / 2)
+    assert metrics.popular_share_at_k(np.full((1, 3), -1, np.int32), buyers, 3) == 0.0

@@ -210,7 +210,14 @@ def test_every_stage_is_told_in_order() -> None:
 
 
 def test_every_path_exists() -> None:
-    left_by_a_run = (".nightshelf/", "validation.json", "decision.json", "data_docs/", ".venv")
+    left_by_a_run = (
+        ".nightshelf/",
+        "best_params.json",
+        "validation.json",
+        "decision.json",
+        "data_docs/",
+        ".venv",
+    )
     paths = re.findall(r"`([\w./*-]+(?:\.(?:py|sql|toml|json|md)|/))`", README)
     assert paths
     for path in paths:

@@ -49,7 +49,7 @@ class ItemNeighbours:
     threads: int = 0
     name: str = "item_neighbours"
 
-    def fit(self, history: History) -> Ranker:
+    def fit(self, history: History) -> Neighbours:
         bought = history.purchases()
         bought.data[:] = 1.0
         length = np.sqrt(np.asarray(bought.sum(axis=0)).ravel())
@@ -58,12 +58,17 @@ class ItemNeighbours:
         similarity = sp.csr_matrix(nearest.tocsr(), dtype=np.float32)
         similarity.setdiag(0.0)
         similarity.eliminate_zeros()
-        return _Neighbours(bought, similarity)
+        return Neighbours(bought, similarity)
 
 
 @dataclass(frozen=True)
 class _SameForAll:
     scores: NDArray[np.float32]
+
+    def hide(self, columns: NDArray[np.int64]) -> _SameForAll:
+        scores = self.scores.copy()
+        scores[columns] = 0.0
+        return _SameForAll(scores)
 
     def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
         return rank_same(self.scores, len(rows), n, None if exclude is None else exclude[rows])
@@ -73,14 +78,22 @@ class _SameForAll:
 class _Cells:
     scores: sp.csr_matrix
 
+    def hide(self, columns: NDArray[np.int64]) -> _Cells:
+        return _Cells(_without(self.scores, columns))
+
     def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
         return rank_cells(self.scores[rows], n, None if exclude is None else exclude[rows])
 
 
 @dataclass(frozen=True)
-class _Neighbours:
+class Neighbours:
+    """What each user bought (ones) and each item's nearest (shape (n_items, n_items))."""
+
     bought: sp.csr_matrix
     similarity: sp.csr_matrix
+
+    def hide(self, columns: NDArray[np.int64]) -> Neighbours:
+        return Neighbours(self.bought, _without(self.similarity, columns))
 
     def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
         parts = [TopN.empty(0, n)]
@@ -89,3 +102,12 @@ class _Neighbours:
             scores = sp.csr_matrix(self.bought[batch] @ self.similarity)
             parts.append(rank_cells(scores, n, None if exclude is None else exclude[batch]))
         return TopN(np.vstack([p.items for p in parts]), np.vstack([p.scores for p in parts]))
+
+
+def _without(cells: sp.csr_matrix, columns: NDArray[np.int64]) -> sp.csr_matrix:
+    """The cells that lie in none of `columns`."""
+    is_kept = np.ones(cells.shape[1], bool)
+    is_kept[columns] = False
+    kept = cells.tocoo()
+    chosen = is_kept[kept.col]
+    return sp.csr_matrix((kept.data[chosen], (kept.row[chosen], kept.col[chosen])), shape=cells.shape)

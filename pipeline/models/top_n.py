@@ -33,6 +33,10 @@ class TopN:
 class Ranker(Protocol):
     """A fitted model."""
 
+    def hide(self, columns: NDArray[np.int64]) -> Ranker:
+        """The same model, which shows the items `columns` to nobody."""
+        ...
+
     def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
         """The best `n` items for the users `rows`; never one that `exclude` (users x items) holds."""
         ...
@@ -49,6 +53,40 @@ class Model(Protocol):
     def fit(self, history: History) -> Ranker:
         """Learn from the events before the history's cut."""
         ...
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The lists of one model, their empty slots filled from the next models in turn.
+
+    A score from a model that fills lies below all before it: it tells the order, nothing more.
+    """
+
+    models: tuple[Ranker, ...]
+
+    def hide(self, columns: NDArray[np.int64]) -> Filled:
+        return Filled(tuple(model.hide(columns) for model in self.models))
+
+    def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
+        top = self.models[0].top_n(rows, n, exclude)
+        for model in self.models[1:]:
+            short = np.flatnonzero((top.items == NOTHING).any(axis=1))
+            if not len(short):
+                break
+            more = model.top_n(rows[short], n, exclude)
+            for row, items in zip(short, more.items, strict=True):
+                _fill(top.items[row], top.scores[row], items)
+        return top
+
+
+def _fill(items: NDArray[np.int32], scores: NDArray[np.float32], more: NDArray[np.int32]) -> None:
+    """Put what `more` has and the list has not into the list's empty slots, in place."""
+    n_listed = int((items != NOTHING).sum())
+    new = more[(more != NOTHING) & ~np.isin(more, items)][: len(items) - n_listed]
+    last = float(scores[n_listed - 1]) if n_listed else 0.0
+    step = max(abs(last), 1.0) * 1e-3
+    items[n_listed : n_listed + len(new)] = new
+    scores[n_listed : n_listed + len(new)] = last - step * np.arange(1, len(new) + 1)
 
 
 def best_first(scores: NDArray[np.floating], ids: NDArray[np.integer], n: int) -> NDArray[np.int64]:
@@ -68,13 +106,16 @@ def numbered(slots: NDArray[np.int64]) -> NDArray[np.int32]:
 def rank_cells(scores: sp.csr_matrix, n: int, exclude: sp.csr_matrix | None) -> TopN:
     """The best `n` stored cells of each row that `exclude` (same shape) does not hold."""
     top = TopN.empty(scores.shape[0], n)
+    is_new = np.ones(scores.shape[1], bool)
     for row in range(scores.shape[0]):
         cells = slice(scores.indptr[row], scores.indptr[row + 1])
         items, values = scores.indices[cells], scores.data[cells]
         if exclude is not None:
             known = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
-            is_new = ~np.isin(items, known)
-            items, values = items[is_new], values[is_new]
+            is_new[known] = False
+            kept = is_new[items]
+            is_new[known] = True
+            items, values = items[kept], values[kept]
         best = best_first(values, items, n)
         top.items[row, : len(best)] = items[best]
         top.scores[row, : len(best)] = values[best]
@@ -86,12 +127,15 @@ def rank_same(scores: NDArray[np.float32], n_users: int, n: int, exclude: sp.csr
     order = np.lexsort((np.arange(len(scores)), -scores))
     order = order[scores[order] > 0].astype(np.int32)
     top = TopN.empty(n_users, n)
+    is_new = np.ones(len(scores), bool)
     for row in range(n_users):
         best = order[:n]
         if exclude is not None:
             known = exclude.indices[exclude.indptr[row] : exclude.indptr[row + 1]]
             head = order[: n + len(known)]
-            best = head[~np.isin(head, known)][:n]
+            is_new[known] = False
+            best = head[is_new[head]][:n]
+            is_new[known] = True
         top.items[row, : len(best)] = best
         top.scores[row, : len(best)] = scores[best]
     return top

@@ -1,70 +1,81 @@
-"""Precision@3 of the model and of every baseline on purchases none of them saw, in both modes."""
+"""Precision@3 of every model on purchases none of them saw, and how the one that is published compares.
+
+In the mode that is published all models are judged; in the other one ALS, with the same parameters, and
+the rules.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+import numpy as np
 import pyarrow as pa
 
-from pipeline.config import Als, Settings
+from pipeline import folds
+from pipeline.comparison import comparison
 from pipeline.contract import DATASETS
 from pipeline.errors import DamagedFile
-from pipeline.files import utc
 from pipeline.history import History, opened
 from pipeline.judge import Judge
 from pipeline.metrics import PerUser
-from pipeline.models.als import AlsFactors, AlsModel
-from pipeline.models.baselines import ItemNeighbours, OwnMostBought, Popular
-from pipeline.models.top_n import Model, Ranker
+from pipeline.models.als import AlsFactors
+from pipeline.models.top_n import Ranker
+from pipeline.params import Params
 from pipeline.run import Counts, Job
-from pipeline.stages.train import FACTORS
+from pipeline.segments import segment_rows
+from pipeline.stages.train import FACTORS, read_scorers
+from pipeline.standing import RULES, Standing
 from pipeline.summary import metrics_lines
 
 MODES = ("exclude", "allow")
-OWN_HALF_LIFE_DAYS = 60.0
-
-
-def baselines(settings: Settings) -> tuple[Model, ...]:
-    """The rules every model is printed beside, with their knobs fixed beforehand."""
-    run = settings.run
-    return (
-        Popular(),
-        Popular(settings.recommend.popular_half_life_days, name="recently_popular"),
-        OwnMostBought(OWN_HALF_LIFE_DAYS),
-        ItemNeighbours(threads=run.threads),
-        AlsModel(
-            Als(factors=500, iterations=3, regularization=0.01), None, run.seed, run.threads, "als_500_3_001"
-        ),
-    )
+BOTH_MODES = (*RULES, "als")
+PUBLISHED = "published"
 
 
 def run(job: Job) -> Counts:
-    """`train`, `validation_set`, `test`, `model` -> `metrics`, `user_metrics`."""
+    """`train`, `validation_set`, `test`, `model`, `best_params`, `live`, `items`, `users`
+    -> `metrics`, `user_metrics`, `segment_metrics`, `latest_examples`, `comparison`."""
     folder, settings = job.folder, job.settings
-    cut_at = utc(datetime.fromisoformat(folder.document("split")["test_from"]))
-    before = [folder.dataset("train"), folder.dataset("validation_set")]
-    with opened(before, cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        judges = {mode: Judge.of(history, folder.dataset("test"), mode) for mode in MODES}
-        rows: list[dict[str, object]] = []
-        users: list[pa.Table] = []
-        for name, ranker in _rankers(job, history):
-            for mode, judge in judges.items():
-                if not judge.n_users:
-                    continue
-                row, scores = judge.verdict(judge.lists(ranker), settings.run.seed)
-                rows.append({"model": name, "repeat_purchases": mode, **row})
-                if mode == settings.run.repeat_purchases:
-                    users.append(_user_table(name, judge, scores))
+    rows: list[dict[str, object]] = []
+    users: dict[str, Mapping[str, PerUser]] = {}
+    fold = folds.test(folder)
+    with _standing(job) as standing:
+        judges = {mode: Judge.of(standing.history, fold, mode) for mode in MODES}
+        judge = judges[settings.run.repeat_purchases]
+        last = np.empty((0, 0), np.int32)
+        for name, ranker in _rankers(job, standing):
+            for mode, each in judges.items():
+                if each.n_users and (each is judge or name in BOTH_MODES):
+                    is_known = name == PUBLISHED and each.is_full(last)
+                    lists = last if is_known else each.lists(ranker)
+                    row, scores = each.verdict(lists, settings.run.seed)
+                    rows.append({"model": name, "repeat_purchases": mode, **row})
+                    if each is judge:
+                        last, users[name] = lists, scores
+        sample = judge.sampled(settings.ranking.most_users, settings.run.seed)
+        folder.write("latest_examples", standing.examples(sample, fold))
+        folder.write("segment_metrics", segment_rows(job, standing, judge, users))
     folder.write("metrics", _sorted(pa.Table.from_pylist(rows), "metrics"))
-    folder.write("user_metrics", _sorted(pa.concat_tables(users), "user_metrics"))
+    folder.write("user_metrics", _user_table(job, judge, users))
+    folder.write_document("comparison", comparison(job, judge, users))
     for mode in MODES:
         job.say(metrics_lines([row for row in rows if row["repeat_purchases"] == mode], mode))
     return _counts(rows, settings.run.repeat_purchases)
 
 
-def _rankers(job: Job, history: History) -> Iterator[tuple[str, Ranker]]:
-    """The trained model, then each baseline fitted on the same history; one in memory at a time."""
+@contextmanager
+def _standing(job: Job) -> Iterator[Standing]:
+    """The cut of the test, with the trained factors."""
+    folder, settings, fold = job.folder, job.settings, folds.test(job.folder)
+    params = Params.read(folder.document("best_params"))
+    items = folder.dataset("items") if folder.has("items") else None
+    with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
+        factors = _trained(job, history)
+        yield Standing(history, factors, params, settings, items, settings.run.repeat_purchases)
+
+
+def _trained(job: Job, history: History) -> AlsFactors:
     factors = AlsFactors.load(job.folder.path / FACTORS, job.settings.run.threads)
     if not (factors.user_ids.equals(history.user_ids) and factors.item_ids.equals(history.item_ids)):
         raise DamagedFile(
@@ -73,14 +84,24 @@ def _rankers(job: Job, history: History) -> Iterator[tuple[str, Ranker]]:
             promised=f"{history.shape[0]:,} users, {history.shape[1]:,} items, the same ids",
             then=f"python -m pipeline run train --run-id {job.folder.run_id}",
         )
-    yield "als", factors
-    for model in baselines(job.settings):
-        yield model.name, model.fit(history)
+    return factors
 
 
-def _user_table(name: str, judge: Judge, scores: dict[str, PerUser]) -> pa.Table:
-    users = judge.held_out.user_ids
-    return pa.table({"model": pa.array([name] * len(users)), "user_id": users, **scores})
+def _rankers(job: Job, standing: Standing) -> Iterator[tuple[str, Ranker]]:
+    """Every model, one after the other; after the chosen one what is published: its lists, filled up."""
+    model = standing.params.model
+    for name, ranker in standing.rankers(read_scorers(job.folder)):
+        yield name, ranker
+        if name == model:
+            yield PUBLISHED, standing.filled(ranker)
+
+
+def _user_table(job: Job, judge: Judge, users: dict[str, Mapping[str, PerUser]]) -> pa.Table:
+    schema = DATASETS["user_metrics"].schema(job.settings.ids.model_dump())
+    ids = judge.held_out.user_ids
+    parts = [pa.table({"model": [name] * len(ids), "user_id": ids, **told}) for name, told in users.items()]
+    tables = [part.select(schema.names).cast(schema) for part in parts]
+    return _sorted(pa.concat_tables([schema.empty_table(), *tables]), "user_metrics")
 
 
 def _sorted(rows: pa.Table, name: str) -> pa.Table:
@@ -90,12 +111,18 @@ def _sorted(rows: pa.Table, name: str) -> pa.Table:
 
 
 def _counts(rows: list[dict[str, object]], mode: str) -> Counts:
-    of_mode = {str(row["model"]): row for row in rows if row["repeat_purchases"] == mode}
-    rules = {name: float(str(row["precision_at_3"])) for name, row in of_mode.items() if name != "als"}
-    best = max(rules, key=lambda name: (rules[name], name))
+    value = {
+        str(row["model"]): float(str(row["precision_at_3"]))
+        for row in rows
+        if row["repeat_purchases"] == mode
+    }
+    measured = next((int(str(row["n_users"])) for row in rows if row["repeat_purchases"] == mode), 0)
+    if not measured:
+        return {"n_measured_users": 0}
+    best = max(RULES, key=lambda name: (value[name], name))
     return {
-        "n_measured_users": int(str(of_mode["als"]["n_users"])),
-        "precision_at_3": round(float(str(of_mode["als"]["precision_at_3"])), 4),
-        "best_baseline": best,
-        "best_baseline_precision_at_3": round(rules[best], 4),
+        "n_measured_users": measured,
+        "precision_at_3": round(value[PUBLISHED], 4),
+        "best_rule": best,
+        "best_rule_precision_at_3": round(value[best], 4),
     }

@@ -42,7 +42,8 @@ def run(job: Job) -> Counts:
     from pipeline.serving.forgotten import read_forgotten
 
     serving = job.databases.serving()
-    job.folder.write_document("live", read_live(serving, job.settings, say=job.say))
+    live = read_live(serving, job.settings, as_of=job.folder.as_of, say=job.say)
+    job.folder.write_document("live", live)
     forgotten = read_forgotten(serving, job.settings)
     start = job.folder.as_of - timedelta(days=job.settings.run.window_days)
     settings = job.settings

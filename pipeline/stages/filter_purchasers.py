@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import duckdb
+
 from pipeline import engine
 from pipeline.errors import DataError
 from pipeline.run import Counts, Job
 
 
 def run(job: Job) -> Counts:
-    """`events` (and `users`, where the shop has them) -> `purchaser_events`."""
+    """`events` (and `users`, where the shop has them) -> `purchaser_events`; `browser_events`."""
     folder, settings = job.folder, job.settings
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "events", folder.dataset("events"))
@@ -18,6 +20,7 @@ def run(job: Job) -> Counts:
             db.sql("SELECT DISTINCT user_id FROM events").create_view("users")
         met = engine.rows(db, "purchaser_counts").read_all().to_pylist()[0]
         folder.write("purchaser_events", engine.rows(db, "purchaser_events"))
+        _write_browsers(job, db)
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "purchaser_events", folder.file("purchaser_events"))
         kept = engine.rows(db, "event_counts").read_all().to_pylist()[0]
@@ -32,6 +35,16 @@ def run(job: Job) -> Counts:
         "n_browsers": met["n_users"] - kept["n_users"] - met["n_unknown_users"],
         "n_unknown_users": met["n_unknown_users"],
     }
+
+
+def _write_browsers(job: Job, db: duckdb.DuckDBPyConnection) -> None:
+    """`browser_events`, where the audience is more than the buyers."""
+    wanted = job.settings.recommend
+    if wanted.audience == "buyers":
+        job.folder.drop("browser_events")
+        return
+    least = {"min_views": wanted.engaged_views, "min_carts": wanted.engaged_carts}
+    job.folder.write("browser_events", engine.rows(db, "browser_events", least))
 
 
 def _refuse_too_little(kept: dict[str, int], met: dict[str, int]) -> None:

@@ -2,56 +2,42 @@
 
 from __future__ import annotations
 
-from pipeline.config import ROOT
-from pipeline.expectations import Failure, check, load_suite
+from pipeline import gate_rules
+from pipeline.output_suite import LISTS, check_lists, look
 from pipeline.run import Counts, Job
-from pipeline.stages.recommend import longest_popular
 
-LISTS = ("recommendations", "popular_items", "similar_items")
-NEVER_EMPTY = LISTS[:2]
+MAY_BE_EMPTY = ("similar_items",)
 
 
 def run(job: Job) -> Counts:
-    """Lists, `metrics` -> `decision`: `publish`, `forced`, `reasons` (why refused), what was looked at.
+    """Lists, `events`, `items`, `purchaser_events`, `comparison`, `live` -> `decision`.
 
-    A refusal is written down here; `publish` records it in the serving schema and then fails.
+    The document is that of `gate_rules.decision`, and `repeat_purchases`. A refusal is written down
+    here; `publish` records it in the serving schema and then fails.
     """
-    folder, lengths = job.folder, job.settings.recommend
-    parameters = {
-        "list_length": lengths.list_length,
-        "popular_length": longest_popular(job.settings),
-        "similar_length": lengths.similar_length,
-    }
+    folder, limits = job.folder, job.settings.gate
     rows = {name: _n_rows(job, name) for name in LISTS}
-    reasons = [f"`{name}` is empty: no list could be made" for name in NEVER_EMPTY if not rows[name]]
-    suites = {}
-    for name in LISTS:
-        if rows[name]:
-            suite = load_suite(ROOT / "expectations" / f"{name}.json")
-            memory_gb = job.settings.run.memory_limit_gb
-            result = check(suite, folder.dataset(name), parameters, memory_gb=memory_gb)
-            suites[name] = result.to_json()
-            reasons += [f"`{name}`: {told(failure)}" for failure in result.critical]
-    is_forced = bool(reasons) and job.force
-    document = {
-        "publish": not reasons or is_forced,
-        "forced": is_forced,
-        "reasons": reasons,
-        "repeat_purchases": job.settings.run.repeat_purchases,
-        "rows": rows,
-        "suites": suites,
+    shop = look(job)
+    findings = (
+        gate_rules.output(rows, check_lists(job, shop, rows), MAY_BE_EMPTY),
+        gate_rules.precision(folder.document("comparison"), limits.max_loss),
+        gate_rules.shrink(shop.n_users, shop.n_items, folder.document("live"), limits.max_shrink),
+        gate_rules.age(shop.newest, folder.as_of, limits.max_age_hours),
+    )
+    document = gate_rules.decision(findings, force=job.force)
+    folder.write_document("decision", {**document, "repeat_purchases": job.settings.run.repeat_purchases})
+    for reason in document["reasons"]:
+        job.say(f"gate: {'forced, though ' if document['forced'] else 'refused: '}{reason}")
+    for warning in document["warnings"]:
+        job.say(f"gate: warning: {warning}")
+    for skipped in document["skipped"]:
+        job.say(f"gate: {skipped['why']}")
+    return {
+        "verdict": "publish" if document["publish"] else "refuse",
+        "forced": int(document["forced"]),
+        "n_reasons": len(document["reasons"]),
+        "n_warnings": len(document["warnings"]),
     }
-    folder.write_document("decision", document)
-    for reason in reasons:
-        job.say(f"gate: {'forced, though ' if is_forced else 'refused: '}{reason}")
-    verdict = "publish" if document["publish"] else "refuse"
-    return {"verdict": verdict, "forced": int(is_forced), "n_reasons": len(reasons)}
-
-
-def told(failure: Failure) -> str:
-    """A failed expectation in a line: what, and how many rows."""
-    amount = failure.observed if failure.n_rows is None else f"{failure.n_rows:,} rows"
-    return f"not true: {failure.description} ({amount})"
 
 
 def _n_rows(job: Job, name: str) -> int:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pyarrow.compute as pc
 
+from pipeline import report
 from pipeline.errors import Refused
 from pipeline.run import Counts, Job
 from pipeline.serving import About, publish, refuse
 from pipeline.versions import remember
 
-MODEL = "als"
+MODEL = "published"
 
 
 def run(job: Job) -> Counts:
-    """Lists, `metrics`, `best_params`, `decision` -> the serving schema, `publication`.
+    """Lists, `metrics`, `best_params`, `decision` -> the serving schema, `publication`; and the report.
 
     Raises Refused, with the gate's reasons, once the refusal is recorded.
     """
@@ -24,6 +25,7 @@ def run(job: Job) -> Counts:
     about = About(_precision_at_3(job), folder.document("best_params"), decision)
     if not decision["publish"]:
         refuse(url, settings, folder, about, say=job.say)
+        report.leave(job)
         raise Refused(
             f"run {folder.run_id} is not published; the live publication stays",
             found="; ".join(decision["reasons"]),
@@ -35,6 +37,7 @@ def run(job: Job) -> Counts:
     made = publish(url, settings, folder, about, say=job.say, force=force)
     folder.write_document("publication", vars(made))
     remember(url, settings, job.say)
+    report.leave(job, vars(made))
     return {
         "version": made.version or 0,
         "is_live": str(made.is_live).lower(),

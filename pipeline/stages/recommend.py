@@ -12,44 +12,100 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from pipeline import personal
 from pipeline.also_bought import MOST_ITEMS, also_bought, counted
 from pipeline.config import Settings
 from pipeline.history import History, opened
 from pipeline.models.als import AlsFactors
-from pipeline.models.top_n import NOTHING, numbered
+from pipeline.models.second_step import Scorer
+from pipeline.models.top_n import NOTHING, Filled, numbered
 from pipeline.params import Params
-from pipeline.reasons import BOUGHT_AGAIN, SIMILAR_TO_PURCHASE, because
+from pipeline.personal import Audience
+from pipeline.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE, SIMILAR_TO_VIEW
 from pipeline.run import Counts, Job
+from pipeline.standing import SECOND_STEPS, Standing, second_steps
 
 BATCH_ROWS = 2048
+FEW_TRIPS = 2
+NEW_DAYS = 14.0
 
 
 def run(job: Job) -> Counts:
-    """`purchaser_events`, `best_params`, `items` -> every list, and what filling one up needs."""
+    """`purchaser_events`, `best_params`, `items`, examples -> every list, and what filling one up needs."""
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
+    items = folder.dataset("items") if folder.has("items") else None
     events = [folder.dataset("purchaser_events")]
+    lengths, mode = settings.recommend, settings.run.repeat_purchases
     with opened(events, folder.as_of, settings.filter, settings.run, folder.scratch()) as history:
-        factors = params.model(settings).fit(history)
+        factors = params.als_model(settings).fit(history)
+        hidden = unavailable(job, history.item_ids)
+        standing = Standing(history, factors.hide(hidden), params, settings, items, mode)
+        scorer = _scorer(job, params)
+        model = standing.filled(standing.ranker(params.model, scorer)).hide(hidden)
         bought = history.purchases()
+        exclude = bought if mode == "exclude" else None
+        audiences = [Audience(history.user_ids, model, bought, exclude, BOUGHT_AGAIN, SIMILAR_TO_PURCHASE)]
+        audiences += _browsers(job, standing)
+        lists = personal.lists(audiences, standing.factors, lengths.list_length)
+        n_recommendations = folder.write("recommendations", lists)
         n_popular = _write_popular(job, history)
-    hidden = unavailable(job, factors.item_ids)
-    exclude = bought if settings.run.repeat_purchases == "exclude" else None
-    lengths = settings.recommend
-    lists = user_lists(factors, bought, exclude, hidden, lengths.list_length)
-    n_recommendations = folder.write("recommendations", lists)
-    n_similar = folder.write("similar_items", similar_lists(factors, hidden, lengths.similar_length))
+        special = unusual(standing, hidden)
+    n_similar = folder.write("similar_items", similar_lists(factors.hide(hidden), lengths.similar_length))
     n_also_bought = _write_also_bought(job, bought, factors.item_ids, hidden)
     n_served = _n_served(job)
     return {
+        "model": params.model,
         "n_users": n_served,
-        "n_users_without_list": len(factors.user_ids) - n_served,
+        "n_users_without_list": sum(len(each.user_ids) for each in audiences) - n_served,
+        "n_browsers": sum(len(each.user_ids) for each in audiences[1:]),
+        **special,
         "n_items": len(factors.item_ids),
         "n_unavailable_items": len(hidden),
         "n_recommendations": n_recommendations,
         "n_popular": n_popular,
         "n_similar": n_similar,
         "n_also_bought": n_also_bought,
+    }
+
+
+def _browsers(job: Job, standing: Standing) -> list[Audience]:
+    """Engaged browsers, folded into the finished model; none where the audience is the buyers."""
+    if job.settings.recommend.audience == "buyers":
+        return []
+    guests, params = job.folder.dataset("browser_events"), standing.params
+    ids, seen = standing.history.folded_in(guests, params.weights, job.folder.as_of)
+    if not len(ids):
+        return []
+    factors = params.als_model(job.settings).fold_in(standing.factors, ids, seen)
+    model = Filled((factors, standing.ranker("recently_popular"))).hide(factors.hidden)
+    return [Audience(ids, model, seen, None, LOOKED_AT, SIMILAR_TO_VIEW)]
+
+
+def _scorer(job: Job, params: Params) -> Scorer | None:
+    """The second step that is published, taught by the newest windows, the test's among them."""
+    if params.model not in SECOND_STEPS:
+        return None
+    rows = pa.concat_tables([job.folder.table(name) for name in ("examples", "latest_examples")])
+    cuts = pc.unique(rows["cut_at"]).sort(order="descending")[: job.settings.ranking.windows]
+    newest = rows.filter(pc.is_in(rows["cut_at"], value_set=cuts))
+    taught = second_steps([newest], job.settings, [params.model]) or second_steps([rows], job.settings)
+    return taught[params.model]
+
+
+def unusual(standing: Standing, hidden: NDArray[np.int64]) -> dict[str, int]:
+    """How many buyers and items the model knows little of; each buyer among them has a list all the same.
+
+    n_thin_users: one or two days with a purchase; n_users_items_gone: all they bought is unavailable;
+    n_new_items: first seen within NEW_DAYS
+    """
+    facts = standing.recall.facts
+    is_here = ~np.isin(facts.bought.other, hidden)
+    still = np.bincount(facts.bought.user, is_here, minlength=standing.history.shape[0])
+    return {
+        "n_thin_users": int((facts.users["user_trips"] <= FEW_TRIPS).sum()),
+        "n_users_items_gone": int((still == 0).sum()),
+        "n_new_items": int((facts.items["item_age"] < NEW_DAYS).sum()),
     }
 
 
@@ -62,39 +118,12 @@ def unavailable(job: Job, item_ids: pa.Array) -> NDArray[np.int64]:
     return np.flatnonzero(pc.is_in(item_ids, value_set=gone).to_numpy(zero_copy_only=False))
 
 
-def user_lists(
-    factors: AlsFactors,
-    bought: sp.csr_matrix,
-    exclude: sp.csr_matrix | None,
-    hidden: NDArray[np.int64],
-    length: int,
-) -> Iterator[pa.RecordBatch]:
-    """Every buyer's list with its reasons, in the order of the ids, as rows of `recommendations`."""
-    for start in range(0, len(factors.user_ids), BATCH_ROWS):
-        rows = np.arange(start, min(start + BATCH_ROWS, len(factors.user_ids)))
-        top = factors.top_n(rows, length, exclude, hidden)
-        nearest = because(top.items, bought[rows], factors.item_factors)
-        slots, ranks = np.nonzero(top.items != NOTHING)
-        items, because_items = top.items[slots, ranks], nearest[slots, ranks]
-        is_own = items == because_items
-        yield pa.RecordBatch.from_pydict(
-            {
-                "user_id": factors.user_ids.take(pa.array(rows[slots])),
-                "rank": numbered(slots),
-                "item_id": factors.item_ids.take(pa.array(items)),
-                "score": top.scores[slots, ranks].astype(np.float64),
-                "reason": np.where(is_own, BOUGHT_AGAIN, SIMILAR_TO_PURCHASE),
-                "because_item_id": factors.item_ids.take(pa.array(because_items, mask=is_own)),
-            }
-        )
-
-
-def similar_lists(factors: AlsFactors, hidden: NDArray[np.int64], length: int) -> Iterator[pa.RecordBatch]:
+def similar_lists(factors: AlsFactors, length: int) -> Iterator[pa.RecordBatch]:
     """For every item that may be shown the items most like it, as rows of `similar_items`."""
-    columns = np.setdiff1d(np.arange(len(factors.item_ids)), hidden)
+    columns = np.setdiff1d(np.arange(len(factors.item_ids)), factors.hidden)
     for start in range(0, len(columns), BATCH_ROWS):
         batch = columns[start : start + BATCH_ROWS]
-        top = factors.similar_items(batch, length, hidden)
+        top = factors.similar_items(batch, length)
         slots, ranks = np.nonzero(top.items != NOTHING)
         yield pa.RecordBatch.from_pydict(
             {
@@ -140,6 +169,6 @@ def _write_also_bought(job: Job, bought: sp.csr_matrix, item_ids: pa.Array, hidd
 
 
 def _n_served(job: Job) -> int:
-    """How many buyers have a list: rows of rank 1."""
+    """How many users have a list: rows of rank 1."""
     ranks = pq.read_table(job.folder.file("recommendations"), columns=["rank"])["rank"]
     return int(pc.sum(pc.equal(ranks, 1)).as_py() or 0)

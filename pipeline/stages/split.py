@@ -61,6 +61,7 @@ def run(job: Job) -> Counts:
         "validation_from": where.validation_from if is_timed else folder.as_of,
         "test_from": where.test_from if is_timed else folder.as_of,
         "as_of": folder.as_of,
+        "first_at": first_at,
     }
     folder.write_document("split", document)
     n_measured = _n_measured(job, where.test_from if is_timed else folder.as_of)

@@ -1,179 +1,163 @@
-"""Search for better parameters with Optuna, judged by Precision@3 on the validation set.
+"""Find tonight's parameters and the model that is published, by Precision@3 on the validation set.
 
-The study is a journal in the run folder: a search that was killed goes on where it stopped, and a
-search that had finished is only read again. It starts from the live publication's parameters.
+A search for better ALS parameters, where one is due; the rules' half-lives; then the race of all models.
+The study is a journal in the run folder: a search that was killed goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import Any
 
-import optuna
 import pyarrow as pa
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
 
-from pipeline.config import Als, Settings
-from pipeline.files import utc
-from pipeline.history import History, opened
+from pipeline import folds
+from pipeline.contract import DATASETS
+from pipeline.history import opened
 from pipeline.judge import Judge
-from pipeline.params import Params, is_search_due, known_by
+from pipeline.models.baselines import OwnMostBought, Popular
+from pipeline.params import Params, due, known_by
+from pipeline.race import Race, race
 from pipeline.run import Counts, Job
+from pipeline.search import NOTHING_TRIED, Search, search
+from pipeline.standing import PLAIN_ALS, rule
 
 JOURNAL = "study.journal"
-ENDED = "ended_at_trials"
-SEARCHED = ("factors", "iterations", "regularization", "alpha", "half_life_days")
+GRID = (7.0, 14.0, 30.0, 60.0, 90.0, 180.0)
+"""Half-lives in days that are tried for a rule."""
 
 
 def run(job: Job) -> Counts:
-    """`train`, `validation_set`, `live` -> `trials`, `best_params`."""
+    """`train`, `validation_set`, `live`, `items` -> `trials`, `best_params`, `examples`."""
     folder, settings = job.folder, job.settings
-    live = known_by(folder.document("live"), folder.as_of)
-    cut_at = utc(datetime.fromisoformat(folder.document("split")["validation_from"]))
-    start = Params.published(live, settings) or Params.configured(settings)
-    if settings.tune.mode == "never":
-        start = Params.configured(settings)
-    trials: list[optuna.trial.FrozenTrial] = []
-    if is_search_due(live, settings, folder.as_of):
-        train = [folder.dataset("train")]
-        with opened(train, cut_at, settings.filter, settings.run, folder.scratch()) as history:
-            judge = Judge.of(history, folder.dataset("validation_set"), settings.run.repeat_purchases)
-            if judge.n_users:
-                trials = _search(job, history, judge, start)
-            else:
-                job.say("tune: nobody can be measured on the validation set; parameters stay as they were")
-    folder.write("trials", _table(trials))
-    best = _best(trials, start, settings)
-    document = {**best.dump(), **_origin(trials, live, settings, folder.as_of)}
+    live = {} if settings.tune.mode == "never" else known_by(folder.document("live"), folder.as_of)
+    published = Params.published(live, settings)
+    start = published or Params.configured(settings)
+    begun = _begin(job, live, start)
+    found, params = begun.search, begun.params
+    items = folder.dataset("items") if folder.has("items") else None
+    over = [folds.validation(folder), *folds.earlier(folder, settings.ranking.windows - 1)]
+    ended = race(over, params, settings, items, folder.scratch(), job.say, begun.lost)
+    standings = ended.standings()
+    params = params.but(model=ended.winner())
+    for row in standings:
+        job.say(f"race: {row['model']}: {row['precision_at_3']:.4f}, NDCG@10 {row['ndcg_at_10']:.4f}")
+    job.say(f"race: published is {ended.why()}")
+    folder.write("trials", found.table())
+    folder.write("examples", _examples(job, ended))
+    document = {
+        **params.dump(),
+        **_origin(job, found, live if published else {}),
+        "why": begun.why,
+        "lost_before": dict(begun.lost),
+        "chosen": ended.why(),
+        "race": standings,
+        "race_by_window": [row for lap in ended.laps for row in lap.rows],
+    }
     folder.write_document("best_params", document)
-    return {"n_trials": len(_complete(trials)), "source": document["source"], **best.als.model_dump()}
+    return {
+        "model": params.model,
+        "n_trials": len(found.complete),
+        "n_pruned": found.n_pruned,
+        "ended_by": found.ended_by,
+        "source": document["source"],
+        "n_examples": sum(table.num_rows for table in ended.examples),
+        **params.als.model_dump(),
+    }
 
 
-def _search(job: Job, history: History, judge: Judge, start: Params) -> list[optuna.trial.FrozenTrial]:
-    """Try `tune.trials` parameter sets, or as many as `tune.minutes` allow (one at least); all so far.
+@dataclass(frozen=True)
+class Begun:
+    """What the validation set alone decides, before the race.
 
-    What a trial tries depends on the seed and the finished trials alone, so a search that goes on
-    after a kill is the search that was not killed. One that came to its end is only read again.
+    why: there was a search, or none; lost: Precision@3 of models that need not race
     """
-    settings = job.settings
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        study_name=_study_name(job),
-        storage=JournalStorage(JournalFileBackend(str(job.folder.path / JOURNAL))),
-        direction="maximize",
-        load_if_exists=True,
-    )
-    for killed in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(killed.number, state=TrialState.FAIL)
-    if study.user_attrs.get(ENDED) == settings.tune.trials:
-        return list(study.trials)
-    n_done = len(_complete(study.trials))
-    if not n_done and not study.get_trials(states=(TrialState.WAITING,)):
-        study.enqueue_trial(_within(start, settings))
-    until = time.monotonic() + 60 * settings.tune.minutes
-    while n_done < settings.tune.trials and (not n_done or time.monotonic() < until):
-        study.sampler = optuna.samplers.TPESampler(seed=settings.run.seed + n_done)
-        trial = study.ask()
-        value = judge.precision_at_3(_suggest(trial, settings).model(settings).fit(history))
-        study.tell(trial, value)
-        n_done += 1
-        told = ", ".join(f"{name} {_short(trial.params[name])}" for name in SEARCHED)
-        job.say(f"tune: trial {n_done} of {settings.tune.trials}: Precision@3 {value:.4f} ({told})")
-    study.set_user_attr(ENDED, settings.tune.trials)
-    return list(study.trials)
+
+    search: Search
+    params: Params
+    why: str
+    lost: Mapping[str, float] = field(default_factory=dict)
 
 
-def _study_name(job: Job) -> str:
-    """Names the input: another split, seed or search space is another study."""
+def _begin(job: Job, live: Mapping[str, Any], start: Params) -> Begun:
+    """The search, where one is due; the rules' half-lives; whether plain ALS beats the tuned one."""
+    folder, settings = job.folder, job.settings
+    fold = folds.validation(folder)
+    with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
+        judge = Judge.of(history, fold, settings.run.repeat_purchases)
+        if not judge.n_users:
+            why = "nobody can be measured on the validation set; parameters stay as they were"
+            job.say(f"tune: {why}")
+            return Begun(NOTHING_TRIED, start, why)
+
+        def validated(params: Params) -> float:
+            return judge.precision_at_3(params.als_model(settings).fit(history))
+
+        is_due, why = due(live, settings, folder.as_of, validated)
+        job.say(f"tune: {why}")
+        found, params = NOTHING_TRIED, start
+        if is_due:
+            journal = folder.path / JOURNAL
+            found = search(_study_name(job, start), journal, history, judge, start, settings, job.say)
+            params = found.best_params(start)
+        half_lives = {}
+        for name, model in (("recently_popular", Popular), ("own_most_bought", OwnMostBought)):
+            values = {days: judge.precision_at_3(model(days).fit(history)) for days in GRID}
+            best = max(GRID, key=lambda days: values[days])
+            half_lives[name] = best if values[best] > 0 else start.half_lives[name]
+            job.say(f"tune: {name}: half-life of {half_lives[name]:g} days, {values[best]:.4f}")
+        plain = judge.precision_at_3(rule(PLAIN_ALS, params, settings).fit(history))
+        tuned = found.best().values[0] if found.complete else validated(params)
+        lost = {PLAIN_ALS: plain} if plain < tuned else {}
+        if lost:
+            job.say(f"race: {PLAIN_ALS} has {plain:.4f}, als {tuned:.4f}: it goes no further")
+        return Begun(found, params.but(half_lives=half_lives), why, lost)
+
+
+def _study_name(job: Job, start: Params) -> str:
+    """Names the input: another split, seed, search space or start is another study."""
     files = job.folder.receipt("split")["files"]
+    settings = job.settings
     about = {
         "files": {name: told["sha256"] for name, told in files.items()},
-        "tune": job.settings.tune.model_dump(
-            mode="json", exclude={"mode", "trials", "minutes", "tune_every_days"}
-        ),
-        "weights": job.settings.weights.model_dump(),
-        "filter": job.settings.filter.model_dump(),
-        "seed": job.settings.run.seed,
-        "repeat_purchases": job.settings.run.repeat_purchases,
+        "ranges": settings.tune.ranges(),
+        "start": [start.als.model_dump(), start.weights.model_dump()],
+        "filter": settings.filter.model_dump(),
+        "seed": settings.run.seed,
+        "repeat_purchases": settings.run.repeat_purchases,
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _suggest(trial: optuna.trial.Trial, settings: Settings) -> Params:
-    space = settings.tune
-    als = Als(
-        factors=trial.suggest_int("factors", *space.factors, log=True),
-        iterations=trial.suggest_int("iterations", *space.iterations),
-        regularization=trial.suggest_float("regularization", *space.regularization, log=True),
-        alpha=trial.suggest_float("alpha", *space.alpha, log=True),
-    )
-    half_life_days = trial.suggest_float("half_life_days", *space.half_life_days, log=True)
-    return Params(als, settings.weights.model_copy(update={"half_life_days": half_life_days}))
+def _examples(job: Job, ended: Race) -> pa.Table:
+    dataset = DATASETS["examples"]
+    schema = dataset.schema(job.settings.ids.model_dump())
+    return pa.concat_tables([schema.empty_table(), *ended.examples])
 
 
-def _within(start: Params, settings: Settings) -> dict[str, float]:
-    """Where the search starts, moved into the searched ranges."""
-    values = {**start.als.model_dump(), "half_life_days": start.weights.half_life_days}
-    ranges = settings.tune.model_dump()
-    return {name: min(max(values[name], ranges[name][0]), ranges[name][1]) for name in SEARCHED}
-
-
-def _best(trials: list[optuna.trial.FrozenTrial], start: Params, settings: Settings) -> Params:
-    """The best trial's parameters, the earliest among equals; `start` when nothing was tried."""
-    complete = _complete(trials)
-    if not complete:
-        return start
-    best = max(complete, key=lambda trial: (trial.values[0], -trial.number))
-    als = {name: value for name, value in best.params.items() if name != "half_life_days"}
-    weights = settings.weights.model_copy(update={"half_life_days": best.params["half_life_days"]})
-    return Params(Als(**als), weights)
-
-
-def _origin(
-    trials: list[optuna.trial.FrozenTrial], live: Mapping[str, Any], settings: Settings, as_of: datetime
-) -> dict[str, object]:
+def _origin(job: Job, found: Search, live: Mapping[str, Any]) -> dict[str, Any]:
     """Where tonight's parameters come from: `searched`, `reused` from the live version, or `settings`."""
-    complete = _complete(trials)
-    if complete:
+    mode = job.settings.run.repeat_purchases
+    if found.complete:
         return {
             "source": "searched",
-            "searched_at": as_of.isoformat(),
-            "n_trials": len(complete),
-            "precision_at_3": max(trial.values[0] for trial in complete),
-            "repeat_purchases": settings.run.repeat_purchases,
+            "searched_at": job.folder.as_of.isoformat(),
+            "n_trials": len(found.complete),
+            "n_pruned": found.n_pruned,
+            "ended_by": found.ended_by,
+            "precision_at_3": found.best().values[0],
+            "repeat_purchases": mode,
         }
     kept = live.get("params") or {}
-    if settings.tune.mode == "never" or Params.published(live, settings) is None:
-        kept = {}
     return {
         "source": "reused" if kept else "settings",
         "searched_at": kept.get("searched_at"),
         "n_trials": 0,
+        "n_pruned": 0,
+        "ended_by": kept.get("ended_by", ""),
         "precision_at_3": kept.get("precision_at_3"),
-        "repeat_purchases": kept.get("repeat_purchases", settings.run.repeat_purchases),
+        "repeat_purchases": kept.get("repeat_purchases", mode),
     }
-
-
-def _table(trials: list[optuna.trial.FrozenTrial]) -> pa.Table:
-    return pa.table(
-        {
-            "trial": pa.array([t.number for t in trials], pa.int32()),
-            "state": pa.array([t.state.name.lower() for t in trials], pa.string()),
-            "precision_at_3": pa.array([t.values[0] if t.values else None for t in trials], pa.float64()),
-            "params": pa.array([json.dumps(t.params, sort_keys=True) for t in trials], pa.string()),
-        }
-    )
-
-
-def _complete(trials: list[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:
-    return [trial for trial in trials if trial.state is TrialState.COMPLETE]
-
-
-def _short(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.3g}"

@@ -4,5 +4,6 @@ SELECT
     count(*) FILTER (WHERE event_type = 'purchase') AS n_purchases,
     count(DISTINCT user_id) AS n_users,
     count(DISTINCT item_id) AS n_items,
-    min(occurred_at) AS first_at
+    min(occurred_at) AS first_at,
+    max(occurred_at) AS last_at
 FROM purchaser_events

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from implicit.cpu.als import AlternatingLeastSquares
 
 from pipeline.config import Als, Filter, Run, Weights
 from pipeline.history import History, opened
@@ -36,7 +37,12 @@ def factors(history: History) -> AlsFactors:
     return AlsModel(PARAMS, Weights(), seed=0).fit(history)
 
 
-def test_the_checkerboard_is_solved(history: History, factors: AlsFactors) -> None:
+@pytest.mark.parametrize("scale", [0.0, 0.5])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_checkerboard_is_solved(history: History, seed: int, scale: float) -> None:
+    """Two factors tell even from odd; with more of them ALS begins to learn the holes as well."""
+    two = PARAMS.model_copy(update={"factors": 2, "regularization_scale": scale})
+    factors = AlsModel(two, Weights(), seed).fit(history)
     top = factors.top_n(np.arange(SIZE), 1, history.purchases())
     assert top.items[:, 0].tolist() == list(range(SIZE))
 
@@ -62,8 +68,10 @@ def test_with_repeats_the_list_may_hold_what_was_bought(factors: AlsFactors) -> 
 
 def test_hidden_items_are_shown_to_nobody(factors: AlsFactors) -> None:
     hidden = np.array([0, 3])
-    assert not np.isin(factors.top_n(np.arange(SIZE), SIZE, None, hidden).items, hidden).any()
-    assert not np.isin(factors.similar_items(np.arange(SIZE), SIZE, hidden).items, hidden).any()
+    some = factors.hide(hidden)
+    assert not np.isin(some.top_n(np.arange(SIZE), SIZE, None).items, hidden).any()
+    assert not np.isin(some.similar_items(np.arange(SIZE), SIZE).items, hidden).any()
+    assert np.isin(factors.top_n(np.arange(SIZE), SIZE, None).items, hidden).any()
 
 
 def test_similar_items_are_the_nearest_by_cosine_and_never_the_item_itself(factors: AlsFactors) -> None:
@@ -78,12 +86,42 @@ def test_similar_items_are_the_nearest_by_cosine_and_never_the_item_itself(facto
     ] * SIZE
 
 
-def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(history: History) -> None:
-    one = AlsModel(PARAMS, Weights(), seed=3, threads=1).fit(history)
-    two = AlsModel(PARAMS, Weights(), seed=3, threads=2).fit(history)
-    other = AlsModel(PARAMS, Weights(), seed=4).fit(history)
+@pytest.mark.parametrize("scale", [0.0, 0.5])
+def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(history: History, scale: float) -> None:
+    params = PARAMS.model_copy(update={"regularization_scale": scale})
+    one = AlsModel(params, Weights(), seed=3, threads=1).fit(history)
+    two = AlsModel(params, Weights(), seed=3, threads=2).fit(history)
+    other = AlsModel(params, Weights(), seed=4).fit(history)
     assert one.user_factors.tobytes() == two.user_factors.tobytes()
+    assert one.item_factors.tobytes() == two.item_factors.tobytes()
     assert one.user_factors.tobytes() != other.user_factors.tobytes()
+
+
+def test_one_penalty_for_all_is_the_fit_of_implicit_itself(history: History) -> None:
+    """From the same start, bit for bit: confidences given as they are, implicit's alpha at 1."""
+    params = PARAMS.model_copy(update={"regularization_scale": 0.0})
+    cells = history.interactions(Weights())
+    cells.data = np.float32(1) + np.float32(params.alpha) * cells.data
+    theirs = AlternatingLeastSquares(
+        factors=params.factors, regularization=params.regularization, iterations=params.iterations
+    )
+    lot = np.random.RandomState(7)
+    start = [
+        lot.random_sample((n, params.factors)).astype(np.float32) * np.float32(0.01) for n in (SIZE, SIZE)
+    ]
+    theirs.user_factors, theirs.item_factors = start
+    theirs.fit(cells, show_progress=False)
+    ours = AlsModel(params, Weights(), seed=7).fit(history)
+    assert ours.user_factors.tobytes() == theirs.user_factors.tobytes()
+    assert ours.item_factors.tobytes() == theirs.item_factors.tobytes()
+
+
+def test_a_fit_that_is_stopped_early_is_a_fit_of_fewer_iterations(history: History) -> None:
+    whole = AlsModel(PARAMS, Weights(), seed=0).fitting(history)
+    stopped = [next(whole) for _ in range(4)][-1]
+    short = AlsModel(PARAMS.model_copy(update={"iterations": 4}), Weights(), seed=0).fit(history)
+    assert stopped.user_factors.tobytes() == short.user_factors.tobytes()
+    assert stopped.item_factors.tobytes() == short.item_factors.tobytes()
 
 
 @pytest.mark.parametrize("ids", [pa.array([3, 5, 8]), pa.array(["00123", "a", "é-long-id"])])
@@ -121,3 +159,42 @@ def test_factors_of_zero_rank_nothing(factors: AlsFactors) -> None:
     assert top.items[0].tolist() == [NOTHING] * 3
     assert (top.items[1:] != NOTHING).all()
     assert nobody.similar_items(np.array([0]), 3).items.tolist() == [[NOTHING] * 3]
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5, 1.0])
+def test_the_first_step_is_the_formula_of_the_papers(
+    run_folder: Callable[..., RunFolder], scale: float
+) -> None:
+    """Users of 1, 4 and 16 items: x = (Y'Y + sum (c - 1) yy' + penalty I)^-1 sum c y, Y as it starts out.
+
+    The penalty is regularization x (items of the user / mean items of a user) ^ scale, mean 7.
+    """
+    folder = run_folder()
+    folder.write("purchaser_events", events(*((u, i, 0) for u, n in enumerate((1, 4, 16)) for i in range(n))))
+    params = Als(factors=2, iterations=1, regularization=3.0, alpha=0.5, regularization_scale=scale)
+    with opened([folder.file("purchaser_events")], day(0.1), Filter(), Run(), folder.scratch()) as made:
+        fitted = next(AlsModel(params, Weights(half_life_days=0), seed=5).fitting(made)).user_factors
+    lot = np.random.RandomState(5)
+    _, start = lot.random_sample((3, 2)), lot.random_sample((16, 2)) * 0.01
+    confidence = 1 + 0.5 * Weights().purchase
+    for user, n in enumerate((1, 4, 16)):
+        own = start[:n]
+        penalty = 3.0 * (n / 7) ** scale
+        left = start.T @ start + (confidence - 1) * own.T @ own + penalty * np.eye(2)
+        wanted = np.linalg.solve(left, confidence * own.sum(axis=0))
+        assert fitted[user].tolist() == pytest.approx(wanted.tolist(), rel=1e-3)
+
+
+def test_scores_are_products_of_factors_also_of_some_users_alone(factors: AlsFactors) -> None:
+    rows, columns = np.array([3, 3, 7, 0]), np.array([1, 9, 2, 2])
+    wanted = (factors.user_factors[rows] * factors.item_factors[columns]).sum(axis=1)
+    assert factors.scores(rows, columns).tolist() == pytest.approx(wanted.tolist(), rel=1e-5)
+    some = factors.of(np.array([7, 3]))
+    assert some.user_ids.to_pylist() == [7, 3]
+    assert some.scores(np.array([1, 0]), np.array([1, 2])).tolist() == pytest.approx(
+        wanted[[0, 2]].tolist(), rel=1e-5
+    )
+    assert (
+        some.top_n(np.array([0]), 3, None).items.tolist()
+        == factors.top_n(np.array([7]), 3, None).items.tolist()
+    )

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from pipeline.config import Settings
 from pipeline.errors import ServingError, Unreachable
 from pipeline.files import write_json
-from pipeline.serving import About, migrate, publish, read_live
+from pipeline.serving import About, migrate, publish, read_live, refuse
 from tests.serving.nights import Shop, as_of
 
 
@@ -28,7 +29,8 @@ def test_what_is_live(shop: Shop, tmp_path) -> None:
     about = About(0.25, {**params, "precision_at_3": 0.3, "repeat_purchases": "exclude"}, {"publish": True})
     publish(shop.url, shop.settings, shop.night(1), about, say=shop.said.append)
     live = read_live(shop.url, shop.settings)
-    assert live.pop("published_at")
+    published_at = live.pop("published_at")
+    assert published_at
     assert live == {
         "version": 1,
         "run_id": "night-1",
@@ -46,6 +48,17 @@ def test_what_is_live(shop: Shop, tmp_path) -> None:
             "precision_at_3": 0.3,
             "repeat_purchases": "exclude",
         },
+        "recent": [
+            {
+                "version": 1,
+                "as_of": as_of(1),
+                "published_at": published_at,
+                "precision_at_3": 0.25,
+                "n_users": 2,
+                "n_items": 4,
+            }
+        ],
+        "n_refused_for_shrink": 0,
     }
     write_json(tmp_path / "live.json", live)
 
@@ -68,6 +81,74 @@ def test_the_mode_is_that_of_the_live_publication(
     serving = shop.settings.serving.model_dump(by_alias=True)
     allow = make_settings(run={"repeat_purchases": "allow"}, serving=serving)
     assert read_live(shop.url, allow)["repeat_purchases"] == "exclude"
+
+
+def test_the_newest_publications_of_the_mode_up_to_a_time(
+    shop: Shop, make_settings: Callable[..., Settings]
+) -> None:
+    for day in (*range(1, 10), 12):
+        shop.publish(shop.night(day, {1: [11, 12][: day % 2 + 1]}))
+    live = read_live(shop.url, shop.settings, as_of=as_of(9))
+    assert [row["as_of"] for row in live["recent"]] == [as_of(day) for day in range(9, 2, -1)]
+    assert [row["version"] for row in live["recent"]] == list(range(9, 2, -1))
+    assert [row["n_items"] for row in live["recent"]] == [2, 1, 2, 1, 2, 1, 2]
+    assert {row["n_users"] for row in live["recent"]} == {1}
+    assert live["version"] == 10, "what is live is told whenever it is from"
+    allow = make_settings(
+        run={"repeat_purchases": "allow"}, serving=shop.settings.serving.model_dump(by_alias=True)
+    )
+    assert read_live(shop.url, allow)["recent"] == []
+
+
+def record(shop: Shop, day: int, decision: str = "") -> None:
+    """A publication of that day, or a refusal, with what the gate said: `shrink`, `shrink, age`, `!shrink`.
+
+    With `!` it was published all the same.
+    """
+    kinds = [kind for kind in decision.lstrip("!").split(", ") if kind]
+    about = About(0.25, {}, {"refused_for": kinds, "reasons": [f"for {kind}" for kind in kinds]})
+    night = shop.night(day, {1: [10 + day]})
+    if kinds and not decision.startswith("!"):
+        refuse(shop.url, shop.settings, night, about, say=shop.said.append)
+    else:
+        publish(shop.url, shop.settings, night, about, say=shop.said.append)
+
+
+@pytest.mark.parametrize(
+    ("nights", "n_refused"),
+    [
+        (["", "shrink", "shrink"], 2),
+        (["", "shrink", "shrink", "shrink", ""], 0),
+        (["", "shrink", "shrink, age", "shrink"], 1),
+        (["", "shrink", "age"], 0),
+        (["", "shrink", "", "shrink"], 1),
+        (["", "shrink", "!shrink"], 0),
+    ],
+)
+def test_refusals_in_a_row_for_shrinking_alone(shop: Shop, nights: list[str], n_refused: int) -> None:
+    for day, decision in enumerate(nights, start=1):
+        record(shop, day, decision)
+    assert read_live(shop.url, shop.settings)["n_refused_for_shrink"] == n_refused
+
+
+def test_refusals_after_a_night_are_not_known_to_it_and_a_run_counts_once(shop: Shop) -> None:
+    record(shop, 1)
+    for day in (2, 3):
+        record(shop, day, "shrink")
+    again = About(0.25, {}, {"refused_for": ["shrink"]})
+    refuse(shop.url, shop.settings, shop.night(3, {1: [99]}), again, say=shop.said.append)
+    assert read_live(shop.url, shop.settings)["n_refused_for_shrink"] == 2
+    assert read_live(shop.url, shop.settings, as_of=as_of(2))["n_refused_for_shrink"] == 1
+
+
+@pytest.mark.parametrize("key", ["refused_for", "let_pass"])
+def test_what_was_let_pass_though_it_had_shrunk_begins_anew(shop: Shop, key: str) -> None:
+    for day in (1, 2):
+        record(shop, day)
+    about = About(0.25, {}, {key: ["shrink"], "forced": key == "refused_for"})
+    publish(shop.url, shop.settings, shop.night(3), about, say=shop.said.append)
+    record(shop, 4)
+    assert [row["version"] for row in read_live(shop.url, shop.settings)["recent"]] == [4, 3]
 
 
 def test_other_id_types_stop_the_night_before_it_begins(new_shop: Callable[..., Shop], shop: Shop) -> None:

@@ -182,6 +182,9 @@ def test_every_other_reason_has_words_too(live_shop: Shop) -> None:
     assert why(live_shop, 1, 11) == "popular in fruit, where you bought"
     assert why(live_shop, 1, 12) == "popular in the shop"
     assert why(live_shop, 1, 13) == why(live_shop, 1, 14) == "recommended for you"
+    reasons(live_shop, i11=("looked_at", None), i12=("similar_to_view", 11))
+    assert why(live_shop, 1, 11) == "because you looked at BANANAS before"
+    assert why(live_shop, 1, 12) == "because you looked at BANANAS"
     reasons(live_shop, i11=(None, None), i12=("of a later release", 11))
     assert why(live_shop, 1, 11) == why(live_shop, 1, 12) == "recommended for you"
 

@@ -15,6 +15,9 @@ FIRST = schema.MIGRATIONS[:2]
 RELEASED = {
     "001_storage": "92c3eee781b31c5725ecb19d6a140a30c51205cd032e3e62de255f8afcba81fc",
     "002_views": "f69f8996f64abf093ba10fd02afe0f9741123b0c6c54b8d689d0360b14aeb4a9",
+    "003_rollback": "cb08f1cf65a9e1b6ca4b894518fa30b059d66ae91cf39e14318c56089f3460a4",
+    "004_shelf": "91c08d045986efa50c037c47e1d7ad14414d6f94a8c47b3e814dadcb750d6f7d",
+    "005_forget": "d628e774da45e32770f21e79c0b43e1bab5444bc4255ab1b7155b4f01a6da0f2",
 }
 PUBLISHED = """
     INSERT INTO serving_storage.publication

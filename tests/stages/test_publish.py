@@ -37,7 +37,7 @@ def metrics(*rows: tuple[str, str, float]) -> pa.Table:
     )
 
 
-METRICS = metrics(("als", "allow", 0.4), ("als", "exclude", 0.125), ("popular", "exclude", 0.1))
+METRICS = metrics(("published", "allow", 0.4), ("published", "exclude", 0.125), ("popular", "exclude", 0.1))
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_forced_lists_go_live_though_they_are_older(night: Callable[..., Job], s
 
 
 def test_a_mode_nobody_was_measured_in_has_no_precision(night: Callable[..., Job], serving_url: str) -> None:
-    run_stage("publish", night(1, PASSED, table=metrics(("als", "allow", 0.4))))
+    run_stage("publish", night(1, PASSED, table=metrics(("published", "allow", 0.4))))
     assert read(serving_url, "SELECT precision_at_3 FROM serving.publications") == [(None,)]
 
 

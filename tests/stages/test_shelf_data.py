@@ -49,7 +49,8 @@ def night(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Ca
         told = {"also_bought_min_buyers": 1, **sections.pop("recommend", {})}
         settings = make_settings(als={"factors": 2}, recommend=told, **sections)
         made = job(as_of=day(10), settings=settings)
-        give(made.folder, purchaser_events=shop, live={}, best_params=Params.configured(settings).dump())
+        params = Params.configured(settings).dump()
+        give(made.folder, purchaser_events=shop, live={}, comparison={}, best_params=params)
         if items is not None:
             ids, names, categories, available = zip(*items, strict=True)
             n = pa.nulls(len(items), pa.float64())
@@ -196,7 +197,8 @@ def test_text_ids(job: Callable[..., Job], make_settings: Callable[..., Settings
     for name in ("user_id", "item_id"):
         words = pa.array([f"{'u' if name == 'user_id' else 'i'}{n}" for n in SHOP[name].to_pylist()])
         shop = shop.set_column(shop.column_names.index(name), name, words)
-    give(made.folder, purchaser_events=shop, live={}, best_params=Params.configured(settings).dump())
+    params = Params.configured(settings).dump()
+    give(made.folder, purchaser_events=shop, live={}, comparison={}, best_params=params)
     run_stage("recommend", made)
     assert read(made, "also_bought")[0][:3] == ("i11", 1, "i12")
     assert read(made, "user_purchases")[-1] == ("u4", 1, "i11")

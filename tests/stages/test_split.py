@@ -54,7 +54,7 @@ def test_random_loses_no_row_and_depends_on_the_seed_alone(
         how = make_settings(
             split={"method": "random", "test_share": 0.2}, run={"seed": seed, "repeat_purchases": "allow"}
         )
-        found[name] = parts(job(run_id=name, settings=how), *rows)
+        found[name] = parts(job(run_id=name, as_of=day(50), settings=how), *rows)
     whole = Counter((u, i) for u, i, _ in rows)
     assert sum((Counter(part) for part in found["a"].values()), Counter()) == whole
     assert [len(found["a"][part]) for part in PARTS] == [240, 80, 80]
@@ -66,7 +66,7 @@ def test_last_purchase_holds_out_each_users_last_order(
 ) -> None:
     """Order "c" has two lines minutes apart; the view after it cannot teach. 2 has one order: all is test."""
     how = make_settings(split={"method": "last_purchase"})
-    night = job(settings=how)
+    night = job(as_of=day(20), settings=how)
     found = parts(
         night,
         (1, 5, 0, "purchase", "a"),
@@ -88,7 +88,7 @@ def test_last_purchase_holds_out_each_users_last_order(
 def test_last_purchase_without_order_ids_takes_the_last_moment(
     job: Callable[..., Job], make_settings: Callable[..., Settings]
 ) -> None:
-    night = job(settings=make_settings(split={"method": "last_purchase"}))
+    night = job(as_of=day(20), settings=make_settings(split={"method": "last_purchase"}))
     found = parts(night, (1, 5, 0), (1, 6, 1), (1, 7, 2), (1, 8, 2))
     assert found == {"train": [(1, 5)], "validation_set": [(1, 6)], "test": [(1, 7), (1, 8)]}
 

@@ -1,0 +1,264 @@
+"""Judge every model on an events file, with the stages of the night and no database.
+
+Each window is a run folder of its own in a scratch folder: the events before its `as_of`, then validate,
+filter_purchasers, split, tune, train and evaluate as the night runs them. Nothing is carried from
+one window to another.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline import config, engine, night
+from pipeline.config import Ids, Settings
+from pipeline.contract import DATASETS, ITEM, USER
+from pipeline.errors import DataError, SettingsError
+from pipeline.files import utc
+from pipeline.loading import events_file
+from pipeline.run import Databases, Job, RunFolder, leave_receipt, run_stage
+
+STAGES = ("validate", "filter_purchasers", "split", "tune", "train", "evaluate")
+MEASURES = (
+    "precision_at_3", "ci_low", "ci_high", "n_users", "recall_at_10", "ndcg_at_10", "coverage_at_3",
+)  # fmt: skip
+AVERAGED = tuple(name for name in MEASURES if name != "n_users")
+RENAMED = {"customer_id": USER, "product_id": ITEM}
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Files:
+    """A shop as it lies in the scratch folder: datasets of contract.py, whole."""
+
+    folder: Path
+    ids: Ids
+    has_items: bool
+    first_at: datetime
+    last_at: datetime
+
+    def path(self, name: str) -> Path:
+        return self.folder / f"{name}.parquet"
+
+
+def backtest(
+    events: Path, items: Path | None, settings: Settings, as_of: str, n_windows: int, say: Say
+) -> dict[str, Any]:
+    """What `--json` writes: `results` for each model, `windows` where there are several.
+
+    settings:  with the mode and test_days asked for; its id types give way to those of the file
+    as_of:     `last` (just after the last event) or a time; the end of the newest window
+    n_windows: how many cuts, each `test_days` before the one after it; fewer where the history ends
+    """
+    if n_windows < 1:
+        raise SettingsError(
+            "a backtest needs a window", found=f"--windows {n_windows}", then="choose --windows 1 or more"
+        )
+    if settings.split.method != "time":
+        raise SettingsError(
+            "a backtest cuts by time",
+            found=f"split.method = {settings.split.method}",
+            then='set split.method = "time" in the settings file',
+        )
+    started = time.perf_counter()
+    home = config.home()
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="backtest-", dir=home) as scratch:
+        shop = _read(events, items, settings, Path(scratch), say)
+        newest = (
+            night.just_after(shop.last_at)
+            if as_of == "last"
+            else night.moment(as_of, settings.source.timezone)
+        )
+        step = timedelta(days=settings.split.test_days)
+        _refuse_too_many(n_windows, newest - (n_windows - 1) * step, shop)
+        windows = []
+        for number in range(n_windows):
+            at = newest - number * step
+            if n_windows > 1:
+                say(f"window {number + 1} of {n_windows}: as of {at.isoformat()}")
+            try:
+                windows.append(_window(shop, settings, at, say))
+            except DataError as error:
+                if not windows:
+                    raise
+                say(f"window {number + 1} and those before it are left out: {error.what}")
+                break
+    document = _document(windows, settings, newest, time.perf_counter() - started)
+    return _rolled(document, windows) if n_windows > 1 else document
+
+
+def _refuse_too_many(n_windows: int, oldest: datetime, shop: Files) -> None:
+    """Before the work begins, not after the newer windows are judged."""
+    if n_windows > 1 and oldest <= shop.first_at:
+        raise SettingsError(
+            f"{n_windows} windows reach back beyond the first event",
+            found=f"the oldest would end {oldest.isoformat()}, the first is of {shop.first_at.isoformat()}",
+            then="choose fewer --windows, or fewer --test-days",
+        )
+
+
+def _read(events: Path, items: Path | None, settings: Settings, scratch: Path, say: Say) -> Files:
+    """The files as datasets, ids and times as `load` would read them."""
+    with events_file.read(events, items, None, settings.ids, settings.source.timezone) as shop:
+        ids = Ids(user=shop.customer, item=shop.product)
+        n_events = _write(scratch, "events", ids, shop.events)
+        has_items = shop.products is not None
+        if shop.products is not None:
+            _write(scratch, "items", ids, shop.products)
+    with engine.connect(settings.run.memory_limit_gb, settings.run.threads, scratch) as db:
+        engine.view(db, "purchaser_events", scratch / "events.parquet")
+        span = engine.rows(db, "event_counts").read_all().to_pylist()[0]
+    if span["first_at"] is None:
+        raise DataError(f"{events} holds no events with a time", then="name a file that does")
+    first_at, last_at = utc(span["first_at"]), utc(span["last_at"])
+    say(f"{n_events:,} events from {first_at:%Y-%m-%d} to {last_at:%Y-%m-%d}")
+    return Files(scratch, ids, has_items, first_at, last_at)
+
+
+def _write(scratch: Path, name: str, ids: Ids, batches: Any) -> int:
+    schema, count = DATASETS[name].schema(ids.model_dump()), 0
+    with pq.ParquetWriter(scratch / f"{name}.parquet", schema, compression="lz4") as writer:
+        for batch in batches:
+            renamed = batch.rename_columns([RENAMED.get(each, each) for each in batch.schema.names])
+            writer.write_batch(renamed.select(schema.names).cast(schema))
+            count += batch.num_rows
+    return count
+
+
+def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[str, Any]:
+    """One cut, judged: `as_of`, `test_days`, `published_model`, `results`."""
+    settings = settings.model_copy(update={"ids": shop.ids})
+    runs = shop.folder / "runs"
+    folder = RunFolder.create(runs, night.cli_run_id(as_of), as_of, shop.ids.model_dump(), {})
+    job = Job(folder, settings, Databases(source=str, serving=str), as_of, say)
+    _extract(job, shop)
+    for stage in STAGES:
+        run_stage(stage, job)
+    mode = settings.run.repeat_purchases
+    rows = [row for row in folder.table("metrics").to_pylist() if row["repeat_purchases"] == mode]
+    results = [{"model": row["model"], **{name: row[name] for name in MEASURES}} for row in rows]
+    return {
+        "as_of": as_of.isoformat(),
+        "test_days": folder.document("split")["test_days"],
+        "published_model": folder.document("best_params")["model"],
+        "race": folder.document("best_params")["race_by_window"],
+        "ended_by": folder.document("best_params")["ended_by"],
+        "against": folder.document("comparison")["against"],
+        "results": sorted(results, key=lambda row: -row["precision_at_3"]),
+    }
+
+
+def _extract(job: Job, shop: Files) -> None:
+    """What the stage `extract` would leave: the events of the window, the items, no live publication."""
+    folder, run = job.folder, job.settings.run
+    start = folder.as_of - timedelta(days=run.window_days)
+    schema = DATASETS["events"].schema(folder.ids)
+    with engine.connect(run.memory_limit_gb, run.threads, folder.scratch()) as db:
+        engine.view(db, "events", shop.path("events"), since=start, until=folder.as_of)
+        order = "user_id, occurred_at, item_id, event_type, order_id, quantity"
+        rows = db.sql(f"SELECT {', '.join(schema.names)} FROM events ORDER BY {order}")
+        n_events = folder.write("events", rows.to_arrow_reader(engine.BATCH))
+    if not n_events:
+        raise DataError(
+            f"no events in the window from {start.isoformat()} to {folder.as_of.isoformat()}",
+            found=f"events from {shop.first_at.isoformat()} to {shop.last_at.isoformat()}",
+            promised="events at or after the first time and before the second",
+            then="choose another --as-of, or fewer --windows",
+        )
+    if shop.has_items:
+        folder.write("items", pq.read_table(shop.path("items")))
+    folder.write_document("live", {})
+    leave_receipt(job, "extract", {"events": n_events}, 0.0)
+
+
+def _document(
+    windows: list[dict[str, Any]], settings: Settings, as_of: datetime, seconds: float
+) -> dict[str, Any]:
+    newest = windows[0]
+    return {
+        "repeat_purchases": settings.run.repeat_purchases,
+        "as_of": as_of.isoformat(),
+        "test_days": newest["test_days"],
+        "published_model": newest["published_model"],
+        "ended_by": newest["ended_by"],
+        "seconds": round(seconds, 1),
+        "results": newest["results"],
+        "against": newest["against"],
+    }
+
+
+def _rolled(document: dict[str, Any], windows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The document of several windows: means for results, each window beside them."""
+    means = _means([window["results"] for window in windows])
+    others = {name: value for name, value in document.items() if name != "against"}
+    return {**others, "results": means, "windows": windows}
+
+
+def _means(of_windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Each model's means over the windows that have it, and its lowest and highest Precision@3."""
+    by_model: dict[str, list[dict[str, Any]]] = {}
+    for results in of_windows:
+        for row in results:
+            by_model.setdefault(row["model"], []).append(row)
+    found = []
+    for model, rows in by_model.items():
+        values = [row["precision_at_3"] for row in rows]
+        means = {name: statistics.fmean(row[name] for row in rows) for name in AVERAGED}
+        n_users = round(statistics.fmean(row["n_users"] for row in rows))
+        spread = {"lowest": min(values), "highest": max(values), "n_windows": len(rows)}
+        found.append({"model": model, **means, "n_users": n_users, **spread})
+    return sorted(found, key=lambda row: -row["precision_at_3"])
+
+
+def table(document: dict[str, Any]) -> str:
+    """The results as a person reads them, best first."""
+    several = "windows" in document
+    head = f"repeat_purchases = {document['repeat_purchases']}, {document['test_days']:g} days held out"
+    head += f", as of {document['as_of']}"
+    head += f", means over {len(document['windows'])} windows" if several else ""
+    last = "lowest to highest" if several else "95% interval"
+    columns = f"  {'model':<18}{'Precision@3':>12}{last:>20}{'Recall@10':>11}{'NDCG@10':>9}{'coverage':>10}"
+    lines = [head, columns]
+    for row in document["results"]:
+        low, high = (row["lowest"], row["highest"]) if several else (row["ci_low"], row["ci_high"])
+        lines.append(
+            f"  {row['model']:<18}{row['precision_at_3']:>12.4f}{f'{low:.4f} to {high:.4f}':>20}"
+            f"{row['recall_at_10']:>11.4f}{row['ndcg_at_10']:>9.4f}{row['coverage_at_3']:>10.4f}"
+        )
+    for window in document.get("windows", [document]):
+        lines += [_against(window, row) for row in window["against"] if row["against"] == "best_rule"]
+    return "\n".join([*lines, f"  {document['seconds']:.0f} seconds"])
+
+
+def _against(window: dict[str, Any], row: dict[str, Any]) -> str:
+    """The published model beside the best rule of its window, in a line."""
+    share = f"{row['difference'] / row['precision_at_3']:+.1%}" if row["precision_at_3"] else "better"
+    return (
+        f"  as of {window['as_of'][:10]}: {window['published_model']} is published, {share} against"
+        f" {row['model']}: {row['difference']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f})"
+    )
+
+
+def check_place(path: Path) -> None:
+    """Refuse before the work where `write_json` could not write after it."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise SettingsError(
+            f"--json {path} cannot be written",
+            found="it is a folder" if path.is_dir() else f"there is no folder {path.absolute().parent}",
+            then="name a file in a folder that is there",
+        )
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """The document, for another program."""
+    path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,82 @@
+"""Ten buyers of the run: what they bought lately, what they get, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline import engine
+from pipeline.report import words
+from pipeline.run import RunFolder
+
+N_BUYERS = 10
+LENGTH = 5
+LONGEST = 80
+"""Characters of an item's name that are shown."""
+Row = Mapping[str, Any]
+
+
+def buyers(folder: RunFolder) -> list[dict[str, Any]]:
+    """The same ones for the same run: spread over how often they buy, half of them with a hit in the test.
+
+    Each has `id`, `about`, `test`, `bought` (texts) and `gets` (`name`, `why`). Empty before `recommend`.
+    """
+    if not (folder.has("recommendations") and folder.has("purchaser_events")):
+        return []
+    with engine.connect(spill=folder.scratch()) as db:
+        for name in ("recommendations", "purchaser_events"):
+            engine.view(db, name, folder.dataset(name))
+        if folder.has("item_names"):
+            engine.view(db, "item_names", folder.dataset("item_names"))
+        else:
+            db.sql("SELECT item_id, '' AS name FROM recommendations WHERE false").create_view("item_names")
+        if folder.has("user_metrics"):
+            engine.view(db, "user_metrics", folder.dataset("user_metrics"))
+        else:
+            empty = "SELECT user_id, '' AS model, 0.0 AS precision_at_3 FROM recommendations WHERE false"
+            db.sql(empty).create_view("user_metrics")
+        engine.keep(db, "report_buyers", "report_buyers", {"n_buyers": N_BUYERS})
+        chosen = engine.rows(db, "report_chosen").read_all().to_pylist()
+        bought = _by_user(engine.rows(db, "report_bought", {"length": LENGTH}).read_all().to_pylist())
+        gets = _by_user(engine.rows(db, "report_gets", {"length": LENGTH}).read_all().to_pylist())
+    return [_buyer(row, bought.get(row["user_id"], []), gets.get(row["user_id"], [])) for row in chosen]
+
+
+def _by_user(rows: list[dict[str, Any]]) -> dict[Any, list[Row]]:
+    found: dict[Any, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["user_id"], []).append(row)
+    return found
+
+
+def _buyer(row: Row, bought: list[Row], gets: list[Row]) -> dict[str, Any]:
+    hit = row["precision_at_3"]
+    return {
+        "id": str(row["user_id"]),
+        "about": f"bought {words.count(row['n_items'], 'different item')}"
+        f" on {words.count(row['n_days'], 'day')}",
+        "test": None if hit is None else f"{round(3 * hit)} of 3",
+        "is_hit": bool(hit),
+        "bought": [
+            {"name": _item(each["item_id"], each["name"]), "at": words.short_date(each["bought_at"])}
+            for each in bought
+        ],
+        "gets": [{"name": _item(each["item_id"], each["name"]), "why": _why(each)} for each in gets],
+    }
+
+
+def _why(row: Row) -> str:
+    """In words; with the purchase that led to it, where the list tells one."""
+    told = words.reason(row["reason"])
+    if row["because_item_id"] is None or row["because_item_id"] == row["item_id"]:
+        return told
+    because = _item(row["because_item_id"], row["because_name"])
+    return f"close to “{because}”" if row["reason"] == "similar_to_purchase" else f"{told}: “{because}”"
+
+
+def _item(item: object, name: str | None) -> str:
+    """An item's name, cut where it is too long; its id where the shop has none."""
+    text = (name or "").strip()
+    if not text:
+        return f"item {item}"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -1,0 +1,83 @@
+"""What the page says of the data and of the run itself: expectations, unusual buyers, stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.report import words
+from pipeline.report.verdict import amount
+from pipeline.run import RunFolder
+from pipeline.stages import STAGES
+
+ALWAYS = ("n_thin_users", "n_users_items_gone", "n_new_items")
+"""Counts of `recommend` that are told though they are 0."""
+
+
+def quality(folder: RunFolder) -> dict[str, Any] | None:
+    """How the shop's data met its expectations; no row of it is shown. None before `validate`."""
+    if not folder.has("validation"):
+        return None
+    suites = folder.document("validation")["suites"]
+    return {
+        "suites": [
+            {
+                "name": suite["suite"],
+                "n_rows": f"{suite['n_rows']:,}",
+                "held": f"{suite['n_expectations'] - len(suite['failed'])} of {suite['n_expectations']}",
+            }
+            for suite in suites
+        ],
+        "failed": [
+            {
+                "severity": failure["severity"],
+                "text": f"{suite['suite']}: {failure['expectation']}{amount(failure)}",
+            }
+            for suite in suites
+            for failure in suite["failed"]
+        ],
+    }
+
+
+def unusual(folder: RunFolder) -> list[tuple[str, str]]:
+    """Buyers and items of which little is known, each with its number; empty before `recommend`."""
+    counts: Mapping[str, Any] = folder.receipt("recommend").get("counts", {})
+    told = {
+        "n_thin_users": "buyers who bought on one or two days only; they have a list all the same",
+        "n_users_items_gone": "buyers of whose purchases no item is available any more",
+        "n_users_without_list": "buyers without a list",
+        "n_browsers": "people who only looked so far, and have a list all the same",
+        "n_new_items": "new items, first seen in the last 14 days",
+        "n_unavailable_items": "items that are not available, and in no list",
+    }
+    return [
+        (f"{counts[name]:,}", text)
+        for name, text in told.items()
+        if name in counts and (counts[name] or name in ALWAYS)
+    ]
+
+
+def stages(folder: RunFolder) -> list[dict[str, str]]:
+    """Each finished stage: rows it wrote, seconds, memory, what it counted."""
+    return [_stage(receipt) for stage in STAGES if (receipt := folder.receipt(stage.name))]
+
+
+def _stage(receipt: Mapping[str, Any]) -> dict[str, str]:
+    rows = [file["rows"] for file in receipt.get("files", {}).values() if "rows" in file]
+    return {
+        "name": receipt["stage"],
+        "rows": f"{sum(rows):,}" if rows else "",
+        "seconds": f"{receipt['seconds']:,.1f}" if "seconds" in receipt else "",
+        "memory": f"{receipt['peak_memory_mb']:,}" if "peak_memory_mb" in receipt else "",
+        "counts": ", ".join(_count(name, value) for name, value in receipt.get("counts", {}).items()),
+    }
+
+
+def _count(name: str, value: object) -> str:
+    told = f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{words.plain(name.removeprefix('n_'))} {told}"
+
+
+def seconds(folder: RunFolder) -> float:
+    """Of all finished stages together."""
+    return float(sum(folder.receipt(stage.name).get("seconds", 0.0) for stage in STAGES))

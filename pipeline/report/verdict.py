@@ -1,0 +1,137 @@
+"""The verdict in sentences: published or refused and why, how good, how much better than the best rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.report import words
+from pipeline.run import RunFolder
+from pipeline.stages import STAGES
+
+Told = dict[str, Any]
+
+
+def verdict(
+    folder: RunFolder, mode: str, ours: Mapping[str, Any] | None, publication: Mapping[str, Any] | None
+) -> Told:
+    """`state` (good, warn or bad), `word`, `sentences`, `reasons` (of a refusal), `warnings`, `skipped`.
+
+    ours: the row of `metrics` of the published lists; None: nobody was measured
+    """
+    decision = folder.document("decision") if folder.has("decision") else None
+    if decision is None:
+        return _stopped(folder)
+    told = _judged(decision, publication)
+    told["sentences"] = [told.pop("opening"), *_worth(folder, mode, ours), *_against(decision)]
+    return told
+
+
+def _stopped(folder: RunFolder) -> Told:
+    """A run that has not come as far as the gate."""
+    missing = next(stage for stage in STAGES if not folder.receipt(stage.name))
+    reasons = []
+    if missing.name == "validate" and folder.file("validation").exists():
+        suites = folder.document("validation")["suites"]
+        reasons = [
+            f"{suite['suite']}: {failure['expectation']}{amount(failure)}"
+            for suite in suites
+            for failure in suite["failed"]
+            if failure["severity"] == "critical"
+        ]
+    opening = f"This run stopped before its lists were judged: the stage “{missing.name}” has not finished."
+    return {
+        "state": "bad",
+        "word": "Not finished",
+        "sentences": [opening, "Nothing of it is published; the shop shows what it showed before."],
+        "reasons": reasons,
+        "warnings": [],
+        "skipped": [],
+    }
+
+
+def amount(failure: Mapping[str, Any]) -> str:
+    """How many rows a failed expectation found, in brackets."""
+    if failure.get("n_rows") is not None:
+        return f" ({words.count(failure['n_rows'], 'row')})"
+    return f" (found {failure['observed']})" if failure.get("observed") else ""
+
+
+def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) -> Told:
+    reasons, warnings = decision.get("reasons", []), decision.get("warnings", [])
+    told: Told = {
+        "reasons": reasons,
+        "warnings": warnings,
+        "skipped": [each["why"] for each in decision.get("skipped", [])],
+    }
+    if publication is None and not decision["publish"]:
+        opening = "The lists were refused; the shop goes on showing what it showed before."
+        return {**told, "state": "bad", "word": "Refused", "opening": opening}
+    if publication is None:
+        opening = (
+            "The lists passed the gate; they are not published, and the shop shows what it showed before."
+        )
+        return {**told, "state": "warn", "word": "Not published", "opening": opening}
+    lists = f"Lists for {words.count(publication['n_users'], 'user')}"
+    version = f"version {publication['version']}"
+    if not publication.get("is_live", True):
+        opening = f"{lists} are stored as {version}, but they are not what the shop shows."
+        return {**told, "state": "warn", "word": "Stored, not live", "opening": opening}
+    if reasons:
+        opening = f"{lists} are live as {version} because somebody insisted; the gate had refused them."
+        return {**told, "state": "warn", "word": "Published by force", "opening": opening}
+    return {**told, "state": "good", "word": "Published", "opening": f"{lists} are live as {version}."}
+
+
+def _worth(folder: RunFolder, mode: str, ours: Mapping[str, Any] | None) -> list[str]:
+    """What Precision@3 says, in words."""
+    if ours is None:
+        return ["Nobody could be measured, so how good they are is not known."]
+    split = folder.document("split") if folder.has("split") else {}
+    after = words.days(split.get("test_days"))
+    only = " (only items new to them count)" if mode == "exclude" else ""
+    return [
+        f"Tested on the past: of 100 items shown in the first three places, buyers bought"
+        f" {words.of_100(ours['precision_at_3'])} {after}{only}."
+    ]
+
+
+def _against(decision: Mapping[str, Any]) -> list[str]:
+    """How much better or worse, relatively, and whether chance may explain it."""
+    comparison = decision.get("precision", {}).get("comparison", {})
+    found = []
+    for other in comparison.get("against", []):
+        if other["against"] == "best_rule":
+            whose = f"the best simple rule (“{words.model(other['model']).lower()}”)"
+        else:
+            whose = f"what is live until tonight (version {other['version']})"
+        found.append(_compared(other, whose))
+    return found
+
+
+def _compared(other: Mapping[str, Any], whose: str) -> str:
+    theirs, difference = float(other["precision_at_3"]), float(other["difference"])
+    on = f"on the same {words.count(other['n_users'], 'buyer')}"
+    if not difference and other["ci_low"] == other["ci_high"] == 0:
+        return f"That is just as good as {whose} {on}."
+    if not theirs:
+        return f"{whose[0].upper()}{whose[1:]} had none right {on}."
+    low, high = other["ci_low"] / theirs, other["ci_high"] / theirs
+    interval = f"95{words.NBSP}% interval {words.signed(low)} to {words.signed(high)}"
+    better = f"{words.percent(abs(difference / theirs))} {'better' if difference >= 0 else 'worse'}"
+    chance = "may be chance" if _may_be_chance(other) else "hardly chance"
+    return f"That is {better} than {whose}, which has {words.of_100(theirs)} {on} ({chance}: {interval})."
+
+
+def gain(folder: RunFolder) -> tuple[str, str] | None:
+    """How much better than the best rule, relatively, and beside what; None where that is not known."""
+    decision = folder.document("decision") if folder.has("decision") else {}
+    for other in decision.get("precision", {}).get("comparison", {}).get("against", []):
+        if other["against"] == "best_rule" and other["precision_at_3"]:
+            beside = "against the best simple rule" + (", may be chance" if _may_be_chance(other) else "")
+            return words.signed(other["difference"] / other["precision_at_3"]), beside
+    return None
+
+
+def _may_be_chance(other: Mapping[str, Any]) -> bool:
+    return bool(other["ci_low"] <= 0 <= other["ci_high"])

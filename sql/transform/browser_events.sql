@@ -1,0 +1,22 @@
+-- Views and carts of users who are known to the shop, did not buy in the window, and looked often enough:
+-- at least $min_views views or $min_carts carts, exact duplicates counted once.
+WITH browsing AS (
+    SELECT DISTINCT user_id, item_id, event_type, occurred_at, order_id, coalesce(quantity, 1) AS quantity
+    FROM events
+    WHERE event_type <> 'purchase'
+      AND user_id IN (SELECT user_id FROM users)
+      AND user_id NOT IN (
+            SELECT user_id FROM events WHERE event_type = 'purchase' AND coalesce(quantity, 1) > 0
+        )
+),
+engaged AS (
+    SELECT user_id
+    FROM browsing
+    GROUP BY user_id
+    HAVING count(*) FILTER (WHERE event_type = 'view') >= $min_views
+        OR count(*) FILTER (WHERE event_type = 'cart') >= $min_carts
+)
+SELECT user_id, item_id, event_type, occurred_at, order_id, quantity
+FROM browsing
+WHERE user_id IN (SELECT user_id FROM engaged)
+ORDER BY user_id, occurred_at, item_id, event_type, order_id, quantity

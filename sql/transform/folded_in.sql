@@ -1,0 +1,22 @@
+-- What the users of `guests` did with items that the history knows, as cells of a matrix whose rows are the
+-- guests by id: the events' weights, halved every $half_life_days (0: never), in whole millionths.
+WITH guest_rows AS (
+    SELECT user_id, CAST(row_number() OVER (ORDER BY user_id) - 1 AS INTEGER) AS user_row
+    FROM (SELECT DISTINCT user_id FROM guests) AS guest
+),
+weighed AS (
+    SELECT g.user_row, g.user_id, i.item_row,
+        (epoch($cut_at) - epoch(e.occurred_at)) / 86400.0 AS age_days,
+        CASE e.event_type WHEN 'view' THEN $view ELSE $cart END AS weight
+    FROM guests AS e
+    JOIN guest_rows AS g ON g.user_id = e.user_id
+    JOIN item_rows AS i ON i.item_id = e.item_id
+)
+SELECT user_row, user_id, item_row,
+    CAST(sum(CAST(round(1e6 * weight
+        * CASE WHEN $half_life_days = 0 THEN 1 ELSE pow(0.5, age_days / nullif($half_life_days, 0)) END
+    ) AS BIGINT)) AS DOUBLE) / 1e6 AS weight
+FROM weighed
+WHERE weight > 0
+GROUP BY user_row, user_id, item_row
+ORDER BY user_row, item_row

@@ -1,0 +1,44 @@
+-- The buyers that the report shows: with a list, half with a hit in the test and half without, as far as
+-- there are such; the rest was not measured. Each kind is spread over how many days its users bought on.
+WITH activity AS (
+    SELECT
+        user_id,
+        count(DISTINCT floor(epoch(occurred_at) / 86400)) AS n_days,
+        count(DISTINCT item_id) AS n_items
+    FROM purchaser_events
+    WHERE event_type = 'purchase'
+    GROUP BY user_id
+),
+listed AS (
+    SELECT
+        activity.user_id,
+        activity.n_days,
+        activity.n_items,
+        scores.precision_at_3,
+        CASE WHEN scores.precision_at_3 > 0 THEN 1 WHEN scores.precision_at_3 = 0 THEN 2 ELSE 3 END AS kind
+    FROM activity
+    JOIN recommendations AS first_items ON first_items.user_id = activity.user_id AND first_items.rank = 1
+    LEFT JOIN user_metrics AS scores ON scores.user_id = activity.user_id AND scores.model = 'published'
+),
+placed AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY kind ORDER BY n_days, user_id) AS place,
+        count(*) OVER (PARTITION BY kind) AS n_kind,
+        count(*) FILTER (kind = 1) OVER () AS n_hits,
+        count(*) FILTER (kind = 2) OVER () AS n_misses
+    FROM listed
+),
+wanted AS (
+    SELECT
+        *,
+        CASE kind
+            WHEN 1 THEN greatest($n_buyers // 2, $n_buyers - n_misses)
+            WHEN 2 THEN greatest($n_buyers - $n_buyers // 2, $n_buyers - n_hits)
+            ELSE $n_buyers - least($n_buyers, n_hits + n_misses)
+        END AS n_wanted
+    FROM placed
+)
+SELECT user_id, n_days, n_items, precision_at_3, kind
+FROM wanted
+WHERE place * n_wanted // n_kind > (place - 1) * n_wanted // n_kind OR n_wanted >= n_kind

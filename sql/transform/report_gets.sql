@@ -1,0 +1,14 @@
+-- The first $length items of the lists of the report's buyers, with their reasons, by rank.
+SELECT
+    lists.user_id,
+    lists.item_id,
+    item_names.name,
+    lists.reason,
+    lists.because_item_id,
+    because.name AS because_name
+FROM recommendations AS lists
+JOIN report_buyers ON report_buyers.user_id = lists.user_id
+LEFT JOIN item_names ON item_names.item_id = lists.item_id
+LEFT JOIN item_names AS because ON because.item_id = lists.because_item_id
+WHERE lists.rank <= $length
+ORDER BY lists.user_id, lists.rank

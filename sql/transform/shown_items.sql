@@ -1,0 +1,11 @@
+-- Items on the shelf that at least one of those who take part may be shown; one row.
+WITH owned AS (
+    SELECT l.item_id, count(*) AS n_users
+    FROM left_out AS l
+    JOIN user_rows AS u ON u.user_id = l.user_id
+    GROUP BY l.item_id
+)
+SELECT count(*) AS n_shown
+FROM shelf_items AS s
+LEFT JOIN owned AS o ON o.item_id = s.item_id
+WHERE coalesce(o.n_users, 0) < (SELECT count(*) FROM user_rows)

@@ -1,0 +1,111 @@
+"""The report in Airflow: the last task links to it, and the API server shows it to who may see the runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from pipeline.airflow_local import LocalAirflow
+from pipeline.config import ROOT
+from pipeline.demo import follow
+from pipeline.local import DAG_ID
+from pipeline.page import PAGE, page_of
+from pipeline.stages import STAGES
+
+PLUGINS = ROOT / "dags" / "plugins"
+
+
+def test_the_last_task_links_to_the_report_and_no_other(dag: Any) -> None:
+    links = {task.task_id: [link.name for link in task.operator_extra_links] for task in dag.tasks}
+    assert links == {**{stage.name: [] for stage in STAGES}, STAGES[-1].name: ["Report"]}
+
+
+@pytest.mark.parametrize(
+    ("base", "start"),
+    [("", "/nightshelf"), ("https://night.example/air/", "https://night.example/air/nightshelf")],
+)
+def test_the_link_names_the_run(dag: Any, monkeypatch: pytest.MonkeyPatch, base: str, start: str) -> None:
+    class Key:
+        run_id = "scheduled__2026-11-21T00:00:00+00:00"
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
+    [link] = dag.get_task("publish").operator_extra_links
+    told = link.get_link(dag.get_task("publish"), ti_key=Key())
+    assert told == f"{start}/report/scheduled__2026-11-21T00%3A00%3A00%2B00%3A00"
+
+
+def test_airflow_finds_the_plugin_and_only_the_api_server_pays_for_it() -> None:
+    code = """
+import sys
+from airflow.plugins_manager import _get_plugins
+plugins, errors = _get_plugins()
+assert not errors, errors
+assert [p.name for p in plugins if p.name == "nightshelf"], plugins
+assert not {"lightgbm", "pyarrow", "pipeline"} & set(sys.modules)
+from airflow.plugins_manager import get_fastapi_plugins
+[[app], _] = get_fastapi_plugins()
+assert app["url_prefix"] == "/nightshelf"
+assert not {"lightgbm", "pyarrow"} & set(sys.modules)
+"""
+    environment = {**os.environ, "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_page_is_found_by_the_name_of_its_run_alone(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "night").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "runs", tmp_path / "runs" / "night"):
+        (folder / PAGE).write_text("a page")
+    runs = tmp_path / "runs"
+    assert page_of(runs, "night") == runs / "night" / PAGE
+    for name in ("", ".", "..", "../runs/night", "night/../night", "..\\night", "other", "night\0"):
+        assert page_of(runs, name) is None, name
+
+
+@pytest.fixture(scope="module")
+def night(local_airflow: LocalAirflow) -> str:
+    """A dry run under a real Airflow, nothing published; its id."""
+    api = local_airflow.api()
+    conf = {"tune": "never", "dry_run": True}
+    made = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTSHELF_HOME", str(local_airflow.home))
+        follow(api, made["dag_run_id"], str)
+    return str(made["dag_run_id"])
+
+
+def ask(url: str, token: str = "") -> tuple[int, str, Any]:
+    """Status, body and headers of a GET."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urlopen(Request(url, headers=headers), timeout=20) as answer:
+            return answer.status, answer.read().decode(), answer.headers
+    except HTTPError as error:
+        return error.code, error.read().decode(), error.headers
+
+
+@pytest.mark.slow
+def test_the_api_server_shows_the_page_to_who_is_logged_in(local_airflow: LocalAirflow, night: str) -> None:
+    api = local_airflow.api()
+    links = api.get(f"/dags/{DAG_ID}/dagRuns/{night}/taskInstances/publish/links")["extra_links"]
+    url = links["Report"]
+    assert url.startswith(f"{local_airflow.url}/nightshelf/report/")
+    token = api._token
+    status, page, headers = ask(url, token)
+    assert status == 200
+    assert "Not published" in page
+    assert headers["Content-Type"].startswith("text/html")
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert ask(url)[0] == 401
+    assert ask(url, "nonsense")[0] in (401, 403)
+    for name in ("other", "..%2F..%2Fairflow", "%2e%2e", ".."):
+        assert ask(f"{local_airflow.url}/nightshelf/report/{name}", token)[0] in (404, 405), name

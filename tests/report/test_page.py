@@ -1,0 +1,232 @@
+"""The page as a whole: what it says, that it needs nothing else, that what is missing is a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from pipeline import config
+from pipeline.__main__ import main
+from pipeline.erasing import erase
+from pipeline.page import PAGE
+from pipeline.report import build
+from pipeline.run import RunFolder
+from tests.conftest import AS_OF
+from tests.report.pages import (
+    AGAINST,
+    DECISION,
+    LIVE,
+    NASTY,
+    PARAMS,
+    PRECISION,
+    PUBLICATION,
+    REFUSED,
+    fill,
+    metrics,
+    text,
+    trials,
+)
+
+Make = Callable[..., RunFolder]
+SECTIONS = ("verdict", "models", "publications", "buyers", "groups", "variety", "data", "tuning", "run")
+
+
+def page(folder: RunFolder, publication: dict[str, Any] | None = None) -> str:
+    """The page of a run of config.toml's settings."""
+    return build(folder, config.load(), publication).read_text(encoding="utf-8")
+
+
+def section(page: str, name: str) -> str:
+    """What a reader sees of one section."""
+    [found] = re.findall(rf'<section[^>]* id="{name}">(.*?)</section>', page, re.S)
+    return text(found)
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes; and that each one that is opened is closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in ("meta", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_whole_page(run_folder: Make) -> None:
+    made = page(fill(run_folder()), PUBLICATION)
+    verdict = section(made, "verdict")
+    assert "Published Lists for 20 users are live as version 7." in verdict
+    assert "buyers bought 4.00 in the 14 days after (only items new to them count)" in verdict
+    assert (
+        "That is 25.0 % better than the best simple rule (“items with the same buyers”), which has 3.20"
+        " on the same 14 buyers (hardly chance: 95 % interval +6.2 % to +43.8 %)." in verdict
+    )
+    assert "+25.0 % against the best simple rule" in verdict
+    models = section(made, "models")
+    assert models.index("These lists made by “boosted trees” 4.00") < models.index("ALS, tuned model 3.00")
+    assert "If repeat purchases counted too" in models
+    assert "30 Dec this run, 1 Jan" in section(made, "publications")
+    assert "heavy buyers 14 buyers 4.00 3.00" in section(made, "groups")
+    assert "These lists 50.0 % 0.5 50 %" in section(made, "variety")
+    assert "warning events: quantity is above 0 (3 rows)" in section(made, "data")
+    tuning = section(made, "tuning")
+    assert "9 sets of parameters were tried, 1 of them cut off early." in tuning
+    assert "Why this one: ranker: als has 0.0420, which may be chance." in tuning
+    assert "ALS, tuned 4.20 Boosted trees chosen 4.10" in tuning
+    assert "What mattered in the search" in tuning
+    assert "ALS: its rank 60 %" in tuning
+    buyers = section(made, "buyers")
+    assert "2 buyers who bought on one or two days only" in buyers
+    assert "0 buyers of whose purchases no item is available any more" in buyers
+    assert "3 new items" in buyers
+    assert "recommend 70 1.5 300" in section(made, "run")
+
+
+def test_it_is_one_file_that_needs_nothing_else(run_folder: Make) -> None:
+    folder = fill(run_folder())
+    made = page(folder)
+    tags = Tags(made)
+    assert tags.open == []
+    assert {tag for tag, _ in tags.found} & {"script", "iframe", "img", "object", "base", "form"} == set()
+    links = [value for _, told in tags.found for key, value in told.items() if key in ("src", "href")]
+    assert links == ["data:,"]
+    assert not re.search(r"https?:|url\(|@import|\son\w+=", made)
+    assert len(made) < 200_000
+    assert list(folder.path.glob("scratch")) == []
+
+
+def test_items_names_are_escaped(run_folder: Make) -> None:
+    made = page(fill(run_folder()))
+    assert NASTY not in made
+    assert "&lt;script&gt;" in made
+    assert NASTY in text(made)
+    assert "close to “Assam”" in text(made)
+    assert "item 7 popular now" in text(made)
+
+
+def test_the_same_run_makes_the_same_bytes(run_folder: Make) -> None:
+    folder = fill(run_folder())
+    assert page(folder) == page(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "said"),
+    [
+        ({"without": ("live",)}, "publications", "No earlier publication of this kind is known"),
+        ({"live": {}}, "publications", "No earlier publication of this kind is known"),
+        ({"live": {"recent": [{**LIVE["recent"][0], "precision_at_3": None}]}}, "publications", "No earlier"),  # type: ignore[index]
+        ({"without": ("item_names",)}, "buyers", "item 6 close to “item 1”"),
+        ({"without": ("recommendations",)}, "buyers", "This run has made no lists"),
+        ({"without": ("user_metrics",)}, "buyers", "not in the test"),
+        ({"without": ("segment_metrics",)}, "groups", "No group has ten measured buyers"),
+        ({"without": ("validation",)}, "data", "was not checked to the end"),
+        ({"trials": trials()}, "tuning", "There are no trials to show."),
+        (
+            {"trials": trials(), "best_params": {**PARAMS, "source": "settings", "why": "tune = never"}},
+            "tuning",
+            "Nothing was searched: the parameters are those of config.toml. Why: tune = never.",
+        ),
+        (
+            {"best_params": {**PARAMS, "source": "reused", "searched_at": "2025-12-27T00:00:00+00:00"}},
+            "tuning",
+            "the parameters of what is live were used again, found on 27 December 2025",
+        ),
+        ({"best_params": {**PARAMS, "race": []}}, "tuning", "No race was run"),
+        ({"without": ("trials", "best_params")}, "tuning", "This run has chosen no model."),
+        ({"metrics": metrics({}, "exclude")}, "models", "Nobody could be measured"),
+        ({"metrics": metrics({}, "exclude")}, "variety", "Nobody could be measured"),
+        ({"metrics": metrics(PRECISION, "allow")}, "verdict", "how good they are is not known"),
+        ({"without": ("metrics",)}, "models", "the stage “evaluate” has not finished"),
+        ({"without": ("decision",)}, "verdict", "Not finished This run stopped before its lists were judged"),
+    ],
+)
+def test_what_is_missing_is_a_sentence(
+    run_folder: Make, changes: dict[str, Any], where: str, said: str
+) -> None:
+    made = page(fill(run_folder(), **changes))
+    assert said in section(made, where)
+    assert all(len(section(made, name)) > 20 for name in SECTIONS)
+    assert Tags(made).open == []
+
+
+def test_a_run_that_has_only_begun(run_folder: Make) -> None:
+    made = page(run_folder())
+    assert "the stage “extract” has not finished" in section(made, "verdict")
+    assert all(len(section(made, name)) > 20 for name in SECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("decision", "publication", "word"),
+    [
+        (DECISION, PUBLICATION, "Published Lists"),
+        (DECISION, {**PUBLICATION, "is_live": False}, "Stored, not live"),
+        (DECISION, None, "Not published The lists passed the gate"),
+        (REFUSED, None, "Refused"),
+        (REFUSED, PUBLICATION, "Published by force"),
+    ],
+)
+def test_the_verdict(run_folder: Make, decision: Any, publication: Any, word: str) -> None:
+    made = section(page(fill(run_folder(), decision=decision), publication), "verdict")
+    assert made.strip().startswith(word)
+    assert ("rank is 1 or more (3 rows)" in made) == (decision is REFUSED)
+    assert "What the gate could not judge nothing was published before" in made
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "tile"),
+    [
+        ({"ci_low": -0.004}, "(may be chance: 95 % interval \N{MINUS SIGN}12.5 % to", "rule, may be chance"),
+        (
+            {"difference": -0.008, "ci_low": -0.01, "ci_high": -0.002},
+            "That is 25.0 % worse than",
+            "\N{MINUS SIGN}25.0 % against",
+        ),
+        ({"difference": 0.0, "ci_low": 0.0, "ci_high": 0.0}, "That is just as good as", "+0.0 % against"),
+        ({"precision_at_3": 0.0}, "had none right on the same 14 buyers.", "20 users with a list 4.00"),
+    ],
+)
+def test_how_it_compares(run_folder: Make, changes: dict[str, float], said: str, tile: str) -> None:
+    precision = {"comparison": {"against": [{**AGAINST, **changes}]}}
+    made = section(page(fill(run_folder(), decision={**DECISION, "precision": precision})), "verdict")
+    assert said in made
+    assert tile in made
+
+
+def test_no_example_row_of_the_shop_is_shown(run_folder: Make) -> None:
+    assert "4242" not in page(fill(run_folder()))
+
+
+def test_the_page_goes_with_a_user_of_the_run_and_stays_without_one(run_folder: Make) -> None:
+    folder = fill(run_folder())
+    assert "Buyer 14 " in text(page(folder))
+    erase(folder, 4711, AS_OF)
+    assert (folder.path / PAGE).exists()
+    erase(folder, 14, AS_OF)
+    assert not (folder.path / PAGE).exists()
+    assert "Buyer 14 " not in text(page(folder))
+
+
+def test_the_command_makes_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = config.load()
+    assert main(["report"]) == 1
+    assert "there is no run to report" in capsys.readouterr().err
+    runs = config.runs_folder(settings)
+    for run_id in ("first", "second"):
+        fill(RunFolder.create(runs, run_id, AS_OF, settings.ids.model_dump(), {}))
+    assert main(["report", "--run-id", "first"]) == 0
+    assert capsys.readouterr().out == f"report: {runs / 'first' / PAGE}\n"
+    assert (runs / "first" / PAGE).exists()
+    assert not (runs / "second" / PAGE).exists()
+    assert main(["report", "--run-id", "third"]) == 1

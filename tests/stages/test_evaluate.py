@@ -1,0 +1,113 @@
+"""train and evaluate on the small shop of two tastes: every model, on purchases none of them saw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from pipeline.errors import DamagedFile
+from pipeline.run import Job, run_stage
+from pipeline.standing import MODELS, RULES
+from tests.shelf import day, events, give
+
+
+def rows(learnt: Job, mode: str) -> dict[str, dict[str, Any]]:
+    """The rows of `metrics` of one mode, by model."""
+    found = learnt.folder.table("metrics").to_pylist()
+    return {row["model"]: row for row in found if row["repeat_purchases"] == mode}
+
+
+def test_every_model_stands_beside_every_rule_and_what_would_be_published(learnt: Job) -> None:
+    """In the mode that is not published, ALS and the rules alone."""
+    assert set(rows(learnt, "exclude")) == {*MODELS, "published"}
+    assert set(rows(learnt, "allow")) == {*RULES, "als"}
+    for mode in ("exclude", "allow"):
+        for row in rows(learnt, mode).values():
+            assert 0 <= row["ci_low"] <= row["precision_at_3"] <= row["ci_high"] <= 1
+            assert row["precision_at_3"] <= row["ceiling_at_3"]
+            assert 0 <= row["popular_share_at_3"] <= 1 <= row["novelty_at_3"] + 1
+        assert len({row["n_users"] for row in rows(learnt, mode).values()}) == 1
+
+
+def test_what_is_there_to_be_found_is_found(learnt: Job) -> None:
+    """Two tastes; with new items only the user's own purchases are no help."""
+    of = {name: row["precision_at_3"] for name, row in rows(learnt, "exclude").items()}
+    for taught in ("als", "blend", "ranker", "item_neighbours"):
+        assert of[taught] > 2 * of["popular"]
+    assert of["own_most_bought"] == 0
+    assert rows(learnt, "allow")["own_most_bought"]["precision_at_3"] > 0
+
+
+def test_published_is_the_chosen_model_with_its_gaps_filled(learnt: Job) -> None:
+    chosen = learnt.folder.document("best_params")["model"]
+    row = rows(learnt, "exclude")
+    assert row["published"]["precision_at_3"] >= row[chosen]["precision_at_3"]
+    assert learnt.folder.document("comparison")["published"] == chosen
+
+
+def test_the_mean_of_each_users_number_is_the_number(learnt: Job) -> None:
+    users = learnt.folder.table("user_metrics")
+    for name, row in rows(learnt, "exclude").items():
+        of_model = users.filter(pc.equal(users["model"], name))
+        assert of_model.num_rows == row["n_users"] == 20
+        for measure in ("precision_at_3", "recall_at_10", "ndcg_at_10", "map_at_10", "hit_rate_at_10"):
+            assert pc.mean(of_model[measure]).as_py() == pytest.approx(row[measure])
+
+
+@pytest.mark.parametrize("model", ["als", "popular", "own_most_bought", "ranker"])
+def test_published_is_whichever_was_chosen_in_the_mode_of_the_night(learnt: Job, model: str) -> None:
+    """A list with gaps is filled by ALS's: own_most_bought, which knows nothing new, is all gap."""
+    give(learnt.folder, best_params={**learnt.folder.document("best_params"), "model": model})
+    run_stage("evaluate", learnt)
+    row = rows(learnt, "exclude")
+    same = row["als" if model == "own_most_bought" else model]
+    for name in ("n_users", "precision_at_3", "ndcg_at_10", "coverage_at_3"):
+        assert row["published"][name] == same[name]
+    assert row["own_most_bought"]["precision_at_3"] == 0 < row["als"]["precision_at_3"]
+
+
+def test_the_newest_examples_are_of_the_test(learnt: Job) -> None:
+    examples = learnt.folder.table("latest_examples")
+    assert pc.unique(examples["cut_at"]).to_pylist() == [day(86)]
+    test = learnt.folder.table("test")
+    bought = set(zip(test["user_id"].to_pylist(), test["item_id"].to_pylist(), strict=True))
+    for row in examples.select(["user_id", "item_id", "is_bought"]).to_pylist():
+        assert row["is_bought"] is ((row["user_id"], row["item_id"]) in bought)
+
+
+def test_segments_are_told_for_every_model(learnt: Job) -> None:
+    """Of 20 measured users half prefer even items; groups below ten users are not told."""
+    found = learnt.folder.table("segment_metrics").to_pylist()
+    assert {row["kind"] for row in found} >= {"activity", "category"}
+    assert min(row["n_users"] for row in found) >= 10
+    by_segment: dict[tuple[str, str], set[str]] = {}
+    for row in found:
+        by_segment.setdefault((row["kind"], row["segment"]), set()).add(row["model"])
+        assert 0 <= row["ci_low"] <= row["precision_at_3"] <= row["ci_high"] <= 1
+    assert all(models == {*MODELS, "published"} for models in by_segment.values())
+
+
+def test_on_the_same_input_it_leaves_the_same_bytes(learnt: Job) -> None:
+    names = (
+        "model", "metrics", "user_metrics", "segment_metrics", "latest_examples", "comparison",
+    )  # fmt: skip
+    files = [learnt.folder.file(name) for name in names] + sorted(learnt.folder.path.glob("model/*"))
+    before = [file.read_bytes() for file in files]
+    for stage in ("train", "evaluate"):
+        run_stage(stage, learnt)
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_refuses_a_model_of_other_events(learnt: Job) -> None:
+    give(learnt.folder, train=events((1, 5, 0), (2, 6, 1)), validation_set=events((1, 6, 2)))
+    with pytest.raises(DamagedFile, match="other events"):
+        run_stage("evaluate", learnt)
+
+
+def test_what_the_second_steps_learnt_is_told(learnt: Job) -> None:
+    told = learnt.folder.document("model")
+    assert min(told["blend"]["weights"].values()) >= 0
+    assert np.isclose(sum(told["importance"].values()), 1)

@@ -1,0 +1,239 @@
+"""tune on one small shop of two tastes: the search, what is reused, the half-lives and the race's choice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pyarrow as pa
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from pipeline.run import Job, run_stage
+from pipeline.standing import MODELS, PLAIN_ALS, RULES
+from tests import tastes
+from tests.shelf import day, events, give, pairs
+from tests.tastes import AS_OF, TUNE
+
+ONE_WINDOW = {"windows": 1}
+"""Nothing earlier to learn from: ALS and the rules alone, which is quick."""
+
+
+@pytest.fixture(scope="module")
+def tuned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a run lies that has come as far as `tune`."""
+    path = tmp_path_factory.mktemp("tuned")
+    tastes.night_at(path, "split", "tune", ranking=ONE_WINDOW)
+    return path
+
+
+@pytest.fixture
+def tuned(tuned_once: Path, tmp_path: Path, said: list[str]) -> Job:
+    """A copy of that run."""
+    shutil.copytree(tuned_once, tmp_path / "tuned")
+    return tastes.job_at(tmp_path / "tuned", said.append, ranking=ONE_WINDOW)
+
+
+def again(job: Job, **sections: dict[str, Any]) -> Job:
+    """The same run with other settings."""
+    settings = tastes.settings_of(**{"ranking": ONE_WINDOW, **sections})
+    return Job(job.folder, settings, job.databases, job.now, job.say, job.force)
+
+
+def journal(night: Job) -> Path:
+    """The study as it lies in the run folder."""
+    [path] = night.folder.path.glob("*.journal")
+    return path
+
+
+def storage(path: Path) -> JournalStorage:
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
+def best(night: Job) -> dict[str, Any]:
+    return night.folder.document("best_params")
+
+
+def live_of(night: Job, **changes: Any) -> dict[str, Any]:
+    """tonight's parameters as those of the live publication."""
+    return {"version": 3, "as_of": AS_OF.isoformat(), "params": {**best(night), **changes}}
+
+
+def test_tries_what_it_was_told_and_keeps_the_best(tuned: Job) -> None:
+    trials = tuned.folder.table("trials").to_pylist()
+    assert [t["trial"] for t in trials] == [0, 1, 2]
+    chosen = max(trials, key=lambda t: (t["precision_at_3"], -t["trial"]))
+    told = best(tuned)
+    assert told["source"] == "searched"
+    assert (told["n_trials"], told["n_pruned"], told["ended_by"]) == (3, 0, "trials")
+    assert told["precision_at_3"] == chosen["precision_at_3"]
+    assert told["als"]["factors"] == json.loads(chosen["params"])["factors"]
+    assert told["searched_at"] == AS_OF.isoformat()
+    assert told["why"] == "searched: there is no earlier search to go by"
+
+
+def test_a_search_that_goes_on_is_the_search_that_was_not_stopped(tuned: Job) -> None:
+    """Stopped after one trial, killed in the second, gone on with to three: the same trials."""
+    straight = pairs(tuned.folder.table("trials"), "precision_at_3", "params")
+    path = journal(tuned)
+    path.unlink()
+    run_stage("tune", again(tuned, tune={**TUNE, "trials": 1}))
+    assert tuned.folder.table("trials").num_rows == 1
+    optuna.load_study(study_name=None, storage=storage(path)).ask()
+    run_stage("tune", tuned)
+    trials = tuned.folder.table("trials").to_pylist()
+    assert [t["state"] for t in trials] == ["complete", "fail", "complete", "complete"]
+    finished = [(t["precision_at_3"], t["params"]) for t in trials if t["state"] == "complete"]
+    assert finished == straight
+    assert len(set(straight)) == 3
+
+
+def test_a_search_killed_in_its_first_trial_tries_the_start_again(tuned: Job) -> None:
+    first = tuned.folder.table("trials").to_pylist()[0]["params"]
+    path = journal(tuned)
+    name = storage(path).get_all_studies()[0].study_name
+    path.unlink()
+    optuna.create_study(study_name=name, storage=storage(path), direction="maximize").ask()
+    run_stage("tune", again(tuned, tune={**TUNE, "trials": 3}))
+    trials = tuned.folder.table("trials").to_pylist()
+    assert trials[0]["state"] == "fail"
+    assert trials[1]["params"] == first
+
+
+def test_on_the_same_input_it_leaves_the_same_bytes_whatever_the_test_holds(
+    learnt: Job, said: list[str]
+) -> None:
+    """Searched, raced and taught anew, second steps and all."""
+    files = [learnt.folder.file(name) for name in ("trials", "best_params", "examples")]
+    before = [file.read_bytes() for file in files]
+    give(learnt.folder, test=events(*((user, 777, 90) for user in range(40))))
+    run_stage("tune", learnt)
+    assert [file.read_bytes() for file in files] == before
+    assert len([line for line in said if "tune: trial" in line]) == 3
+
+
+def test_a_finished_search_is_only_read_again(tuned: Job, said: list[str]) -> None:
+    files = [tuned.folder.file(name) for name in ("trials", "best_params", "examples")]
+    before = [file.read_bytes() for file in files]
+    run_stage("tune", tuned)
+    assert [file.read_bytes() for file in files] == before
+    assert not [line for line in said if "tune: trial" in line]
+
+
+def test_another_seed_tries_other_parameters_after_the_start(tuned: Job) -> None:
+    """And no other seed's trials, one place further on."""
+    before = pairs(tuned.folder.table("trials"), "params")
+    run_stage("tune", again(tuned, run={"seed": 1}))
+    after = pairs(tuned.folder.table("trials"), "params")
+    assert after[0] == before[0]
+    assert not set(after[1:]) & set(before[1:])
+
+
+def test_a_search_that_ran_out_of_time_says_so_and_is_not_gone_on_with(tuned: Job) -> None:
+    """Otherwise the same stage on the same input would try more each time."""
+    journal(tuned).unlink()
+    short = again(tuned, tune={**TUNE, "minutes": 1e-6})
+    for _ in range(2):
+        run_stage("tune", short)
+        assert tuned.folder.table("trials").num_rows == 1
+        assert best(tuned)["ended_by"] == "minutes"
+
+
+def test_a_run_of_the_past_does_not_know_later_parameters(tuned: Job) -> None:
+    """What was learnt from events after this run's as_of would be measured on those events."""
+    give(tuned.folder, live={**live_of(tuned), "as_of": day(200).isoformat()})
+    run_stage("tune", tuned)
+    assert best(tuned)["source"] == "searched"
+
+
+def test_reuses_the_live_parameters_while_the_search_is_young_and_still_good(tuned: Job) -> None:
+    live = live_of(tuned)
+    give(tuned.folder, live=live)
+    run_stage("tune", tuned)
+    told = best(tuned)
+    assert told["source"] == "reused"
+    assert told["why"].startswith("reused: ALS reaches")
+    for kept in ("als", "weights", "precision_at_3", "searched_at"):
+        assert told[kept] == live["params"][kept]
+    assert (told["n_trials"], tuned.folder.table("trials").num_rows) == (0, 0)
+
+
+def test_searches_from_the_live_parameters_when_validation_has_dropped(tuned: Job) -> None:
+    """They promised 0.9 and reach a third of that: a search begins, and tries them first.
+
+    The trials of a search from another start, which lie in the run folder, are none of this one.
+    """
+    factors = {**best(tuned)["als"], "factors": 3, "iterations": 4}
+    give(tuned.folder, live=live_of(tuned, als=factors, precision_at_3=0.9))
+    run_stage("tune", again(tuned, tune={**TUNE, "trials": 1}))
+    assert best(tuned)["source"] == "searched"
+    assert "0.9000 when they were found" in best(tuned)["why"]
+    first = json.loads(tuned.folder.table("trials").to_pylist()[0]["params"])
+    assert (first["factors"], first["iterations"]) == (3, 4)
+
+
+def test_never_means_the_settings_whatever_is_live(tuned: Job) -> None:
+    give(tuned.folder, live=live_of(tuned))
+    never = again(tuned, tune={**TUNE, "mode": "never"})
+    run_stage("tune", never)
+    assert best(tuned)["source"] == "settings"
+    assert best(tuned)["als"] == never.settings.als.model_dump()
+
+
+def test_rules_with_a_half_life_get_the_one_that_validates_best(tmp_path: Path) -> None:
+    """Many bought item 5 long ago, some 6 lately; who comes back buys 6, and nothing of before."""
+    allow = {"tune": {"mode": "never"}, "run": {"repeat_purchases": "allow"}, "ranking": ONE_WINDOW}
+    night = tastes.night_at(tmp_path, **allow)
+    old = [(user, item, 0.1 * user) for user in range(10) for item in (5, 7, 8)]
+    new = [(user, item, 70 + 0.1 * user) for user in range(10, 14) for item in (6, 9, 10)]
+    later = [(user, item, at) for user in (1, 2) for item in (6, 9, 10) for at in (75, 90)]
+    give(night.folder, purchaser_events=events(*old, *new, *later))
+    for stage in ("split", "tune"):
+        run_stage(stage, night)
+    assert best(night)["half_lives"]["recently_popular"] == 7.0
+    assert best(night)["half_lives"]["own_most_bought"] == 60.0, "nothing it lists is bought: as it was"
+
+
+def test_the_race_is_of_every_model_and_none_that_loses_to_a_rule_is_chosen(learnt: Job) -> None:
+    """But plain ALS where the tuned one beat it on validation."""
+    told = best(learnt)
+    found = {row["model"]: row["precision_at_3"] for row in told["race"]}
+    assert set(told["lost_before"]) <= {PLAIN_ALS}
+    assert set(found) == set(MODELS) - set(told["lost_before"])
+    assert found[told["model"]] >= max(found[rule] for rule in RULES if rule in found)
+    assert {row["model"] for row in told["race_by_window"]} == set(found)
+    cuts = learnt.folder.table("examples")["cut_at"].unique().to_pylist()
+    assert [cut.isoformat() for cut in cuts] == [day(n).isoformat() for n in (16, 30, 44, 58, 72)]
+    assert {row["cut_at"] for row in told["race_by_window"]} == {day(n).isoformat() for n in (44, 58, 72)}
+
+
+def test_with_nobody_to_validate_on_parameters_stay_and_earlier_windows_decide(tmp_path: Path) -> None:
+    night = tastes.night_at(tmp_path, ranking={"windows": 2})
+    shop = tastes.shop()
+    quiet = [day(72) <= at < day(86) for at in shop["occurred_at"].to_pylist()]
+    give(night.folder, purchaser_events=shop.filter(pa.array([not is_quiet for is_quiet in quiet])))
+    for stage in ("split", "tune"):
+        run_stage(stage, night)
+    told = best(night)
+    assert "nobody can be measured on the validation set" in told["why"]
+    assert (told["source"], told["n_trials"]) == ("settings", 0)
+    assert told["model"] in MODELS
+
+
+def test_a_race_with_no_earlier_window_is_run_without_second_steps(tuned: Job) -> None:
+    told = best(tuned)
+    assert {row["model"] for row in told["race"]} == {*RULES, "als"} - set(told["lost_before"])
+
+
+def test_plain_als_is_left_out_of_the_race_only_where_the_tuned_one_beats_it(tuned: Job) -> None:
+    """With one factor and one iteration nobody beats it."""
+    assert best(tuned)["lost_before"][PLAIN_ALS] < best(tuned)["precision_at_3"]
+    weak = {"factors": 1, "iterations": 1, "alpha": 0.001, "regularization": 1000.0}
+    run_stage("tune", again(tuned, tune={"mode": "never"}, als=weak))
+    told = best(tuned)
+    assert told["lost_before"] == {}
+    assert PLAIN_ALS in {row["model"] for row in told["race"]}

@@ -1,0 +1,66 @@
+"""A small shop of two tastes, and nights on it that have come as far as a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline import config
+from pipeline.config import Settings
+from pipeline.run import Databases, Job, RunFolder, run_stage
+from tests.shelf import day, events, give
+
+AS_OF = day(100)
+TUNE = {"trials": 3, "factors": (2, 8), "iterations": (2, 5)}
+ITEMS = pa.table(
+    {
+        "item_id": pa.array(range(20)),
+        "name": pa.array([f"item {n}" for n in range(20)]),
+        "category": pa.array(["even" if n % 2 == 0 else "odd" for n in range(20)]),
+        "price": pa.nulls(20, pa.float64()),
+        "discount": pa.nulls(20, pa.float64()),
+        "available": pa.array([None if n == 1 else n != 4 for n in range(20)]),
+    }
+)
+LEARNING = ("split", "tune", "train", "evaluate", "recommend")
+
+
+def shop() -> pa.Table:
+    """40 users, 20 items: even users buy even items, odd users odd ones, a purchase every few days."""
+    rng = np.random.default_rng(5)
+    return events(
+        *(
+            (user, 2 * int(rng.integers(0, 10)) + user % 2, float(at) + 0.01 * user)
+            for user in range(40)
+            for at in np.sort(rng.uniform(0, 99, 14))
+        )
+    )
+
+
+def settings_of(**sections: dict[str, Any]) -> Settings:
+    """config.toml with a small search on one thread, which is quicker on so little, and sections changed."""
+    values = config.load().model_dump(by_alias=True)
+    values["run"] |= {"threads": 1}
+    for section, changes in {"tune": TUNE, "recommend": {"list_length": 5}, **sections}.items():
+        values[section] = {**values[section], **changes}
+    return Settings.model_validate(values)
+
+
+def job_at(path: Path, say: Callable[[str], None] = str, **sections: dict[str, Any]) -> Job:
+    """The job of the run in the folder `path`, which is made where there is none."""
+    settings = settings_of(**sections)
+    folder = RunFolder.create(path, "night", AS_OF, settings.ids.model_dump(), {})
+    return Job(folder, settings, Databases(source=str, serving=str), AS_OF, say)
+
+
+def night_at(path: Path, *stages: str, **sections: dict[str, Any]) -> Job:
+    """A new run in the folder `path` with the events of `shop`, in which `stages` have run."""
+    made = job_at(path, **sections)
+    give(made.folder, purchaser_events=shop(), items=ITEMS, live={})
+    for stage in stages:
+        run_stage(stage, made)
+    return made

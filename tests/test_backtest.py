@@ -1,0 +1,240 @@
+"""`python -m pipeline backtest`: every model judged on an events file, with no database."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import config
+from pipeline.__main__ import main
+from pipeline.night import just_after
+from pipeline.standing import MODELS
+from tests import tastes
+
+Document = dict[str, Any]
+ROW = {
+    "model", "precision_at_3", "ci_low", "ci_high", "n_users", "recall_at_10", "ndcg_at_10", "coverage_at_3",
+}  # fmt: skip
+SMALL = """
+[run]
+threads = 1
+[tune]
+trials = 2
+factors = [2, 8]
+iterations = [2, 5]
+[ranking]
+windows = 2
+"""
+
+
+def as_text(table: pa.Table, *names: str) -> pa.Table:
+    """The same with ids such as `n07`, which stand in the order of the numbers."""
+    for name in names:
+        place = table.column_names.index(name)
+        words = [f"n{value:02}" for value in table[name].to_pylist()]
+        table = table.set_column(place, name, pa.array(words))
+    return table
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the shop of two tastes: numbers in CSV, texts in Parquet; and a small search."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "small.toml").write_text(SMALL, encoding="utf-8")
+    shop, items = tastes.shop(), tastes.ITEMS.select(["item_id", "category"])
+    named = shop.set_column(3, "occurred_at", pc.strftime(shop["occurred_at"], "%Y-%m-%dT%H:%M:%SZ"))
+    pa.csv.write_csv(named, folder / "events.csv")
+    pa.csv.write_csv(items, folder / "items.csv")
+    pq.write_table(as_text(shop, "user_id", "item_id"), folder / "events.parquet")
+    pq.write_table(as_text(items, "item_id"), folder / "items.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def judged(files: Path) -> Callable[..., tuple[Document, str]]:
+    """`judged("events.csv", "--windows", "2")`: the JSON and what was said; nothing stays behind."""
+
+    def run(events: str, *more: str) -> tuple[Document, str]:
+        home, out = files / "home", files / "out.json"
+        given = ["backtest", "--events", str(files / events), "--config", str(files / "small.toml")]
+        said = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
+            patch.setenv("NIGHTSHELF_HOME", str(home))
+            for url in ("NIGHTSHELF_SOURCE_URL", "NIGHTSHELF_SERVING_URL"):
+                patch.delenv(url, raising=False)
+            assert main([*given, "--json", str(out), *more]) == 0
+        assert list(home.iterdir()) == []
+        return json.loads(out.read_text(encoding="utf-8")), said.getvalue()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def two(files: Path, judged: Callable[..., tuple[Document, str]]) -> tuple[Document, str]:
+    """Two windows of the CSV files."""
+    return judged("events.csv", "--items", str(files / "items.csv"), "--windows", "2")
+
+
+def numbers(results: list[Document]) -> list[Document]:
+    return [{name: row[name] for name in ROW} for row in results]
+
+
+def test_every_model_is_judged_in_every_window(two: tuple[Document, str]) -> None:
+    document = two[0]
+    for results in (document["results"], *(window["results"] for window in document["windows"])):
+        assert {row["model"] for row in results} == {*MODELS, "published"}
+        for row in results:
+            assert set(row) >= ROW
+            assert 0 <= row["ci_low"] <= row["precision_at_3"] <= row["ci_high"] <= 1
+        values = [row["precision_at_3"] for row in results]
+        assert values == sorted(values, reverse=True)
+
+
+def test_windows_stand_newest_first_and_the_document_is_of_the_newest(two: tuple[Document, str]) -> None:
+    document = two[0]
+    first, second = document["windows"]
+    last_event = max(tastes.shop()["occurred_at"].to_pylist())
+    assert first["as_of"] == document["as_of"] == just_after(last_event).isoformat()
+    assert datetime.fromisoformat(first["as_of"]) - datetime.fromisoformat(second["as_of"]) == timedelta(14)
+    assert document["published_model"] == first["published_model"]
+    for window in document["windows"]:
+        assert window["published_model"] in MODELS
+        of = {row["model"]: row["precision_at_3"] for row in window["results"]}
+        assert of["published"] >= of[window["published_model"]]
+    assert (document["repeat_purchases"], document["test_days"]) == ("exclude", 14)
+    assert document["seconds"] > 0
+
+
+def test_results_are_the_means_over_the_windows(two: tuple[Document, str]) -> None:
+    document = two[0]
+    for row in document["results"]:
+        each = [r for w in document["windows"] for r in w["results"] if r["model"] == row["model"]]
+        for name in ROW - {"model", "n_users"}:
+            assert row[name] == pytest.approx(sum(r[name] for r in each) / 2)
+        assert row["n_users"] == round(sum(r["n_users"] for r in each) / 2)
+        values = [r["precision_at_3"] for r in each]
+        assert (row["lowest"], row["highest"]) == (min(values), max(values))
+
+
+def test_a_table_is_shown_and_progress_before_it(two: tuple[Document, str]) -> None:
+    document, said = two
+    progress, table = said.split("repeat_purchases = exclude, 14 days held out")
+    for word in ("window 1 of 2", "window 2 of 2", "tune: trial 2 of 2", "evaluate: "):
+        assert word in progress
+    assert "means over 2 windows" in table
+    for row in document["results"]:
+        assert f"{row['precision_at_3']:.4f}" in next(
+            line for line in table.splitlines() if line.strip().startswith(f"{row['model']} ")
+        )
+    assert table.count("is published") == 2
+
+
+def test_text_ids_in_parquet_give_the_numbers_of_the_same_shop_in_csv(
+    files: Path, judged: Callable[..., tuple[Document, str]], two: tuple[Document, str]
+) -> None:
+    """So the same shop judged twice gives the same numbers; and one window is no mean."""
+    one = judged("events.parquet", "--items", str(files / "items.parquet"))[0]
+    newest = two[0]["windows"][0]
+    assert "windows" not in one
+    assert numbers(one["results"]) == numbers(newest["results"])
+    assert (one["as_of"], one["published_model"]) == (newest["as_of"], newest["published_model"])
+
+
+def test_a_window_knows_nothing_of_the_one_after_it(
+    files: Path, judged: Callable[..., tuple[Document, str]], two: tuple[Document, str]
+) -> None:
+    """Judged alone, as of its own time: the same numbers."""
+    older = two[0]["windows"][1]
+    alone = judged("events.csv", "--items", str(files / "items.csv"), "--as-of", older["as_of"])[0]
+    assert numbers(alone["results"]) == numbers(older["results"])
+
+
+def test_the_other_mode_and_other_days(judged: Callable[..., tuple[Document, str]]) -> None:
+    document, said = judged("events.csv", "--repeat-purchases", "allow", "--test-days", "7")
+    assert (document["repeat_purchases"], document["test_days"]) == ("allow", 7)
+    assert next(row for row in document["results"] if row["model"] == "own_most_bought")["precision_at_3"] > 0
+    assert "repeat_purchases = allow, 7 days held out" in said
+
+
+@pytest.fixture
+def refused(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """`refused(*arguments)`: the one clear error the command ends with; nothing stays behind."""
+
+    def run(*arguments: str) -> str:
+        assert main(["backtest", *arguments]) == 1
+        told = capsys.readouterr().err
+        assert "Traceback" not in told
+        home = config.home()
+        assert not home.exists() or list(home.iterdir()) == []
+        return told
+
+    yield run
+    assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--windows", "0"], "--windows 0"),
+        (["--windows", "-1"], "--windows -1"),
+        (["--test-days", "0"], "test_days"),
+        (["--as-of", "yesterday"], "'yesterday' is no time"),
+        (["--as-of", "2020-01-01"], "no events in the window"),
+        (["--windows", "40"], "beyond the first event"),
+        (["--json", "{tmp}/missing/out.json"], "missing"),
+        (["--json", "{tmp}"], "is a folder"),
+        (["--config", "{tmp}/no.toml"], "no.toml"),
+        (["--items", "{tmp}/no.csv"], "no.csv"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(
+    files: Path, tmp_path: Path, refused: Callable[..., str], arguments: list[str], told: str
+) -> None:
+    small = [] if "--config" in arguments else ["--config", str(files / "small.toml")]
+    given = [each.format(tmp=tmp_path) for each in arguments]
+    assert told in refused("--events", str(files / "events.csv"), *small, *given)
+
+
+HEADER = "user_id,item_id,event_type,occurred_at\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("missing.csv", None, "missing.csv"),
+        ("events.txt", "user_id\n1\n", ".txt"),
+        ("events.parquet", "this is no Parquet", "cannot be read"),
+        ("empty.csv", HEADER, "no events"),
+        ("columns.csv", "user_id,item,event_type,occurred_at\n1,2,view,2026-01-01\n", "`item_id`"),
+        ("times.csv", f"{HEADER}1,2,view,soon\n", "no time"),
+        ("timeless.csv", f"{HEADER}1,2,view,\n", "no events"),
+        ("views.csv", f"{HEADER}1,2,view,2026-01-01\n2,3,view,2026-01-02\n", "bought"),
+    ],
+)
+def test_a_file_that_cannot_be_judged_is_refused(
+    tmp_path: Path, refused: Callable[..., str], name: str, content: str | None, told: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    assert told in refused("--events", str(tmp_path / name))
+
+
+def test_a_window_that_cannot_be_judged_ends_the_rolling_and_keeps_the_others(
+    judged: Callable[..., tuple[Document, str]],
+) -> None:
+    """The third ends half a day after the first purchase: nobody has bought on both sides of a cut."""
+    document, told = judged("events.csv", "--test-days", "49", "--windows", "3")
+    assert "window 3 and those before it are left out: " in told
+    assert len(document["windows"]) == 2
+    assert {row["n_windows"] for row in document["results"] if row["model"] == "popular"} == {2}
