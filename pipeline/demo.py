@@ -19,7 +19,7 @@ from pipeline.showing import lists
 from pipeline.stages import STAGES
 from pipeline.summary import ending
 
-CONF = {"trials": 5}
+CONF = {"trials": 3}
 RUNS = f"/dags/{DAG_ID}/dagRuns"
 POLL_SECONDS = 0.3
 Say = Callable[[str], None]

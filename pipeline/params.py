@@ -2,7 +2,7 @@
 
 `best_params.json` and the `params` of a publication hold them as
 `{"als": {...}, "weights": {...}, "half_lives": {...}, "model", "race": [...], "source", "searched_at",
-"n_trials", "n_pruned", "ended_by", "precision_at_3", "repeat_purchases"}`.
+"n_trials", "n_pruned", "ended_by", "precision_at_3", "repeat_purchases", "tuned_until"}`.
 """
 
 from __future__ import annotations
@@ -83,6 +83,17 @@ def known_by(live: Mapping[str, Any], as_of: datetime) -> Mapping[str, Any]:
     """The live publication, or nothing when it has seen events that a run as of `as_of` may not know."""
     if live and datetime.fromisoformat(live["as_of"]) > as_of:
         return {}
+    return live
+
+
+def unseen_by_search(live: Mapping[str, Any], test_from: datetime) -> Mapping[str, Any]:
+    """The live publication, without parameters whose search knew days that are tonight's test.
+
+    So it is after `split.test_days` was raised; an hour is nothing: shops do not begin at the same second.
+    """
+    until = (live.get("params") or {}).get("tuned_until")
+    if until and datetime.fromisoformat(until) > test_from + timedelta(hours=1):
+        return {**live, "params": {}}
     return live
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import Settings
-from pipeline.params import HALF_LIVES, Params, due, known_by
+from pipeline.params import HALF_LIVES, Params, due, known_by, unseen_by_search
 from tests.shelf import day
 
 AS_OF = day(100)
@@ -120,3 +120,18 @@ def test_a_run_does_not_know_what_is_later_than_it() -> None:
     assert known_by(publication, AS_OF) == publication
     assert known_by(publication, AS_OF - timedelta(seconds=1)) == {}
     assert known_by({}, AS_OF) == {}
+
+
+@pytest.mark.parametrize(("days_into_the_test", "is_kept"), [(-1, True), (0, True), (1, False), (14, False)])
+def test_parameters_tuned_on_days_that_are_now_the_test_are_not_used(
+    make_settings: Callable[..., Settings], days_into_the_test: int, is_kept: bool
+) -> None:
+    test_from = day(80)
+    until = (test_from + timedelta(days=days_into_the_test)).isoformat()
+    known = live(make_settings(), tuned_until=until)
+    kept = unseen_by_search(known, test_from)
+    assert (Params.published(kept, make_settings()) is not None) is is_kept
+    assert kept["version"] == known["version"]
+    told, _ = due(kept, make_settings(), AS_OF, lambda params: FOUND)
+    assert told is not is_kept
+    assert unseen_by_search({}, test_from) == {}

@@ -19,7 +19,7 @@ from pipeline.contract import DATASETS
 from pipeline.history import opened
 from pipeline.judge import Judge
 from pipeline.models.baselines import OwnMostBought, Popular
-from pipeline.params import Params, due, known_by
+from pipeline.params import Params, due, known_by, unseen_by_search
 from pipeline.race import Race, race
 from pipeline.run import Counts, Job
 from pipeline.search import NOTHING_TRIED, Search, search
@@ -34,6 +34,7 @@ def run(job: Job) -> Counts:
     """`train`, `validation_set`, `live`, `items` -> `trials`, `best_params`, `examples`."""
     folder, settings = job.folder, job.settings
     live = {} if settings.tune.mode == "never" else known_by(folder.document("live"), folder.as_of)
+    live = unseen_by_search(live, folds.test(folder).cut_at)
     published = Params.published(live, settings)
     start = published or Params.configured(settings)
     begun = _begin(job, live, start)
@@ -150,6 +151,7 @@ def _origin(job: Job, found: Search, live: Mapping[str, Any]) -> dict[str, Any]:
             "ended_by": found.ended_by,
             "precision_at_3": found.best().values[0],
             "repeat_purchases": mode,
+            "tuned_until": folds.test(job.folder).cut_at.isoformat(),
         }
     kept = live.get("params") or {}
     return {
@@ -160,4 +162,5 @@ def _origin(job: Job, found: Search, live: Mapping[str, Any]) -> dict[str, Any]:
         "ended_by": kept.get("ended_by", ""),
         "precision_at_3": kept.get("precision_at_3"),
         "repeat_purchases": kept.get("repeat_purchases", mode),
+        "tuned_until": kept.get("tuned_until"),
     }
