@@ -221,28 +221,28 @@ def account() -> str:
 
 def demo(_: argparse.Namespace) -> None:
     """A night on real purchases under a local Airflow."""
-    from pipeline.demo import demo as play
+    from pipeline.local.demo import demo as play
 
     play(say)
 
 
 def up(_: argparse.Namespace) -> None:
     """Start the local Airflow and leave it running."""
-    from pipeline.local import up as start
+    from pipeline.local.servers import up as start
 
     start(say)
 
 
 def down(_: argparse.Namespace) -> None:
     """Stop the local Airflow and the embedded database."""
-    from pipeline.local import down as stop
+    from pipeline.local.servers import down as stop
 
     stop(say)
 
 
 def status(_: argparse.Namespace) -> None:
     """What runs locally."""
-    from pipeline.local import status as told
+    from pipeline.local.servers import status as told
 
     say(told())
 

@@ -15,11 +15,11 @@ import pytest
 from psycopg import sql
 
 from pipeline import config
-from pipeline.airflow_local import LocalAirflow
 from pipeline.config import Settings
 from pipeline.embedded import PREFIX, Server
 from pipeline.loading import load
-from pipeline.local import unpause
+from pipeline.local.airflow import LocalAirflow
+from pipeline.local.servers import unpause
 from pipeline.run import Databases, Job, RunFolder
 from tests import tastes
 

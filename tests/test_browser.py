@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from pipeline import config
-from pipeline.airflow_local import USER, LocalAirflow
-from pipeline.demo import follow
-from pipeline.local import DAG_ID
+from pipeline.local.airflow import USER, LocalAirflow
+from pipeline.local.demo import follow
+from pipeline.local.servers import DAG_ID
 from pipeline.serving import publications, release
 from pipeline.stages import STAGES
 

@@ -12,10 +12,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from pipeline.airflow_local import LocalAirflow
 from pipeline.config import ROOT
-from pipeline.demo import follow
-from pipeline.local import DAG_ID
+from pipeline.local.airflow import LocalAirflow
+from pipeline.local.demo import follow
+from pipeline.local.servers import DAG_ID
 from pipeline.page import PAGE, page_of
 from pipeline.stages import STAGES
 

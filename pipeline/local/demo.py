@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline import config, receipts
-from pipeline.airflow_api import Api
-from pipeline.airflow_local import LocalAirflow
 from pipeline.errors import AirflowError, SettingsError
-from pipeline.local import DAG_ID, prepare, unpause
+from pipeline.local.airflow import LocalAirflow
+from pipeline.local.api import Api
+from pipeline.local.servers import DAG_ID, prepare, unpause
 from pipeline.run import RunFolder
 from pipeline.showing import lists
 from pipeline.stages import STAGES

@@ -27,12 +27,12 @@ from typing import Any
 import psycopg
 
 from pipeline import config
-from pipeline.airflow_api import Api
 from pipeline.embedded import Server
 from pipeline.errors import AirflowError
 from pipeline.files import held
+from pipeline.local.api import Api
+from pipeline.local.processes import Leader, end, start
 from pipeline.postmaster import is_free
-from pipeline.processes import Leader, end, start
 
 USER = "admin"
 COMPONENTS = {

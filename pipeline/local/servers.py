@@ -7,13 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pipeline import config
-from pipeline.airflow_api import Api
-from pipeline.airflow_local import USER, LocalAirflow
 from pipeline.databases import url_of
 from pipeline.embedded import Server
 from pipeline.errors import AirflowError
 from pipeline.loading import is_stale, load
 from pipeline.loading.shop import loaded_kind
+from pipeline.local.airflow import USER, LocalAirflow
+from pipeline.local.api import Api
 from pipeline.serving import migrate
 
 DAG_ID = "recommendations"

@@ -16,8 +16,8 @@ import pytest
 
 from pipeline import config
 from pipeline.__main__ import main
-from pipeline.airflow_local import LocalAirflow
 from pipeline.config import ROOT
+from pipeline.local.airflow import LocalAirflow
 from pipeline.stages import STAGES
 
 COMMAND = [sys.executable, "-m", "pipeline", "demo"]

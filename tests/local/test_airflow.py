@@ -13,11 +13,11 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 
-from pipeline.airflow_api import Api
-from pipeline.airflow_local import LocalAirflow
-from pipeline.demo import follow
 from pipeline.errors import AirflowError
-from pipeline.local import DAG_ID
+from pipeline.local.airflow import LocalAirflow
+from pipeline.local.api import Api
+from pipeline.local.demo import follow
+from pipeline.local.servers import DAG_ID
 from pipeline.stages import STAGES
 
 pytestmark = pytest.mark.slow

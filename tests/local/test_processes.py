@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import processes
 from pipeline.config import ROOT
+from pipeline.local import processes
 
 CHILD = "import signal; print('child', flush=True); signal.pause()"
 FAMILY = f"""
@@ -84,7 +84,7 @@ def test_the_caller_s_file_descriptors_are_not_inherited(
 def test_a_command_that_starts_one_returns_although_its_output_is_a_pipe(tmp_path: Path) -> None:
     """Whoever reads the command's output to its end would otherwise wait as long as the process runs."""
     code = (
-        "import json, pathlib, sys; from pipeline import processes\n"
+        "import json, pathlib, sys; from pipeline.local import processes\n"
         "words = [sys.executable, '-c', 'import signal; signal.pause()']\n"
         "leader = processes.start(words, pathlib.Path(sys.argv[1]), {}, pathlib.Path('/'))\n"
         "print(json.dumps(leader.as_json()))"
