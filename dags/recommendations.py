@@ -1,10 +1,9 @@
-"""The nightly DAG: order, schedule, form and retries. What a stage does is in `pipeline/stages/`."""
+"""The nightly DAG of every shop: order, schedule, retries. What a stage does is in `pipeline/stages/`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -12,24 +11,31 @@ from zoneinfo import ZoneInfo
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, chain, task
-from airflow.sdk.exceptions import AirflowSkipException
-from nightshelf_airflow import DEFAULT_ARGS, ReportLink, databases, log
+from airflow.sdk import DAG, TaskGroup, chain, task
+from nightshelf_airflow import alerts, approval, assets, broken, night
+from nightshelf_airflow.failures import RETRIES
+from nightshelf_airflow.form import form
+from nightshelf_airflow.links import LINKS
 
-from pipeline import config, errors
-from pipeline.stages import STAGES, Stage
+from pipeline import config
+from pipeline.errors import SettingsError
+from pipeline.shops import Shop, settled, shops
+from pipeline.stages import BY_NAME
 
 if TYPE_CHECKING:
-    from pipeline.run import Job
-
-SETTINGS = config.load()
+    from pipeline.config import Settings
 
 DOC = """
-### The nightly restocking
+### The nightly restocking{of}
 
 Reads the shop's events, learns from the people who bought, and puts per-user recommendations,
 popular items and similar items live in Postgres in one transaction. Apps read the views of schema
-`{schema}`; until the last task has finished they read what they read before.
+`{schema}`; until `publish` has finished they read what they read before.
+
+#### How was the night?
+
+Press the task `publish`, then **Report**: how good the lists are, beside simple rules, and why they were
+published or refused. What each task counted is its return value, under **XCom**.
 
 #### When a task fails
 
@@ -39,109 +45,109 @@ the run goes on from there. The live publication is untouched.
 #### Trigger
 
 The form asks for another day (`as_of`), another window, repeat purchases, tuning, a dry run.
-What it leaves alone comes from `config.toml`.
-
-#### The report
-
-The button **Report** under Details of the task `publish`: how good the lists are, and why they were
-published or refused.
+What it leaves alone comes from `{file}`. A backfill makes up for past days: metrics and reports, while
+the lists that are live stay, unless its form says `force`.
 
 #### Files of a run
 
 `{runs}/<run id>`
 """
 
-
-def form() -> dict[str, Param]:
-    """The fields of the form; ranges and texts are those of config.toml's schema."""
-    fields = {
-        "as_of": Param(
-            None,
-            type=["null", "string"],
-            format="date-time",
-            title="As of",
-            description="end of the window; empty: the logical date, else the time of the trigger",
-        )
-    }
-    for name in config.FORM:
-        fields[name] = Param(config.form_value(SETTINGS, name), **config.form_schema(name))
-    fields["dry_run"] = Param(
-        False, type="boolean", title="Dry run", description="everything but publish: apps see no change"
-    )
-    fields["force"] = Param(
-        False, type="boolean", title="Force", description="publish although the gate refuses; recorded"
-    )
-    return fields
+GROUPS = {
+    "data": ("What the shop knows", ("extract", "validate", "filter_purchasers", "split")),
+    "model": ("What can be learnt from it", ("tune", "train", "evaluate")),
+    "shelves": ("What apps read", ("recommend", "gate", "publish")),
+}
+"""The boxes of the graph: a title and the stages in each."""
 
 
-def timetable() -> CronTriggerTimetable | None:
-    """When the night begins; None: by hand only."""
-    cron = SETTINGS.schedule.cron if config.is_scheduled() else ""
-    return CronTriggerTimetable(cron, timezone=SETTINGS.schedule.timezone) if cron else None
+def nightly(shop: Shop, settings: Settings) -> DAG:
+    """The DAG of one shop."""
+    fields = form(settings)
+    with DAG(
+        dag_id=shop.named("recommendations"),
+        description=f"Restocks the recommendation shelves{_of(shop)}",
+        doc_md=DOC.format(
+            of=_of(shop),
+            schema=settings.serving.schema_name,
+            file=shop.path.name,
+            runs=config.runs_folder(settings),
+        ),
+        schedule=assets.schedule(settings),
+        start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo(settings.schedule.timezone)),
+        catchup=False,
+        max_active_runs=1,
+        params=fields,
+        tags=["nightshelf", *([shop.name] if shop.name else [])],
+        default_args={"owner": "nightshelf", **RETRIES, **alerts.on_failure(shop, settings)},
+        deadline=alerts.when_late(shop, settings),
+    ) as dag:
+        groups = []
+        for group, (title, names) in GROUPS.items():
+            with TaskGroup(group, prefix_group_id=False, tooltip=title) as box:
+                chain(*(part for name in names for part in _parts(shop, settings, name)))
+            groups.append(box)
+        chain(*groups)
+        dag.get_task("publish") >> _tidy(shop, settings)
+    return dag
 
 
-def job_of(stage: str, context: Mapping[str, Any]) -> Job:
-    """What `stage` is given in this DAG run. The run folder has the DAG run's id."""
-    from pipeline import night
-
-    params, dag_run = context["params"], context["dag_run"]
-    overrides = as_of = None
-    if stage == STAGES[0].name:
-        night.check_form(dag_run.conf or {}, FORM)
-        overrides = {name: params[name] for name in config.FORM if name in (dag_run.conf or {})}
-        told = params["as_of"]
-        as_of = night.moment(told, SETTINGS.source.timezone) if told else None
-        as_of = as_of or context.get("logical_date") or dag_run.run_after
-    return night.job_for(
-        dag_run.run_id,
-        as_of=as_of,
-        overrides=overrides,
-        databases=databases(SETTINGS),
-        now=datetime.now(UTC),
-        say=log.info,
-        force=params["force"],
-    )
+def _of(shop: Shop) -> str:
+    return f" of {shop.name}" if shop.name else ""
 
 
-def run_one(stage: str, context: Mapping[str, Any]) -> dict[str, int | float | str]:
-    """Run `stage` for this DAG run; returns its counts."""
-    from pipeline.run import run_stage
-
-    job = job_of(stage, context)
-    if stage == "publish" and context["params"]["dry_run"]:
-        from pipeline import report
-
-        report.leave(job)
-        raise AirflowSkipException("dry run: apps read what they read before")
-    return run_stage(stage, job)
+def _parts(shop: Shop, settings: Settings, name: str) -> list[Any]:
+    """The task of a stage; before `publish` the question whether to, where the shop wants to be asked."""
+    asked = [approval.question(settings)] if name == "publish" and settings.approval.is_required else []
+    return [*asked, _publish(shop, settings) if name == "publish" else _stage(shop, settings, name)]
 
 
-def stage_task(stage: Stage) -> Any:
-    """The task of one stage; what it returns (XCom) are the stage's counts."""
+def _stage(shop: Shop, settings: Settings, name: str) -> Any:
+    """The task of one stage; it returns the stage's counts."""
 
-    @task(task_id=stage.name, doc_md=stage.summary)
+    @task(task_id=name, doc_md=BY_NAME[name].summary)
     def run(**context: Any) -> dict[str, int | float | str]:
-        try:
-            return run_one(stage.name, context)
-        except errors.NightshelfError as error:
-            raise error.with_traceback(None) from None
+        return night.run_stage(shop, settings, name, context)
 
-    return run()
+    return _linked(run())
 
 
-FORM = form()
+def _publish(shop: Shop, settings: Settings) -> Any:
+    """The last stage: what goes live is announced; what does not is no update for anyone."""
+    asset = assets.published(shop, settings)
 
-with DAG(
-    dag_id="recommendations",
-    description="Restocks the shop's recommendation shelves",
-    doc_md=DOC.format(schema=SETTINGS.serving.schema_name, runs=config.runs_folder(SETTINGS)),
-    schedule=timetable(),
-    start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo(SETTINGS.schedule.timezone)),
-    catchup=False,
-    max_active_runs=1,
-    params=FORM,
-    tags=["nightshelf"],
-    default_args=DEFAULT_ARGS,
-) as dag:
-    chain(*(stage_task(stage) for stage in STAGES))
-    dag.get_task(STAGES[-1].name).operator_extra_links = (ReportLink(),)
+    @task(task_id="publish", doc_md=BY_NAME["publish"].summary, outlets=[asset])
+    def run(**context: Any) -> dict[str, int | float | str]:
+        counts = night.run_stage(shop, settings, "publish", context)
+        context["ti"].xcom_push(key="return_value", value=counts)
+        assets.announce(context["outlet_events"], asset, night.published(settings, context["dag_run"].run_id))
+        return counts
+
+    return _linked(run())
+
+
+def _linked(made: Any) -> Any:
+    made.operator.operator_extra_links = LINKS.get(made.operator.task_id, ())
+    return made
+
+
+def _tidy(shop: Shop, settings: Settings) -> Any:
+    """Old run folders go when the night is over, whatever became of it; the run's state is publish's."""
+
+    @task(
+        task_id="remove_old_runs", doc_md=f"Remove run folders older than {settings.run.keep_runs_days} days."
+    )
+    def run() -> dict[str, int | float | str]:
+        return night.remove_old_runs(shop, settings)
+
+    return run().as_teardown()
+
+
+found = settled(shops())
+if all(isinstance(each, SettingsError) for each in found.values()):
+    raise next(each for each in found.values() if isinstance(each, SettingsError))
+for shop, settings in found.items():
+    if isinstance(settings, SettingsError):
+        broken.dag(shop, settings)
+    else:
+        nightly(shop, settings)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pipeline import cli, config, night
 from pipeline.config import Settings
 from pipeline.errors import NightshelfError, RunError
-from pipeline.run import Databases, Job, latest, run_stage
+from pipeline.run import Databases, Job, latest
 from pipeline.stages import STAGES
 
 
@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> None:
             say("publish: left out (--dry-run); apps read what they read before")
             leave(job)
         else:
-            run_stage(name, job)
+            night.play(name, job)
     if given.stage:
         follower = {a.name: b.name for a, b in pairwise(STAGES)}.get(given.stage)
         if follower:

@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _config(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--config", type=Path, default=config.CONFIG, metavar="FILE", help="settings (default: config.toml)"
+        "--config", type=Path, default=None, metavar="FILE", help="settings (default: config.toml)"
     )
 
 

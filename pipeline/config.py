@@ -30,7 +30,6 @@ from pipeline.settings import (
 )
 
 __all__ = [
-    "CONFIG",
     "FORM",
     "PRESETS",
     "ROOT",
@@ -51,12 +50,11 @@ __all__ = [
     "home",
     "is_scheduled",
     "load",
+    "path",
     "runs_folder",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG = ROOT / "config.toml"
-
 FORM: dict[str, tuple[str, str]] = {
     "window_days": ("run", "window_days"),
     "repeat_purchases": ("run", "repeat_purchases"),
@@ -79,21 +77,27 @@ def form_schema(field: str) -> dict[str, Any]:
     return {key: value for key, value in schema["properties"][name].items() if key != "default"}
 
 
-def load(path: Path = CONFIG, overrides: Mapping[str, object] | None = None) -> Settings:
-    """Read and check `path`; `overrides` are form fields (see FORM) that win over the file.
+def path() -> Path:
+    """The settings file; those of further shops lie beside it (`NIGHTSHELF_CONFIG`: their folder)."""
+    return Path(os.environ.get("NIGHTSHELF_CONFIG") or ROOT).absolute() / "config.toml"
+
+
+def load(file: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
+    """Read and check `file` (default: config.toml); `overrides` are form fields (see FORM) that win over it.
 
     Raises SettingsError naming every unknown key, wrong type and value out of range at once.
     """
+    file = file or path()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8")
         values = tomllib.loads(text)
     except FileNotFoundError as error:
         raise SettingsError(
-            f"no settings file {path}", then="pass --config FILE, or restore config.toml"
+            f"no settings file {file}", then="pass --config FILE, or restore config.toml"
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(
-            f"{path} cannot be read as TOML", found=str(error), then=f"mend {path}"
+            f"{file} cannot be read as TOML", found=str(error), then=f"mend {file}"
         ) from error
     for field, value in (overrides or {}).items():
         if field not in FORM:
@@ -104,16 +108,16 @@ def load(path: Path = CONFIG, overrides: Mapping[str, object] | None = None) -> 
             )
         section, name = FORM[field]
         if not isinstance(values.setdefault(section, {}), dict):
-            raise SettingsError(f"`{section}` must be a table in {path}", then=f"mend {path}")
+            raise SettingsError(f"`{section}` must be a table in {file}", then=f"mend {file}")
         values[section] = {**values[section], name: value}
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(
-            f"{path.name} has {error.error_count()} setting(s) that cannot be",
+            f"{file.name} has {error.error_count()} setting(s) that cannot be",
             found="; ".join(_complaint(e) for e in error.errors()),
             promised="the names, types and ranges that the comments in config.toml give",
-            then=f"edit {path}",
+            then=f"edit {file}",
         ) from error
 
 

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from pipeline import config
 from pipeline.config import Settings
-from pipeline.errors import SettingsError
+from pipeline.errors import DataError, SettingsError
 from pipeline.files import utc
-from pipeline.run import Databases, Job, RunFolder
+from pipeline.run import Counts, Databases, Job, RunFolder, run_stage
 
 AHEAD = timedelta(minutes=5)
 """How far the clock of the shop, or of Airflow, may run ahead of ours."""
@@ -28,7 +28,7 @@ def job_for(
     say: Callable[[str], None],
     as_of: datetime | None = None,
     overrides: Mapping[str, object] | None = None,
-    config_path: Path = config.CONFIG,
+    config_path: Path | None = None,
     force: bool = False,
 ) -> Job:
     """The job of run `run_id`: a new run when `as_of` is given, else one that exists.
@@ -55,6 +55,17 @@ def job_for(
     settings = config.load(config_path, folder.overrides)
     _refuse_other_shop(folder, settings)
     return Job(folder, settings, databases, utc(now), say, force)
+
+
+def play(stage: str, job: Job) -> Counts:
+    """Run one stage; a night that the data stops leaves its report all the same."""
+    try:
+        return run_stage(stage, job)
+    except DataError:
+        from pipeline.report import leave
+
+        leave(job)
+        raise
 
 
 def _refuse_other_shop(folder: RunFolder, settings: Settings) -> None:

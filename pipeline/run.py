@@ -322,7 +322,7 @@ def leave_receipt(job: Job, name: str, counts: Counts, seconds: float) -> dict[s
 def latest(runs: Path) -> list[Path]:
     """Run folders under `runs`, the one worked on last first."""
     found = [path.parent for path in runs.glob("*/run.json")]
-    return sorted(found, key=lambda path: (_touched(path), path.name), reverse=True)
+    return sorted(found, key=lambda path: (touched(path), path.name), reverse=True)
 
 
 def _writer(name: str) -> str:
@@ -336,6 +336,6 @@ def _written(folder: RunFolder, stage: str) -> list[str]:
     return [str(path.relative_to(folder.path)) for path in files if path.exists()]
 
 
-def _touched(path: Path) -> int:
+def touched(path: Path) -> int:
     """When the run's folder or its receipts last changed, ns since the epoch."""
     return max(p.stat().st_mtime_ns for p in (path, path / "receipts") if p.exists())

@@ -62,6 +62,9 @@ class Schedule(_Section):
     cron: str = Field(
         "@daily", description="cron expression or preset of the nightly DAG; empty: by hand only"
     )
+    asset: str = Field(
+        "", description="name of an Airflow asset: the night begins when it is updated, not by the clock"
+    )
     timezone: str = Field("UTC", description="zone the schedule is read in")
 
     @field_validator("cron")
@@ -215,6 +218,40 @@ class Gate(_Section):
     )
 
 
+class Approval(_Section):
+    """A person who looks before the lists go live, in the Airflow UI."""
+
+    is_required: bool = Field(False, description="a task waits for an answer between gate and publish")
+    hours: float = Field(
+        12.0, gt=0.0, le=720.0, description="hours after which no answer counts as a refusal"
+    )
+
+
+class Alerts(_Section):
+    """Who is told when a night fails or is late, through Airflow connections."""
+
+    webhook: str = Field("", description="Airflow connection (HTTP) that a JSON document is posted to")
+    slack: str = Field("", description="Airflow connection (Slack incoming webhook)")
+    smtp: str = Field("", description="Airflow connection (SMTP) that e-mail is sent through")
+    email_to: tuple[str, ...] = Field((), description="addresses that get the e-mail")
+    late_after_hours: float = Field(
+        0.0, ge=0.0, le=720.0, description="hours after its trigger at which a night is late; 0: never"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _addresses_are_an_array(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("email_to"), list):
+            return {**values, "email_to": tuple(values["email_to"])}
+        return values
+
+    @model_validator(mode="after")
+    def _mail_has_both_ends(self) -> Alerts:
+        if bool(self.smtp) != bool(self.email_to):
+            raise ValueError("smtp and email_to go together: an SMTP connection and at least one address")
+        return self
+
+
 class Serving(_Section):
     """Where apps read."""
 
@@ -236,6 +273,9 @@ class Run(_Section):
 
     folder: str = Field(
         "runs", description="where run folders lie, relative to NIGHTSHELF_HOME (default .nightshelf)"
+    )
+    keep_runs_days: int = Field(
+        30, ge=0, le=36_500, description="days after which a run folder is removed; 0: never"
     )
     window_days: int = Field(
         365, ge=1, le=3650, title="Window (days)", description="events read: as_of minus this many days"
@@ -267,6 +307,8 @@ class Settings(_Section):
     ranking: Ranking = Ranking()
     recommend: Recommend = Recommend()
     gate: Gate = Gate()
+    approval: Approval = Approval()
+    alerts: Alerts = Alerts()
     serving: Serving = Serving(schema="serving")
 
 

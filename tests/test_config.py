@@ -16,7 +16,7 @@ from pipeline import config
 from pipeline.config import FORM, Settings
 from pipeline.errors import SettingsError
 
-WHOLE = config.CONFIG.read_text(encoding="utf-8")
+WHOLE = config.path().read_text(encoding="utf-8")
 
 
 def changed(tmp_path: Path, *lines: tuple[str, str]) -> Path:

@@ -194,7 +194,7 @@ def test_every_make_target_exists() -> None:
 
 
 def test_every_setting_has_the_default_the_readme_tells() -> None:
-    values = tomllib.loads(config.CONFIG.read_text(encoding="utf-8"))
+    values = tomllib.loads(config.path().read_text(encoding="utf-8"))
     rows = re.findall(r"^\| (`[a-z_.]+`(?:, `[a-z_]+`)*) \| ([^|]+) \|", README, re.M)
     told = {names: [v.strip(" `") for v in defaults.split(",")] for names, defaults in rows if "." in names}
     assert len(told) >= 8

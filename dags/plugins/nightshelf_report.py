@@ -1,5 +1,6 @@
-"""Airflow's API server shows the pages of the runs, at /nightshelf/report/<run id>, to who may see the runs.
+"""Airflow's API server shows the pages of the runs to who may see the runs.
 
+They are at /nightshelf/<dag id>/<run id>/report and .../validation; the buttons of the tasks lead there.
 A page lies in its run folder; an API server on a machine without the run folders has none to show.
 """
 
@@ -12,7 +13,6 @@ from airflow.plugins_manager import AirflowPlugin
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-DAG_ID = "recommendations"
 PREFIX = "/nightshelf"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
@@ -23,7 +23,7 @@ HEADERS = {
 }
 
 
-def reports() -> FastAPI:
+def pages() -> FastAPI:
     """The application that answers under PREFIX."""
     from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
     from airflow.api_fastapi.core_api.security import requires_access_dag
@@ -31,18 +31,22 @@ def reports() -> FastAPI:
     from fastapi.responses import HTMLResponse
 
     from pipeline import config
-    from pipeline.page import page_of
+    from pipeline.page import PAGES, page_of
+    from pipeline.shops import shop_of, shops
 
-    app = FastAPI(title="Nightshelf reports", docs_url=None, redoc_url=None, openapi_url=None)
-    may_see = Depends(requires_access_dag("GET", DagAccessEntity.RUN, param_dag_id=DAG_ID))
+    app = FastAPI(title="Nightshelf", docs_url=None, redoc_url=None, openapi_url=None)
+    may_see = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 
-    @app.get("/report/{run_id}", dependencies=[may_see], response_model=None)
-    def report(run_id: str) -> Any:
-        """The page of one run."""
-        page = page_of(config.runs_folder(config.load()), run_id)
-        if page is None:
-            raise HTTPException(404, f"run {run_id} has no report on the machine of this API server")
-        return HTMLResponse(page.read_bytes(), headers=HEADERS)
+    @app.get("/{dag_id}/{run_id}/{page}", dependencies=[may_see], response_model=None)
+    def show(dag_id: str, run_id: str, page: str) -> Any:
+        """One page of one run of one shop."""
+        shop = shop_of(dag_id, shops())
+        if shop is None or page not in PAGES:
+            raise HTTPException(404, f"{dag_id} has no page `{page}`")
+        path = page_of(config.runs_folder(config.load(shop.path)), run_id, page)
+        if path is None:
+            raise HTTPException(404, f"run {run_id} has no {page} yet on the machine of this API server")
+        return HTMLResponse(path.read_bytes(), headers=HEADERS)
 
     return app
 
@@ -55,4 +59,4 @@ class NightshelfPlugin(AirflowPlugin):
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """Built where it is asked for, in the API server: other parts of Airflow load plugins too."""
-        return [{"app": reports(), "url_prefix": PREFIX, "name": "Nightshelf reports"}]
+        return [{"app": pages(), "url_prefix": PREFIX, "name": "Nightshelf"}]

@@ -1,5 +1,6 @@
 -- Versions whose lists nobody keeps: not the live one, not what a release would put live, and of the
--- others neither the one that a rollback would go back to nor the newest.
+-- others neither the one that a rollback would go back to nor the newest. Newest is what ends last: nights
+-- of past days that are made up for push nothing out.
 SELECT publication.version
 FROM {storage}.publication
 WHERE publication.version IS NOT NULL
@@ -21,5 +22,6 @@ ORDER BY
         ORDER BY move.number DESC
         LIMIT 1
     ) DESC,
+    publication.as_of DESC,
     publication.version DESC
 OFFSET %(keep)s;

@@ -45,7 +45,7 @@ def modules_after(code: str) -> set[str]:
 
 def test_every_dag_file_loads(bag: Any) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"recommendations", "rollback", "release"}
+    assert set(bag.dags) == {"recommendations", "rollback", "release", "on_new_recommendations"}
 
 
 def test_parsing_loads_nothing_heavy_that_airflow_does_not_load_itself() -> None:
@@ -75,9 +75,25 @@ def test_the_file_finds_the_pipeline_wherever_airflow_reads_it_from(tmp_path: Pa
 
 def test_task_ids_are_the_stage_names_in_order(dag: Any) -> None:
     names = [stage.name for stage in STAGES]
-    assert dag.task_ids == names
-    for name, follower in pairwise(names):
+    assert dag.task_ids == [*names, "remove_old_runs"]
+    for name, follower in pairwise(dag.task_ids):
         assert dag.get_task(name).downstream_task_ids == {follower}
+
+
+def test_the_graph_tells_the_story_in_three_boxes(dag: Any) -> None:
+    boxes = {
+        box: set(group.children)
+        for box, group in dag.task_group.children.items()
+        if hasattr(group, "children")
+    }
+    assert list(boxes) == ["data", "model", "shelves"]
+    assert set().union(*boxes.values()) == {stage.name for stage in STAGES}
+
+
+def test_the_night_is_as_good_as_publish_whatever_becomes_of_old_runs(dag: Any) -> None:
+    tidy = dag.get_task("remove_old_runs")
+    assert tidy.is_teardown
+    assert not tidy.on_failure_fail_dagrun
 
 
 def test_one_night_at_a_time_and_none_made_up_for(dag: Any) -> None:
@@ -96,7 +112,7 @@ def test_the_schedule_is_that_of_config_toml(
     monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., config.Settings]
 ) -> None:
     late = make_settings(schedule={"cron": "30 3 * * *", "timezone": "Europe/Berlin"})
-    monkeypatch.setattr(config, "load", lambda: late)
+    monkeypatch.setattr(config, "load", lambda file: late)
     from airflow.dag_processing.dagbag import DagBag
 
     timetable = DagBag(dag_folder=str(ROOT / "dags" / "recommendations.py")).dags["recommendations"].timetable
@@ -197,7 +213,7 @@ def states(run: Any) -> dict[str, str]:
 @pytest.mark.usefixtures("airflow_tables")
 def test_a_night_publishes(dag: Any, shop: str, caplog: pytest.LogCaptureFixture) -> None:
     run = run_dag(dag, {"tune": "never"})
-    assert states(run) == {stage.name: "success" for stage in STAGES}
+    assert states(run) == {**{stage.name: "success" for stage in STAGES}, "remove_old_runs": "success"}
     with psycopg.connect(shop) as db:
         [(version, run_id, is_live, n_users)] = db.execute(
             "SELECT version, run_id, is_live, n_users FROM serving.publications"
@@ -219,7 +235,8 @@ def test_a_night_publishes(dag: Any, shop: str, caplog: pytest.LogCaptureFixture
 def test_a_dry_run_publishes_nothing(dag: Any, shop: str) -> None:
     as_of = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
     run = run_dag(dag, {"tune": "never", "dry_run": True, "as_of": as_of.isoformat()})
-    assert states(run) == {**{stage.name: "success" for stage in STAGES}, "publish": "skipped"}
+    passed = {stage.name: "success" for stage in STAGES}
+    assert states(run) == {**passed, "publish": "skipped", "remove_old_runs": "success"}
     about = json.loads((config.runs_folder(config.load()) / run.run_id / "run.json").read_text())
     assert datetime.fromisoformat(about["as_of"]) == as_of
     with psycopg.connect(shop) as db:

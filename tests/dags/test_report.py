@@ -17,14 +17,18 @@ from pipeline.local.airflow import LocalAirflow
 from pipeline.local.demo import follow
 from pipeline.local.servers import DAG_ID
 from pipeline.page import PAGE, page_of
-from pipeline.stages import STAGES
 
 PLUGINS = ROOT / "dags" / "plugins"
 
 
-def test_the_last_task_links_to_the_report_and_no_other(dag: Any) -> None:
+def test_tasks_link_to_the_report_and_to_what_validation_found(dag: Any) -> None:
     links = {task.task_id: [link.name for link in task.operator_extra_links] for task in dag.tasks}
-    assert links == {**{stage.name: [] for stage in STAGES}, STAGES[-1].name: ["Report"]}
+    assert {name: names for name, names in links.items() if names} == {
+        "validate": ["Validation"],
+        "evaluate": ["Report"],
+        "gate": ["Report"],
+        "publish": ["Report"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -33,12 +37,13 @@ def test_the_last_task_links_to_the_report_and_no_other(dag: Any) -> None:
 )
 def test_the_link_names_the_run(dag: Any, monkeypatch: pytest.MonkeyPatch, base: str, start: str) -> None:
     class Key:
+        dag_id = "recommendations"
         run_id = "scheduled__2026-11-21T00:00:00+00:00"
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
     [link] = dag.get_task("publish").operator_extra_links
     told = link.get_link(dag.get_task("publish"), ti_key=Key())
-    assert told == f"{start}/report/scheduled__2026-11-21T00%3A00%3A00%2B00%3A00"
+    assert told == f"{start}/recommendations/scheduled__2026-11-21T00%3A00%3A00%2B00%3A00/report"
 
 
 def test_airflow_finds_the_plugin_and_only_the_api_server_pays_for_it() -> None:
@@ -98,7 +103,7 @@ def test_the_api_server_shows_the_page_to_who_is_logged_in(local_airflow: LocalA
     api = local_airflow.api()
     links = api.get(f"/dags/{DAG_ID}/dagRuns/{night}/taskInstances/publish/links")["extra_links"]
     url = links["Report"]
-    assert url.startswith(f"{local_airflow.url}/nightshelf/report/")
+    assert url.startswith(f"{local_airflow.url}/nightshelf/{DAG_ID}/")
     token = api._token
     status, page, headers = ask(url, token)
     assert status == 200
@@ -108,4 +113,4 @@ def test_the_api_server_shows_the_page_to_who_is_logged_in(local_airflow: LocalA
     assert ask(url)[0] == 401
     assert ask(url, "nonsense")[0] in (401, 403)
     for name in ("other", "..%2F..%2Fairflow", "%2e%2e", ".."):
-        assert ask(f"{local_airflow.url}/nightshelf/report/{name}", token)[0] in (404, 405), name
+        assert ask(f"{local_airflow.url}/nightshelf/{DAG_ID}/{name}/report", token)[0] in (404, 405), name

@@ -29,7 +29,7 @@ WHERE timestamptz '2026-01-01' - make_interval(secs => n) >= :window_start
 
 def test_memory_does_not_grow_with_the_table(tmp_path: Path, shop_url: str, serving_url: str) -> None:
     folder = shops.write(tmp_path / "sql", events=SELECT)
-    text = config.CONFIG.read_text(encoding="utf-8")
+    text = config.path().read_text(encoding="utf-8")
     for before, after in (
         ("memory_limit_gb = 2.0", "memory_limit_gb = 0.25"),
         ('sql = "sql/source"', f'sql = "{folder}"'),

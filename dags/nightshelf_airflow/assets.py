@@ -1,0 +1,43 @@
+"""What a publication emits, and what a night can wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, CronTriggerTimetable
+
+from pipeline import config
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+    from pipeline.shops import Shop
+
+
+def published(shop: Shop, settings: Settings) -> Asset:
+    """Updated whenever other lists go live: `serving.recommendations` for config.toml as it comes.
+
+    Schedule a DAG on it by this name. The extra of an event: version, run_id, n_users, n_items,
+    precision_at_3 (null when nobody could be measured).
+    """
+    schema = settings.serving.schema_name
+    where = f"{shop.name or 'shop'}/{schema}/recommendations"
+    return Asset(
+        name=shop.named(f"{schema}.recommendations"), uri=f"nightshelf://{where}", group="nightshelf"
+    )
+
+
+def announce(events: Any, asset: Asset, told: Mapping[str, Any]) -> None:
+    """Give the event of this task's `asset` its extra: the row of `publications` that is live now."""
+    names = ("version", "run_id", "n_users", "n_items", "precision_at_3")
+    events[asset].extra = {name: told[name] for name in names}
+
+
+def schedule(settings: Settings) -> CronTriggerTimetable | list[Asset] | None:
+    """When the night begins: the shop's asset, else the clock; None: by hand only."""
+    asked = settings.schedule
+    if not config.is_scheduled():
+        return None
+    if asked.asset:
+        return [Asset(name=asked.asset)]
+    return CronTriggerTimetable(asked.cron, timezone=asked.timezone) if asked.cron else None

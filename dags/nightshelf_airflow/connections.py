@@ -1,0 +1,57 @@
+"""The databases behind Airflow's connections."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+    from pipeline.run import Databases
+    from pipeline.shops import Shop
+
+
+def databases(shop: Shop, settings: Settings) -> Databases:
+    """Both ends of the shop; a connection is looked up when it is needed."""
+    from pipeline.run import Databases
+
+    return Databases(
+        partial(url_of, shop, "source", settings.source.connection),
+        partial(url_of, shop, "serving", settings.serving.connection),
+    )
+
+
+def url_of(shop: Shop, database: Literal["source", "serving"], connection_id: str) -> str:
+    """The URL in the Airflow connection; where config.toml's has none, what the command line uses.
+
+    Raises SettingsError where a further shop's connection is missing: it must never be given another
+    shop's database.
+    """
+    try:
+        found = Connection.get(connection_id)
+    except AirflowNotFoundException:
+        if shop.name:
+            raise SettingsError(
+                f"there is no Airflow connection `{connection_id}`",
+                promised=f"{shop.path.name} names it as {database}.connection",
+                then=f"airflow connections add {connection_id} --conn-uri URL, then clear this task",
+            ) from None
+        from pipeline.databases import url_of as embedded_or_configured
+
+        return embedded_or_configured(database)
+    from pipeline.connections import url
+
+    return url(
+        found.conn_type,
+        host=found.host,
+        port=found.port,
+        login=found.login,
+        password=found.password,
+        schema=found.schema,
+        extra=found.extra_dejson,
+    )

@@ -1,0 +1,35 @@
+"""Which failures are retried, and which fail at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from pipeline import errors
+
+MENDABLE = [kind for kind in vars(errors).values() if getattr(kind, "can_retry", False)]
+BUGS = [
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    TypeError,
+    ValueError,
+]
+RETRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+    "retry_policy": ExceptionRetryPolicy(
+        [
+            RetryRule(MENDABLE, RetryAction.RETRY, reason="trying again can mend this"),
+            RetryRule([errors.NightshelfError, *BUGS], RetryAction.FAIL, reason="no retry can mend this"),
+        ]
+    ),
+}
+"""Default arguments of every task."""

@@ -1,0 +1,83 @@
+"""A stage as a task: which run and which window it is about, and what the task returns."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from nightshelf_airflow.connections import databases
+from nightshelf_airflow.form import form
+from pipeline import config
+from pipeline.errors import NightshelfError
+from pipeline.stages import STAGES
+
+if TYPE_CHECKING:
+    from pipeline.config import Settings
+    from pipeline.run import Counts, Job
+    from pipeline.shops import Shop
+
+log = logging.getLogger(__name__)
+
+
+def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any]) -> Counts:
+    """Run `stage` for this DAG run; returns its counts (XCom). An error is told once, without its trace."""
+    from pipeline import night
+
+    try:
+        job = _job(shop, settings, stage, context)
+        if stage == "publish" and context["params"]["dry_run"]:
+            from pipeline import report
+
+            report.leave(job)
+            raise AirflowSkipException("dry run: apps read what they read before")
+        return night.play(stage, job)
+    except NightshelfError as error:
+        raise error.with_traceback(None) from None
+
+
+def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any]) -> Job:
+    """What `stage` is given. The run folder has the DAG run's id."""
+    from pipeline import night
+
+    params, dag_run = context["params"], context["dag_run"]
+    overrides = as_of = None
+    if stage == STAGES[0].name:
+        asked = dag_run.conf or {}
+        night.check_form(asked, form(settings))
+        overrides = {name: params[name] for name in config.FORM if name in asked}
+        told = params["as_of"]
+        as_of = night.moment(told, settings.source.timezone) if told else None
+        as_of = as_of or context.get("logical_date") or dag_run.run_after
+    return night.job_for(
+        dag_run.run_id,
+        as_of=as_of,
+        overrides=overrides,
+        config_path=shop.path,
+        databases=databases(shop, settings),
+        now=datetime.now(UTC),
+        say=log.info,
+        force=params["force"],
+    )
+
+
+def published(settings: Settings, run_id: str) -> Mapping[str, Any]:
+    """What `publish` has recorded of this run. Raises AirflowSkipException when it did not go live."""
+    from pipeline.run import RunFolder
+
+    folder = RunFolder.open(config.runs_folder(settings), run_id, settings.ids.model_dump())
+    told = folder.document("publication")
+    if not told["is_live"]:
+        raise AirflowSkipException(f"stored as version {told['version']}, not live: its log says why")
+    return told
+
+
+def remove_old_runs(shop: Shop, settings: Settings) -> Counts:
+    """Remove the run folders nobody needs any more; returns how many went and stayed."""
+    from pipeline import tidying
+
+    serving = databases(shop, settings).serving()
+    return tidying.remove_old_runs(settings, serving, now=datetime.now(UTC), say=log.info)
