@@ -210,6 +210,14 @@ def forget(given: argparse.Namespace) -> None:
     erase(text, settings, url_of("serving"), runs, now=datetime.now(UTC), say=say)
 
 
+def tidy(given: argparse.Namespace) -> None:
+    """Remove old run folders."""
+    from pipeline.databases import url_of
+    from pipeline.tidying import remove_old_runs
+
+    remove_old_runs(config.load(given.config), url_of("serving"), now=datetime.now(UTC), say=say)
+
+
 def account() -> str:
     """Who types, for the record: `anna@host`."""
     try:
@@ -258,6 +266,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "rollback": rollback,
     "release": release,
     "forget": forget,
+    "tidy": tidy,
     "demo": demo,
     "up": up,
     "down": down,

@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
         " Apps see nothing until the next night",
     )
     _serving(commands)
+    tidy = commands.add_parser("tidy", help="remove run folders nobody touched for run.keep_runs_days")
+    _config(tidy)
     for name, text in (
         ("demo", "a night on real purchases, under a local Airflow (make demo)"),
         ("up", "start the local Airflow and print where its UI is (make up)"),

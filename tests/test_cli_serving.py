@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +69,17 @@ def test_before_the_first_publication(
     monkeypatch.setenv("NIGHTSHELF_SERVING_URL", serving_url)
     assert main([command]) == 1
     assert "nothing was published yet" in capsys.readouterr().err
+
+
+def test_tidy_says_what_went(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NIGHTSHELF_HOME", str(tmp_path))
+    for folder in (tmp_path / "runs").iterdir():
+        for path in (*folder.rglob("*"), folder):
+            os.utime(path, (0, 0))
+    assert main(["tidy"]) == 0
+    gone, told = capsys.readouterr().out.splitlines()
+    assert gone.startswith("night-1 is removed, ")
+    assert told.startswith("remove_old_runs: 1 removed, 1 kept, ")
+    assert shop.lists() == [(1, 1, 12)]

@@ -10,6 +10,8 @@ from airflow.sdk import Asset, CronTriggerTimetable
 from pipeline import config
 
 if TYPE_CHECKING:
+    from airflow.sdk.definitions.asset import AssetNameRef
+
     from pipeline.config import Settings
     from pipeline.shops import Shop
 
@@ -33,11 +35,11 @@ def announce(events: Any, asset: Asset, told: Mapping[str, Any]) -> None:
     events[asset].extra = {name: told[name] for name in names}
 
 
-def schedule(settings: Settings) -> CronTriggerTimetable | list[Asset] | None:
+def schedule(settings: Settings) -> CronTriggerTimetable | list[AssetNameRef] | None:
     """When the night begins: the shop's asset, else the clock; None: by hand only."""
     asked = settings.schedule
     if not config.is_scheduled():
         return None
     if asked.asset:
-        return [Asset(name=asked.asset)]
+        return [Asset.ref(name=asked.asset)]
     return CronTriggerTimetable(asked.cron, timezone=asked.timezone) if asked.cron else None

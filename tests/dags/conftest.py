@@ -6,12 +6,15 @@ import atexit
 import os
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline import config
 from pipeline.config import ROOT
+from pipeline.loading import load
 
 HOME = Path(tempfile.mkdtemp(prefix="nightshelf-airflow-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
@@ -45,3 +48,13 @@ def bag() -> Any:
 def dag(bag: Any) -> Any:
     """The nightly DAG."""
     return bag.dags["recommendations"]
+
+
+@pytest.fixture
+def shop(shop_url: str, serving_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A small shop behind the Airflow connections; returns the serving database's URL."""
+    now = datetime.now(UTC)
+    load("synthetic", shop_url, now=now, say=str, settings=config.load(), n_events=20_000, seed=1)
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", shop_url)
+    monkeypatch.setenv("AIRFLOW_CONN_SERVING", serving_url)
+    return serving_url

@@ -17,7 +17,6 @@ import pytest
 
 from pipeline import config, errors
 from pipeline.config import ROOT
-from pipeline.loading import load
 from pipeline.stages import STAGES
 
 HEAVY = {
@@ -189,16 +188,6 @@ def test_the_form_refuses_what_cannot_be(dag: Any, name: str, value: object) -> 
 
     with pytest.raises(ParamValidationError):
         dag.params.get_param(name).resolve(value)
-
-
-@pytest.fixture
-def shop(shop_url: str, serving_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A small shop behind the Airflow connections; returns the serving database's URL."""
-    now = datetime.now(UTC)
-    load("synthetic", shop_url, now=now, say=str, settings=config.load(), n_events=20_000, seed=1)
-    monkeypatch.setenv("AIRFLOW_CONN_SHOP", shop_url)
-    monkeypatch.setenv("AIRFLOW_CONN_SERVING", serving_url)
-    return serving_url
 
 
 def run_dag(dag: Any, conf: dict[str, Any], logical_date: datetime | None = None) -> Any:

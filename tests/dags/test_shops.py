@@ -1,0 +1,87 @@
+"""Several shops in one Airflow: each its own DAGs, and a broken one stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import config
+from pipeline.config import ROOT, Settings
+from pipeline.errors import SettingsError
+from pipeline.shops import settled, shops
+from tests.test_shops import BOOKS
+
+
+@pytest.fixture
+def bag_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """`bag_of(books="...")`: every DAG file, read with these further shops beside config.toml."""
+
+    def make(first: str = "", **files: str) -> Any:
+        from airflow.dag_processing.dagbag import DagBag
+
+        there = tmp_path / "settings"
+        there.mkdir()
+        text = first or config.path().read_text(encoding="utf-8")
+        (there / "config.toml").write_text(text, encoding="utf-8")
+        for name, content in files.items():
+            (there / f"config.{name}.toml").write_text(content, encoding="utf-8")
+        monkeypatch.setenv("NIGHTSHELF_CONFIG", str(there))
+        return DagBag(dag_folder=str(ROOT / "dags"))
+
+    return make
+
+
+def test_a_further_shop_has_dags_of_its_own(bag_of: Callable[..., Any]) -> None:
+    bag = bag_of(books=BOOKS + '[schedule]\ncron = "30 3 * * *"\n')
+    assert bag.import_errors == {}
+    for name in ("recommendations", "rollback", "release"):
+        assert {name, f"{name}__books"} <= set(bag.dags)
+    books = bag.dags["recommendations__books"]
+    assert books.tags == {"nightshelf", "books"}
+    assert books.timetable.expression == "30 3 * * *"
+    assert "views of schema\n`books`" in books.doc_md
+    assert "runs-books" in books.doc_md
+    [asset] = books.get_task("publish").outlets
+    assert asset.name == "books.recommendations__books"
+
+
+def test_a_broken_file_is_a_dag_that_fails_with_the_reason(
+    bag_of: Callable[..., Any], airflow_tables: None
+) -> None:
+    bag = bag_of(books="[run]\nsurprise = 1\n")
+    assert bag.import_errors == {}
+    assert bag.dags["recommendations"].task_ids[0] == "extract"
+    broken = bag.dags["recommendations__books"]
+    assert "run.surprise: unknown setting" in broken.doc_md
+    run = broken.test()
+    assert str(run.state) == "failed"
+
+
+def test_where_no_shop_can_be_read_the_file_has_an_import_error(bag_of: Callable[..., Any]) -> None:
+    bag = bag_of(first="[run]\nsurprise = 1\n")
+    [error] = [text for path, text in bag.import_errors.items() if path.endswith("recommendations.py")]
+    assert "run.surprise: unknown setting" in error
+
+
+def test_a_further_shop_without_its_connection_is_never_given_another_s_database(
+    bag_of: Callable[..., Any], airflow_tables: None, shop_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag_of(books=BOOKS)
+    from nightshelf_airflow.connections import databases
+
+    monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", shop_url)
+    monkeypatch.setenv("NIGHTSHELF_SERVING_URL", shop_url)
+    [(first, its_settings), (books, settings)] = settled(shops()).items()
+    assert isinstance(its_settings, Settings)
+    assert isinstance(settings, Settings)
+    assert databases(first, its_settings).source() == shop_url
+    with pytest.raises(SettingsError) as refused:
+        databases(books, settings).source()
+    assert refused.value.what == "there is no Airflow connection `books`"
+    assert refused.value.then.startswith("airflow connections add books ")
+    assert shop_url not in str(refused.value)
+    monkeypatch.setenv("AIRFLOW_CONN_BOOKS", "postgresql://reader:word@books.example:5433/books")
+    assert databases(books, settings).source().endswith("://reader:word@books.example:5433/books")
