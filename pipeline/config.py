@@ -7,6 +7,7 @@ module is the only reader of the environment.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ __all__ = [
     "Filter",
     "IdType",
     "Ids",
+    "LocalServer",
     "Run",
     "Serving",
     "Settings",
@@ -51,9 +53,12 @@ __all__ = [
     "is_scheduled",
     "load",
     "path",
+    "port",
+    "port_variable",
     "runs_folder",
 ]
 
+LocalServer = Literal["ui", "postgres"]
 ROOT = Path(__file__).resolve().parent.parent
 FORM: dict[str, tuple[str, str]] = {
     "window_days": ("run", "window_days"),
@@ -150,8 +155,50 @@ def runs_folder(settings: Settings) -> Path:
 
 
 def configured_url(database: Literal["source", "serving"]) -> str | None:
-    """`NIGHTSHELF_SOURCE_URL` or `NIGHTSHELF_SERVING_URL`; None: the embedded server is meant."""
-    return os.environ.get(f"NIGHTSHELF_{database.upper()}_URL") or None
+    """`NIGHTSHELF_SOURCE_URL` or `NIGHTSHELF_SERVING_URL`, else what the file `..._URL_FILE` names holds.
+
+    None: the embedded server is meant. Raises SettingsError, which never shows what is in the file, where
+    it cannot be read or holds nothing.
+    """
+    name = f"NIGHTSHELF_{database.upper()}_URL"
+    url, file = os.environ.get(name), os.environ.get(f"{name}_FILE")
+    if url or not file:
+        return url or None
+    try:
+        url, found = Path(file).read_text(encoding="utf-8").strip(), "it is empty"
+    except OSError as error:
+        found = str(error.strerror)
+    except UnicodeDecodeError:
+        found = "it is no text"
+    if url:
+        return url
+    raise SettingsError(
+        f"{name}_FILE names {file}, which gives no URL",
+        found=found,
+        promised=f"a file with the URL of the {database} database",
+        then=f"mend the file, or set {name}",
+    )
+
+
+def port_variable(server: LocalServer) -> str:
+    """The variable that asks for a port of a local server."""
+    return f"NIGHTSHELF_{server.upper()}_PORT"
+
+
+def port(server: LocalServer) -> int | None:
+    """`NIGHTSHELF_UI_PORT` or `NIGHTSHELF_POSTGRES_PORT`; None: the remembered port, or a free one."""
+    name = port_variable(server)
+    text = os.environ.get(name)
+    if not text:
+        return None
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65_535:
+        raise SettingsError(
+            f"{name} is no port",
+            found=text,
+            promised="a whole number from 1 to 65535",
+            then=f"set {name} to a port, or unset it: a free one is then taken",
+        )
+    return int(text)
 
 
 def is_scheduled() -> bool:

@@ -30,8 +30,9 @@ AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's `.nightshelf` or the databases of the user's environment."""
     monkeypatch.setenv("NIGHTSHELF_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("NIGHTSHELF_SOURCE_URL", raising=False)
-    monkeypatch.delenv("NIGHTSHELF_SERVING_URL", raising=False)
+    for database in ("SOURCE", "SERVING"):
+        monkeypatch.delenv(f"NIGHTSHELF_{database}_URL", raising=False)
+        monkeypatch.delenv(f"NIGHTSHELF_{database}_URL_FILE", raising=False)
 
 
 @pytest.fixture(scope="session")
