@@ -178,7 +178,7 @@ def _extract(job: Job, shop: Files) -> None:
     if shop.has_items:
         folder.write("items", pq.read_table(shop.path("items")))
     folder.write_document("live", {})
-    leave_receipt(job, "extract", {"events": n_events}, 0.0)
+    leave_receipt(job, "extract", {"n_events": n_events}, 0.0)
 
 
 def _document(

@@ -4,6 +4,7 @@
     <runs>/<run_id>/<dataset>.parquet      exactly the schema and key of contract.py
     <runs>/<run_id>/<name>.json            documents; model/* beside model.json
     <runs>/<run_id>/receipts/<stage>.json  written last: the stage finished
+    <runs>/<run_id>/stopped.json           the stage that the data stopped, and why
 
 A receipt holds the size and SHA-256 of every file its stage wrote; the next stage checks them
 before it reads, so a file that was cut off or damaged is named and never learnt from.
@@ -168,6 +169,10 @@ class RunFolder:
             )
         return self.file(name)
 
+    def rows(self, name: str) -> int:
+        """How many rows a dataset has, by its writer's receipt; 0 where the shop has none of it."""
+        return int(self.receipt(_writer(name)).get("files", {}).get(self.file(name).name, {}).get("rows", 0))
+
     def table(self, name: str) -> pa.Table:
         """A small dataset, whole."""
         return pq.read_table(self.dataset(name))
@@ -199,15 +204,11 @@ class RunFolder:
 
     def _check_file(self, writer: str, file: str, told: Mapping[str, Any]) -> None:
         path = self.path / file
-        found = (
-            {"bytes": path.stat().st_size, "sha256": sha256(path)}
-            if path.exists()
-            else {"bytes": 0, "sha256": None}
-        )
-        if found["bytes"] != told["bytes"] or found["sha256"] != told["sha256"]:
+        size = path.stat().st_size if path.exists() else None
+        if size != told["bytes"] or sha256(path) != told["sha256"]:
             raise DamagedFile(
                 f"{path} is not the file that {writer} wrote",
-                found=f"{found['bytes']:,} bytes" if path.exists() else "no file",
+                found="no file" if size is None else f"{size:,} bytes",
                 promised=f"{told['bytes']:,} bytes, SHA-256 {told['sha256'][:12]}...",
                 then=self._again(writer),
             )
@@ -272,7 +273,7 @@ class Job:
 
 
 def run_stage(name: str, job: Job) -> Counts:
-    """Run one stage on its run folder and leave its receipt; returns its counts.
+    """Run one stage on its run folder and leave its receipt; returns its counts, rows in and out first.
 
     Inputs are checked first. The stage's own receipt and those of all stages that depend on it
     go before it starts, so that a receipt never speaks of other data than lies there. Raises RunBusy
@@ -295,21 +296,26 @@ def _run(name: str, job: Job) -> Counts:
     reset_peak()
     started = time.perf_counter()
     try:
-        counts: Counts = module.run(job)
+        with receipts.telling_why(folder, name):
+            counts: Counts = module.run(job)
     finally:
         shutil.rmtree(folder.path / "scratch", ignore_errors=True)
-    seconds = time.perf_counter() - started
-    job.say(receipts.line(leave_receipt(job, name, counts, seconds)))
-    return counts
+    receipt = leave_receipt(job, name, counts, time.perf_counter() - started)
+    job.say(receipts.line(receipt))
+    return dict(receipt["counts"])
 
 
 def leave_receipt(job: Job, name: str, counts: Counts, seconds: float) -> dict[str, Any]:
-    """Write down that stage `name` has finished, with the files it wrote as they lie there now."""
+    """Write down that stage `name` has finished, with the files it wrote as they lie there now.
+
+    `rows_in` and `rows_out` are those of the datasets it reads and writes, unless `counts` tells others.
+    """
     folder = job.folder
+    files = {file: fingerprint(folder.path / file) for file in _written(folder, name)}
     receipt = {
         "stage": name,
-        "counts": counts,
-        "files": {file: fingerprint(folder.path / file) for file in _written(folder, name)},
+        "counts": receipts.counted(folder, BY_NAME[name].reads, files, counts),
+        "files": files,
         "as_of": folder.as_of.isoformat(),
         "seed": job.settings.run.seed,
         "params": job.settings.model_dump(mode="json", by_alias=True),

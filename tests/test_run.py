@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import stages
+from pipeline import receipts, stages
 from pipeline.config import ROOT
 from pipeline.contract import DATASETS, DOCUMENTS
 from pipeline.errors import (
@@ -164,6 +165,61 @@ def test_a_receipt_tells_rows_seconds_memory_settings_and_versions(job: Callable
     assert told["params"]["split"]["test_days"] == 14
     assert told["versions"]["implicit"] == "0.7.3"
     assert told["as_of"] == day(100).isoformat()
+    assert told["counts"] == {
+        "rows_in": 6,
+        "rows_out": 6,
+        "n_train": 4,
+        "n_validation_set": 0,
+        "n_test": 2,
+        "n_measured_users": 2,
+    }
+
+
+def test_a_stage_ends_with_its_rows_seconds_memory_and_counts_in_one_line(
+    job: Callable[..., Job], said: list[str]
+) -> None:
+    night = job(as_of=day(100))
+    give(night.folder, purchaser_events=SHOP)
+    counts = run_stage("split", night)
+    assert re.fullmatch(
+        r"split: 6 rows in, 6 out, \d+\.\d s, [\d,]+ MB; 4 train, 0 validation set, 2 test, 2 measured users",
+        said[-1],
+    )
+    assert counts == night.folder.receipt("split")["counts"]
+
+
+def test_rows_in_are_those_of_every_dataset_that_is_read(run_folder: Callable[..., RunFolder]) -> None:
+    folder = run_folder()
+    users = pa.table({"user_id": [1, 2], "segment": pa.nulls(2, pa.string())})
+    give(folder, events=SHOP, users=users, live={})
+    written = {"metrics.parquet": {"rows": 9}, "comparison.json": {"bytes": 20}}
+    counts = receipts.counted(folder, ("events", "items", "users", "live"), written, {"alpha": 0.123456})
+    assert counts == {"rows_in": 8, "rows_out": 9, "alpha": 0.1235}
+
+
+def test_what_a_stage_counted_in_words() -> None:
+    counts = {"rows_in": 1_402_916, "rows_out": 0, "model": "ranker", "n_trials": 1, "n_users_items_gone": 1}
+    receipt = {"stage": "tune", "seconds": 74.25, "peak_memory_mb": 1190}
+    assert receipts.line({**receipt, "counts": {**counts, "n_pruned": 1_200, "alpha": 0.1235}}) == (
+        "tune: 1,402,916 rows in, 0 out, 74.2 s, 1,190 MB;"
+        " model ranker, 1 trial, 1 users items gone, 1,200 pruned, alpha 0.1235"
+    )
+    only_rows = {"rows_in": 1, "rows_out": 2}
+    assert receipts.line({**receipt, "counts": only_rows}) == "tune: 1 rows in, 2 out, 74.2 s, 1,190 MB"
+
+
+def test_why_the_data_stopped_a_run_is_written_down_until_it_goes_on(job: Callable[..., Job]) -> None:
+    night = job(as_of=day(100))
+    give(night.folder, purchaser_events=events((1, 5, 90), (2, 6, 91)))
+    with pytest.raises(DataError):
+        run_stage("split", night)
+    told = receipts.why_stopped(night.folder)
+    assert told["stage"] == "split"
+    assert told["what"].startswith("nobody can be measured")
+    assert "--as-of" in told["then"]
+    give(night.folder, purchaser_events=SHOP)
+    run_stage("split", night)
+    assert receipts.why_stopped(night.folder) == {}
 
 
 def test_a_stage_that_runs_again_takes_the_receipts_of_what_stands_on_it(job: Callable[..., Job]) -> None:

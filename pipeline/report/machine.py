@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline import receipts
 from pipeline.report import words
 from pipeline.report.verdict import amount
 from pipeline.run import RunFolder
@@ -58,24 +59,19 @@ def unusual(folder: RunFolder) -> list[tuple[str, str]]:
 
 
 def stages(folder: RunFolder) -> list[dict[str, str]]:
-    """Each finished stage: rows it wrote, seconds, memory, what it counted."""
+    """Each finished stage: rows in and out, seconds, memory, what it counted."""
     return [_stage(receipt) for stage in STAGES if (receipt := folder.receipt(stage.name))]
 
 
 def _stage(receipt: Mapping[str, Any]) -> dict[str, str]:
-    rows = [file["rows"] for file in receipt.get("files", {}).values() if "rows" in file]
+    counts = receipt.get("counts", {})
     return {
         "name": receipt["stage"],
-        "rows": f"{sum(rows):,}" if rows else "",
+        **{name: f"{counts[name]:,}" if name in counts else "" for name in receipts.ROWS},
         "seconds": f"{receipt['seconds']:,.1f}" if "seconds" in receipt else "",
         "memory": f"{receipt['peak_memory_mb']:,}" if "peak_memory_mb" in receipt else "",
-        "counts": ", ".join(_count(name, value) for name, value in receipt.get("counts", {}).items()),
+        "counts": receipts.told(counts),
     }
-
-
-def _count(name: str, value: object) -> str:
-    told = f"{value:,}" if isinstance(value, int) else str(value)
-    return f"{words.plain(name.removeprefix('n_'))} {told}"
 
 
 def seconds(folder: RunFolder) -> float:

@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,23 +48,32 @@ def run(job: Job) -> Counts:
     start = job.folder.as_of - timedelta(days=job.settings.run.window_days)
     settings = job.settings
     with opened(job.databases.source(), settings.source, settings.ids.model_dump()) as source:
-        counts: Counts = {"events": _events(job, source, forgotten, start, job.folder.as_of)}
+        counts = {"events": _events(job, source, forgotten, start, job.folder.as_of)}
         for name in ("items", "users"):
             if source.has(name):
                 counts[name] = _write(job, name, forgotten, source.batches(name))
             else:
                 job.folder.drop(name)
-    return counts
+    n_left_out = sum(each.n_left_out for each in counts.values())
+    n_written = {f"n_{name}": each.n_written for name, each in counts.items()}
+    return {"rows_in": sum(n_written.values()) + n_left_out, **n_written}
 
 
-def _events(job: Job, source: Source, forgotten: Forgotten, start: datetime, end: datetime) -> int:
+class Written(NamedTuple):
+    """Rows of a dataset, and how many rows of forgotten users it was spared."""
+
+    n_written: int
+    n_left_out: int
+
+
+def _events(job: Job, source: Source, forgotten: Forgotten, start: datetime, end: datetime) -> Written:
     later = source.batches("events", start=max(end, job.now + AHEAD), limit=MAX_AHEAD)
     ahead = [forgotten.without(batch.filter(pc.is_valid(batch.column("occurred_at")))) for batch in later]
     n_ahead = sum(batch.num_rows for batch in ahead)
-    count = _write(job, "events", forgotten, source.batches("events", start, end), ahead)
-    if count == n_ahead:
+    found = _write(job, "events", forgotten, source.batches("events", start, end), ahead)
+    if found.n_written == n_ahead:
         raise _empty(source, start, end)
-    return count
+    return found
 
 
 def _write(
@@ -73,15 +82,17 @@ def _write(
     forgotten: Forgotten,
     batches: Generator[pa.RecordBatch, None, None],
     more: Iterable[pa.RecordBatch] = (),
-) -> int:
+) -> Written:
     """Stream to a scratch file, then sort out of core: a source promises no order, a dataset does."""
     dataset = DATASETS[name]
     schema = dataset.schema(job.folder.ids)
     unsorted = job.folder.scratch() / f"{name}.parquet"
     order = ", ".join(ORDER.get(name, tuple(dataset.columns)))
+    n_left_out = 0
 
     def fill(path: Path) -> None:
-        count = n_left_out = 0
+        nonlocal n_left_out
+        count = 0
         with pq.ParquetWriter(path, schema, compression="lz4") as writer:
             for batch in chain(more, batches):
                 kept = forgotten.without(batch)
@@ -100,7 +111,7 @@ def _write(
         query = f"SELECT {', '.join(schema.names)} FROM read_parquet($path) ORDER BY {order}"
         count = job.folder.write(name, db.sql(query, params={"path": str(unsorted)}).to_arrow_reader(BATCH))
     unsorted.unlink()
-    return count
+    return Written(count, n_left_out)
 
 
 def _empty(source: Source, start: datetime, end: datetime) -> DataError:

@@ -26,8 +26,6 @@ def run(job: Job) -> Counts:
         kept = engine.rows(db, "event_counts").read_all().to_pylist()[0]
     _refuse_too_little(kept, met)
     return {
-        "rows_in": met["n_events"],
-        "rows_out": kept["n_events"],
         "n_users": kept["n_users"],
         "n_items": kept["n_items"],
         "n_purchases": kept["n_purchases"],

@@ -16,7 +16,7 @@ def run(job: Job) -> Counts:
     here; `publish` records it in the serving schema and then fails.
     """
     folder, limits = job.folder, job.settings.gate
-    rows = {name: _n_rows(job, name) for name in LISTS}
+    rows = {name: folder.rows(name) for name in LISTS}
     shop = look(job)
     findings = (
         gate_rules.output(rows, check_lists(job, shop, rows), MAY_BE_EMPTY),
@@ -38,7 +38,3 @@ def run(job: Job) -> Counts:
         "n_reasons": len(document["reasons"]),
         "n_warnings": len(document["warnings"]),
     }
-
-
-def _n_rows(job: Job, name: str) -> int:
-    return int(job.folder.receipt("recommend")["files"][f"{name}.parquet"]["rows"])

@@ -8,6 +8,7 @@ from pipeline import report
 from pipeline.errors import Refused
 from pipeline.run import Counts, Job
 from pipeline.serving import About, publish, refuse
+from pipeline.serving.lists import KINDS
 from pipeline.versions import remember
 
 MODEL = "published"
@@ -39,6 +40,7 @@ def run(job: Job) -> Counts:
     remember(url, settings, job.say)
     report.leave(job, vars(made))
     return {
+        "rows_out": sum(folder.rows(kind.dataset) for kind in KINDS),
         "version": made.version or 0,
         "is_live": str(made.is_live).lower(),
         "n_users": made.n_users,

@@ -65,7 +65,6 @@ def run(job: Job) -> Counts:
         "n_pruned": found.n_pruned,
         "ended_by": found.ended_by,
         "source": document["source"],
-        "n_examples": sum(table.num_rows for table in ended.examples),
         **params.als.model_dump(),
     }
 

@@ -41,8 +41,8 @@ def run(job: Job) -> Counts:
             f"(every row's fault: {folder.file('validation')})",
         )
     return {
-        "expectations": sum(result.n_expectations for result in results),
-        "warnings": sum(len(result.failed) for result in results),
+        "n_expectations": sum(result.n_expectations for result in results),
+        "n_warnings": sum(len(result.failed) for result in results),
     }
 
 

@@ -210,7 +210,14 @@ def fill(folder: RunFolder, *, without: tuple[str, ...] = (), **instead: Any) ->
     parts = {name: part for name, part in {**WHOLE, **instead}.items() if name not in without}
     give(folder, **parts)
     if "recommendations" in parts:
-        counts = {"n_users": 20, "n_thin_users": 2, "n_users_items_gone": 0, "n_new_items": 3}
+        counts = {
+            "rows_in": 90,
+            "rows_out": 70,
+            "n_users": 20,
+            "n_thin_users": 2,
+            "n_users_items_gone": 0,
+            "n_new_items": 3,
+        }
         path = folder.path / "receipts" / "recommend.json"
         receipt = {**folder.receipt("recommend"), "counts": counts, "seconds": 1.5, "peak_memory_mb": 300}
         write_json(path, receipt)

@@ -91,7 +91,7 @@ def test_the_whole_page(run_folder: Make) -> None:
     assert "2 buyers who bought on one or two days only" in buyers
     assert "0 buyers of whose purchases no item is available any more" in buyers
     assert "3 new items" in buyers
-    assert "recommend 70 1.5 300" in section(made, "run")
+    assert "recommend 90 70 1.5 300 3 new items, 2 thin users, 20 users" in section(made, "run")
 
 
 def test_it_is_one_file_that_needs_nothing_else(run_folder: Make) -> None:

@@ -64,10 +64,13 @@ def read(url: str, query: str) -> list[tuple[Any, ...]]:
         return db.execute(query.encode()).fetchall()
 
 
-def test_publishes_and_says_what(night: Callable[..., Job], serving_url: str) -> None:
+def test_publishes_and_says_what(night: Callable[..., Job], serving_url: str, said: list[str]) -> None:
     made = night(1, PASSED)
     counts = run_stage("publish", made)
-    assert counts == {"version": 1, "is_live": "true", "n_users": 2, "n_items": 4, "n_recommendations": 5}
+    n_loaded = sum(int(line.split()[1]) for line in said if line.endswith("lists") and "loaded" in line)
+    rows = {"rows_in": n_loaded + METRICS.num_rows, "rows_out": n_loaded}
+    told = {"version": 1, "is_live": "true", "n_users": 2, "n_items": 4, "n_recommendations": 5}
+    assert counts == {**rows, **told}
     document = json.loads(made.folder.file("publication").read_text())
     assert document.pop("published_at")
     assert document == {

@@ -37,7 +37,12 @@ def test_good_data_passes_and_is_told(validate: Callable[..., Job], said: list[s
         "event_type purchase, occurred_at 2026-01-02T12:00:00+00:00, order_id null, quantity 1.0)",
     ]
     assert any("12 of 14 expectations hold" in line for line in said)
-    assert done.folder.receipt("validate")["counts"] == {"expectations": 14, "warnings": 2}
+    assert done.folder.receipt("validate")["counts"] == {
+        "rows_in": 3,
+        "rows_out": 0,
+        "n_expectations": 14,
+        "n_warnings": 2,
+    }
 
 
 def test_what_failed_can_be_read_after_the_refusal(job: Callable[..., Job], said: list[str]) -> None:
