@@ -16,7 +16,7 @@ venv: $(VENV)/.demo ## build .venv from the pinned requirements
 demo: venv ## a night on real purchases: embedded PostgreSQL, the DAG under Airflow, the lists
 	@$(BIN)/python -m pipeline demo
 
-up: venv ## start Airflow (UI, scheduler, DAG processor) on the embedded PostgreSQL, the daily schedule on
+up: venv ## start Airflow with UI and daily schedule; NIGHTSHELF_UI_PORT and NIGHTSHELF_POSTGRES_PORT choose ports
 	@$(BIN)/python -m pipeline up
 
 down: venv ## stop all that demo and up started

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg import sql
 
-from pipeline import config
+from pipeline import config, ports
 from pipeline.errors import DatabaseError, SettingsError
 from pipeline.place import Account, folder_elsewhere, unprivileged, wheel, within_reach
 from pipeline.postmaster import Postmaster
@@ -35,7 +35,8 @@ PREFIX = "nightshelf"
 ROLES = ("owner", "publisher", "reader", "operator")
 LOGINS = ("postgres", *(f"{PREFIX}_{role}" for role in ROLES), "airflow")
 DATABASES = {"shop": f"{PREFIX}_owner", "serving": f"{PREFIX}_owner", "airflow": "airflow"}
-FIRST_PORT, N_PORTS = 15432, 10_000
+PORTS = range(15_432, 25_432)
+WHAT = "the embedded PostgreSQL"
 
 
 def silent(line: str) -> None:
@@ -56,21 +57,37 @@ class Server:
     def start(self, say: Callable[[str], None] = silent) -> None:
         """Start the server, making it first where there is none; nothing when it runs.
 
-        Raises SettingsError where it cannot run at all, DatabaseError when it does not come up.
+        Raises SettingsError where it cannot run at all, DatabaseError when it does not come up, or runs
+        on another port than NIGHTSHELF_POSTGRES_PORT asks for.
         """
         programs = wheel()
         with self._locked():
             postmaster = self._postmaster(programs, say)
+            is_running = postmaster.pid() is not None
+            if not is_running:
+                ports.check("postgres", WHAT, DatabaseError)
             login = self._login() or self._new_login()
             if not postmaster.data.exists():
                 say(f"making a PostgreSQL server in {self.folder}")
                 self._initialise(postmaster, login)
-            if postmaster.pid() is not None:
+            if is_running:
                 self._remember(login, postmaster.wait_ready())
+                self._refuse_to_move()
             else:
                 self._start(postmaster, login, say)
             if not login["is_furnished"] or set(LOGINS) - set(login["passwords"]):
                 self._furnish(login)
+
+    def must_move(self) -> bool:
+        """Whether it runs on another port than NIGHTSHELF_POSTGRES_PORT asks for.
+
+        Raises DatabaseError where somebody else has that port.
+        """
+        asked, is_running = config.port("postgres"), self.is_running()
+        if asked is None or (is_running and self.port == asked):
+            return False
+        ports.check("postgres", WHAT, DatabaseError)
+        return is_running
 
     def stop(self) -> None:
         """Stop the server; nothing when it does not run."""
@@ -94,7 +111,7 @@ class Server:
         """One line for a person."""
         if not self.is_running():
             return f"the embedded PostgreSQL in {self.folder} is stopped"
-        return f"the embedded PostgreSQL in {self.folder} serves 127.0.0.1:{self._port()}"
+        return f"the embedded PostgreSQL in {self.folder} serves 127.0.0.1:{self.port}"
 
     def pid(self) -> int | None:
         """The postmaster's process id; None when it does not run."""
@@ -118,9 +135,11 @@ class Server:
 
     def _url(self, database: str, login: str) -> str:
         password = self._known()["passwords"][login]
-        return f"postgresql://{login}:{password}@127.0.0.1:{self._port()}/{database}"
+        return f"postgresql://{login}:{password}@127.0.0.1:{self.port}/{database}"
 
-    def _port(self) -> int:
+    @property
+    def port(self) -> int:
+        """The port it serves, or did when it last ran."""
         return int(self._known()["port"])
 
     @contextmanager
@@ -181,15 +200,23 @@ class Server:
             Path(name).unlink()
 
     def _start(self, postmaster: Postmaster, login: dict[str, Any], say: Callable[[str], None]) -> None:
-        asked = int(login["port"])
-        for offset in range(20):
-            port = FIRST_PORT + (asked - FIRST_PORT + offset * 7) % N_PORTS
+        remembered = int(login["port"])
+        for port in ports.candidates("postgres", remembered, PORTS):
             if postmaster.start(port):
-                if port != asked and login["is_furnished"]:
-                    say(f"port {asked} is taken by another process: the server now listens on {port}")
+                if port not in (remembered, config.port("postgres")) and login["is_furnished"]:
+                    say(f"port {remembered} is taken by another process: the server now listens on {port}")
                 self._remember(login, port)
                 return
-        raise DatabaseError("no free port for the embedded PostgreSQL", found=f"{asked} and 19 others taken")
+        ports.check("postgres", WHAT, DatabaseError)
+        raise DatabaseError(f"no free port for {WHAT}", found=f"{remembered} and others are taken")
+
+    def _refuse_to_move(self) -> None:
+        if self.must_move():
+            raise DatabaseError(
+                f"{WHAT} runs on port {self.port}",
+                found=f"NIGHTSHELF_POSTGRES_PORT={config.port('postgres')} asks for another",
+                then="make up moves it, and Airflow with it; or unset NIGHTSHELF_POSTGRES_PORT",
+            )
 
     def _furnish(self, login: dict[str, Any]) -> None:
         """Logins and databases; what an interrupted first start or an older release left out is made good."""
@@ -233,7 +260,7 @@ class Server:
             )
         place = int(hashlib.sha256(str(self.folder).encode()).hexdigest(), 16)
         login = {
-            "port": FIRST_PORT + place % N_PORTS,
+            "port": PORTS[place % len(PORTS)],
             "passwords": {name: secrets.token_hex(16) for name in LOGINS},
             "is_furnished": False,
         }

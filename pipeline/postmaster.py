@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 from pipeline.errors import DatabaseError
 from pipeline.place import OWN_DATABASE, Account
+from pipeline.ports import is_free
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -135,17 +135,6 @@ class Postmaster:
         log = self.log.read_text(errors="replace").splitlines()[-5:] if self.log.exists() else []
         found = " / ".join([*told.strip().splitlines()[-3:], *log])
         return DatabaseError(what, found=found, then=f"read {self.log}, or {OWN_DATABASE}")
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on 127.0.0.1:`port` now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _commands_with(mark: bytes) -> Iterator[int]:

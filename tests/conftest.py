@@ -35,6 +35,15 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"NIGHTSHELF_{database}_URL_FILE", raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _free_ports() -> Iterator[None]:
+    """No server of the tests takes a port that the user asks for by name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NIGHTSHELF_UI_PORT", raising=False)
+        patch.delenv("NIGHTSHELF_POSTGRES_PORT", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """An embedded server for the whole test run, in a folder that its user reaches."""

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from pipeline.embedded import Server
-from pipeline.errors import SettingsError
+from pipeline.errors import DatabaseError, SettingsError
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +109,76 @@ def test_a_taken_port_is_told_and_another_is_remembered(own: Server) -> None:
     own.stop()
     own.start()
     assert json.loads(login.read_text())["port"] == chosen
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that another process listens on."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_port_asked_for_by_name_is_taken_and_remembered(
+    own: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.stop()
+    port = free_port()
+    monkeypatch.setenv("NIGHTSHELF_POSTGRES_PORT", str(port))
+    own.start()
+    assert f"127.0.0.1:{port}/" in own.url("serving")
+    assert answer(own.url("serving")) == "nightshelf_owner"
+    own.start()
+    monkeypatch.delenv("NIGHTSHELF_POSTGRES_PORT")
+    own.stop()
+    own.start()
+    assert f"127.0.0.1:{port}/" in own.url("serving")
+
+
+def test_a_port_asked_for_by_name_that_is_taken_starts_nothing(
+    own: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, taken: int
+) -> None:
+    own.start()
+    url = own.url("serving")
+    own.stop()
+    monkeypatch.setenv("NIGHTSHELF_POSTGRES_PORT", str(taken))
+    for server in (own, Server(tmp_path / "new", is_durable=False)):
+        with pytest.raises(DatabaseError, match=f"port {taken} is in use") as caught:
+            server.start()
+        assert f"NIGHTSHELF_POSTGRES_PORT={taken}" in caught.value.found
+        assert not server.is_running()
+    assert not (tmp_path / "new" / "postgres" / "cluster" / "data").exists()
+    assert own.url("serving") == url
+
+
+def test_a_running_server_is_not_moved_under_its_readers(
+    own: Server, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    own.start()
+    with psycopg.connect(own.url("serving")) as reader:
+        for port in (free_port(), taken):
+            monkeypatch.setenv("NIGHTSHELF_POSTGRES_PORT", str(port))
+            with pytest.raises(DatabaseError, match=r"runs on port|in use by another"):
+                own.start()
+        assert reader.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_word_for_a_port_is_refused_before_anything_starts(
+    own: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.stop()
+    monkeypatch.setenv("NIGHTSHELF_POSTGRES_PORT", "abc")
+    with pytest.raises(SettingsError, match="NIGHTSHELF_POSTGRES_PORT is no port"):
+        own.start()
+    assert not own.is_running()
 
 
 def test_two_that_start_at_once_share_one_server(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A local Airflow: API server with UI, scheduler and DAG processor over the embedded PostgreSQL.
+"""A local Airflow: API server with UI, scheduler, DAG processor and triggerer over the embedded PostgreSQL.
 
     <home>/airflow/local.json   port, password, secrets and who runs, mode 0600
     <home>/airflow/*.log        one log for each component; logs/ holds those of the tasks
@@ -20,28 +20,29 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from pipeline import config
+from pipeline import config, ports
 from pipeline.embedded import Server
-from pipeline.errors import AirflowError
+from pipeline.errors import AirflowError, SettingsError
 from pipeline.files import held
 from pipeline.local.api import Api
+from pipeline.local.configuration import USER, configuration
 from pipeline.local.processes import Leader, end, start
-from pipeline.postmaster import is_free
 
-USER = "admin"
 COMPONENTS = {
     "api-server": ["api-server"],
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
 }
-HEALTHY = ("metadatabase", "scheduler", "dag_processor")
-FIRST_PORT, N_PORTS = 28_000, 4_000
+HEALTHY = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+PORTS = range(28_000, 32_000)
 START_SECONDS = 120.0
 Say = Callable[[str], None]
 
@@ -77,17 +78,17 @@ class LocalAirflow:
 
         Raises AirflowError with the end of the component's log when one does not come up.
         """
-        self.server.start(say)
+        self.start_database(say)
         self.folder.mkdir(parents=True, exist_ok=True)
         known = self._known() or self._new(say)
-        if self.is_running() and known["is_scheduled"] != self.is_scheduled:
+        asked = {"is_scheduled": self.is_scheduled, "database_port": self.server.port}
+        is_at_its_port = config.port("ui") in (None, known["port"])
+        if not (self.is_running() and is_at_its_port and asked.items() <= known.items()):
             self.stop()
-        if not self.is_running():
-            self.stop()
-            self._move_port(known, say)
+            self._take_port(known, say)
             self._migrate(known, say)
             say("starting Airflow")
-            known["is_scheduled"] = self.is_scheduled
+            known |= asked | {"started_at": datetime.now(UTC).isoformat()}
             known["processes"] = {
                 name: start(
                     [sys.executable, "-m", "airflow", *words],
@@ -99,6 +100,19 @@ class LocalAirflow:
             }
             self._write(known)
         self._wait_healthy()
+
+    def start_database(self, say: Say) -> None:
+        """Start the embedded PostgreSQL; one that runs on another port than it should moves, Airflow stopped.
+
+        Raises AirflowError or DatabaseError, with nothing started or stopped, where a port that is asked
+        for by name (NIGHTSHELF_UI_PORT, NIGHTSHELF_POSTGRES_PORT) is somebody else's.
+        """
+        self._check_port()
+        if self.server.must_move():
+            say(f"the embedded PostgreSQL moves to port {config.port('postgres')}")
+            self.stop()
+            self.server.stop()
+        self.server.start(say)
 
     def stop(self) -> None:
         """Stop every component and all it started; nothing when none runs."""
@@ -141,39 +155,14 @@ class LocalAirflow:
 
     def environment(self) -> dict[str, str]:
         """Airflow's settings, for its components and for `airflow` commands."""
-        known = self._known()
-        database = self.server.url("airflow")
-        settings = {
-            "CORE__DAGS_FOLDER": str(config.ROOT / "dags"),
-            "CORE__PLUGINS_FOLDER": str(config.ROOT / "dags" / "plugins"),
-            "CORE__LOAD_EXAMPLES": "False",
-            "CORE__EXECUTOR": "LocalExecutor",
-            "CORE__PARALLELISM": "2",
-            "CORE__FERNET_KEY": known["fernet_key"],
-            "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.folder / "passwords.json"),
-            "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
-            "DATABASE__SQL_ALCHEMY_CONN": database.replace("postgresql:", "postgresql+psycopg2:", 1),
-            "DATABASE__SQL_ALCHEMY_CONN_ASYNC": database.replace("postgresql:", "postgresql+asyncpg:", 1),
-            "API__HOST": "127.0.0.1",
-            "API__PORT": str(known["port"]),
-            "API__BASE_URL": self.url,
-            "API__SECRET_KEY": known["secret_key"],
-            "API_AUTH__JWT_SECRET": known["jwt_secret"],
-            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-            "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
-            "DAG_PROCESSOR__PARSING_PROCESSES": "1",
-            "LOGGING__COLORED_CONSOLE_LOG": "False",
-            "USAGE_DATA_COLLECTION__ENABLED": "False",
-        }
+        settings = configuration(self.folder, self._known(), self.url, self.server.url("airflow"))
         return config.child_environment(
             without="AIRFLOW_",
             AIRFLOW_HOME=str(self.folder),
             NIGHTSHELF_HOME=str(self.home),
             NIGHTSHELF_SCHEDULE="on" if self.is_scheduled else "off",
             PYTHONPATH=str(config.ROOT),
-            **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+            **settings,
             **self._connections(),
         )
 
@@ -191,7 +180,7 @@ class LocalAirflow:
         """Port, password and secrets, chosen once."""
         place = int(hashlib.sha256(str(self.folder).encode()).hexdigest(), 16)
         known = {
-            "port": FIRST_PORT + place % N_PORTS,
+            "port": PORTS[place % len(PORTS)],
             "password": secrets.token_hex(8),
             "fernet_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
             "secret_key": secrets.token_hex(32),
@@ -204,17 +193,30 @@ class LocalAirflow:
         self._write(known)
         return known
 
-    def _move_port(self, known: dict[str, Any], say: Say) -> None:
-        asked = int(known["port"])
-        for offset in range(50):
-            port = FIRST_PORT + (asked - FIRST_PORT + offset * 7) % N_PORTS
-            if is_free(port):
-                if offset:
-                    say(f"port {asked} is taken by another process: Airflow now listens on {port}")
-                    known["port"] = port
-                    self._write(known)
-                return
-        raise AirflowError("no free port for the local Airflow", found=f"{asked} and 49 others taken")
+    def _check_port(self) -> None:
+        """Raise AirflowError where the UI's port that is asked for is not to be had."""
+        asked = config.port("ui")
+        if asked is not None and asked == config.port("postgres"):
+            raise SettingsError(
+                f"the UI and the embedded PostgreSQL cannot share port {asked}",
+                then="set NIGHTSHELF_UI_PORT or NIGHTSHELF_POSTGRES_PORT to another port, or unset it",
+            )
+        api_server = self.leaders().get("api-server")
+        if not (api_server and api_server.members() and asked == self._known()["port"]):
+            ports.check("ui", "Airflow's UI", AirflowError)
+
+    def _take_port(self, known: dict[str, Any], say: Say) -> None:
+        """The port asked for by name, else the remembered one, else a free one near it."""
+        self._check_port()
+        remembered = int(known["port"])
+        port = next(filter(ports.is_free, ports.candidates("ui", remembered, PORTS)), None)
+        if port is None:
+            raise AirflowError("no free port for Airflow's UI", found=f"{remembered} and others are taken")
+        if port != remembered:
+            if port != config.port("ui"):
+                say(f"port {remembered} is taken by another process: Airflow now listens on {port}")
+            known["port"] = port
+            self._write(known)
 
     def _migrate(self, known: dict[str, Any], say: Say) -> None:
         """Make or upgrade Airflow's tables, unless they are those this version of Airflow made."""
@@ -253,11 +255,18 @@ class LocalAirflow:
                 if not leader.is_alive():
                     raise self._failure(f"{name} of the local Airflow ended", name)
             told = api.health()
-            if all(told.get(name, {}).get("status") == "healthy" for name in HEALTHY):
+            if all(self._is_healthy(name, told.get(name, {})) for name in HEALTHY):
                 return
             if time.monotonic() > until:
                 raise self._failure(f"the local Airflow is not healthy: {told}", "api-server")
             time.sleep(0.1)
+
+    def _is_healthy(self, component: str, told: dict[str, Any]) -> bool:
+        """Whether it says so; the last heartbeat of one that was killed before this start does not count."""
+        beat = told.get(f"latest_{component}_heartbeat")
+        started = datetime.fromisoformat(self._known()["started_at"])
+        is_fresh = beat is None or datetime.fromisoformat(beat) >= started
+        return told.get("status") == "healthy" and is_fresh
 
     def _failure(self, what: str, component: str) -> AirflowError:
         log = self.folder / f"{component}.log"

@@ -57,7 +57,7 @@ def demo(say: Say) -> None:
 
 def _play(airflow: LocalAirflow, say: Say) -> str:
     """Load, start, trigger and follow one run; returns its id. A run that is left is marked failed."""
-    airflow.server.start(say)
+    airflow.start_database(say)
     with ThreadPoolExecutor(max_workers=1) as beside:
         ready = beside.submit(airflow.start, say)
         prepare(say, is_demo=True)

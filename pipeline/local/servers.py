@@ -12,8 +12,9 @@ from pipeline.embedded import Server
 from pipeline.errors import AirflowError
 from pipeline.loading import is_stale, load
 from pipeline.loading.shop import loaded_kind
-from pipeline.local.airflow import USER, LocalAirflow
+from pipeline.local.airflow import LocalAirflow
 from pipeline.local.api import Api
+from pipeline.local.configuration import USER
 from pipeline.serving import migrate
 
 DAG_ID = "recommendations"
@@ -26,6 +27,7 @@ def up(say: Say) -> None:
     """Start Airflow with the daily schedule on; the last three lines are URL, user and password."""
     airflow = LocalAirflow()
     with airflow.alone("make up"):
+        airflow.start_database(say)
         prepare(say)
         airflow.start(say)
         unpause(airflow.api())

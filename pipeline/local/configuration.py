@@ -1,0 +1,44 @@
+"""How the local Airflow is configured, as `AIRFLOW__SECTION__KEY` variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import config
+
+USER = "admin"
+
+
+def configuration(folder: Path, known: Mapping[str, Any], url: str, database: str) -> dict[str, str]:
+    """The settings of every component.
+
+    folder: AIRFLOW_HOME; known: port and secrets (local.json); url: where the API server answers;
+    database: the URL of Airflow's own database
+    """
+    settings = {
+        "CORE__DAGS_FOLDER": str(config.ROOT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(config.ROOT / "dags" / "plugins"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": "2",
+        "CORE__FERNET_KEY": known["fernet_key"],
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+        "DATABASE__SQL_ALCHEMY_CONN": database.replace("postgresql:", "postgresql+psycopg2:", 1),
+        "DATABASE__SQL_ALCHEMY_CONN_ASYNC": database.replace("postgresql:", "postgresql+asyncpg:", 1),
+        "API__HOST": "127.0.0.1",
+        "API__PORT": str(known["port"]),
+        "API__BASE_URL": url,
+        "API__SECRET_KEY": known["secret_key"],
+        "API_AUTH__JWT_SECRET": known["jwt_secret"],
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
+        "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        "LOGGING__COLORED_CONSOLE_LOG": "False",
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+    return {f"AIRFLOW__{name}": value for name, value in settings.items()}

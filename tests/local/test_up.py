@@ -1,0 +1,269 @@
+"""`make up` and `make down` as a person has them: ports of their choice, an ordinary user, bystanders."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from pipeline import config
+from pipeline.config import ROOT
+from pipeline.embedded import Server
+from pipeline.errors import AirflowError, DatabaseError, SettingsError, Unreachable
+from pipeline.local.airflow import COMPONENTS, LocalAirflow
+from pipeline.local.api import Api
+
+NOBODY = 65_534
+ENDING = re.compile(r"UI: (http://127\.0\.0\.1:(\d+))\nUser: (\w+)\nPassword: (\w+)\n\Z")
+
+
+@dataclass
+class Person:
+    """Somebody with a home of their own and a shop that no night is due for.
+
+    command: what runs Python as that person
+    """
+
+    home: Path
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def make(self, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """`make up` or `make down`: the command behind it, with further variables."""
+        return subprocess.run(
+            [*self.command, "-m", "pipeline", target],
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def airflow(self) -> LocalAirflow:
+        return LocalAirflow(self.home)
+
+    def pids(self) -> set[int]:
+        """Every process of the local servers."""
+        members = [pid for leader in self.airflow.leaders().values() for pid in leader.members()]
+        return {*members, self.airflow.server.pid() or 0} - {0}
+
+
+@pytest.fixture(scope="module")
+def new_person() -> Iterator[Callable[..., Person]]:
+    """`new_person(uid=...)`: a person, whose servers are stopped and home removed in the end."""
+    with ExitStack() as stack:
+
+        def make(uid: int | None = None) -> Person:
+            home = Path(tempfile.mkdtemp(prefix="nightshelf-up-"))
+            home.chmod(0o755)
+            stack.callback(shutil.rmtree, home, ignore_errors=True)
+            off_the_clock = home / "config.toml"
+            off_the_clock.write_text(config.path().read_text().replace('cron = "@daily"', 'cron = ""'))
+            command = [sys.executable] if uid is None else _python_of(uid, home)
+            if uid is not None:
+                os.chown(home, uid, uid)
+            variables = {"NIGHTSHELF_HOME": str(home), "NIGHTSHELF_CONFIG": str(home), "HOME": str(home)}
+            person = Person(home, command, config.child_environment(without="NIGHTSHELF_", **variables))
+            stack.callback(person.airflow.server.destroy)
+            stack.callback(person.airflow.stop)
+            loaded = subprocess.run(
+                [*command, "-m", "pipeline", "load", "synthetic", "--events", "5000"],
+                cwd=ROOT,
+                env=person.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert loaded.returncode == 0, loaded.stdout + loaded.stderr
+            return person
+
+        yield make
+
+
+def _python_of(uid: int, home: Path) -> list[str]:
+    """Run as `uid` a Python that every user may run, with this environment's packages."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    program = shutil.which(version, path="/usr/bin:/usr/local/bin")
+    if os.geteuid() != 0 or shutil.which("setpriv") is None or program is None:
+        pytest.skip(f"needs root, setpriv and a {version} that every user may run")
+    subprocess.run([program, "-m", "venv", "--without-pip", str(home / "venv")], check=True)
+    [packages] = (home / "venv").glob("lib/python*/site-packages")
+    here = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "packages.pth").write_text("\n".join(here))
+    command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", str(home / "venv/bin/python")]
+    if subprocess.run([*command, "-c", "import airflow"], cwd=ROOT, check=False).returncode:
+        pytest.skip("other users cannot read this checkout or its packages")
+    return command
+
+
+@pytest.fixture(scope="module")
+def anna(new_person: Callable[..., Person]) -> Person:
+    """Whoever runs the tests."""
+    return new_person()
+
+
+@pytest.fixture
+def two_ports() -> tuple[str, str]:
+    """Two ports that nobody listens on."""
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        return str(first.getsockname()[1]), str(second.getsockname()[1])
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that another process listens on."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def told(done: subprocess.CompletedProcess[str]) -> tuple[str, int, Api]:
+    """URL, port and a client from the last three lines of `make up`."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = ENDING.search(done.stdout)
+    assert found, done.stdout
+    return found[1], int(found[2]), Api(found[1], found[3], found[4])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that nobody has waited for yet does not."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def assert_healthy(api: Api) -> None:
+    health = api.health()
+    assert {name: part["status"] for name, part in health.items()} == dict.fromkeys(
+        ("metadatabase", "scheduler", "dag_processor", "triggerer"), "healthy"
+    )
+
+
+@pytest.mark.slow
+def test_up_says_where_and_returns_when_all_is_healthy(anna: Person) -> None:
+    _, _, api = told(anna.make("up"))
+    assert_healthy(api)
+    assert api.get("/dags/recommendations")["is_paused"] is False
+    assert set(anna.airflow.leaders()) == set(COMPONENTS)
+
+
+@pytest.mark.slow
+def test_up_again_starts_nothing_anew(anna: Person) -> None:
+    told(anna.make("up"))
+    before = anna.airflow.leaders(), anna.airflow.server.pid()
+    told(anna.make("up"))
+    assert (anna.airflow.leaders(), anna.airflow.server.pid()) == before
+
+
+@pytest.mark.slow
+def test_other_ports_move_what_runs_and_are_remembered(anna: Person, two_ports: tuple[str, str]) -> None:
+    ui, postgres = two_ports
+    old_url, _, _ = told(anna.make("up"))
+    old_database = anna.airflow.server.url("serving")
+    done = anna.make("up", NIGHTSHELF_UI_PORT=ui, NIGHTSHELF_POSTGRES_PORT=postgres)
+    _, port, api = told(done)
+    assert (port, anna.airflow.server.port) == (int(ui), int(postgres))
+    assert f"moves to port {postgres}" in done.stdout
+    assert_healthy(api)
+    with pytest.raises(Unreachable):
+        Api(old_url, "admin", "").get("/dags")
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(old_database)
+    before = anna.pids()
+    assert told(anna.make("up"))[1] == int(ui)
+    assert before <= anna.pids()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "what"), [("UI", "Airflow's UI"), ("POSTGRES", "the embedded PostgreSQL")])
+def test_a_port_of_somebody_else_is_told_and_what_runs_stays(
+    anna: Person, taken: int, name: str, what: str
+) -> None:
+    told(anna.make("up"))
+    before = anna.airflow.leaders(), anna.airflow.server.pid()
+    done = anna.make("up", **{f"NIGHTSHELF_{name}_PORT": str(taken)})
+    assert done.returncode == 1
+    assert f"port {taken} is in use by another process" in done.stderr
+    assert f"NIGHTSHELF_{name}_PORT={taken} asks for it for {what}" in done.stderr
+    assert (anna.airflow.leaders(), anna.airflow.server.pid()) == before
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_s_last_heartbeat_does_not_pass_for_health(anna: Person) -> None:
+    told(anna.make("up"))
+    for pid in anna.airflow.leaders()["scheduler"].members():
+        os.kill(pid, signal.SIGKILL)
+    killed_at = datetime.now(UTC)
+    _, _, api = told(anna.make("up"))
+    beat = api.health()["scheduler"]["latest_scheduler_heartbeat"]
+    assert datetime.fromisoformat(beat) > killed_at
+
+
+@pytest.mark.slow
+def test_down_stops_all_of_it_and_nothing_else(anna: Person, server: Server) -> None:
+    told(anna.make("up"))
+    pids = anna.pids()
+    assert len(pids) > len(COMPONENTS)
+    with subprocess.Popen(
+        [sys.executable, "-c", "import signal; signal.pause()"], env=anna.environment, cwd=anna.airflow.folder
+    ) as bystander:
+        try:
+            done = anna.make("down")
+            assert done.returncode == 0
+            assert [line.rpartition(" is ")[2] for line in done.stdout.splitlines()] == ["stopped", "stopped"]
+            assert not [pid for pid in pids if is_alive(pid)]
+            assert bystander.poll() is None
+            assert server.is_running()
+        finally:
+            bystander.kill()
+    assert anna.make("down").returncode == 0
+
+
+@pytest.mark.slow
+def test_an_ordinary_user_has_the_same(new_person: Callable[..., Person]) -> None:
+    person = new_person(NOBODY)
+    _, _, api = told(person.make("up"))
+    assert_healthy(api)
+    assert {Path(f"/proc/{pid}").stat().st_uid for pid in person.pids()} == {NOBODY}
+    assert {path.stat().st_uid for path in (person.home / "airflow").rglob("*")} == {NOBODY}
+    pids = person.pids()
+    assert person.make("down").returncode == 0
+    assert not [pid for pid in pids if is_alive(pid)]
+
+
+@pytest.mark.parametrize("server", ["ui", "postgres"])
+def test_a_taken_port_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int, server: config.LocalServer
+) -> None:
+    monkeypatch.setenv(config.port_variable(server), str(taken))
+    airflow = LocalAirflow(tmp_path / "home")
+    with pytest.raises((AirflowError, DatabaseError), match=f"port {taken} is in use"):
+        airflow.start(str)
+    assert not (tmp_path / "home").exists()
+
+
+def test_one_port_for_both_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_ports: tuple[str, str]
+) -> None:
+    monkeypatch.setenv("NIGHTSHELF_UI_PORT", two_ports[0])
+    monkeypatch.setenv("NIGHTSHELF_POSTGRES_PORT", two_ports[0])
+    with pytest.raises(SettingsError, match=f"cannot share port {two_ports[0]}"):
+        LocalAirflow(tmp_path / "home").start(str)
