@@ -29,7 +29,7 @@ from pipeline.contract import DATASETS, USER, Dataset
 from pipeline.errors import DamagedFile, RunError
 from pipeline.files import fingerprint, write_json, write_whole
 from pipeline.models.als import AlsFactors
-from pipeline.page import PAGE
+from pipeline.page import PAGE, VALIDATION
 from pipeline.run import RunFolder
 
 LEFTOVERS = ("scratch", ".check-*", ".*.part", "*/.*.part")
@@ -51,8 +51,8 @@ def erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
     """Take `user`, an id of the run's own type, out of every file of the run; the others stay as they are.
 
     The receipts go on telling what lies there, and when it was changed: the run can be gone on with.
-    Pages that show rows (Data Docs, the report) are removed. Raises RunBusy when a stage is at work,
-    DamagedFile when a file cannot be read, DiskFull.
+    Pages that show rows (Data Docs, the report, what validation found) are removed. Raises RunBusy when
+    a stage is at work, DamagedFile when a file cannot be read, DiskFull.
     """
     try:
         with _as_recent(folder.path), folder.held("forget"):
@@ -80,7 +80,7 @@ def _erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
         if factors := _less_factors(folder, path, user):
             new[path] = partial(write_whole, fill=factors.save)
     pages = [folder.path / "data_docs" / name for name, made in DATASETS.items() if USER in made.columns]
-    pages.append(folder.path / PAGE)
+    pages += [folder.path / page for page in (PAGE, VALIDATION)]
     removed = [path for path in pages if path.exists()] if datasets or new else []
     for path in removed:
         _remove(path)

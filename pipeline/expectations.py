@@ -58,8 +58,12 @@ class Result:
 
     suite: str
     n_rows: int
-    n_expectations: int
+    held: tuple[Expectation, ...]
     failed: tuple[Failure, ...]
+
+    @property
+    def n_expectations(self) -> int:
+        return len(self.held) + len(self.failed)
 
     @property
     def is_success(self) -> bool:
@@ -118,24 +122,20 @@ def check(
     given = {name: _naive(value) for name, value in parameters.items() if name in suite.parameters}
     with gx.datasource(suite, {suite.name: parquet, **(beside or {})}, memory_gb) as (context, source):
         outcomes = gx.validate(context, source, suite, given, pq.read_schema(parquet).names)
-        failed = tuple(
-            _failure(source, suite, expectation, outcome)
-            for expectation, outcome in zip(suite.expectations, outcomes, strict=True)
-            if not outcome.success
-        )
+        told = list(zip(suite.expectations, outcomes, strict=True))
+        held = tuple(expectation for expectation, outcome in told if outcome.success)
+        failed = tuple(_failure(source, suite, *each) for each in told if not each[1].success)
         if docs_folder is not None:
             gx.write_docs(context, docs_folder)
-    return Result(suite.name, pq.read_metadata(parquet).num_rows, len(suite.expectations), failed)
+    return Result(suite.name, pq.read_metadata(parquet).num_rows, held, failed)
 
 
 def table(*results: Result) -> str:
     """For a person: each dataset, then each failed expectation with its rows and examples."""
     lines = []
     for result in results:
-        passed = result.n_expectations - len(result.failed)
-        lines.append(
-            f"{result.suite}: {result.n_rows:,} rows, {passed} of {result.n_expectations} expectations hold"
-        )
+        held = f"{len(result.held)} of {result.n_expectations} expectations hold"
+        lines.append(f"{result.suite}: {result.n_rows:,} rows, {held}")
         for failure in result.failed:
             lines.append(f"  {failure.severity:<8}  {_amount(failure):>24}  {failure.description}")
             lines += [f"{'':38}{_row(example)}" for example in failure.examples]

@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import config, examples
+from pipeline import config, examples, report
 from pipeline.config import Settings
 from pipeline.erasing import erase
 from pipeline.errors import DamagedFile, RunBusy
 from pipeline.models.als import AlsFactors
+from pipeline.report import validation
 from pipeline.run import Databases, Job, RunFolder, latest, run_stage
 from tests.shelf import day, events, give
 
@@ -250,6 +251,25 @@ def test_pages_that_show_rows_go_where_the_user_was(night: Job) -> None:
     assert len(list((night.folder.path / "data_docs").iterdir())) == 3
     erase(night.folder, ELENA, NOW)
     assert [path.name for path in (night.folder.path / "data_docs").iterdir()] == ["items"]
+
+
+def test_the_page_of_validation_goes_and_is_made_again_without_the_user(night: Job) -> None:
+    folder = night.folder
+    row = {"user_id": str(ELENA), "order_id": "null"}
+    failure = {"expectation": "a purchase has an order_id", "severity": "warning", "n_rows": 2}
+    failed = [{**failure, "observed": "", "examples": [row, {**row, "user_id": "5"}]}]
+    suite = {"suite": "events", "n_rows": 9, "n_expectations": 1, "failed": failed, "held": []}
+    give(folder, validation={"success": True, "suites": [suite], "failed": []})
+    page = validation.build(folder)
+    assert str(ELENA) in page.read_text()
+    erase(folder, -1, NOW)
+    assert page.exists()
+    erase(folder, ELENA, NOW)
+    assert not page.exists()
+    assert holders(folder, ELENA) == []
+    report.build(folder, night.settings)
+    assert str(ELENA) not in page.read_text()
+    assert "<bdi>5</bdi>" in page.read_text()
 
 
 def test_columns_of_another_release_are_kept(night: Job) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline import receipts
-from pipeline.report import words
+from pipeline.report import validation
 from pipeline.report.verdict import amount
 from pipeline.run import RunFolder
 from pipeline.stages import STAGES
@@ -14,12 +14,16 @@ from pipeline.stages import STAGES
 ALWAYS = ("n_thin_users", "n_users_items_gone", "n_new_items")
 """Counts of `recommend` that are told though they are 0."""
 
+SEVERITIES = ("critical", "warning")
+"""The worse first."""
+
 
 def quality(folder: RunFolder) -> dict[str, Any] | None:
     """How the shop's data met its expectations; no row of it is shown. None before `validate`."""
-    if not folder.has("validation"):
+    document = validation.found(folder)
+    if document is None:
         return None
-    suites = folder.document("validation")["suites"]
+    suites = document["suites"]
     return {
         "suites": [
             {
@@ -34,8 +38,10 @@ def quality(folder: RunFolder) -> dict[str, Any] | None:
                 "severity": failure["severity"],
                 "text": f"{suite['suite']}: {failure['expectation']}{amount(failure)}",
             }
+            for severity in SEVERITIES
             for suite in suites
             for failure in suite["failed"]
+            if failure["severity"] == severity
         ],
     }
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline import receipts
 from pipeline.report import words
 from pipeline.run import RunFolder
 from pipeline.stages import STAGES
+
+SHOWN = (
+    "Rows that failed and what next are in validation.html beside this page; in Airflow it is the button"
+    " Validation of the task “validate”."
+)
 
 Told = dict[str, Any]
 
@@ -28,23 +34,22 @@ def verdict(
 
 
 def _stopped(folder: RunFolder) -> Told:
-    """A run that has not come as far as the gate."""
-    missing = next(stage for stage in STAGES if not folder.receipt(stage.name))
-    reasons = []
-    if missing.name == "validate" and folder.file("validation").exists():
-        suites = folder.document("validation")["suites"]
-        reasons = [
-            f"{suite['suite']}: {failure['expectation']}{amount(failure)}"
-            for suite in suites
-            for failure in suite["failed"]
-            if failure["severity"] == "critical"
-        ]
-    opening = f"This run stopped before its lists were judged: the stage “{missing.name}” has not finished."
+    """A run that has not come as far as the gate: the data stopped it, or it has not ended."""
+    why = receipts.why_stopped(folder)
+    missing = next(stage.name for stage in STAGES if not folder.receipt(stage.name))
+    opening = (
+        f"The night stopped at “{why['stage']}”: {why['what']}."
+        if why
+        else f"This run stopped before its lists were judged: the stage “{missing}” has not finished."
+    )
+    sentences = [opening, "Nothing of it is published; the shop shows what it showed before."]
+    if why:
+        sentences.append(SHOWN if why["stage"] == "validate" else f"What next: {why['then']}.")
     return {
         "state": "bad",
-        "word": "Not finished",
-        "sentences": [opening, "Nothing of it is published; the shop shows what it showed before."],
-        "reasons": reasons,
+        "word": "Stopped" if why else "Not finished",
+        "sentences": sentences,
+        "reasons": [],
         "warnings": [],
         "skipped": [],
     }
@@ -53,7 +58,7 @@ def _stopped(folder: RunFolder) -> Told:
 def amount(failure: Mapping[str, Any]) -> str:
     """How many rows a failed expectation found, in brackets."""
     if failure.get("n_rows") is not None:
-        return f" ({words.count(failure['n_rows'], 'row')})"
+        return f" ({words.count(failure['n_rows'], 'row')} against it)"
     return f" (found {failure['observed']})" if failure.get("observed") else ""
 
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pipeline import report
 from pipeline.config import ROOT
 from pipeline.errors import ValidationFailed
 from pipeline.expectations import Result, check, load_suite, table
+from pipeline.page import VALIDATION
 from pipeline.run import Counts, Job
 
 DATASETS = ("events", "items", "users")
 
 
 def run(job: Job) -> Counts:
-    """`events`, and `items` and `users` where they are -> `validation`, and Data Docs beside it.
+    """`events`, and `items` and `users` where they are -> `validation`, its page, and Data Docs beside it.
 
-    The document is written before anything is refused. Raises ValidationFailed with every critical
+    They are written before anything is refused. Raises ValidationFailed with every critical
     expectation that failed; warnings are counted and said.
     """
     folder = job.folder
+    folder.drop("validation")
+    (folder.path / VALIDATION).unlink(missing_ok=True)
     parameters = {
         "as_of": folder.as_of,
         "window_start": folder.as_of - timedelta(days=job.settings.run.window_days),
@@ -30,6 +34,7 @@ def run(job: Job) -> Counts:
         for s in suites
     ]
     folder.write_document("validation", _document(results))
+    report.leave_validation(job)
     job.say(table(*results))
     failed = [(result, failure) for result in results for failure in result.critical]
     if failed:
@@ -38,7 +43,7 @@ def run(job: Job) -> Counts:
             found="; ".join(f"{result.suite}: {failure}" for result, failure in failed),
             promised=", ".join(f"expectations/{result.suite}.json" for result in results if result.critical),
             then=f"mend the data or {job.settings.source.sql}/*.sql, then: python -m pipeline run extract "
-            f"(every row's fault: {folder.file('validation')})",
+            f"(what failed: {folder.path / VALIDATION}, and .json)",
         )
     return {
         "n_expectations": sum(result.n_expectations for result in results),
@@ -49,6 +54,10 @@ def run(job: Job) -> Counts:
 def _document(results: list[Result]) -> dict[str, object]:
     return {
         "success": all(result.is_success for result in results),
-        "suites": [result.to_json() for result in results],
+        "suites": [{**result.to_json(), "held": _held(result)} for result in results],
         "failed": [f"{result.suite}: {failure}" for result in results for failure in result.failed],
     }
+
+
+def _held(result: Result) -> list[dict[str, str]]:
+    return [{"expectation": each.description, "severity": each.severity} for each in result.held]

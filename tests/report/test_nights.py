@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.config import Settings
-from pipeline.errors import Refused
+from pipeline.errors import DataError, Refused
+from pipeline.night import play
 from pipeline.page import PAGE
+from pipeline.report import build
 from pipeline.run import Job, run_stage
 from tests.report.pages import DECISION, PARAMS, PRECISION, REFUSED, metrics, text
 from tests.serving.nights import as_of, fill
-from tests.shelf import give
+from tests.shelf import day, events, give
 
 
 @pytest.fixture
@@ -56,6 +59,48 @@ def test_a_forced_night(night: Callable[..., Job]) -> None:
     made = night(REFUSED, force=True)
     run_stage("publish", made)
     assert verdict(made).startswith("Published by force")
+
+
+def stopped(job: Callable[..., Job], stage: str, **parts: Any) -> str:
+    """What the report says first of a night that the data stops at `stage`."""
+    made = job(as_of=day(60))
+    give(made.folder, **parts)
+    with pytest.raises(DataError):
+        play(stage, made)
+    return verdict(made)
+
+
+def test_a_night_that_validation_stopped(job: Callable[..., Job], tmp_path: Path) -> None:
+    bad = events((None, 10, 1, "view"), (1, 10, 2, "view"))
+    assert stopped(job, "validate", events=bad).startswith(
+        "Stopped The night stopped at “validate”: 1 critical expectation failed. Nothing of it is published"
+    )
+    page = (tmp_path / "runs" / "night" / PAGE).read_text(encoding="utf-8")
+    assert page.index("Was the data sound?") < page.index("What this run has not come to")
+    assert "critical events: user_id is there (1 row against it)" in text(page)
+
+
+def test_a_night_in_which_nobody_can_be_measured(job: Callable[..., Job], tmp_path: Path) -> None:
+    shop = events((1, 5, 1), (2, 6, 2))
+    document = {"success": True, "suites": [{"suite": "events", "n_rows": 2, "n_expectations": 14}]}
+    document["suites"][0]["failed"] = []
+    told = stopped(job, "split", purchaser_events=shop, events=shop, validation=document)
+    assert told.startswith("Stopped The night stopped at “split”: nobody can be measured: no user bought")
+    assert "What next: the last days hold no event: --as-of last" in told
+    page = text((tmp_path / "runs" / "night" / PAGE).read_text(encoding="utf-8"))
+    assert "Everything that is expected of the shop's data holds. Table Rows" in page
+
+
+def test_what_validation_found_in_other_data_is_not_told(job: Callable[..., Job], tmp_path: Path) -> None:
+    """The stage before it has run again since, and nothing has checked what it wrote."""
+    stopped(job, "validate", events=events((None, 10, 1, "view")))
+    made = job(as_of=day(60))
+    why_stopped = tmp_path / "runs" / "night" / "stopped.json"
+    why_stopped.unlink()
+    build(made.folder, made.settings)
+    page = text((tmp_path / "runs" / "night" / PAGE).read_text(encoding="utf-8"))
+    assert "The data of this run was not checked to the end." in page
+    assert "user_id is there" not in page
 
 
 def test_a_page_that_cannot_be_built_costs_a_line_and_not_the_night(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from pipeline.errors import ValidationFailed
+from pipeline.page import VALIDATION
 from pipeline.run import Job, run_stage
 from tests import shelf
 
@@ -59,6 +60,25 @@ def test_what_failed_can_be_read_after_the_refusal(job: Callable[..., Job], said
     assert list((made.folder.path / "data_docs" / "events").glob("validations/**/*.html"))
     assert made.folder.receipt("validate") == {}
     assert any("critical" in line for line in said)
+
+
+def test_the_page_is_there_whether_the_data_passes_or_not(
+    validate: Callable[..., Job], job: Callable[..., Job]
+) -> None:
+    passed = validate(events=shelf.events((1, 10, 1), (2, 20, 2, "view"))).folder
+    page = (passed.path / VALIDATION).read_text(encoding="utf-8")
+    assert "Passed with 1 warning: 13 of 14 expectations hold." in page
+    assert "the window holds events" in page
+    made = job(as_of=AS_OF, run_id="bad")
+    shelf.give(made.folder, events=shelf.events((None, 10, 1, "view")))
+    with pytest.raises(ValidationFailed) as refused:
+        run_stage("validate", made)
+    path = made.folder.path / VALIDATION
+    assert str(path) in refused.value.then
+    assert "Stopped: 1 critical expectation failed; 13 of 14 expectations hold." in path.read_text()
+    held = made.folder.document("validation")["suites"][0]["held"]
+    assert len(held) == 13
+    assert held[0] == {"expectation": "the window holds events", "severity": "critical"}
 
 
 def test_the_same_data_gives_the_same_document(validate: Callable[..., Job]) -> None:

@@ -1,0 +1,65 @@
+"""Everything that the report shows: texts and charts, in the order of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.config import Settings
+from pipeline.report import facts, machine, words
+from pipeline.report.buyers import buyers
+from pipeline.report.tuning import tuning
+from pipeline.report.verdict import gain, verdict
+from pipeline.run import RunFolder
+
+NOBODY = "Nobody could be measured: no buyer bought before the test days and something that counts in them."
+NOT_YET = "Not known: the stage “evaluate” has not finished in this run."
+OTHER = {"exclude": "allow", "allow": "exclude"}
+
+
+def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The names of `page.html`.
+
+    publication: what `publish` recorded, if it has
+    """
+    mode = settings.run.repeat_purchases
+    rows, others = (facts.metrics(folder, each) for each in (mode, OTHER[mode]))
+    ours = next((row for row in rows if row["model"] == facts.PUBLISHED), None)
+    rule = facts.best_rule(rows)
+    params = folder.document("best_params") if folder.has("best_params") else {}
+    return {
+        "is_short": not rows and not params and not folder.has("recommendations"),
+        "run_id": folder.run_id,
+        "as_of": words.time(folder.as_of),
+        "mode": mode,
+        "verdict": verdict(folder, mode, ours, publication),
+        "unmeasured": NOBODY if folder.has("metrics") else NOT_YET,
+        "tiles": _tiles(folder, ours),
+        "n_measured": words.count(ours["n_users"], "buyer") if ours else "",
+        "ceiling": words.of_100(ours["ceiling_at_3"]) if ours else "",
+        "models": facts.models(rows, params.get("model")) if rows else None,
+        "table": facts.table(rows),
+        "others": facts.table(others),
+        "rule": words.model(rule["model"]) if rule else "",
+        "publications": facts.publications(folder, ours),
+        "groups": facts.groups(folder, rule["model"]) if rule else [],
+        "variety": facts.variety(rows),
+        "tuning": tuning(folder),
+        "buyers": buyers(folder),
+        "unusual": machine.unusual(folder),
+        "quality": machine.quality(folder),
+        "stages": machine.stages(folder),
+        "seconds": f"{machine.seconds(folder):,.0f}",
+    }
+
+
+def _tiles(folder: RunFolder, ours: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The figures under the verdict."""
+    told = folder.receipt("recommend").get("counts", {})
+    found = [(f"{told['n_users']:,}", "users with a list")] if "n_users" in told else []
+    if ours:
+        found.append((words.of_100(ours["precision_at_3"]), "of 100 shown were bought"))
+        if told_gain := gain(folder):
+            found.append(told_gain)
+        found.append((words.percent(ours["hit_rate_at_10"], 0), "of buyers bought one of their first 10"))
+    return found
