@@ -1,23 +1,18 @@
-"""What holds the parts apart: imports, the environment, one module a stage, settings, pins, compose."""
+"""What holds the parts apart: imports, the environment, one module a stage, settings, pins."""
 
 from __future__ import annotations
 
 import ast
 import re
-import shlex
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from pipeline import cli, config
+from pipeline import config
 from pipeline.config import ROOT, Settings
 from pipeline.stages import STAGES
 
@@ -117,70 +112,6 @@ def test_requirements_agree_where_they_overlap() -> None:
 def test_form_fields_are_settings() -> None:
     for field in config.FORM:
         assert {"type", "title", "description"} <= set(config.form_schema(field)), field
-
-
-@pytest.fixture(scope="module")
-def compose() -> dict[str, Any]:
-    return dict(yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8")))
-
-
-def test_compose_runs_every_part_of_airflow(compose: dict[str, Any]) -> None:
-    services = compose["services"]
-    assert {"postgres", "init", "api-server", "scheduler", "dag-processor", "triggerer"} == set(services)
-    for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
-        assert services[name]["command"] == [name]
-        assert services[name]["depends_on"]["init"]["condition"] == "service_completed_successfully"
-        assert services[name]["healthcheck"]["test"]
-
-
-def test_compose_pins_its_images_to_the_airflow_of_the_requirements(compose: dict[str, Any]) -> None:
-    [airflow] = [
-        line.partition("==")[2]
-        for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-        if line.startswith("apache-airflow==")
-    ]
-    base = (ROOT / "Dockerfile").read_text(encoding="utf-8").split("FROM ")[1].split()[0]
-    assert base.startswith(f"apache/airflow:{airflow}")
-    assert compose["services"]["postgres"]["image"] == "postgres:18"
-
-
-def test_compose_has_no_default_secret_and_env_example_names_every_variable() -> None:
-    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    asked = dict(re.findall(r"(?<!\$)\$\{([A-Z_]+)(:[?-])", text))
-    assert {name for name, kind in asked.items() if kind == ":-"} == {"UI_PORT"}
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    named = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, flags=re.MULTILINE))
-    assert set(named) == set(asked) - {"UI_PORT"}
-    assert not any(named.values())
-
-
-def test_env_example_says_how_to_make_the_secrets_that_become_part_of_a_url() -> None:
-    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    in_urls = set(re.findall(r"://\w+:\$\{([A-Z_]+)", text))
-    assert in_urls == {"POSTGRES_PASSWORD"}
-    example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    [comment] = re.findall(r"((?:^# .*\n)+)POSTGRES_PASSWORD=", example, flags=re.MULTILINE)
-    assert "part of a URL" in comment
-    [command] = re.findall(r'python -c "(.+?)"', comment)
-    made = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout
-    assert re.fullmatch(r"[0-9a-f]{64}", made.strip())
-
-
-def test_every_path_and_command_of_compose_and_dockerfile_exists(compose: dict[str, Any]) -> None:
-    mounted = [
-        volume.split(":")[0]
-        for service in compose["services"].values()
-        for volume in service["volumes"]
-        if volume.startswith(".")
-    ]
-    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    copied = re.findall(r"^COPY --chown=\S+ (\S+) ", dockerfile, flags=re.MULTILINE)
-    assert copied
-    for path in (*mounted, *copied):
-        assert (ROOT / path).exists(), path
-    [script] = compose["services"]["init"]["command"]
-    [ours] = [line for line in script.splitlines() if line.startswith("python -m pipeline")]
-    assert cli.parser().parse_args(shlex.split(ours)[3:]).command == "migrate"
 
 
 def test_make_help_lists_every_target() -> None:
