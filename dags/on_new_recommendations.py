@@ -17,7 +17,7 @@ with DAG(
     dag_id="on_new_recommendations",
     description="An example: begins when other recommendations have gone live",
     doc_md=__doc__,
-    schedule=[Asset.ref(name=RECOMMENDATIONS)],
+    schedule=[Asset(RECOMMENDATIONS)],
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     tags=["nightshelf", "example"],

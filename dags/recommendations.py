@@ -74,7 +74,7 @@ def nightly(shop: Shop, settings: Settings) -> DAG:
             runs=config.runs_folder(settings),
         ),
         schedule=assets.schedule(settings),
-        start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo(settings.schedule.timezone)),
+        start_date=datetime(2020, 1, 1, tzinfo=ZoneInfo(settings.schedule.timezone)),
         catchup=False,
         max_active_runs=1,
         params=fields,

@@ -24,7 +24,7 @@ schema = "books"
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., list[Shop]]:
-    """`write(books="...")`: config.toml as it comes, config.<shop>.toml as given; the shops of that folder."""
+    """`write(books="...")`: config.toml as it comes, config.books.toml as given; the shops there."""
 
     def make(**files: str) -> list[Shop]:
         (tmp_path / "config.toml").write_text(config.path().read_text(encoding="utf-8"), encoding="utf-8")

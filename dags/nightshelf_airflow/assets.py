@@ -19,14 +19,11 @@ if TYPE_CHECKING:
 def published(shop: Shop, settings: Settings) -> Asset:
     """Updated whenever other lists go live: `serving.recommendations` for config.toml as it comes.
 
-    Schedule a DAG on it by this name. The extra of an event: version, run_id, n_users, n_items,
-    precision_at_3 (null when nobody could be measured).
+    Another DAG waits for it with `schedule=[Asset("serving.recommendations")]`. The extra of an event: version,
+    run_id, n_users, n_items, precision_at_3 (null when nobody could be measured).
     """
-    schema = settings.serving.schema_name
-    where = f"{shop.name or 'shop'}/{schema}/recommendations"
-    return Asset(
-        name=shop.named(f"{schema}.recommendations"), uri=f"nightshelf://{where}", group="nightshelf"
-    )
+    name = shop.named(f"{settings.serving.schema_name}.recommendations")
+    return Asset(name)
 
 
 def announce(events: Any, asset: Asset, told: Mapping[str, Any]) -> None:
@@ -40,6 +37,6 @@ def schedule(settings: Settings) -> CronTriggerTimetable | list[AssetNameRef] | 
     asked = settings.schedule
     if not config.is_scheduled():
         return None
-    if asked.asset:
+    if asked.asset:  # by name: whatever URI its owner gave it
         return [Asset.ref(name=asked.asset)]
     return CronTriggerTimetable(asked.cron, timezone=asked.timezone) if asked.cron else None

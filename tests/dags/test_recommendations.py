@@ -238,3 +238,19 @@ def test_unknown_fields_of_the_form_are_refused_by_name(dag: Any, shop: str) -> 
     found = states(run)
     assert found["extract"] == "failed"
     assert found["publish"] == "upstream_failed"
+
+
+def test_a_shop_can_ask_a_person_before_it_publishes(
+    monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., config.Settings], dag: Any
+) -> None:
+    assert "approve" not in dag.task_ids
+    careful = make_settings(approval={"is_required": True, "hours": 3.0})
+    monkeypatch.setattr(config, "load", lambda file: careful)
+    from airflow.dag_processing.dagbag import DagBag
+
+    asking = DagBag(dag_folder=str(ROOT / "dags" / "recommendations.py")).dags["recommendations"]
+    question = asking.get_task("approve")
+    assert question.upstream_task_ids == {"gate"}
+    assert question.downstream_task_ids == {"publish"}
+    assert question.defaults == ["Reject"]
+    assert question.response_timeout == timedelta(hours=3)
