@@ -1,0 +1,253 @@
+"""Nights of a scheduled Airflow with two shops, driven through REST as people and programs do it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import psycopg
+import pytest
+
+from pipeline import config
+from pipeline.errors import AirflowError
+from pipeline.loading import load
+from pipeline.local.airflow import LocalAirflow
+from pipeline.local.api import Api
+from pipeline.local.demo import follow
+from pipeline.local.servers import DAG_ID, unpause
+
+pytestmark = pytest.mark.slow
+BOOKS = """
+[run]
+folder = "runs-books"
+[tune]
+mode = "never"
+[schedule]
+cron = ""
+[source]
+connection = "books"
+[serving]
+schema = "books"
+[approval]
+is_required = true
+"""
+SECONDS = 600.0
+
+
+@pytest.fixture(scope="module")
+def airflow() -> Iterator[LocalAirflow]:
+    """An Airflow with the daily schedule on, a made-up shop and a second one beside it; not yet unpaused."""
+    home = Path(tempfile.mkdtemp(prefix="nightshelf-nights-"))
+    home.chmod(0o755)
+    settings = home / "settings"
+    settings.mkdir()
+    text = config.path().read_text(encoding="utf-8").replace('mode = "auto"', 'mode = "never"')
+    (settings / "config.toml").write_text(text, encoding="utf-8")
+    (settings / "config.books.toml").write_text(BOOKS, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTSHELF_CONFIG", str(settings))
+        patch.setenv("NIGHTSHELF_HOME", str(home))
+        airflow = LocalAirflow(home)
+        try:
+            airflow.server.start()
+            shop = airflow.server.url("shop")
+            now = datetime.now(UTC)
+            load("synthetic", shop, now=now, say=str, settings=config.load(), n_events=20_000, seed=1)
+            airflow.start(str)
+            yield airflow
+        finally:
+            airflow.stop()
+            airflow.server.destroy()
+            shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _its_home(airflow: LocalAirflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTSHELF_HOME", str(airflow.home))
+    monkeypatch.setenv("NIGHTSHELF_CONFIG", str(airflow.home / "settings"))
+
+
+@pytest.fixture
+def api(airflow: LocalAirflow) -> Api:
+    return airflow.api()
+
+
+@pytest.fixture(scope="module")
+def tonight(airflow: LocalAirflow) -> str:
+    """The id of the night that the schedule began by itself, finished."""
+    api = airflow.api()
+    unpause(api)
+    [run] = until(lambda: runs(api, DAG_ID), "the schedule begins no night")
+    follow(api, run["dag_run_id"], str)
+    return str(run["dag_run_id"])
+
+
+def until(look: Callable[[], Any], otherwise: str) -> Any:
+    """What `look` finds, as soon as that is something."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        if found := look():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(otherwise)
+
+
+def runs(api: Api, dag_id: str) -> list[dict[str, Any]]:
+    """Runs of a DAG, the newest first."""
+    return list(api.get(f"/dags/{dag_id}/dagRuns?order_by=-run_after")["dag_runs"])
+
+
+def tasks(api: Api, run_id: str, dag_id: str = DAG_ID) -> dict[str, dict[str, Any]]:
+    found = api.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances")["task_instances"]
+    return {task["task_id"]: task for task in found}
+
+
+def trigger(api: Api, conf: dict[str, Any], dag_id: str = DAG_ID) -> str:
+    made = api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+    return str(made["dag_run_id"])
+
+
+def ended(api: Api, run_id: str, dag_id: str = DAG_ID) -> str:
+    """The state a run ends in."""
+    path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+
+    def look() -> str | None:
+        state = str(api.get(path)["state"])
+        return state if state in ("success", "failed") else None
+
+    return str(until(look, f"{run_id} does not end"))
+
+
+def as_of(airflow: LocalAirflow, run_id: str, folder: str = "runs") -> datetime:
+    told = json.loads((airflow.home / folder / run_id / "run.json").read_text())
+    return datetime.fromisoformat(told["as_of"])
+
+
+def live(airflow: LocalAirflow, schema: str = "serving") -> str:
+    """The id of the run whose lists apps read."""
+    with psycopg.connect(airflow.server.url("serving")) as db:
+        rows = db.execute(f"SELECT run_id FROM {schema}.publications WHERE is_live".encode()).fetchall()
+    return str(rows[0][0])
+
+
+def test_the_schedule_begins_the_night_and_its_window_ends_there(airflow: LocalAirflow, tonight: str) -> None:
+    assert tonight.startswith("scheduled__")
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    assert as_of(airflow, tonight) in (midnight, midnight - timedelta(days=1))
+    assert live(airflow) == tonight
+
+
+def test_a_backfill_makes_up_for_past_days_and_replaces_nothing_newer(
+    airflow: LocalAirflow, api: Api, tonight: str
+) -> None:
+    last = as_of(airflow, tonight)
+    days = [last - timedelta(days=2), last - timedelta(days=1)]
+    api.post(
+        "/backfills",
+        {
+            "dag_id": DAG_ID,
+            "from_date": days[0].isoformat(),
+            "to_date": days[1].isoformat(),
+            "max_active_runs": 1,
+        },
+    )
+
+    def look() -> list[str]:
+        made = [run["dag_run_id"] for run in runs(api, DAG_ID) if run["run_type"] == "backfill"]
+        return made if len(made) == 2 else []
+
+    made = until(look, "the backfill makes no two runs")
+    assert {ended(api, run_id) for run_id in made} == {"success"}
+    assert sorted(as_of(airflow, run_id) for run_id in made) == days
+    for run_id in made:
+        assert tasks(api, run_id)["publish"]["state"] == "skipped"
+        assert (airflow.home / "runs" / run_id / "report.html").exists()
+        assert (airflow.home / "runs" / run_id / "metrics.parquet").exists()
+    assert live(airflow) == tonight
+
+
+def test_a_failed_task_is_cleared_and_the_run_goes_on_from_there(
+    airflow: LocalAirflow, api: Api, tonight: str
+) -> None:
+    with psycopg.connect(airflow.server.url("shop"), autocommit=True) as db:
+        [table] = db.execute(
+            "SELECT table_name FROM information_schema.columns WHERE column_name = 'customer_id'"
+            " AND table_schema = 'public' ORDER BY (table_name LIKE '%purchase%') DESC LIMIT 1"
+        ).fetchone() or ("",)
+        db.execute(f"ALTER TABLE {table} RENAME TO hidden".encode())
+        run_id = trigger(api, {"window_days": 90})
+        with pytest.raises(AirflowError) as failed:
+            follow(api, run_id, str)
+        db.execute(f"ALTER TABLE hidden RENAME TO {table}".encode())
+    assert "failed in extract" in failed.value.what
+    assert table in failed.value.what
+    assert tasks(api, run_id)["extract"]["try_number"] == 1
+    assert live(airflow) == tonight
+    body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "task_ids": ["extract"]}
+    api.post(f"/dags/{DAG_ID}/clearTaskInstances", {**body, "include_downstream": True})
+    assert ended(api, run_id) == "success"
+    assert live(airflow) == run_id
+    about = json.loads((airflow.home / "runs" / run_id / "run.json").read_text())
+    assert about["overrides"]["window_days"] == 90
+
+
+def test_another_dag_waits_for_the_lists_and_a_rollback_tells_it_too(
+    airflow: LocalAirflow, api: Api, tonight: str
+) -> None:
+    example = "on_new_recommendations"
+    api.patch(f"/dags/{example}", {"is_paused": False})
+    before = live(airflow)
+    assert ended(api, trigger(api, {}, "rollback"), "rollback") == "success"
+    assert live(airflow) != before
+    [run] = until(lambda: runs(api, example), "nothing begins when other lists have gone live")
+    assert ended(api, run["dag_run_id"], example) == "success"
+    path = f"/dags/{example}/dagRuns/{quote(run['dag_run_id'], safe='')}/taskInstances/use_them"
+    told = api.get(f"{path}/xcomEntries/return_value")["value"]
+    told = told if isinstance(told, dict) else json.loads(told)
+    assert told["run_id"] == live(airflow)
+    assert set(told) == {"version", "run_id", "n_users", "n_items", "precision_at_3"}
+
+
+def approve(api: Api, run_id: str, dag_id: str) -> None:
+    """Wait for the question before `publish`, look at it, and say yes."""
+    until(lambda: tasks(api, run_id, dag_id)["approve"]["state"] == "awaiting_input", "nobody is asked")
+    assert tasks(api, run_id, dag_id)["publish"]["state"] in (None, "none")
+    run = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+    [asked] = api.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/hitlDetails")["hitl_details"]
+    assert asked["subject"] == "Put tonight's lists live?"
+    assert "Precision@3 **0." in asked["body"]
+    assert "says **publish**" in asked["body"]
+    api.patch(f"{run}/taskInstances/approve/-1/hitlDetails", {"chosen_options": ["Approve"]})
+
+
+def test_a_second_shop_has_its_own_night_and_asks_before_it_publishes(
+    airflow: LocalAirflow, api: Api, tonight: str
+) -> None:
+    before = live(airflow)
+    where = urlsplit(airflow.server.url("shop"))
+    connection = {
+        "connection_id": "books",
+        "conn_type": "postgres",
+        "host": where.hostname,
+        "port": where.port,
+        "login": where.username,
+        "password": where.password,
+        "schema": where.path.lstrip("/"),
+    }
+    api.post("/connections", connection)
+    dag_id = f"{DAG_ID}__books"
+    api.patch(f"/dags/{dag_id}", {"is_paused": False})
+    run_id = trigger(api, {}, dag_id)
+    approve(api, run_id, dag_id)
+    assert ended(api, run_id, dag_id) == "success"
+    assert live(airflow, "books") == run_id
+    assert live(airflow) == before
+    assert (airflow.home / "runs-books" / run_id / "report.html").exists()
+    assert not (airflow.home / "runs" / run_id).exists()
