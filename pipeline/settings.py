@@ -251,6 +251,12 @@ class Alerts(_Section):
             raise ValueError("smtp and email_to go together: an SMTP connection and at least one address")
         return self
 
+    @model_validator(mode="after")
+    def _somebody_is_told(self) -> Alerts:
+        if self.late_after_hours and not (self.webhook or self.slack or self.smtp):
+            raise ValueError("late_after_hours tells nobody: set webhook, slack or smtp too")
+        return self
+
 
 class Serving(_Section):
     """Where apps read."""

@@ -1,0 +1,427 @@
+"""A night that fails tells every channel why and what to do, through the real hooks to real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline import config
+from pipeline.config import ROOT
+from pipeline.local.airflow import LocalAirflow
+from pipeline.local.servers import DAG_ID, unpause
+from pipeline.run import RunFolder
+from tests.receivers import Post, Web, post, web
+
+TOKEN = "T0NIGHT/B0SHELF/0uSlackToken"
+HOOK_TOKEN = "0uWebhookToken"
+MAIL_PASSWORD = "a mail password"
+UNKNOWN_FIELD = {"windowdays": 30}
+CHANNELS = {
+    "webhook": "ops_hook",
+    "slack": "ops_slack",
+    "smtp": "ops_mail",
+    "email_to": ["night@shop.example"],
+}
+
+
+@pytest.fixture
+def hook() -> Iterator[Web]:
+    with web() as taken:
+        yield taken
+
+
+@pytest.fixture
+def channel() -> Iterator[Web]:
+    """Slack's end."""
+    with web() as taken:
+        yield taken
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Post]:
+    with post() as taken:
+        yield taken
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`connect("ops_hook", conn_type="http", host=...)`: an Airflow connection."""
+
+    def make(connection_id: str, **fields: Any) -> None:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{connection_id.upper()}", json.dumps(fields))
+
+    return make
+
+
+@pytest.fixture
+def connected(connect: Callable[..., None], hook: Web, channel: Web, mailbox: Post, serving_url: str) -> None:
+    """All three channels, and the database that the last task looks at."""
+    connect(
+        "ops_hook", conn_type="http", host=f"{hook.url}/hooks/{HOOK_TOKEN}", extra={"X-Team": "night shift"}
+    )
+    connect("ops_slack", conn_type="slackwebhook", host=f"{channel.url}/services", password=TOKEN)
+    connect(
+        "ops_mail",
+        conn_type="smtp",
+        host="127.0.0.1",
+        port=mailbox.port,
+        login="nightshelf",
+        password=MAIL_PASSWORD,
+        extra={"from_email": "airflow@shop.example", "disable_ssl": True, "disable_tls": True},
+    )
+    connect("serving", conn_type="postgres", **_parts(serving_url))
+
+
+def _parts(url: str) -> dict[str, Any]:
+    from urllib.parse import urlsplit
+
+    told = urlsplit(url)
+    place = {"host": told.hostname, "port": told.port, "schema": told.path[1:]}
+    return {**place, "login": told.username, "password": told.password}
+
+
+def write_settings(folder: Path, **alerts: object) -> None:
+    """A config.toml with these [alerts] in `folder`."""
+    text = (ROOT / "config.toml").read_text()
+    for name, value in alerts.items():
+        text, n = re.subn(rf"(?m)^{name} = \S+", f"{name} = {json.dumps(value)}", text)
+        assert n == 1, name
+    folder.mkdir(exist_ok=True)
+    (folder / "config.toml").write_text(text)
+
+
+@pytest.fixture
+def nightly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """`nightly(webhook="ops_hook")`: the nightly DAG of a shop with these [alerts]."""
+    from airflow.dag_processing.dagbag import DagBag  # here: it sets up logging, before caplog listens
+
+    def make(**alerts: object) -> Any:
+        write_settings(tmp_path / "settings", **alerts)
+        monkeypatch.setenv("NIGHTSHELF_CONFIG", str(tmp_path / "settings"))
+        bag = DagBag(dag_folder=str(ROOT / "dags" / "recommendations.py"))
+        assert bag.import_errors == {}
+        return bag.dags["recommendations"]
+
+    return make
+
+
+def run(dag: Any, conf: dict[str, Any]) -> Any:
+    """One run in this process, without a scheduler; it fails in extract."""
+    sleep = time.sleep
+    with pytest.MonkeyPatch.context() as patch:  # `test` rests a second before each task that is left out
+        patch.setattr(time, "sleep", lambda _: sleep(0.01))
+        made = dag.test(run_conf=conf)
+    assert str(made.get_task_instance("extract").state) == "failed"
+    return made
+
+
+@pytest.mark.usefixtures("airflow_tables", "connected")
+def test_every_channel_is_told_what_failed_and_what_to_do(
+    nightly: Callable[..., Any],
+    hook: Web,
+    channel: Web,
+    mailbox: Post,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://night.example/air/")
+    made = run(nightly(**CHANNELS), UNKNOWN_FIELD)
+    [document], [message], [mail] = hook.documents, channel.documents, mailbox.messages
+    assert document == {
+        "title": "recommendations: extract failed: the form has fields that do not exist",
+        "kind": "failed",
+        "dag": "recommendations",
+        "run": made.run_id,
+        "task": "extract",
+        "attempt": 1,
+        "why": "the form has fields that do not exist",
+        "found": "windowdays",
+        "promised": "as_of, window_days, repeat_purchases, tune, trials, dry_run, force",
+        "what_to_do": "trigger again without them",
+        "apps_read": "what they read before: this run has changed nothing",
+        "as_of": None,
+        "window_days": None,
+        "late_since": None,
+        "log": document["log"],
+        "run_page": document["run_page"],
+        "report": None,
+        "validation": None,
+    }
+    assert document["log"].startswith(f"{document['run_page']}/tasks/extract")
+    assert document["run_page"].startswith("https://night.example/air/dags/recommendations/runs/manual__")
+    assert hook.paths == [f"/hooks/{HOOK_TOKEN}"]
+    assert hook.headers[0]["X-Team"] == "night shift"
+
+    assert channel.paths == [f"/services/{TOKEN}"]
+    assert message["text"] == document["title"]
+    told = "\n".join(block["text"]["text"] for block in message["blocks"])
+    assert "*what to do*  trigger again without them" in told
+    assert f"<{document['log']}|log>" in told
+
+    assert mailbox.envelopes == [("airflow@shop.example", ["night@shop.example"])]
+    assert mailbox.logins == [("nightshelf", MAIL_PASSWORD)]
+    assert mail["Subject"] == document["title"]
+    assert mail["From"] == "airflow@shop.example"
+    for words in ("windowdays", "trigger again without them", "this run has changed nothing"):
+        assert words in mailbox.body()
+
+    log = caplog.text + "".join(capfd.readouterr())
+    for name in ("ops_hook", "ops_slack", "ops_mail"):
+        assert f"through the Airflow connection `{name}`" in log
+    for secret in (TOKEN, HOOK_TOKEN, MAIL_PASSWORD, hook.url, channel.url):
+        assert secret not in log
+        for sent in (json.dumps(document), json.dumps(message), mailbox.body()):
+            assert secret not in sent
+
+
+@pytest.mark.usefixtures("airflow_tables", "connected")
+def test_a_failure_that_is_retried_tells_nobody_until_the_last(
+    nightly: Callable[..., Any], hook: Web, connect: Callable[..., None]
+) -> None:
+    connect(
+        "shop", conn_type="postgres", host="127.0.0.1", port=1, login="reader", password="a shop password"
+    )
+    dag = nightly(webhook="ops_hook")
+    extract = dag.get_task("extract")
+    extract.retries, extract.retry_delay, extract.retry_exponential_backoff = 1, timedelta(0), 0
+    made = run(dag, {"window_days": 30})
+    [document] = hook.documents
+    assert document["attempt"] == 2
+    assert "127.0.0.1:1" in document["why"]
+    assert "a shop password" not in json.dumps(document)
+    folder = RunFolder.open(config.runs_folder(config.load()), made.run_id, config.load().ids.model_dump())
+    assert document["as_of"] == folder.as_of.isoformat()
+    assert document["window_days"] == 30
+    assert document["log"] is None, "nobody has told Airflow its own address"
+
+
+@pytest.mark.usefixtures("airflow_tables", "connected")
+def test_a_channel_that_is_broken_hides_no_other_and_changes_no_state(
+    nightly: Callable[..., Any],
+    hook: Web,
+    mailbox: Post,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hook.status = 500
+    run(nightly(**{**CHANNELS, "slack": "nowhere"}), UNKNOWN_FIELD)
+    assert len(mailbox.messages) == 1
+    through = "through the Airflow connection"
+    assert f"alert not sent: webhook, {through} `ops_hook`: the answer was 500" in caplog.text
+    assert f"alert not sent: slack, {through} `nowhere`: there is no such connection" in caplog.text
+
+
+def test_without_channels_nothing_is_attached(nightly: Callable[..., Any]) -> None:
+    dag = nightly()
+    assert not dag.deadline
+    assert not any(task.on_failure_callback for task in dag.tasks)
+
+
+@pytest.fixture
+def send(nightly: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> Callable[..., str]:
+    """`send(webhook="ops_hook")`: an alert through these channels; returns what the task's log says."""
+
+    def make(**alerts: object) -> str:
+        nightly(**alerts)
+        from nightshelf_airflow import alerts as told
+
+        caplog.clear()
+        with caplog.at_level("DEBUG"):
+            told.tell(config.load(), told.failure(config.load(), failed_task()))
+        from airflow.sdk.log import mask_logs
+
+        lines = (mask_logs(None, "", {"event": record.getMessage()}) for record in caplog.records)
+        return "\n".join(str(line["event"]) for line in lines)
+
+    return make
+
+
+def failed_task(error: object = None) -> dict[str, Any]:
+    """The context of a callback."""
+    ti = SimpleNamespace(dag_id="recommendations", run_id="night", task_id="train", try_number=1, log_url="")
+    return {"ti": ti, "exception": error}
+
+
+REFUSING = {"host": "127.0.0.1", "port": 1}
+NO_TLS = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@shop.example"}
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize(
+    ("channel_name", "connection", "said"),
+    [
+        ("webhook", {"conn_type": "http", **REFUSING}, "ConnectionError, Connection refused"),
+        (
+            "webhook",
+            {"conn_type": "http", "host": "hooks.example", "schema": TOKEN},
+            "its host is no whole address",
+        ),
+        ("webhook", {"conn_type": "https", "host": "hooks.example"}, "it is of type https, not http"),
+        ("webhook", {"conn_type": "http"}, "it has no host"),
+        (
+            "slack",
+            {"conn_type": "slackwebhook", "password": f"{TOKEN} \n", "host": "http://127.0.0.1:1"},
+            "refused",
+        ),
+        ("slack", {"conn_type": "slackwebhook", "password": f"ftp://{TOKEN}"}, "SlackRequestError"),
+        ("slack", {"conn_type": "slackwebhook"}, "it has no password"),
+        (
+            "smtp",
+            {"conn_type": "smtp", **REFUSING, "extra": NO_TLS},
+            "ConnectionRefusedError, Connection refused",
+        ),
+        ("smtp", {"conn_type": "smtp", **REFUSING}, "its extra has no from_email"),
+    ],
+)
+def test_the_log_says_what_is_wrong_with_a_channel_and_no_secret(
+    send: Callable[..., str],
+    connect: Callable[..., None],
+    channel_name: str,
+    connection: dict[str, Any],
+    said: str,
+) -> None:
+    connect("odd", **connection)
+    asked = {"email_to": ["night@shop.example"]} if channel_name == "smtp" else {}
+    log = send(**{channel_name: "odd", **asked})
+    [line] = [line for line in log.splitlines() if "alert not sent" in line]
+    assert f"{channel_name}, through the Airflow connection `odd`" in line
+    assert said in line
+    assert TOKEN not in log
+
+
+@pytest.mark.usefixtures("connected")
+def test_even_a_log_of_every_step_hides_the_address_of_the_webhook(send: Callable[..., str]) -> None:
+    log = send(webhook="ops_hook")
+    assert "alert sent: webhook" in log
+    assert "POST" in log, "urllib3 tells what it does"
+    assert HOOK_TOKEN not in log
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_redirect_is_no_delivery(send: Callable[..., str], hook: Web) -> None:
+    hook.status = 302
+    assert "the answer was 302" in send(webhook="ops_hook")
+    assert len(hook.paths) == 1
+
+
+def test_a_wrong_password_for_the_mail_is_told_without_it(
+    send: Callable[..., str], connect: Callable[..., None], mailbox: Post
+) -> None:
+    place = {"host": "127.0.0.1", "port": mailbox.port, "login": "nightshelf", "password": "wrong horse"}
+    connect("ops_mail", conn_type="smtp", **place, extra=NO_TLS)
+    log = send(smtp="ops_mail", email_to=["night@shop.example"])
+    assert "SMTPAuthenticationError, 535" in log
+    assert "wrong horse" not in log
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (
+            RuntimeError(f"no answer from https://user:{TOKEN}@shop.example"),
+            "RuntimeError; the task's log says more",
+        ),
+        (None, "the task's process ended without an error of its own"),
+    ],
+    ids=["a bug", "killed"],
+)
+def test_an_error_that_is_not_ours_keeps_its_text_to_the_log(
+    nightly: Callable[..., Any], hook: Web, error: object, why: str
+) -> None:
+    nightly(webhook="ops_hook")
+    from nightshelf_airflow import alerts
+
+    alerts.tell(config.load(), alerts.failure(config.load(), failed_task(error)))
+    assert hook.documents[0]["why"] == why
+    assert TOKEN not in json.dumps(hook.documents)
+
+
+def overdue(**changed: str) -> dict[str, Any]:
+    """What Airflow gives the callback of a deadline."""
+    told = {"dag_id": "recommendations", "dag_run_id": "night", "state": "running", "run_type": "scheduled"}
+    return {
+        "dag_run": {**told, **changed},
+        "deadline": {"id": "1", "deadline_time": datetime(2026, 1, 1, 6, tzinfo=UTC)},
+    }
+
+
+@pytest.mark.usefixtures("connected")
+@pytest.mark.parametrize(
+    ("run_as_it_is", "why"),
+    [
+        ({}, "the run had not ended at 2026-01-01 06:00 UTC, 6 h after its trigger"),
+        ({"state": "failed"}, "its lists are missing: the run has failed, and nobody had mended it"),
+        ({"state": "success"}, None),
+        ({"run_type": "backfill"}, None),
+    ],
+    ids=["running", "failed", "done meanwhile", "backfill"],
+)
+def test_a_night_that_is_late_is_told(
+    nightly: Callable[..., Any], hook: Web, run_as_it_is: dict[str, str], why: str | None
+) -> None:
+    [deadline] = nightly(webhook="ops_hook", late_after_hours=6.0).deadline
+    assert deadline.interval == timedelta(hours=6)
+    module, _, name = deadline.callback.path.rpartition(".")
+    late = getattr(import_module(module), name)
+    asyncio.run(late(context=overdue(**run_as_it_is), **deadline.callback.kwargs))
+    if why is None:
+        assert hook.documents == []
+    else:
+        [document] = hook.documents
+        assert document["why"].startswith(why)
+        assert (document["kind"], document["late_since"]) == ("late", "2026-01-01T06:00:00+00:00")
+
+
+@pytest.fixture
+def airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAirflow]:
+    """A real local Airflow whose shop tells a webhook, and whose nights are late after a second."""
+    write_settings(tmp_path / "settings", webhook="ops_hook", late_after_hours=0.0003)
+    monkeypatch.setenv("NIGHTSHELF_CONFIG", str(tmp_path / "settings"))
+    home = Path(tempfile.mkdtemp(prefix="nightshelf-airflow-"))
+    home.chmod(0o755)
+    airflow = LocalAirflow(home, is_scheduled=False)
+    try:
+        airflow.start(str)
+        yield airflow
+    finally:
+        airflow.stop()
+        airflow.server.destroy()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_a_real_airflow_tells_of_the_failure_and_that_the_night_is_late(
+    airflow: LocalAirflow, hook: Web
+) -> None:
+    api = airflow.api()
+    address = {"conn_type": "http", "host": f"{hook.url}/hooks/{HOOK_TOKEN}"}
+    api.post("/connections", {"connection_id": "ops_hook", **address})
+    unpause(api)
+    run_id = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": UNKNOWN_FIELD})["dag_run_id"]
+    until = time.monotonic() + 90
+    while len(hook.documents) < 2 and time.monotonic() < until:
+        time.sleep(0.2)
+    told = {document["kind"]: document for document in hook.documents}
+    assert set(told) == {"failed", "late"}
+    assert told["failed"]["task"] == "extract"
+    assert told["failed"]["what_to_do"] == "trigger again without them"
+    for document in told.values():
+        assert (document["dag"], document["run"]) == (DAG_ID, run_id)
+        assert document["run_page"].startswith(f"{airflow.url}/dags/{DAG_ID}/runs/")
+    files = [path for path in airflow.folder.rglob("*") if path.is_file()]
+    logs = "".join(path.read_text(errors="replace") for path in files)
+    assert "alert sent: webhook" in logs
+    assert HOOK_TOKEN not in logs

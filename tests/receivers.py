@@ -1,0 +1,144 @@
+"""Real servers that take what alerts send: one for HTTP, one for SMTP. Each listens on a free port."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import Message
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+
+
+class Web:
+    """What was posted: path, headers and the JSON document, in order.
+
+    status: what it answers
+    """
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.status = 200
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.documents: list[dict[str, Any]] = []
+
+
+@contextmanager
+def web() -> Iterator[Web]:
+    """An HTTP server while the block runs."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.paths.append(self.path)
+            taken.headers.append(dict(self.headers))
+            taken.documents.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(taken.status)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    taken = Web(server.server_address[1])
+    with _serving(server):
+        yield taken
+
+
+class Post:
+    """What was mailed: the sender and the addressees of the envelope, and the message.
+
+    logins:  user names and passwords that were given; every one is let in but the wrong one
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.logins: list[tuple[str, str]] = []
+        self.envelopes: list[tuple[str, list[str]]] = []
+        self.messages: list[Message] = []
+
+    def body(self, number: int = 0) -> str:
+        """The HTML of a message."""
+        [part] = cast(list[Message], self.messages[number].get_payload())
+        return cast(bytes, part.get_payload(decode=True)).decode()
+
+
+@contextmanager
+def post() -> Iterator[Post]:
+    """An SMTP server (RFC 5321, AUTH PLAIN and LOGIN, no TLS) while the block runs."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.say("220 here")
+            sender, to = "", list[str]()
+            while line := self.line():
+                verb, _, rest = line.partition(" ")
+                match verb.upper():
+                    case "EHLO":
+                        self.say("250-here\r\n250 AUTH PLAIN LOGIN")
+                    case "AUTH":
+                        self.login(rest)
+                    case "MAIL":
+                        sender = _address(rest)
+                    case "RCPT":
+                        to.append(_address(rest))
+                    case "DATA":
+                        self.say("354 go on")
+                        taken.messages.append(message_from_bytes(self.message(), policy=default))
+                        taken.envelopes.append((sender, to))
+                if verb.upper() not in ("EHLO", "AUTH"):
+                    self.say("221 bye" if verb.upper() == "QUIT" else "250 ok")
+
+        def login(self, rest: str) -> None:
+            kind, _, told = rest.partition(" ")
+            if kind == "PLAIN":
+                _, user, password = base64.b64decode(told).decode().split("\0")
+            else:
+                user = base64.b64decode(told or self.asked("VXNlcm5hbWU6")).decode()
+                password = base64.b64decode(self.asked("UGFzc3dvcmQ6")).decode()
+            taken.logins.append((user, password))
+            self.say("535 no" if password.startswith("wrong") else "235 welcome")
+
+        def asked(self, what: str) -> str:
+            self.say(f"334 {what}")
+            return self.line()
+
+        def message(self) -> bytes:
+            lines = iter(self.rfile.readline, b".\r\n")
+            return b"".join(line[1:] if line.startswith(b".") else line for line in lines)
+
+        def line(self) -> str:
+            return self.rfile.readline().decode().strip()
+
+        def say(self, line: str) -> None:
+            self.wfile.write(f"{line}\r\n".encode())
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    taken = Post(server.server_address[1])
+    with _serving(server):
+        yield taken
+
+
+@contextmanager
+def _serving(server: socketserver.BaseServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _address(rest: str) -> str:
+    return rest.partition("<")[2].partition(">")[0]

@@ -1,0 +1,170 @@
+"""What an alert says: why, what to do, which lists apps read; and nothing that could be a secret."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline import alerts
+from pipeline.alerts import Alert
+from pipeline.config import Settings
+from pipeline.errors import DiskFull, Refused, SourceError, ValidationFailed
+
+MISSING = SourceError(
+    "`events` has no column `order_id`",
+    found="user_id, item_id",
+    promised="order_id, null where there is none",
+    then="edit sql/source/events.sql",
+)
+
+
+def told(error: object = MISSING, task: str = "extract", **more: object) -> Alert:
+    alert = Alert(
+        kind="failed",
+        dag="recommendations",
+        run="night",
+        task=task,
+        attempt=1,
+        apps_read=alerts.apps_read(task, error, "serving"),
+        **alerts.reasons(error),
+    )
+    return dataclasses.replace(alert, **more)  # type: ignore[arg-type]
+
+
+def slack_text(alert: Alert) -> str:
+    return "\n".join(block["text"]["text"] for block in alerts.slack(alert)["blocks"])
+
+
+def test_an_error_of_ours_is_told_whole() -> None:
+    document = alerts.document(told())
+    assert document["title"] == "recommendations: extract failed: `events` has no column `order_id`"
+    assert document["why"] == "`events` has no column `order_id`"
+    assert document["found"] == "user_id, item_id"
+    assert document["promised"] == "order_id, null where there is none"
+    assert document["what_to_do"] == "edit sql/source/events.sql"
+    for text in (alerts.mail(told()), slack_text(told())):
+        assert "edit sql/source/events.sql" in text
+        assert "user_id, item_id" in text
+
+
+def test_an_error_without_a_next_step_gets_one() -> None:
+    assert "clear the task" in alerts.reasons(DiskFull("no room"))["what_to_do"]
+
+
+def test_of_any_other_error_only_the_type_is_told() -> None:
+    reasons = alerts.reasons(RuntimeError("postgresql://reader:secret@shop"))
+    assert reasons["why"] == "RuntimeError; the task's log says more"
+    assert "secret" not in str(reasons)
+
+
+@pytest.mark.parametrize("nobody_saw", [None, "", "killed externally"])
+def test_a_task_that_was_killed_says_so(nobody_saw: object) -> None:
+    assert "memory" in alerts.reasons(nobody_saw)["found"]
+
+
+@pytest.mark.parametrize(
+    ("task", "error", "sure"),
+    [
+        ("extract", MISSING, True),
+        ("validate", ValidationFailed("nulls"), True),
+        ("gate", None, True),
+        ("approve", None, True),
+        ("publish", Refused("too much lost"), True),
+        ("publish", DiskFull("no room"), False),
+        ("remove_old_runs", None, False),
+        ("rollback", MISSING, False),
+    ],
+)
+def test_the_lists_are_called_untouched_only_where_that_is_certain(
+    task: str, error: object, sure: bool
+) -> None:
+    words = told(error, task).apps_read
+    if sure:
+        assert words == "what they read before: this run has changed nothing"
+    else:
+        assert "serving.publications says which" in words
+
+
+def test_the_subject_is_one_short_line() -> None:
+    title = alerts.title(told(SourceError("line one\nline two " + "and more " * 40)))
+    assert title.startswith("recommendations: extract failed: line one line two and more")
+    assert "\n" not in title
+    assert len(title) <= 120
+
+
+def test_the_mail_is_escaped() -> None:
+    nasty = SourceError("<script>alert('&')</script>", found='"><img src=x>')
+    body = alerts.mail(told(nasty, log='https://night.example/"onclick="x'))
+    assert "<script>" not in body
+    assert "<img" not in body
+    assert "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;" in body
+    assert 'href="https://night.example/&quot;onclick=&quot;x"' in body
+
+
+def test_slack_takes_it_whatever_is_in_it() -> None:
+    alert = told(SourceError("<!channel> & " * 500, found="&" * 5000, promised="x" * 5000))
+    message = alerts.slack(alert)
+    header, *sections = [block["text"]["text"] for block in message["blocks"]]
+    assert len(header) <= 150
+    assert all(len(text) <= 3000 for text in sections)
+    assert "<!channel>" not in message["text"]
+    assert all("<!channel>" not in text for text in sections)
+
+
+def test_the_run_and_its_window_and_how_often_it_was_tried() -> None:
+    alert = told(attempt=4, as_of=datetime(2026, 11, 21, tzinfo=UTC), window_days=365)
+    for text in (alerts.mail(alert), slack_text(alert)):
+        assert "`events` has no column `order_id`, on attempt 4" in text
+        assert "2026-11-21 00:00 UTC, 365 days of events before it" in text
+        assert "night" in text
+    assert alerts.document(alert)["as_of"] == "2026-11-21T00:00:00+00:00"
+
+
+def test_links_lead_to_log_and_report() -> None:
+    links = {"log": "https://night.example/log", "report": "https://night.example/report"}
+    alert = told(**links)
+    assert "<https://night.example/log|log>   <https://night.example/report|report>" in slack_text(alert)
+    for url in links.values():
+        assert f'<a href="{url}">' in alerts.mail(alert)
+    assert "|" not in slack_text(told()), "no link where there is none"
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "todo"),
+    [
+        (
+            "running",
+            "the run had not ended at 2026-11-21 06:00 UTC, 6 h after its trigger",
+            "which task runs",
+        ),
+        ("failed", "its lists are missing: the run has failed", "clear the task"),
+    ],
+)
+def test_what_is_late_says_since_when_and_what_to_do(state: str, why: str, todo: str) -> None:
+    since = datetime(2026, 11, 21, 6, tzinfo=UTC)
+    words = alerts.lateness(state, since, 6.0)
+    alert = Alert(kind="late", dag="recommendations", run="night", apps_read="", late_since=since, **words)
+    document = alerts.document(alert)
+    assert document["title"].startswith(f"recommendations: late: {why}")
+    assert todo in document["what_to_do"]
+    assert document["late_since"] == "2026-11-21T06:00:00+00:00"
+    assert document["task"] is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"smtp": "ops_mail"}, "smtp and email_to go together"),
+        ({"email_to": ["night@shop.example"]}, "smtp and email_to go together"),
+        ({"late_after_hours": 6.0}, "late_after_hours tells nobody"),
+    ],
+)
+def test_settings_that_would_tell_nobody_are_refused(
+    make_settings: Callable[..., Settings], asked: dict[str, object], complaint: str
+) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        make_settings(alerts=asked)
