@@ -22,6 +22,7 @@ from pipeline.config import ROOT
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.servers import DAG_ID, unpause
 from pipeline.run import RunFolder
+from tests.conftest import AS_OF
 from tests.receivers import Post, Web, post, web
 
 TOKEN = "T0NIGHT/B0SHELF/0uSlackToken"
@@ -248,9 +249,9 @@ def send(nightly: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> Calla
     return make
 
 
-def failed_task(error: object = None) -> dict[str, Any]:
+def failed_task(error: object = None, task: str = "train") -> dict[str, Any]:
     """The context of a callback."""
-    ti = SimpleNamespace(dag_id="recommendations", run_id="night", task_id="train", try_number=1, log_url="")
+    ti = SimpleNamespace(dag_id="recommendations", run_id="night", task_id=task, try_number=1, log_url="")
     return {"ti": ti, "exception": error}
 
 
@@ -347,6 +348,28 @@ def test_an_error_that_is_not_ours_keeps_its_text_to_the_log(
     alerts.tell(config.load(), alerts.failure(config.load(), failed_task(error)))
     assert hook.documents[0]["why"] == why
     assert TOKEN not in json.dumps(hook.documents)
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_pages_that_the_run_has_left_are_linked(
+    nightly: Callable[..., Any], hook: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nightly(webhook="ops_hook")
+    from nightshelf_airflow import alerts
+
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://night.example")
+    settings = config.load()
+    folder = RunFolder.create(
+        config.runs_folder(settings), "night", AS_OF, settings.ids.model_dump(), {"window_days": 30}
+    )
+    for task, pages in (("train", []), ("train", ["report"]), ("validate", ["report", "validation"])):
+        for page in pages:
+            (folder.path / f"{page}.html").write_text("a page")
+        alerts.tell(settings, alerts.failure(settings, failed_task(task=task)))
+        document = hook.documents[-1]
+        there = {page: f"https://night.example/nightshelf/recommendations/night/{page}" for page in pages}
+        assert {page: document[page] for page in ("report", "validation") if document[page]} == there
+        assert (document["as_of"], document["window_days"]) == (AS_OF.isoformat(), 30)
 
 
 def overdue(**changed: str) -> dict[str, Any]:
