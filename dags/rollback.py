@@ -137,8 +137,8 @@ def afterwards(settings: Settings, url: str, context: Mapping[str, Any], asset: 
 
     try:
         stored, _ = publications(url, settings)
-        live = next(row for row in stored if row.state == "live")
-        assets.announce(context["outlet_events"], asset, vars(live))
+        for live in (row for row in stored if row.state == "live"):
+            assets.announce(context["outlet_events"], asset, vars(live))
     except NightshelfError as error:
         log.warning("the asset's event says nothing of the version: %s", error)
     remember(url, settings, log.info)
