@@ -6,6 +6,7 @@ A page lies in its run folder; an API server on a machine without the run folder
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
@@ -23,30 +24,59 @@ HEADERS = {
 }
 
 
+WRITTEN = {
+    "report": "when its lists are published or refused, or when the data stops the night",
+    "validation": "when its task validate ends, whether the data passes or not",
+}
+NOTHING = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Nothing to show</title><style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; }}
+p {{ overflow-wrap: anywhere; }}
+</style></head><body><h1>Nothing to show</h1>{}</body></html>
+"""
+
+
 def pages() -> FastAPI:
     """The application that answers under PREFIX."""
     from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
     from airflow.api_fastapi.core_api.security import requires_access_dag
-    from fastapi import Depends, FastAPI, HTTPException
+    from fastapi import Depends, FastAPI
     from fastapi.responses import HTMLResponse
 
     from pipeline import config
+    from pipeline.errors import SettingsError
     from pipeline.page import PAGES, page_of
-    from pipeline.shops import shop_of, shops
+    from pipeline.shops import settled, shop_of, shops
 
     app = FastAPI(title="Nightshelf", docs_url=None, redoc_url=None, openapi_url=None)
     may_see = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 
     @app.get("/{dag_id}/{run_id}/{page}", dependencies=[may_see], response_model=None)
     def show(dag_id: str, run_id: str, page: str) -> Any:
-        """One page of one run of one shop."""
-        shop = shop_of(dag_id, shops())
+        """One page of one run of one shop; runs of another shop are another DAG's."""
+        told = settled(shops())
+        shop = shop_of(dag_id, told)
         if shop is None or page not in PAGES:
-            raise HTTPException(404, f"{dag_id} has no page `{page}`")
-        path = page_of(config.runs_folder(config.load(shop.path)), run_id, page)
+            return nothing(f"The DAG {dag_id} has no page “{page}”.")
+        settings = told[shop]
+        if isinstance(settings, SettingsError):
+            return nothing(f"{shop.path.name} cannot be used: the DAG {dag_id} says why.")
+        path = page_of(config.runs_folder(settings), run_id, page)
         if path is None:
-            raise HTTPException(404, f"run {run_id} has no {page} yet on the machine of this API server")
+            return nothing(
+                f"The {page} of run {run_id} is written {WRITTEN[page]}.",
+                "If that is over: the page went with a user who was forgotten, and python -m pipeline report"
+                f" --run-id {run_id} makes it again; or the run was removed as old; or its folder is not on"
+                " the machine of this API server.",
+            )
         return HTMLResponse(path.read_bytes(), headers=HEADERS)
+
+    def nothing(*sentences: str) -> HTMLResponse:
+        text = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
+        return HTMLResponse(NOTHING.format(text), 404, headers=HEADERS)
 
     return app
 

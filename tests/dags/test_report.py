@@ -88,6 +88,14 @@ def night(local_airflow: LocalAirflow) -> str:
     return str(made["dag_run_id"])
 
 
+@pytest.fixture
+def token(local_airflow: LocalAirflow) -> str:
+    """Of the local Airflow's own user."""
+    api = local_airflow.api()
+    api.get(f"/dags/{DAG_ID}")
+    return str(api._token)
+
+
 def ask(url: str, token: str = "") -> tuple[int, str, Any]:
     """Status, body and headers of a GET."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -99,18 +107,58 @@ def ask(url: str, token: str = "") -> tuple[int, str, Any]:
 
 
 @pytest.mark.slow
-def test_the_api_server_shows_the_page_to_who_is_logged_in(local_airflow: LocalAirflow, night: str) -> None:
+@pytest.mark.parametrize(
+    ("task", "button", "said"),
+    [
+        ("publish", "Report", "The lists passed the gate; they are not published"),
+        ("validate", "Validation", "expectations hold"),
+    ],
+)
+def test_the_api_server_shows_the_pages_to_who_is_logged_in_and_to_nobody_else(
+    local_airflow: LocalAirflow, night: str, token: str, task: str, button: str, said: str
+) -> None:
     api = local_airflow.api()
-    links = api.get(f"/dags/{DAG_ID}/dagRuns/{night}/taskInstances/publish/links")["extra_links"]
-    url = links["Report"]
+    links = api.get(f"/dags/{DAG_ID}/dagRuns/{night}/taskInstances/{task}/links")["extra_links"]
+    url = links[button]
     assert url.startswith(f"{local_airflow.url}/nightshelf/{DAG_ID}/")
-    token = api._token
     status, page, headers = ask(url, token)
     assert status == 200
-    assert "Not published" in page
+    assert said in page
     assert headers["Content-Type"].startswith("text/html")
     assert "default-src 'none'" in headers["Content-Security-Policy"]
+    for stranger in ("", "nonsense"):
+        status, page, _ = ask(url, stranger)
+        assert status in (401, 403)
+        assert said not in page
     assert ask(url)[0] == 401
-    assert ask(url, "nonsense")[0] in (401, 403)
-    for name in ("other", "..%2F..%2Fairflow", "%2e%2e", ".."):
-        assert ask(f"{local_airflow.url}/nightshelf/{DAG_ID}/{name}/report", token)[0] in (404, 405), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["report", "validation"])
+def test_a_page_that_is_not_there_is_told_in_words(
+    local_airflow: LocalAirflow, token: str, page: str
+) -> None:
+    here = f"{local_airflow.url}/nightshelf"
+    for name in ("another", "%3Cscript%3E"):
+        status, told, headers = ask(f"{here}/{DAG_ID}/{name}/{page}", token)
+        assert status == 404, name
+        assert headers["Content-Type"].startswith("text/html")
+        assert f"The {page} of run " in told
+        assert "is written when" in told
+        assert "<script>" not in told
+    for name in ("..%2F..%2Fairflow", "%2e%2e", ".."):
+        assert ask(f"{here}/{DAG_ID}/{name}/{page}", token)[0] in (404, 405), name
+
+
+@pytest.mark.slow
+def test_a_run_is_shown_under_the_id_of_its_own_dag_alone(
+    local_airflow: LocalAirflow, night: str, token: str
+) -> None:
+    here = f"{local_airflow.url}/nightshelf"
+    assert ask(f"{here}/{DAG_ID}/{night}/report", token)[0] == 200
+    for other in ("rollback", f"{DAG_ID}__other", "nothing", "~"):
+        for page in ("report", "validation"):
+            status, told, _ = ask(f"{here}/{other}/{night}/{page}", token)
+            assert status == 404, other
+            assert f"The DAG {other} has no page" in told
+    assert ask(f"{here}/{DAG_ID}/{night}/airflow.cfg", token)[0] == 404
