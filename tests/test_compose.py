@@ -145,7 +145,7 @@ def test_no_secret_stands_in_an_environment(services: dict[str, dict[str, Any]])
     for service in services.values():
         for name, value in service["environment"].items():
             if re.search(r"KEY|SECRET|PASSWORD|CONN|URL", name) and not name.endswith(
-                ("_API_SERVER_URL", "S_FILE")
+                ("_API_SERVER_URL", "_BASE_URL", "S_FILE")
             ):
                 assert name.endswith(("_CMD", "_FILE")), name
                 assert "/run/secrets/" in value, name
