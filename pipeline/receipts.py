@@ -80,8 +80,8 @@ def line(receipt: Mapping[str, Any]) -> str:
 
 
 def told(counts: Mapping[str, Any]) -> str:
-    """Counts other than rows in words: `model ranker, 3 trials, alpha 0.25`."""
-    return ", ".join(_told(name, value) for name, value in counts.items() if name not in ROWS)
+    """Counts other than rows in words: `model ranker, 3 trials, alpha 0.25`; nothing of an empty one."""
+    return ", ".join(_told(name, value) for name, value in counts.items() if name not in ROWS and value != "")
 
 
 def _told(name: str, value: object) -> str:

@@ -200,7 +200,9 @@ def test_rows_in_are_those_of_every_dataset_that_is_read(run_folder: Callable[..
 def test_what_a_stage_counted_in_words() -> None:
     counts = {"rows_in": 1_402_916, "rows_out": 0, "model": "ranker", "n_trials": 1, "n_users_items_gone": 1}
     receipt = {"stage": "tune", "seconds": 74.25, "peak_memory_mb": 1190}
-    assert receipts.line({**receipt, "counts": {**counts, "n_pruned": 1_200, "alpha": 0.1235}}) == (
+    assert receipts.line(
+        {**receipt, "counts": {**counts, "n_pruned": 1_200, "alpha": 0.1235, "ended_by": ""}}
+    ) == (
         "tune: 1,402,916 rows in, 0 out, 74.2 s, 1,190 MB;"
         " model ranker, 1 trial, 1 users items gone, 1,200 pruned, alpha 0.1235"
     )
