@@ -248,14 +248,15 @@ class LocalAirflow:
         return f"{version('apache-airflow-core')} {found[0]}" if found else ""
 
     def _wait_healthy(self) -> None:
-        until = time.monotonic() + START_SECONDS
+        until, serves_tasks = time.monotonic() + START_SECONDS, False
         api = self.api()
         while True:
             for name, leader in self.leaders().items():
                 if not leader.is_alive():
                     raise self._failure(f"{name} of the local Airflow ended", name)
             told = api.health()
-            if all(self._is_healthy(name, told.get(name, {})) for name in HEALTHY):
+            serves_tasks = serves_tasks or (bool(told) and api.serves_tasks())
+            if serves_tasks and all(self._is_healthy(name, told.get(name, {})) for name in HEALTHY):
                 return
             if time.monotonic() > until:
                 raise self._failure(f"the local Airflow is not healthy: {told}", "api-server")

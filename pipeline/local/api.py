@@ -29,6 +29,14 @@ class Api:
         except NightshelfError:
             return {}
 
+    def serves_tasks(self) -> bool:
+        """Whether what tasks talk to answers; the first request takes seconds, in which the UI hangs."""
+        try:
+            self._send("GET", "/execution/health", None, {})
+        except NightshelfError:
+            return False
+        return True
+
     def get(self, path: str) -> dict[str, Any]:
         """GET `/api/v2` + path."""
         return self._call("GET", path, None)

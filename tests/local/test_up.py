@@ -161,6 +161,7 @@ def assert_healthy(api: Api) -> None:
 def test_up_says_where_and_returns_when_all_is_healthy(anna: Person) -> None:
     _, _, api = told(anna.make("up"))
     assert_healthy(api)
+    assert api.serves_tasks()
     assert api.get("/dags/recommendations")["is_paused"] is False
     assert set(anna.airflow.leaders()) == set(COMPONENTS)
 
@@ -185,6 +186,7 @@ def test_other_ports_move_what_runs_and_are_remembered(anna: Person, two_ports: 
     assert_healthy(api)
     with pytest.raises(Unreachable):
         Api(old_url, "admin", "").get("/dags")
+    assert not Api(old_url, "admin", "").serves_tasks()
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(old_database)
     before = anna.pids()
