@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipeline.config import Settings
 from pipeline.folds import Fold
 from pipeline.metrics import PerUser
+from pipeline.models.als import AlsFactors
 from pipeline.params import Params
 from pipeline.standing import MODELS, RULES, at, second_steps
 
@@ -132,17 +133,20 @@ def race(
     spill: Path,
     say: Callable[[str], None],
     without: Collection[str] = (),
+    fitted: AlsFactors | None = None,
 ) -> Race:
     """Run it over `folds`, newest first; the newest `ranking.race_windows` are judged.
 
     Those beyond the two newest only where they have fewer than ENOUGH_USERS: two larger ones decide.
 
     without: models that have lost already
+    fitted:  ALS with `params` at the newest fold, where it has been fitted already
     """
     laps: list[Lap] = []
     learnt: list[pa.Table] = []
     for place, fold in reversed(list(enumerate(folds))):
-        with at(fold, params, settings, items, spill) as (standing, whole):
+        known = fitted if place == 0 else None
+        with at(fold, params, settings, items, spill, known) as (standing, whole):
             judge = whole.sampled(settings.ranking.most_users, settings.run.seed)
             if not judge.n_users:
                 continue

@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from pipeline.config import Als, Settings
 from pipeline.history import History
 from pipeline.judge import Judge
+from pipeline.models.als import AlsFactors
 from pipeline.params import SEARCHED_WEIGHTS, Params
 
 ENDED = "ended"
@@ -35,10 +36,15 @@ WHOLE = ("factors", "iterations")
 
 @dataclass(frozen=True)
 class Search:
-    """One study: the trials so far, and what ended it: "trials", "minutes", or "" while it runs."""
+    """One study.
+
+    trials:   so far; ended_by: "trials", "minutes", or "" while it runs
+    factors:  of the best trial; None where it ran before the search was killed and started again
+    """
 
     trials: list[FrozenTrial]
     ended_by: str
+    factors: AlsFactors | None = None
 
     @property
     def complete(self) -> list[FrozenTrial]:
@@ -98,18 +104,22 @@ def search(
         return Search(list(study.trials), ended["by"])
     ranges = _ranges(settings, history)
     n_done = len(_done(study))
+    before = Search(list(study.trials), "").complete
+    best, factors = max((trial.values[0] for trial in before), default=-1.0), None
     if not n_done and not study.get_trials(states=(TrialState.WAITING,)):
         study.enqueue_trial(_within(start, ranges))
     until = time.monotonic() + 60 * settings.tune.minutes
     while n_done < wanted and (not n_done or time.monotonic() < until):
         lot = (APART * settings.run.seed + n_done) % 2**32
         study.sampler = optuna.samplers.TPESampler(n_startup_trials=6, seed=lot)
-        told = _try(study, ranges, history, judge, start, settings)
+        told, value, found = _try(study, ranges, history, judge, start, settings)
+        if found is not None and value > best:
+            best, factors = value, found
         n_done += 1
         say(f"tune: trial {n_done} of {wanted}: {told}")
     by = "trials" if n_done >= wanted else "minutes"
     study.set_user_attr(ENDED, {"trials": wanted, "by": by})
-    return Search(list(study.trials), by)
+    return Search(list(study.trials), by, factors)
 
 
 def _try(
@@ -119,15 +129,18 @@ def _try(
     judge: Judge,
     start: Params,
     settings: Settings,
-) -> str:
-    """One trial, from what to try to its end; what became of it, in a line."""
+) -> tuple[str, float, AlsFactors | None]:
+    """One trial, from what to try to its end: what became of it, in a line; Precision@3; the factors.
+
+    No factors where it was cut off.
+    """
     trial = study.ask()
     chosen = {name: _suggest(trial, name, *span) for name, span in ranges.items()}
     model = _params(chosen, start).als_model(settings)
     n = model.params.iterations
     looks = {max(1, round(share * n)) for share in (FIRST_LOOK, SECOND_LOOK)} - {n}
     told = ", ".join(f"{name} {_short(value)}" for name, value in chosen.items())
-    value = 0.0
+    value, factors = 0.0, None
     for iteration, factors in enumerate(model.fitting(history), 1):
         if iteration in looks or iteration == n:
             value = judge.precision_at_3(factors)
@@ -135,9 +148,10 @@ def _try(
             trial.report(value, len([look for look in looks if look < iteration]))
             if trial.should_prune():
                 study.tell(trial, state=TrialState.PRUNED)
-                return f"cut off at iteration {iteration} of {n}, Precision@3 {value:.4f} ({told})"
+                told = f"cut off at iteration {iteration} of {n}, Precision@3 {value:.4f} ({told})"
+                return told, value, None
     study.tell(trial, value)
-    return f"Precision@3 {value:.4f} ({told})"
+    return f"Precision@3 {value:.4f} ({told})", value, factors
 
 
 def _done(study: optuna.Study) -> list[FrozenTrial]:

@@ -131,11 +131,19 @@ def second_steps(
 
 @contextmanager
 def at(
-    fold: Fold, params: Params, settings: Settings, items: Path | None, spill: Path
+    fold: Fold,
+    params: Params,
+    settings: Settings,
+    items: Path | None,
+    spill: Path,
+    fitted: AlsFactors | None = None,
 ) -> Iterator[tuple[Standing, Judge]]:
-    """The fold with ALS fitted, and its judge in the mode that is published."""
+    """The fold with ALS fitted, and its judge in the mode that is published.
+
+    fitted: ALS with these parameters at this fold, where it has been fitted already
+    """
     mode = settings.run.repeat_purchases
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, spill) as history:
         judge = Judge.of(history, fold, mode)
-        factors = params.als_model(settings).fit(history)
+        factors = fitted or params.als_model(settings).fit(history)
         yield Standing(history, factors, params, settings, items, mode), judge

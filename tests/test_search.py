@@ -101,6 +101,15 @@ def test_a_search_stopped_half_way_and_gone_on_with_is_the_search_that_was_not(
     assert gone_on.ended_by == straight.ended_by == "trials"
 
 
+def test_the_factors_it_hands_on_are_those_of_its_best_trial(cut: Cut, straight: Search) -> None:
+    settings = tastes.settings_of(tune=TRIALS)
+    best = straight.best_params(Params.configured(settings))
+    again = best.als_model(settings).fit(cut[0])
+    assert straight.factors is not None
+    np.testing.assert_array_equal(straight.factors.user_factors, again.user_factors)
+    np.testing.assert_array_equal(straight.factors.item_factors, again.item_factors)
+
+
 def test_minutes_end_it_after_one_trial_at_least(cut: Cut, tmp_path: Path) -> None:
     found = searched(tmp_path / "journal", cut, minutes=1e-9)
     assert (len(found.trials), found.ended_by) == (1, "minutes")

@@ -15,9 +15,11 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import folds
+from pipeline.config import Settings
 from pipeline.contract import DATASETS
-from pipeline.history import opened
+from pipeline.history import History, opened
 from pipeline.judge import Judge
+from pipeline.models.als import AlsFactors, AlsModel
 from pipeline.models.baselines import OwnMostBought, Popular
 from pipeline.params import Params, due, known_by, unseen_by_search
 from pipeline.race import Race, race
@@ -41,7 +43,7 @@ def run(job: Job) -> Counts:
     found, params = begun.search, begun.params
     items = folder.dataset("items") if folder.has("items") else None
     over = [folds.validation(folder), *folds.earlier(folder, settings.ranking.windows - 1)]
-    ended = race(over, params, settings, items, folder.scratch(), job.say, begun.lost)
+    ended = race(over, params, settings, items, folder.scratch(), job.say, begun.lost, begun.factors)
     standings = ended.standings()
     params = params.but(model=ended.winner())
     for row in standings:
@@ -74,12 +76,37 @@ class Begun:
     """What the validation set alone decides, before the race.
 
     why: there was a search, or none; lost: Precision@3 of models that need not race
+    factors: ALS with `params`, fitted on what lies before the validation set; None: not yet
     """
 
     search: Search
     params: Params
     why: str
     lost: Mapping[str, float] = field(default_factory=dict)
+    factors: AlsFactors | None = None
+
+
+class Validation:
+    """ALS on the validation set; what was asked about last is not fitted again."""
+
+    def __init__(self, history: History, judge: Judge, settings: Settings) -> None:
+        self._history, self._judge, self._settings = history, judge, settings
+        self._last: tuple[AlsModel, AlsFactors, float] | None = None
+
+    def precision_at_3(self, params: Params) -> float:
+        """Of ALS with these parameters."""
+        return self._fitted(params)[2]
+
+    def factors(self, params: Params) -> AlsFactors:
+        """ALS with these parameters."""
+        return self._fitted(params)[1]
+
+    def _fitted(self, params: Params) -> tuple[AlsModel, AlsFactors, float]:
+        model = params.als_model(self._settings)
+        if self._last is None or self._last[0] != model:
+            factors = model.fit(self._history)
+            self._last = (model, factors, self._judge.precision_at_3(factors))
+        return self._last
 
 
 def _begin(job: Job, live: Mapping[str, Any], start: Params) -> Begun:
@@ -92,11 +119,8 @@ def _begin(job: Job, live: Mapping[str, Any], start: Params) -> Begun:
             why = "nobody can be measured on the validation set; parameters stay as they were"
             job.say(f"tune: {why}")
             return Begun(NOTHING_TRIED, start, why)
-
-        def validated(params: Params) -> float:
-            return judge.precision_at_3(params.als_model(settings).fit(history))
-
-        is_due, why = due(live, settings, folder.as_of, validated)
+        als = Validation(history, judge, settings)
+        is_due, why = due(live, settings, folder.as_of, als.precision_at_3)
         job.say(f"tune: {why}")
         found, params = NOTHING_TRIED, start
         if is_due:
@@ -110,11 +134,12 @@ def _begin(job: Job, live: Mapping[str, Any], start: Params) -> Begun:
             half_lives[name] = best if values[best] > 0 else start.half_lives[name]
             job.say(f"tune: {name}: half-life of {half_lives[name]:g} days, {values[best]:.4f}")
         plain = judge.precision_at_3(rule(PLAIN_ALS, params, settings).fit(history))
-        tuned = found.best().values[0] if found.complete else validated(params)
+        tuned = found.best().values[0] if found.complete else als.precision_at_3(params)
+        factors = found.factors if found.complete else als.factors(params)
         lost = {PLAIN_ALS: plain} if plain < tuned else {}
         if lost:
             job.say(f"race: {PLAIN_ALS} has {plain:.4f}, als {tuned:.4f}: it goes no further")
-        return Begun(found, params.but(half_lives=half_lives), why, lost)
+        return Begun(found, params.but(half_lives=half_lives), why, lost, factors)
 
 
 def _study_name(job: Job, start: Params) -> str:
