@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, Asset, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 RECOMMENDATIONS = "serving.recommendations"
 
@@ -27,6 +28,8 @@ with DAG(
     def use_them(**context: Any) -> dict[str, Any]:
         """The newest event's extra: version, run_id, n_users, n_items, precision_at_3."""
         events = [event for event_list in context["triggering_asset_events"].values() for event in event_list]
+        if not events:
+            raise AirflowSkipException("triggered by hand: no event tells which lists are live")
         return dict(max(events, key=lambda event: event.timestamp).extra)
 
     use_them()

@@ -114,7 +114,7 @@ def _stage(shop: Shop, settings: Settings, name: str) -> Any:
 
 def _publish(shop: Shop, settings: Settings) -> Any:
     """The last stage: what goes live is announced; what does not is no update for anyone."""
-    asset = assets.published(shop, settings)
+    asset = assets.published(settings)
 
     @task(task_id="publish", doc_md=BY_NAME["publish"].summary, outlets=[asset])
     def run(**context: Any) -> dict[str, int | float | str]:
@@ -144,10 +144,11 @@ def _tidy(shop: Shop, settings: Settings) -> Any:
 
 
 found = settled(shops())
-if all(isinstance(each, SettingsError) for each in found.values()):
+readable = {shop: each for shop, each in found.items() if not isinstance(each, SettingsError)}
+if not readable:
     raise next(each for each in found.values() if isinstance(each, SettingsError))
 for shop, settings in found.items():
     if isinstance(settings, SettingsError):
-        broken.dag(shop, settings)
+        broken.dag(shop, settings, alerts.on_failure(*next(iter(readable.items()))))
     else:
         nightly(shop, settings)

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from airflow.sdk import DAG, Param, task
+from airflow.sdk.exceptions import AirflowSkipException
 from nightshelf_airflow import alerts, assets
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.failures import RETRIES
@@ -22,6 +23,7 @@ from pipeline.versions import number, remembered
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
+    from pipeline.serving import Moved
 
 ROLLBACK = """
 ### Take a publication back
@@ -64,7 +66,7 @@ def form(shop: Shop, settings: Settings) -> dict[str, Param]:
 
 def night_shift(shop: Shop, settings: Settings) -> None:
     """Both DAGs of one shop."""
-    asset = assets.published(shop, settings)
+    asset = assets.published(settings)
 
     @task(
         task_id="rollback",
@@ -79,8 +81,7 @@ def night_shift(shop: Shop, settings: Settings) -> None:
         params, url = context["params"], databases(shop, settings).serving()
         to = number(params["version"])
         moved = rollback(url, settings, to=to, hold=params["hold"], who=who(context), say=log.info)
-        afterwards(settings, url, context, asset)
-        return vars(moved)
+        return afterwards(settings, url, context, asset, moved)
 
     @task(
         task_id="release",
@@ -93,8 +94,7 @@ def night_shift(shop: Shop, settings: Settings) -> None:
 
         url = databases(shop, settings).serving()
         moved = release(url, settings, who=who(context), say=log.info)
-        afterwards(settings, url, context, asset)
-        return vars(moved)
+        return afterwards(settings, url, context, asset, moved)
 
     names = {
         "schema": settings.serving.schema_name,
@@ -130,18 +130,27 @@ def who(context: Mapping[str, Any]) -> str:
     return f"{context['dag_run'].triggering_user_name or 'nobody by name'} in Airflow"
 
 
-def afterwards(settings: Settings, url: str, context: Mapping[str, Any], asset: Any) -> None:
-    """Announce what is live now, and propose what is stored. What was done stands if this fails."""
+def afterwards(
+    settings: Settings, url: str, context: Mapping[str, Any], asset: Any, moved: Moved
+) -> dict[str, int | bool]:
+    """Announce what is live now, and propose what is stored; what was done stands if this fails.
+
+    Raises AirflowSkipException where other lists did not go live: that is no update for anyone.
+    """
     from pipeline.serving import publications
     from pipeline.versions import remember
 
+    remember(url, settings, log.info)
+    if moved.from_version == moved.live_version:
+        context["ti"].xcom_push(key="return_value", value=vars(moved))
+        raise AirflowSkipException(f"version {moved.live_version} was live before and is")
     try:
         stored, _ = publications(url, settings)
         for live in (row for row in stored if row.state == "live"):
             assets.announce(context["outlet_events"], asset, vars(live))
     except NightshelfError as error:
         log.warning("the asset's event says nothing of the version: %s", error)
-    remember(url, settings, log.info)
+    return vars(moved)
 
 
 for each, told in settled(shops()).items():

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pipeline.errors import NightshelfError, Refused
+from pipeline.errors import DataError, NightshelfError, Refused
 from pipeline.stages import STAGES
 
-UNTOUCHED = "what they read before: this run has changed nothing"
+UNTOUCHED = "what they read before: this attempt has changed nothing"
 CLEAR = "mend what the log names, then clear the task: the run goes on from there"
 TITLE_LENGTH = 120
 SLACK_TITLE, SLACK_VALUE = 150, 500
@@ -25,7 +25,7 @@ SLACK_TITLE, SLACK_VALUE = 150, 500
 class Alert:
     """One thing to tell. Empty or None: not known, or nothing to say.
 
-    kind:        a task that failed for good, or a run that is late
+    kind:        a task that failed for good, a run that is late, or one that waits for a person's yes
     why, found, promised, what_to_do: as a NightshelfError says them
     apps_read:   which lists the apps read now
     attempt:     how many times the task was tried
@@ -34,7 +34,7 @@ class Alert:
     log, run_page, report, validation: addresses in the Airflow UI
     """
 
-    kind: Literal["failed", "late"]
+    kind: Literal["failed", "late", "asked"]
     dag: str
     run: str
     why: str
@@ -61,7 +61,7 @@ def reasons(error: object) -> dict[str, Any]:
     if isinstance(error, NightshelfError):
         return {
             "why": error.what,
-            "found": error.found,
+            "found": "" if isinstance(error, DataError) else error.found,  # it may hold rows of somebody
             "promised": error.promised,
             "what_to_do": error.then or CLEAR,
         }
@@ -87,7 +87,7 @@ def lateness(state: str, late_since: datetime, hours: float) -> dict[str, Any]:
     due = f"at {_time(late_since)}, {hours:g} h after its trigger"
     if state == "failed":
         return {
-            "why": f"its lists are missing: the run has failed, and nobody had mended it {due}",
+            "why": f"its lists may be missing: the run has failed, and nobody had mended it {due}",
             "what_to_do": "read the log of the task that failed, mend what it names and clear the task",
         }
     return {
@@ -100,7 +100,7 @@ def lateness(state: str, late_since: datetime, hours: float) -> dict[str, Any]:
 
 def title(alert: Alert) -> str:
     """One line: the DAG, the task, the first words of why."""
-    what = f"{alert.task} failed" if alert.kind == "failed" else "late"
+    what = {"failed": f"{alert.task} failed", "late": "late", "asked": "a yes is wanted"}[alert.kind]
     return _clipped(f"{alert.dag}: {what}: {' '.join(alert.why.split())}", TITLE_LENGTH)
 
 

@@ -141,6 +141,8 @@ def _complaint(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "settings"
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown setting"
+    if isinstance(error["input"], dict):
+        return f"{where}: {error['msg'].removeprefix('Value error, ')}"
     return f"{where} = {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 

@@ -344,4 +344,4 @@ def _written(folder: RunFolder, stage: str) -> list[str]:
 
 def touched(path: Path) -> int:
     """When the run's folder or its receipts last changed, ns since the epoch."""
-    return max(p.stat().st_mtime_ns for p in (path, path / "receipts") if p.exists())
+    return max((p.stat().st_mtime_ns for p in (path, path / "receipts") if p.exists()), default=0)

@@ -317,6 +317,13 @@ class Settings(_Section):
     alerts: Alerts = Alerts()
     serving: Serving = Serving(schema="serving")
 
+    @model_validator(mode="after")
+    def _runs_outlive_the_question(self) -> Settings:
+        kept = self.run.keep_runs_days * 24
+        if self.approval.is_required and kept and self.approval.hours >= kept:
+            raise ValueError("approval.hours: less than run.keep_runs_days, or the run that waits is removed")
+        return self
+
 
 def _zone(name: str) -> str:
     try:

@@ -7,7 +7,7 @@ written by another, and a file that cannot be read stops its own shop only.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,17 +45,13 @@ def shops(folder: Path | None = None) -> list[Shop]:
 
 
 def settled(found: Iterable[Shop]) -> dict[Shop, Settings | SettingsError]:
-    """The settings of each shop, or why it cannot run: first come, first served, so config.toml first."""
-    told: dict[Shop, Settings | SettingsError] = {}
-    for shop in found:
-        try:
-            settings = config.load(shop.path)
-            _refuse_name(shop)
-            _refuse_shared(shop, settings, told)
-            told[shop] = settings
-        except SettingsError as error:
-            told[shop] = error
-    return told
+    """The settings of each shop, or why it cannot run.
+
+    Of shops that share a place all are refused, save config.toml's: nobody can tell which is the copy.
+    """
+    told = {shop: _read(shop) for shop in found}
+    refused = {shop: _shared(shop, told) for shop in told if shop.name}
+    return {shop: refused.get(shop) or settings for shop, settings in told.items()}
 
 
 def shop_of(dag_id: str, found: Iterable[Shop]) -> Shop | None:
@@ -63,35 +59,47 @@ def shop_of(dag_id: str, found: Iterable[Shop]) -> Shop | None:
     return next((shop for shop in found if shop.named(NIGHTLY) == dag_id), None)
 
 
-def _refuse_name(shop: Shop) -> None:
-    if shop.name and not NAME.match(shop.name):
-        raise SettingsError(
-            f"{shop.path.name} gives its shop a name that no DAG can have",
-            found=repr(shop.name),
-            promised="letters, digits, _ and -, at most 60",
-            then="rename the file",
-        )
+def _read(shop: Shop) -> Settings | SettingsError:
+    try:
+        settings = config.load(shop.path)
+    except SettingsError as error:
+        return error
+    if not shop.name or NAME.match(shop.name):
+        return settings
+    return SettingsError(
+        f"{shop.path.name} gives its shop a name that no DAG can have",
+        found=repr(shop.name),
+        promised="letters, digits, _ and -, at most 60",
+        then="rename the file",
+    )
 
 
-def _refuse_shared(shop: Shop, settings: Settings, others: dict[Shop, Settings | SettingsError]) -> None:
-    """Two shops never write to one place."""
-    for other, theirs in others.items():
-        if isinstance(theirs, SettingsError):
+def _shared(shop: Shop, told: Mapping[Shop, Settings | SettingsError]) -> SettingsError | None:
+    """Two shops never write to one place: the refusal of a shop that would; None where it does not.
+
+    A config.toml that cannot be read is taken to have the defaults, so that no copy takes its place.
+    """
+    mine = told[shop]
+    if isinstance(mine, SettingsError):
+        return None
+    for other, theirs in told.items():
+        if other is shop or (isinstance(theirs, SettingsError) and other.name):
             continue
-        for what, place in _places(settings).items():
-            if place == _places(theirs)[what]:
-                raise SettingsError(
+        places = _places(Settings() if isinstance(theirs, SettingsError) else theirs)
+        for what, place in _places(mine).items():
+            if place == places[what]:
+                return SettingsError(
                     f"{shop.path.name} and {other.path.name} have the same {what}",
                     found=place,
                     promised="run folders and a serving schema of its own for every shop",
                     then=f"set another one in {shop.path.name}",
                 )
+    return None
 
 
 def _places(settings: Settings) -> dict[str, str]:
-    """Where a shop writes, by the settings that say so."""
-    serving = settings.serving
+    """Where a shop writes, by the settings that say so. A schema's name is one shop's on every server."""
     return {
         "run.folder": str(config.runs_folder(settings)),
-        "serving.connection and serving.schema": f"{serving.connection}, {serving.schema_name}",
+        "serving.schema": settings.serving.schema_name,
     }

@@ -84,7 +84,7 @@ def test_the_lists_are_called_untouched_only_where_that_is_certain(
 ) -> None:
     words = told(error, task).apps_read
     if sure:
-        assert words == "what they read before: this run has changed nothing"
+        assert words == "what they read before: this attempt has changed nothing"
     else:
         assert "serving.publications says which" in words
 
@@ -141,7 +141,7 @@ def test_links_lead_to_log_and_report() -> None:
             "the run had not ended at 2026-11-21 06:00 UTC, 6 h after its trigger",
             "which task runs",
         ),
-        ("failed", "its lists are missing: the run has failed", "clear the task"),
+        ("failed", "its lists may be missing: the run has failed", "clear the task"),
     ],
 )
 def test_what_is_late_says_since_when_and_what_to_do(state: str, why: str, todo: str) -> None:

@@ -71,7 +71,8 @@ def test_a_file_that_cannot_be_read_stops_its_own_shop_only(write: Callable[...,
     ("text", "what"),
     [
         (BOOKS.replace('folder = "runs-books"', ""), "run.folder"),
-        (BOOKS.replace('schema = "books"', ""), "serving.connection and serving.schema"),
+        (BOOKS.replace('schema = "books"', ""), "serving.schema"),
+        (BOOKS.replace('schema = "books"', 'connection = "elsewhere"'), "serving.schema"),
     ],
 )
 def test_two_shops_never_write_to_one_place(write: Callable[..., list[Shop]], text: str, what: str) -> None:
@@ -80,9 +81,21 @@ def test_two_shops_never_write_to_one_place(write: Callable[..., list[Shop]], te
     assert error.then == "set another one in config.books.toml"
 
 
-def test_the_same_schema_on_another_server_is_another_place(write: Callable[..., list[Shop]]) -> None:
-    found = write(books=BOOKS.replace('schema = "books"', 'connection = "elsewhere"'))
-    assert all(isinstance(settings, Settings) for settings in settled(found).values())
+def test_of_two_copies_both_are_refused_and_the_first_shop_runs(write: Callable[..., list[Shop]]) -> None:
+    found = write(books=BOOKS, art=BOOKS)
+    assert error_of(found, "books").what.startswith("config.books.toml and config.art.toml have the same")
+    assert error_of(found, "art").what.startswith("config.art.toml and config.books.toml have the same")
+    assert isinstance(settled(found)[found[0]], Settings)
+
+
+def test_no_copy_takes_the_place_of_a_first_shop_that_cannot_be_read(
+    write: Callable[..., list[Shop]], tmp_path: Path
+) -> None:
+    found = write(copy="", books=BOOKS)
+    (tmp_path / "config.toml").write_text("[run]\nsurprise = 1\n", encoding="utf-8")
+    assert "config.copy.toml and config.toml have the same run.folder" in str(error_of(found, "copy"))
+    assert "surprise" in str(error_of(found, ""))
+    assert [shop.name for shop, each in settled(found).items() if isinstance(each, Settings)] == ["books"]
 
 
 def test_a_name_that_no_dag_can_have_is_refused(write: Callable[..., list[Shop]]) -> None:

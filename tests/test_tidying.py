@@ -44,12 +44,30 @@ def touched(folder: RunFolder, days_ago: float) -> RunFolder:
 
 
 def test_what_nobody_touched_for_longer_goes_and_the_rest_stays(shop: Shop) -> None:
+    shop.publish(shop.night(3))
     old, new = touched(shop.night(1), 10.1), touched(shop.night(2), 9.9)
+    shop.said.clear()
     told = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
-    assert (told["n_removed"], told["n_kept"]) == (1, 1)
+    assert (told["n_removed"], told["n_kept"]) == (1, 2)
     assert not old.path.exists()
     assert (new.path / "recommendations.parquet").exists()
     assert shop.said[0].startswith("night-1 is removed, ")
+
+
+def test_a_link_among_the_runs_is_never_followed(shop: Shop, tmp_path: Path) -> None:
+    folder = touched(shop.night(1), 300)
+    shop.publish(folder)
+    touched(folder, 300)
+    (tmp_path / "runs" / "latest").symlink_to(folder.path)
+    remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
+    assert (folder.path / "recommendations.parquet").exists()
+
+
+def test_nothing_goes_while_nothing_is_live(shop: Shop) -> None:
+    folder = touched(shop.night(1), 300)
+    told = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
+    assert (told["n_removed"], told["n_kept"]) == (0, 1)
+    assert folder.path.exists()
 
 
 def test_the_run_whose_lists_are_live_stays_however_old(shop: Shop) -> None:
@@ -74,7 +92,9 @@ def test_a_version_whose_folder_is_gone_is_put_back_all_the_same(shop: Shop) -> 
 
 
 def test_a_run_that_is_worked_on_stays(shop: Shop) -> None:
+    shop.publish(shop.night(2))
     folder = shop.night(1)
+    shop.said.clear()
     with folder.held("tune"):
         touched(folder, 300)
         told = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)

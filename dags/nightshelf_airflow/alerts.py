@@ -116,6 +116,23 @@ def failure(settings: Settings, context: Mapping[str, Any]) -> Alert:
     )
 
 
+def asked(settings: Settings, context: Mapping[str, Any]) -> None:
+    """Tell every channel that a night waits for a person's yes."""
+    ti = context["ti"]
+    alert = Alert(
+        kind="asked",
+        dag=ti.dag_id,
+        run=ti.run_id,
+        task=ti.task_id,
+        why="tonight's lists are ready, and go live when somebody says yes",
+        what_to_do="look at the report, then answer under Required Actions; no answer within"
+        f" {settings.approval.hours:g} hours is a no",
+        apps_read=alerts.UNTOUCHED,
+        **_about(settings, ti.dag_id, ti.run_id, ti.task_id),
+    )
+    tell(settings, alert)
+
+
 def tell(settings: Settings, alert: Alert) -> None:
     """Send `alert` through every channel the shop has; say in the log which could not take it."""
     for channel, connection_id in _connection_ids(settings).items():

@@ -13,17 +13,15 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.asset import AssetNameRef
 
     from pipeline.config import Settings
-    from pipeline.shops import Shop
 
 
-def published(shop: Shop, settings: Settings) -> Asset:
+def published(settings: Settings) -> Asset:
     """Updated whenever other lists go live: `serving.recommendations` for config.toml as it comes.
 
-    Another DAG waits for it with `schedule=[Asset("serving.recommendations")]`. The extra of an event: version,
-    run_id, n_users, n_items, precision_at_3 (null when nobody could be measured).
+    Another DAG waits for it with `schedule=[Asset("serving.recommendations")]`. The extra of an event:
+    version, run_id, n_users, n_items, precision_at_3 (null when nobody could be measured).
     """
-    name = shop.named(f"{settings.serving.schema_name}.recommendations")
-    return Asset(name)
+    return Asset(f"{settings.serving.schema_name}.recommendations")
 
 
 def announce(events: Any, asset: Asset, told: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ BUGS = [
     ValueError,
 ]
 RETRIES: dict[str, Any] = {
+    "max_active_tis_per_dag": 1,  # nights that a backfill makes up side by side share one machine
     "retries": 3,
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2.0,

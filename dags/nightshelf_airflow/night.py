@@ -17,7 +17,7 @@ from pipeline.stages import STAGES
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
-    from pipeline.run import Counts, Job
+    from pipeline.run import Counts, Job, RunFolder
     from pipeline.shops import Shop
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,12 @@ def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, 
 
             report.leave(job)
             raise AirflowSkipException("dry run: apps read what they read before")
-        return night.play(stage, job)
+        counts = night.play(stage, job)
+        if stage == "gate" and settings.approval.is_required:
+            from pipeline import report
+
+            report.leave(job)  # who is asked next looks at it
+        return counts
     except NightshelfError as error:
         raise error.with_traceback(None) from None
 
@@ -64,12 +69,31 @@ def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any])
     )
 
 
-def published(settings: Settings, run_id: str) -> Mapping[str, Any]:
-    """What `publish` has recorded of this run. Raises AirflowSkipException when it did not go live."""
+def stays_as_it_is(settings: Settings, context: Mapping[str, Any]) -> str:
+    """Why this run puts nothing live, whatever a person says; empty where a yes would."""
+    params, dag_run = context["params"], context["dag_run"]
+    if params["dry_run"]:
+        return "dry run"
+    if params["force"]:
+        return ""
+    folder = _folder(settings, dag_run.run_id)
+    if not folder.document("decision")["publish"]:
+        return "the gate has refused"
+    live = folder.document("live")
+    if live and datetime.fromisoformat(live["as_of"]) > folder.as_of:
+        return f"version {live['version']}, which is live, is newer"
+    return ""
+
+
+def _folder(settings: Settings, run_id: str) -> RunFolder:
     from pipeline.run import RunFolder
 
-    folder = RunFolder.open(config.runs_folder(settings), run_id, settings.ids.model_dump())
-    told = folder.document("publication")
+    return RunFolder.open(config.runs_folder(settings), run_id, settings.ids.model_dump())
+
+
+def published(settings: Settings, run_id: str) -> Mapping[str, Any]:
+    """What `publish` has recorded of this run. Raises AirflowSkipException when it did not go live."""
+    told = _folder(settings, run_id).document("publication")
     if not told["is_live"]:
         raise AirflowSkipException(f"stored as version {told['version']}, not live: its log says why")
     return told

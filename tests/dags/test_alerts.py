@@ -152,7 +152,7 @@ def test_every_channel_is_told_what_failed_and_what_to_do(
         "found": "windowdays",
         "promised": "as_of, window_days, repeat_purchases, tune, trials, dry_run, force",
         "what_to_do": "trigger again without them",
-        "apps_read": "what they read before: this run has changed nothing",
+        "apps_read": "what they read before: this attempt has changed nothing",
         "as_of": None,
         "window_days": None,
         "late_since": None,
@@ -176,7 +176,7 @@ def test_every_channel_is_told_what_failed_and_what_to_do(
     assert mailbox.logins == [("nightshelf", MAIL_PASSWORD)]
     assert mail["Subject"] == document["title"]
     assert mail["From"] == "airflow@shop.example"
-    for words in ("windowdays", "trigger again without them", "this run has changed nothing"):
+    for words in ("windowdays", "trigger again without them", "this attempt has changed nothing"):
         assert words in mailbox.body()
 
     log = caplog.text + "".join(capfd.readouterr())
@@ -386,7 +386,7 @@ def overdue(**changed: str) -> dict[str, Any]:
     ("run_as_it_is", "why"),
     [
         ({}, "the run had not ended at 2026-01-01 06:00 UTC, 6 h after its trigger"),
-        ({"state": "failed"}, "its lists are missing: the run has failed, and nobody had mended it"),
+        ({"state": "failed"}, "its lists may be missing: the run has failed, and nobody had mended it"),
         ({"state": "success"}, None),
         ({"run_type": "backfill"}, None),
     ],

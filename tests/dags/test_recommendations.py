@@ -252,5 +252,5 @@ def test_a_shop_can_ask_a_person_before_it_publishes(
     question = asking.get_task("approve")
     assert question.upstream_task_ids == {"gate"}
     assert question.downstream_task_ids == {"publish"}
-    assert question.defaults == ["Reject"]
+    assert question.retries == 0
     assert question.response_timeout == timedelta(hours=3)

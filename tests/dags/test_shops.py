@@ -45,7 +45,7 @@ def test_a_further_shop_has_dags_of_its_own(bag_of: Callable[..., Any]) -> None:
     assert "views of schema\n`books`" in books.doc_md
     assert "runs-books" in books.doc_md
     [asset] = books.get_task("publish").outlets
-    assert asset.name == "books.recommendations__books"
+    assert asset.name == "books.recommendations"
 
 
 def test_a_broken_file_is_a_dag_that_fails_with_the_reason(
@@ -58,6 +58,13 @@ def test_a_broken_file_is_a_dag_that_fails_with_the_reason(
     assert "run.surprise: unknown setting" in broken.doc_md
     run = broken.test()
     assert str(run.state) == "failed"
+
+
+def test_a_file_name_that_no_dag_can_have_stops_no_other_shop(bag_of: Callable[..., Any]) -> None:
+    bag = bag_of(**{"books (copy)": BOOKS})
+    assert bag.import_errors == {}
+    assert bag.dags["recommendations"].task_ids[0] == "extract"
+    assert "rename the file" in bag.dags["recommendations__books__copy_"].doc_md
 
 
 def test_where_no_shop_can_be_read_the_file_has_an_import_error(bag_of: Callable[..., Any]) -> None:
