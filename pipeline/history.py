@@ -63,6 +63,7 @@ class History:
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
+        self._bought: dict[float, sp.csr_matrix] = {}
         self.user_ids: pa.Array = _ids(db, "user")
         self.item_ids: pa.Array = _ids(db, "item")
 
@@ -82,10 +83,18 @@ class History:
         )
 
     def purchases(self, half_life_days: float = 0.0) -> sp.csr_matrix:
-        """How often each user bought each item, halved every `half_life_days` (0: never)."""
-        return self._matrix(
-            view=0.0, cart=0.0, purchase=1.0, half_life_days=half_life_days, is_quantity_weighed=False
-        )
+        """How often each user bought each item, halved every `half_life_days` (0: never).
+
+        Whoever asks for the same next gets the same matrix, which cannot be written to.
+        """
+        if half_life_days not in self._bought:
+            cells = self._matrix(
+                view=0.0, cart=0.0, purchase=1.0, half_life_days=half_life_days, is_quantity_weighed=False
+            )
+            cells.data.flags.writeable = False
+            unfaded = {days: kept for days, kept in self._bought.items() if days == 0.0}
+            self._bought = {**unfaded, half_life_days: cells}
+        return self._bought[half_life_days]
 
     def event_types(self) -> set[str]:
         """Which kinds of events there are."""
@@ -200,8 +209,10 @@ class History:
 
     def _matrix(self, **values: float | bool) -> sp.csr_matrix:
         table = engine.rows(self._db, "interactions", values).read_all()
-        cells = (table["weight"].to_numpy(), (table["user_row"].to_numpy(), table["item_row"].to_numpy()))
-        return sp.csr_matrix(cells, shape=self.shape, dtype=np.float32)
+        of_user = np.bincount(table["user_row"].to_numpy(), minlength=self.shape[0])
+        first = np.concatenate([[0], np.cumsum(of_user)])
+        cells = (table["weight"].to_numpy().astype(np.float32), table["item_row"].to_numpy().copy(), first)
+        return sp.csr_matrix(cells, shape=self.shape)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class ItemNeighbours:
 
     def fit(self, history: History) -> Neighbours:
         bought = history.purchases()
-        bought.data[:] = 1.0
+        bought = sp.csr_matrix((np.ones_like(bought.data), bought.indices, bought.indptr), bought.shape)
         length = np.sqrt(np.asarray(bought.sum(axis=0)).ravel())
         unit = sp.csr_matrix(bought @ sp.diags_array(1.0 / np.maximum(length, 1.0)), dtype=np.float64)
         nearest = all_pairs_knn(unit, self.neighbours + 1, self.threads, show_progress=False)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -20,8 +21,7 @@ from pipeline.contract import DATASETS
 from pipeline.history import History, opened
 from pipeline.judge import Judge
 from pipeline.models.als import AlsFactors, AlsModel
-from pipeline.models.baselines import OwnMostBought, Popular
-from pipeline.params import Params, due, known_by, unseen_by_search
+from pipeline.params import HALF_LIVES, Params, due, known_by, unseen_by_search
 from pipeline.race import Race, race
 from pipeline.run import Counts, Job
 from pipeline.search import NOTHING_TRIED, Search, search
@@ -127,9 +127,12 @@ def _begin(job: Job, live: Mapping[str, Any], start: Params) -> Begun:
             journal = folder.path / JOURNAL
             found = search(_study_name(job, start), journal, history, judge, start, settings, job.say)
             params = found.best_params(start)
+        reached: dict[str, dict[float, float]] = {name: {} for name in HALF_LIVES}
+        for days, name in product(GRID, HALF_LIVES):
+            model = rule(name, params.but(half_lives={name: days}), settings)
+            reached[name][days] = judge.precision_at_3(model.fit(history))
         half_lives = {}
-        for name, model in (("recently_popular", Popular), ("own_most_bought", OwnMostBought)):
-            values = {days: judge.precision_at_3(model(days).fit(history)) for days in GRID}
+        for name, values in reached.items():
             best = max(GRID, key=lambda days: values[days])
             half_lives[name] = best if values[best] > 0 else start.half_lives[name]
             job.say(f"tune: {name}: half-life of {half_lives[name]:g} days, {values[best]:.4f}")
