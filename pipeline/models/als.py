@@ -6,9 +6,12 @@ it is given, with its own `alpha` at 1; a cell without an event keeps confidence
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +24,13 @@ from pipeline.config import Als, Weights
 from pipeline.history import History
 from pipeline.models.top_n import NOTHING, TopN
 
+Factors: TypeAlias = NDArray[np.float32]
+Level: TypeAlias = tuple[NDArray[np.int64], sp.csr_matrix, float]
 SENTINEL = np.float32(-1e30)
 PAIRS = 65_536
+"""Scores of pairs that are counted at a time."""
+DRAWN = 4_096
+"""Rows of the start that are drawn at a time."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +55,33 @@ class AlsModel:
     def fitting(self, history: History) -> Iterator[AlsFactors]:
         """The factors after each iteration, the last one finished; a search may stop early."""
         cells = self._confidence(history)
-        with threadpool_limits(1, "blas"):
-            model = AlternatingLeastSquares(factors=self.params.factors, num_threads=self.threads)
         lot = np.random.RandomState(self.seed)
-        sizes = [(n, self.params.factors) for n in cells.shape]
-        users, items = (lot.random_sample(size).astype(np.float32) * np.float32(0.01) for size in sizes)
+        users, items = (_drawn(lot, n, self.params.factors) for n in cells.shape)
         by_user = self._levels(cells)
         by_item = self._levels(sp.csr_matrix(cells.T))
         for _ in range(self.params.iterations):
             with threadpool_limits(1, "blas"):
-                for side, other, levels in ((users, items, by_user), (items, users, by_item)):
-                    for rows, part, penalty in levels:
-                        solved = side[rows]
-                        model.solver(part, solved, other, penalty, num_threads=self.threads)
-                        side[rows] = solved
+                self._solve(users, items, by_user)
+                self._solve(items, users, by_item)
             yield AlsFactors(users, items, history.user_ids, history.item_ids, self.threads)
+
+    def _solve(self, side: Factors, other: Factors, levels: list[Level]) -> None:
+        """One half of an iteration, in place.
+
+        Levels are solved side by side: implicit's own threads wait for each other at the end of each.
+        """
+        threads = self.threads or os.cpu_count() or 1
+        model = AlternatingLeastSquares(factors=self.params.factors, num_threads=self.threads)
+
+        def solve(level: Level) -> None:
+            rows, part, penalty = level
+            solved = side if len(rows) == len(side) else side[rows]
+            model.solver(part, solved, other, penalty, num_threads=-(-threads // len(levels)))
+            if solved is not side:
+                side[rows] = solved
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(solve, levels))
 
     def fold_in(self, factors: AlsFactors, user_ids: pa.Array, cells: sp.csr_matrix) -> AlsFactors:
         """Factors for users whom `factors` never saw, from what they did: one step of ALS, items held still.
@@ -84,7 +104,7 @@ class AlsModel:
         cells.data = np.float32(1.0) + np.float32(self.params.alpha) * cells.data
         return cells
 
-    def _levels(self, cells: sp.csr_matrix) -> list[tuple[NDArray[np.int64], sp.csr_matrix, float]]:
+    def _levels(self, cells: sp.csr_matrix) -> list[Level]:
         """Rows with about as many events each (within a factor of 4), their cells, and their penalty.
 
         The penalty is regularization x (events / mean events) ^ regularization_scale (Rendle et al. 2021,
@@ -197,6 +217,16 @@ class AlsFactors:
         model = AlternatingLeastSquares(factors=self.item_factors.shape[1], num_threads=self.threads)
         model.user_factors, model.item_factors = self.user_factors, self.item_factors
         return model
+
+
+def _drawn(lot: np.random.RandomState, n: int, factors: int) -> Factors:
+    """The start of one side, between 0 and 0.01; drawn as 64 bits, in parts."""
+    start = np.empty((n, factors), np.float32)
+    for first in range(0, n, DRAWN):
+        part = start[first : first + DRAWN]
+        part[:] = lot.random_sample(part.shape)
+    start *= np.float32(0.01)
+    return start
 
 
 def _as_numpy(ids: pa.Array) -> NDArray[np.generic]:
