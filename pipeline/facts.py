@@ -62,7 +62,7 @@ class Pairs:
 
     def best(self, score: Column, n: int) -> NDArray[np.int64]:
         """Places of the `n` highest of each user; ties go to the lower number."""
-        order = np.lexsort((self.other, -score, self.user))
+        order = np.lexsort((-score, self.user))
         user = self.user[order]
         within = np.arange(len(order)) - np.searchsorted(user, user, side="left")
         return order[within < n]

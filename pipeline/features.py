@@ -6,6 +6,7 @@ neighbours rate it. What is not known is NaN; a count of nothing is 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ from pipeline.contract import FEATURES, OF_ITEM, OF_OWN, OF_USER, OWN, SEEN, TAS
 from pipeline.facts import Column, Facts, Pairs, ratio
 from pipeline.models.als import AlsFactors
 from pipeline.models.top_n import TopN
+
+ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Table:
     def best(self, scores: NDArray[np.floating], n: int) -> TopN:
         """The `n` highest `scores` of each user; ties go to the lower id."""
         top = TopN.empty(self.n_users, n)
-        order = np.lexsort((self.items, -scores, self.slots))
+        order = np.lexsort((-scores, self.slots))
         slots = self.slots[order]
         within = np.arange(len(order)) - np.searchsorted(slots, slots, side="left")
         kept = within < n
@@ -79,8 +82,17 @@ def table(known: Known, slots: NDArray[np.int64], items: NDArray[np.int64]) -> T
     }
     told |= _derived(told)
     for name in OF_OWN:
-        told |= _among_own(name, told[name], slots, items, len(known.rows))
-    return Table(len(known.rows), slots, items, np.column_stack([told[name] for name in FEATURES]))
+        told |= _among_own(name, told[name], slots, len(known.rows))
+    return Table(len(known.rows), slots, items, side_by_side([told[name] for name in FEATURES]))
+
+
+def side_by_side(columns: Sequence[Column]) -> NDArray[np.float32]:
+    """Columns as a matrix, shape (n_rows, len(columns)): some rows at a time, which stay in the cache."""
+    rows = np.empty((len(columns[0]), len(columns)), np.float32)
+    for start in range(0, len(rows), ROWS):
+        for place, column in enumerate(columns):
+            rows[start : start + ROWS, place] = column[start : start + ROWS]
+    return rows
 
 
 def _recalled(known: Known, slots: NDArray[np.int64], items: NDArray[np.int64]) -> dict[str, Column]:
@@ -89,10 +101,10 @@ def _recalled(known: Known, slots: NDArray[np.int64], items: NDArray[np.int64]) 
     return {
         "als_score": als,
         "als_share": _share(als, slots, len(known.rows)),
-        "als_rank": _ranks(als, slots, items),
+        "als_rank": _ranks(als, slots),
         "near_score": near,
         "near_share": _share(near, slots, len(known.rows)),
-        "near_rank": _ranks(near, slots, items),
+        "near_rank": _ranks(near, slots),
         "popular_rank": known.popular_rank[items],
     }
 
@@ -147,13 +159,11 @@ def _derived(told: dict[str, Column]) -> dict[str, Column]:
     }
 
 
-def _among_own(
-    name: str, values: Column, slots: NDArray[np.int64], items: NDArray[np.int64], n_users: int
-) -> dict[str, Column]:
+def _among_own(name: str, values: Column, slots: NDArray[np.int64], n_users: int) -> dict[str, Column]:
     """How a count stands among the user's candidates: its rank, its share of the highest and of all."""
     total = np.bincount(slots, values, minlength=n_users)
     return {
-        f"{name}_rank": _ranks(values, slots, items),
+        f"{name}_rank": _ranks(values, slots),
         f"{name}_share": _share(values, slots, n_users),
         f"{name}_part": ratio(values, total[slots]),
     }
@@ -167,9 +177,9 @@ def _share(scores: Column, slots: NDArray[np.int64], n_users: int) -> Column:
     return found
 
 
-def _ranks(scores: Column, slots: NDArray[np.int64], items: NDArray[np.int64]) -> Column:
-    """1 for the user's best candidate, 2 for the next, ...; NaN where the score is 0."""
-    order = np.lexsort((items, -scores, slots))
+def _ranks(scores: Column, slots: NDArray[np.int64]) -> Column:
+    """1 for the user's best candidate, 2 for the next, ..., ties by item; NaN where the score is 0."""
+    order = np.lexsort((-scores, slots))
     ranks = np.empty(len(order), np.float32)
     sorted_slots = slots[order]
     ranks[order] = np.arange(1, len(order) + 1) - np.searchsorted(sorted_slots, sorted_slots, side="left")

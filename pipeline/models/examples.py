@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.contract import FEATURES, TIME
-from pipeline.features import Table
+from pipeline.features import Table, side_by_side
 from pipeline.history import HeldOut, History
 
 NEGATIVES = 30
@@ -34,7 +34,7 @@ class Examples:
     def read(cls, *tables: pa.Table) -> Examples:
         """From rows as `draw` returns them."""
         rows = pa.concat_tables(tables)
-        features = np.column_stack([rows[name].to_numpy() for name in FEATURES])
+        features = side_by_side([rows[name].to_numpy() for name in FEATURES])
         user = rows["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
         cut = pc.cast(rows["cut_at"], pa.int64()).to_numpy()
         is_next = (np.diff(user, prepend=-1) != 0) | (np.diff(cut, prepend=-1) != 0)
