@@ -48,7 +48,7 @@ def test_two_nights_and_what_apps_read(home: Path, environment: dict[str, str]) 
         told = done.stdout
         for stage in STAGES:
             assert f"\n  {stage.name}: " in told
-        tried = re.findall(r" n_(?:pruned|trials) (\d+),", told)
+        tried = re.findall(r" (\d+) (?:pruned|trials?)\b", told)
         assert sum(map(int, tried)) == trials
         assert f"live: version {version}, lists for 2,469 users" in told
         assert told.count("a buyer: SELECT") == 2
@@ -83,8 +83,11 @@ def test_ctrl_c_stops_what_it_started_and_the_next_demo_is_not_held_up(
     assert not any(leader.members() for leader in airflow.leaders().values())
     assert not airflow.server.is_running()
     with psycopg.connect(_started(airflow)) as db:
-        left = db.execute("SELECT count(*) FROM dag_run WHERE state IN ('running', 'queued')").fetchone()
-        assert left == (0,)
+        left = db.execute(
+            "SELECT task_id FROM task_instance WHERE state IS NULL"
+            " OR state NOT IN ('success', 'failed', 'skipped', 'upstream_failed')"
+        ).fetchall()
+    assert left in ([], [("remove_old_runs",)]), "Airflow keeps teardowns of a run that is marked failed"
 
 
 def _hear_ctrl_c() -> None:
