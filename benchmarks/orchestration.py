@@ -212,10 +212,16 @@ def memory(airflow: LocalAirflow) -> dict[str, tuple[int, float]]:
     pids = {name: leader.members() for name, leader in airflow.leaders().items()}
     postmaster = psutil.Process(airflow.server.pid())
     pids["PostgreSQL"] = [p.pid for p in (postmaster, *postmaster.children(recursive=True))]
-    return {
-        name: (len(own), sum(psutil.Process(pid).memory_full_info().pss for pid in own) / 2**20)
-        for name, own in pids.items()
-    }
+    sizes = {name: [mb for pid in own if (mb := _pss(pid))] for name, own in pids.items()}
+    return {name: (len(found), sum(found)) for name, found in sizes.items()}
+
+
+def _pss(pid: int) -> float:
+    """MB of a process; 0 where it has ended meanwhile."""
+    try:
+        return float(psutil.Process(pid).memory_full_info().pss) / 2**20
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def overhead(nights: list[list[Task]]) -> str:

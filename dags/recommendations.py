@@ -79,7 +79,8 @@ def nightly(shop: Shop, settings: Settings) -> DAG:
         max_active_runs=1,
         params=fields,
         tags=["nightshelf", *([shop.name] if shop.name else [])],
-        default_args={"owner": "nightshelf", **RETRIES, **alerts.on_failure(shop, settings)},
+        default_args={"owner": "nightshelf", **RETRIES, **alerts.on_failure(settings)},
+        on_failure_callback=alerts.when_lost(settings),
         deadline=alerts.when_late(shop, settings),
     ) as dag:
         groups = []
@@ -149,6 +150,6 @@ if not readable:
     raise next(each for each in found.values() if isinstance(each, SettingsError))
 for shop, settings in found.items():
     if isinstance(settings, SettingsError):
-        broken.dag(shop, settings, alerts.on_failure(*next(iter(readable.items()))))
+        broken.dag(shop, settings, alerts.on_failure(next(iter(readable.values()))))
     else:
         nightly(shop, settings)

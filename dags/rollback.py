@@ -106,7 +106,8 @@ def night_shift(shop: Shop, settings: Settings) -> None:
         "max_active_runs": 1,
         "is_paused_upon_creation": False,
         "tags": ["nightshelf", *([shop.name] if shop.name else [])],
-        "default_args": {"owner": "nightshelf", **RETRIES, **alerts.on_failure(shop, settings)},
+        "default_args": {"owner": "nightshelf", **RETRIES, **alerts.on_failure(settings)},
+        "on_failure_callback": alerts.when_lost(settings),
     }
     with DAG(
         dag_id=shop.named("rollback"),

@@ -69,7 +69,7 @@ def reasons(error: object) -> dict[str, Any]:
         return {"why": f"{type(error).__name__}; the task's log says more", "what_to_do": CLEAR}
     return {
         "why": "the task's process ended without an error of its own",
-        "found": "it was killed, as when memory ran out, or its machine is gone",
+        "found": "it was killed (as when memory ran out), its machine is gone, or somebody marked it failed",
         "what_to_do": "look at the machine, then clear the task: the run goes on from there",
     }
 

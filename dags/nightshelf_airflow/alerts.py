@@ -41,19 +41,39 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 SECONDS = 10
 """How long a channel may take to answer."""
+TOLD = "told"
+"""The XCom of a failed task that has told of its error; Airflow drops it when the task is tried again."""
 LATE = "dags.nightshelf_airflow.alerts.late"
 """Where the triggerer finds `late`: the folder that holds `dags` and `pipeline` is on its PYTHONPATH."""
 
 
-def on_failure(shop: Shop, settings: Settings) -> dict[str, Any]:
-    """Default arguments of the tasks: who is told of one that fails for good; empty where nobody is."""
-    if not any(_connection_ids(settings).values()):
+def on_failure(settings: Settings) -> dict[str, Any]:
+    """Default arguments of the tasks: who is told of the error that ends one; empty where nobody is."""
+    if not _has_channel(settings):
         return {}
 
     def failed(context: Mapping[str, Any]) -> None:
-        tell(settings, failure(settings, context))
+        if isinstance(context.get("exception"), BaseException):  # else `when_lost` tells
+            context["ti"].xcom_push(key=TOLD, value=True)
+            tell(settings, failure(settings, context))
 
     return {"on_failure_callback": failed}
+
+
+def when_lost(settings: Settings) -> Callable[[Mapping[str, Any]], None] | None:
+    """What the DAG calls when its run has failed: it tells of a task that was killed and could not.
+
+    Airflow's DAG processor calls it. None where nobody is told.
+    """
+    if not _has_channel(settings):
+        return None
+
+    def lost(context: Mapping[str, Any]) -> None:
+        ti = context.get("ti")
+        if ti is not None and not ti.xcom_pull(task_ids=ti.task_id, key=TOLD):
+            tell(settings, failure(settings, context))
+
+    return lost
 
 
 def when_late(shop: Shop, settings: Settings) -> DeadlineAlert | None:
@@ -206,6 +226,10 @@ CHANNELS: dict[str, Callable[[Settings, Alert], None]] = {"webhook": _post, "sla
 def _connection_ids(settings: Settings) -> dict[str, str]:
     """The Airflow connection of each channel; empty: the shop has no such channel."""
     return {channel: getattr(settings.alerts, channel) for channel in CHANNELS}
+
+
+def _has_channel(settings: Settings) -> bool:
+    return any(_connection_ids(settings).values())
 
 
 def _checked(connection_id: str, kind: str, field: str) -> Any:

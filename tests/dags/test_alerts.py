@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -227,6 +228,7 @@ def test_a_channel_that_is_broken_hides_no_other_and_changes_no_state(
 def test_without_channels_nothing_is_attached(nightly: Callable[..., Any]) -> None:
     dag = nightly()
     assert not dag.deadline
+    assert not dag.on_failure_callback
     assert not any(task.on_failure_callback for task in dag.tasks)
 
 
@@ -425,6 +427,11 @@ def airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAi
         shutil.rmtree(home, ignore_errors=True)
 
 
+def of_run(hook: Web, run_id: str) -> list[dict[str, Any]]:
+    """What was told of failures in the run."""
+    return [told for told in hook.documents if (told["run"], told["kind"]) == (run_id, "failed")]
+
+
 @pytest.mark.slow
 def test_a_real_airflow_tells_of_the_failure_and_that_the_night_is_late(
     airflow: LocalAirflow, hook: Web
@@ -444,6 +451,20 @@ def test_a_real_airflow_tells_of_the_failure_and_that_the_night_is_late(
     for document in told.values():
         assert (document["dag"], document["run"]) == (DAG_ID, run_id)
         assert document["run_page"].startswith(f"{airflow.url}/dags/{DAG_ID}/runs/")
+
+    # nobody can tell of a task whose process is gone, so Airflow's DAG processor does, once
+    nightly = f"/dags/{DAG_ID}"
+    api.patch(nightly, {"is_paused": True})
+    lost = api.post(f"{nightly}/dagRuns", {"logical_date": None})["dag_run_id"]
+    api.patch(f"{nightly}/dagRuns/{quote(lost)}/taskInstances/extract", {"new_state": "failed"})
+    api.patch(nightly, {"is_paused": False})
+    until = time.monotonic() + 90
+    while not of_run(hook, lost) and time.monotonic() < until:
+        time.sleep(0.2)
+    [document] = of_run(hook, lost)
+    assert document["task"] == "extract"
+    assert "marked it failed" in document["found"]
+    assert len(of_run(hook, run_id)) == 1
     files = [path for path in airflow.folder.rglob("*") if path.is_file()]
     logs = "".join(path.read_text(errors="replace") for path in files)
     assert "alert sent: webhook" in logs

@@ -30,7 +30,7 @@ folder = "runs-books"
 [tune]
 mode = "never"
 [schedule]
-cron = ""
+asset = "serving.recommendations"
 [source]
 connection = "books"
 [serving]
@@ -123,6 +123,12 @@ def ended(api: Api, run_id: str, dag_id: str = DAG_ID) -> str:
         return state if state in ("success", "failed") else None
 
     return str(until(look, f"{run_id} does not end"))
+
+
+def update(api: Api, asset: str) -> None:
+    """Tell Airflow that an asset is new, as another team's pipeline does."""
+    [known] = [each for each in api.get("/assets?limit=1000")["assets"] if each["name"] == asset]
+    api.post("/assets/events", {"asset_id": known["id"]})
 
 
 def as_of(airflow: LocalAirflow, run_id: str, folder: str = "runs") -> datetime:
@@ -226,7 +232,7 @@ def approve(api: Api, run_id: str, dag_id: str) -> None:
     api.patch(f"{run}/taskInstances/approve/-1/hitlDetails", {"chosen_options": ["Approve"]})
 
 
-def test_a_second_shop_has_its_own_night_and_asks_before_it_publishes(
+def test_a_second_shop_begins_after_an_asset_and_asks_before_it_publishes(
     airflow: LocalAirflow, api: Api, tonight: str
 ) -> None:
     before = live(airflow)
@@ -243,10 +249,14 @@ def test_a_second_shop_has_its_own_night_and_asks_before_it_publishes(
     api.post("/connections", connection)
     dag_id = f"{DAG_ID}__books"
     api.patch(f"/dags/{dag_id}", {"is_paused": False})
-    run_id = trigger(api, {}, dag_id)
+    update(api, "serving.recommendations")
+    [run] = until(lambda: runs(api, dag_id), "nothing begins when the asset is new")
+    run_id = run["dag_run_id"]
     approve(api, run_id, dag_id)
     assert ended(api, run_id, dag_id) == "success"
     assert live(airflow, "books") == run_id
+    assert run["run_type"] == "asset_triggered"
+    assert as_of(airflow, run_id, "runs-books") == datetime.fromisoformat(run["run_after"])
     assert live(airflow) == before
     assert (airflow.home / "runs-books" / run_id / "report.html").exists()
     assert not (airflow.home / "runs" / run_id).exists()
