@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from airflow.sdk import DAG, TaskGroup, chain, task
 from nightshelf_airflow import alerts, approval, assets, broken, night
+from nightshelf_airflow.channels import has_channel
 from nightshelf_airflow.failures import RETRIES
 from nightshelf_airflow.form import form
 from nightshelf_airflow.links import LINKS
@@ -148,8 +149,9 @@ found = settled(shops())
 readable = {shop: each for shop, each in found.items() if not isinstance(each, SettingsError)}
 if not readable:
     raise next(each for each in found.values() if isinstance(each, SettingsError))
+teller = next(filter(has_channel, readable.values()), next(iter(readable.values())))
 for shop, settings in found.items():
     if isinstance(settings, SettingsError):
-        broken.dag(shop, settings, alerts.on_failure(next(iter(readable.values()))))
+        broken.dag(shop, settings, alerts.on_failure(teller))
     else:
         nightly(shop, settings)

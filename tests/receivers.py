@@ -6,6 +6,7 @@ import base64
 import json
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
@@ -18,12 +19,13 @@ from typing import Any, cast
 class Web:
     """What was posted: path, headers and the JSON document, in order.
 
-    status: what it answers
+    status: what it answers; drip: seconds between two bytes of that
     """
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.status = 200
+        self.drip = 0.0
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.documents: list[dict[str, Any]] = []
@@ -38,6 +40,11 @@ def web() -> Iterator[Web]:
             taken.paths.append(self.path)
             taken.headers.append(dict(self.headers))
             taken.documents.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            if taken.drip:
+                for byte in b"HTTP/1.0 200 OK\r\n\r\n":
+                    time.sleep(taken.drip)
+                    self.wfile.write(bytes([byte]))
+                return
             self.send_response(taken.status)
             self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "2")

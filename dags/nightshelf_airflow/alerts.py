@@ -1,8 +1,4 @@
-"""Who is told when a night fails or is late: a webhook, Slack, e-mail, each behind an Airflow connection.
-
-A channel that cannot be reached costs one line in the log: never the task's state, never another
-channel. The addresses of webhooks are secrets, so no text of a provider's error is repeated.
-"""
+"""When somebody is told: a night failed, a task was killed, a night is late, or one waits for a yes."""
 
 from __future__ import annotations
 
@@ -15,22 +11,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 sys.path += map(str, Path(__file__).resolve().parents[1:3])  # the triggerer reads no DAG file before `late`
 
-from airflow.sdk import Connection
 from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
-from airflow.sdk.exceptions import AirflowNotFoundException
-from airflow.sdk.log import mask_secret
 from asgiref.sync import sync_to_async
 
+from nightshelf_airflow.channels import has_channel, tell
 from nightshelf_airflow.links import PageLink, ReportLink, ValidationLink
 from pipeline import alerts, config
 from pipeline.alerts import Alert
-from pipeline.errors import NightshelfError, SettingsError, Unreachable
 from pipeline.page import page_of
 from pipeline.shops import shops
 
@@ -39,17 +32,15 @@ if TYPE_CHECKING:
     from pipeline.shops import Shop
 
 log = logging.getLogger(__name__)
-SECONDS = 10
-"""How long a channel may take to answer."""
 TOLD = "told"
-"""The XCom of a failed task that has told of its error; Airflow drops it when the task is tried again."""
+"""The XCom of a task that failed with an error of its own; Airflow drops it when the task is tried again."""
 LATE = "dags.nightshelf_airflow.alerts.late"
 """Where the triggerer finds `late`: the folder that holds `dags` and `pipeline` is on its PYTHONPATH."""
 
 
 def on_failure(settings: Settings) -> dict[str, Any]:
     """Default arguments of the tasks: who is told of the error that ends one; empty where nobody is."""
-    if not _has_channel(settings):
+    if not has_channel(settings):
         return {}
 
     def failed(context: Mapping[str, Any]) -> None:
@@ -63,15 +54,19 @@ def on_failure(settings: Settings) -> dict[str, Any]:
 def when_lost(settings: Settings) -> Callable[[Mapping[str, Any]], None] | None:
     """What the DAG calls when its run has failed: it tells of a task that was killed and could not.
 
-    Airflow's DAG processor calls it. None where nobody is told.
+    Airflow's DAG processor calls it, with the task that ended last. None where nobody is told.
     """
-    if not _has_channel(settings):
+    if not has_channel(settings):
         return None
 
     def lost(context: Mapping[str, Any]) -> None:
-        ti = context.get("ti")
-        if ti is not None and not ti.xcom_pull(task_ids=ti.task_id, key=TOLD):
-            tell(settings, failure(settings, context))
+        last = context.get("ti")
+        if last is None:
+            return
+        states = last.get_task_states(dag_id=last.dag_id, run_ids=[last.run_id])[last.run_id]
+        for task_id in sorted(name for name, state in states.items() if state == "failed"):
+            if not last.xcom_pull(task_ids=task_id, key=TOLD):
+                tell(settings, _lost(settings, last, task_id))
 
     return lost
 
@@ -136,6 +131,19 @@ def failure(settings: Settings, context: Mapping[str, Any]) -> Alert:
     )
 
 
+def _lost(settings: Settings, last: Any, task_id: str) -> Alert:
+    """What there is to tell of a task whose process is gone; last: another task of the run, or the same."""
+    return Alert(
+        kind="failed",
+        dag=last.dag_id,
+        run=last.run_id,
+        task=task_id,
+        apps_read=alerts.apps_read(task_id, None, settings.serving.schema_name),
+        **alerts.reasons(None),
+        **_about(settings, last.dag_id, last.run_id, task_id),
+    )
+
+
 def asked(settings: Settings, context: Mapping[str, Any]) -> None:
     """Tell every channel that a night waits for a person's yes."""
     ti = context["ti"]
@@ -151,118 +159,6 @@ def asked(settings: Settings, context: Mapping[str, Any]) -> None:
         **_about(settings, ti.dag_id, ti.run_id, ti.task_id),
     )
     tell(settings, alert)
-
-
-def tell(settings: Settings, alert: Alert) -> None:
-    """Send `alert` through every channel the shop has; say in the log which could not take it."""
-    for channel, connection_id in _connection_ids(settings).items():
-        if not connection_id:
-            continue
-        try:
-            CHANNELS[channel](settings, alert)
-            log.info("alert sent: %s, through the Airflow connection `%s`", channel, connection_id)
-        except Exception as error:  # noqa: BLE001
-            log.error(
-                "alert not sent: %s, through the Airflow connection `%s`: %s",
-                channel,
-                connection_id,
-                _safe(error),
-            )
-
-
-def _post(settings: Settings, alert: Alert) -> None:
-    """A JSON document to the connection's address, with its login and the headers of its extra."""
-    from airflow.providers.http.hooks.http import HttpHook
-
-    connection_id = settings.alerts.webhook
-    found = _checked(connection_id, "http", "host")
-    if "://" not in found.host and found.schema not in (None, "", "http", "https"):
-        raise SettingsError("its host is no whole address, such as https://hooks.example/night")
-    hook = HttpHook(http_conn_id=connection_id)
-    with hook.get_conn() as session:
-        url = hook.url_from_endpoint("")
-        mask_secret([url, urlsplit(url).path])
-        answer = session.post(
-            url, json=alerts.document(alert), timeout=SECONDS, allow_redirects=False, stream=True
-        )
-        _accepted(answer.status_code)
-
-
-def _slack(settings: Settings, alert: Alert) -> None:
-    """A message to an incoming webhook of Slack."""
-    from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
-
-    connection_id = settings.alerts.slack
-    _checked(connection_id, "slackwebhook", "password")
-    mute = logging.Logger("slack_sdk", logging.CRITICAL + 1)  # its lines can hold the webhook's address
-    hook = SlackWebhookHook(
-        slack_webhook_conn_id=connection_id, timeout=SECONDS, retry_handlers=[], logger=mute
-    )
-    _accepted(hook.get_conn().send(**alerts.slack(alert), unfurl_links=False).status_code)
-
-
-def _mail(settings: Settings, alert: Alert) -> None:
-    """An e-mail to each address, from the connection's `from_email`."""
-    from airflow.providers.smtp.hooks.smtp import SmtpHook
-
-    class Patient(SmtpHook):  # type: ignore[misc]
-        """Tries once: by itself the hook would try six times for half a minute each."""
-
-        timeout = SECONDS
-        smtp_retry_limit = 0
-
-    connection_id = settings.alerts.smtp
-    if not _checked(connection_id, "smtp", "host").extra_dejson.get("from_email"):
-        raise SettingsError("its extra has no from_email, the sender's address")
-    with Patient(connection_id) as hook:
-        hook.send_email_smtp(
-            to=settings.alerts.email_to, subject=alerts.title(alert), html_content=alerts.mail(alert)
-        )
-
-
-CHANNELS: dict[str, Callable[[Settings, Alert], None]] = {"webhook": _post, "slack": _slack, "smtp": _mail}
-
-
-def _connection_ids(settings: Settings) -> dict[str, str]:
-    """The Airflow connection of each channel; empty: the shop has no such channel."""
-    return {channel: getattr(settings.alerts, channel) for channel in CHANNELS}
-
-
-def _has_channel(settings: Settings) -> bool:
-    return any(_connection_ids(settings).values())
-
-
-def _checked(connection_id: str, kind: str, field: str) -> Any:
-    """The connection, of the right type and with what it cannot do without."""
-    found = Connection.get(connection_id)
-    if found.conn_type != kind:
-        raise SettingsError(f"it is of type {found.conn_type}, not {kind}")
-    if not getattr(found, field):
-        raise SettingsError(f"it has no {field}")
-    return found
-
-
-def _accepted(status: int) -> None:
-    """Raises Unreachable unless the answer says that the alert was taken; a redirect would lose it."""
-    if not 200 <= status < 300:
-        raise Unreachable(f"the answer was {status}")
-
-
-def _safe(error: BaseException) -> str:
-    """Why a channel failed, without any text that could hold an address or a password."""
-    if isinstance(error, NightshelfError):
-        return error.what
-    if isinstance(error, AirflowNotFoundException):
-        return "there is no such connection"
-    told, cause = type(error).__name__, error
-    while True:
-        said = getattr(cause, "strerror", None) or getattr(cause, "smtp_code", None)
-        if isinstance(said, str | int):
-            return f"{told}, {said}"
-        further = cause.__cause__ or cause.__context__
-        if further is None:
-            return told
-        cause = further
 
 
 def _about(settings: Settings, dag_id: str, run_id: str, task_id: str = "") -> dict[str, Any]:

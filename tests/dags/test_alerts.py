@@ -225,6 +225,25 @@ def test_a_channel_that_is_broken_hides_no_other_and_changes_no_state(
     assert f"alert not sent: slack, {through} `nowhere`: there is no such connection" in caplog.text
 
 
+@pytest.mark.usefixtures("airflow_tables", "connected")
+def test_of_a_shop_that_cannot_be_read_the_channels_of_another_are_told(
+    nightly: Callable[..., Any], tmp_path: Path, hook: Web
+) -> None:
+    nightly()
+    (tmp_path / "settings" / "config.books.toml").write_text("[run]\nsurprise = 1\n")
+    (tmp_path / "settings" / "config.wine.toml").write_text(
+        '[run]\nfolder = "wine"\n[serving]\nschema = "wine"\nrole_prefix = "wine"\n[alerts]\nwebhook = "ops_hook"\n'
+    )
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(ROOT / "dags" / "recommendations.py"))
+    bag.dags["recommendations__books"].test()
+    [document] = hook.documents
+    assert (document["dag"], document["task"]) == ("recommendations__books", "settings")
+    assert "config.books.toml" in document["why"]
+    assert document["apps_read"] == "what they read before: this attempt has changed nothing"
+
+
 def test_without_channels_nothing_is_attached(nightly: Callable[..., Any]) -> None:
     dag = nightly()
     assert not dag.deadline
@@ -238,11 +257,12 @@ def send(nightly: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> Calla
 
     def make(**alerts: object) -> str:
         nightly(**alerts)
-        from nightshelf_airflow import alerts as told
+        from nightshelf_airflow import channels
+        from nightshelf_airflow.alerts import failure
 
         caplog.clear()
         with caplog.at_level("DEBUG"):
-            told.tell(config.load(), told.failure(config.load(), failed_task()))
+            channels.tell(config.load(), failure(config.load(), failed_task()))
         from airflow.sdk.log import mask_logs
 
         lines = (mask_logs(None, "", {"event": record.getMessage()}) for record in caplog.records)
@@ -313,6 +333,19 @@ def test_even_a_log_of_every_step_hides_the_address_of_the_webhook(send: Callabl
 
 
 @pytest.mark.usefixtures("connected")
+def test_a_channel_that_does_not_come_to_an_end_holds_up_nobody(
+    send: Callable[..., str], hook: Web, channel: Web, mailbox: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nightshelf_airflow import channels
+
+    monkeypatch.setattr(channels, "SECONDS", 2)
+    hook.drip = 1.0
+    log = send(**CHANNELS)
+    assert "alert not sent: webhook, through the Airflow connection `ops_hook`: no answer within 2 s" in log
+    assert (len(channel.documents), len(mailbox.messages)) == (1, 1)
+
+
+@pytest.mark.usefixtures("connected")
 def test_a_redirect_is_no_delivery(send: Callable[..., str], hook: Web) -> None:
     hook.status = 302
     assert "the answer was 302" in send(webhook="ops_hook")
@@ -345,9 +378,10 @@ def test_an_error_that_is_not_ours_keeps_its_text_to_the_log(
     nightly: Callable[..., Any], hook: Web, error: object, why: str
 ) -> None:
     nightly(webhook="ops_hook")
-    from nightshelf_airflow import alerts
+    from nightshelf_airflow.alerts import failure
+    from nightshelf_airflow.channels import tell
 
-    alerts.tell(config.load(), alerts.failure(config.load(), failed_task(error)))
+    tell(config.load(), failure(config.load(), failed_task(error)))
     assert hook.documents[0]["why"] == why
     assert TOKEN not in json.dumps(hook.documents)
 
@@ -357,7 +391,8 @@ def test_the_pages_that_the_run_has_left_are_linked(
     nightly: Callable[..., Any], hook: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nightly(webhook="ops_hook")
-    from nightshelf_airflow import alerts
+    from nightshelf_airflow.alerts import failure
+    from nightshelf_airflow.channels import tell
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://night.example")
     settings = config.load()
@@ -367,7 +402,7 @@ def test_the_pages_that_the_run_has_left_are_linked(
     for task, pages in (("train", []), ("train", ["report"]), ("validate", ["report", "validation"])):
         for page in pages:
             (folder.path / f"{page}.html").write_text("a page")
-        alerts.tell(settings, alerts.failure(settings, failed_task(task=task)))
+        tell(settings, failure(settings, failed_task(task=task)))
         document = hook.documents[-1]
         there = {page: f"https://night.example/nightshelf/recommendations/night/{page}" for page in pages}
         assert {page: document[page] for page in ("report", "validation") if document[page]} == there
@@ -456,14 +491,15 @@ def test_a_real_airflow_tells_of_the_failure_and_that_the_night_is_late(
     nightly = f"/dags/{DAG_ID}"
     api.patch(nightly, {"is_paused": True})
     lost = api.post(f"{nightly}/dagRuns", {"logical_date": None})["dag_run_id"]
-    api.patch(f"{nightly}/dagRuns/{quote(lost)}/taskInstances/extract", {"new_state": "failed"})
+    for gone in ("extract", "remove_old_runs"):
+        api.patch(f"{nightly}/dagRuns/{quote(lost)}/taskInstances/{gone}", {"new_state": "failed"})
     api.patch(nightly, {"is_paused": False})
     until = time.monotonic() + 90
-    while not of_run(hook, lost) and time.monotonic() < until:
+    while len(of_run(hook, lost)) < 2 and time.monotonic() < until:
         time.sleep(0.2)
-    [document] = of_run(hook, lost)
-    assert document["task"] == "extract"
-    assert "marked it failed" in document["found"]
+    first, second = of_run(hook, lost)
+    assert (first["task"], second["task"]) == ("extract", "remove_old_runs")
+    assert "marked it failed" in first["found"]
     assert len(of_run(hook, run_id)) == 1
     files = [path for path in airflow.folder.rglob("*") if path.is_file()]
     logs = "".join(path.read_text(errors="replace") for path in files)

@@ -20,7 +20,7 @@ from pipeline.errors import AirflowError
 from pipeline.loading import load
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.api import Api
-from pipeline.local.demo import follow
+from pipeline.local.demo import follow, reason
 from pipeline.local.servers import DAG_ID, unpause
 
 pytestmark = pytest.mark.slow
@@ -114,15 +114,17 @@ def trigger(api: Api, conf: dict[str, Any], dag_id: str = DAG_ID) -> str:
     return str(made["dag_run_id"])
 
 
-def ended(api: Api, run_id: str, dag_id: str = DAG_ID) -> str:
-    """The state a run ends in."""
-    path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
+def succeeds(api: Api, run_id: str, dag_id: str = DAG_ID) -> None:
+    """Wait for the end of a run, which is a good one; else say what failed and why."""
+    run = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
 
     def look() -> str | None:
-        state = str(api.get(path)["state"])
+        state = str(api.get(run)["state"])
         return state if state in ("success", "failed") else None
 
-    return str(until(look, f"{run_id} does not end"))
+    state = until(look, f"{run_id} does not end")
+    failed = {name: told for name, told in tasks(api, run_id, dag_id).items() if told["state"] == "failed"}
+    assert state == "success", {name: reason(api, run, task) for name, task in failed.items()}
 
 
 def update(api: Api, asset: str) -> None:
@@ -170,7 +172,8 @@ def test_a_backfill_makes_up_for_past_days_and_replaces_nothing_newer(
         return made if len(made) == 2 else []
 
     made = until(look, "the backfill makes no two runs")
-    assert {ended(api, run_id) for run_id in made} == {"success"}
+    for run_id in made:
+        succeeds(api, run_id)
     assert sorted(as_of(airflow, run_id) for run_id in made) == days
     for run_id in made:
         assert tasks(api, run_id)["publish"]["state"] == "skipped"
@@ -198,7 +201,7 @@ def test_a_failed_task_is_cleared_and_the_run_goes_on_from_there(
     assert live(airflow) == tonight
     body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "task_ids": ["extract"]}
     api.post(f"/dags/{DAG_ID}/clearTaskInstances", {**body, "include_downstream": True})
-    assert ended(api, run_id) == "success"
+    succeeds(api, run_id)
     assert live(airflow) == run_id
     about = json.loads((airflow.home / "runs" / run_id / "run.json").read_text())
     assert about["overrides"]["window_days"] == 90
@@ -210,10 +213,10 @@ def test_another_dag_waits_for_the_lists_and_a_rollback_tells_it_too(
     example = "on_new_recommendations"
     api.patch(f"/dags/{example}", {"is_paused": False})
     before = live(airflow)
-    assert ended(api, trigger(api, {}, "rollback"), "rollback") == "success"
+    succeeds(api, trigger(api, {}, "rollback"), "rollback")
     assert live(airflow) != before
     [run] = until(lambda: runs(api, example), "nothing begins when other lists have gone live")
-    assert ended(api, run["dag_run_id"], example) == "success"
+    succeeds(api, run["dag_run_id"], example)
     path = f"/dags/{example}/dagRuns/{quote(run['dag_run_id'], safe='')}/taskInstances/use_them"
     told = api.get(f"{path}/xcomEntries/return_value")["value"]
     told = told if isinstance(told, dict) else json.loads(told)
@@ -253,7 +256,7 @@ def test_a_second_shop_begins_after_an_asset_and_asks_before_it_publishes(
     [run] = until(lambda: runs(api, dag_id), "nothing begins when the asset is new")
     run_id = run["dag_run_id"]
     approve(api, run_id, dag_id)
-    assert ended(api, run_id, dag_id) == "success"
+    succeeds(api, run_id, dag_id)
     assert live(airflow, "books") == run_id
     assert run["run_type"] == "asset_triggered"
     assert as_of(airflow, run_id, "runs-books") == datetime.fromisoformat(run["run_after"])
