@@ -64,7 +64,7 @@ class RunFolder:
     def create(
         cls, runs: Path, run_id: str, as_of: datetime, ids: Mapping[str, Any], overrides: Mapping[str, object]
     ) -> RunFolder:
-        """Make the folder; open it when a stage of this run has finished for the same as_of.
+        """Make the folder; open it when a stage of this run has ever finished for the same as_of.
 
         A run keeps the as_of and the form fields it began with. Raises RunError when the name cannot
         be a folder or the run exists with another as_of.
@@ -76,7 +76,7 @@ class RunFolder:
                 then="choose another --run-id",
             )
         path = runs / run_id
-        if any((path / "receipts").glob("*.json")):
+        if (path / "receipts").is_dir():
             there = cls.open(runs, run_id, ids)
             if there.as_of != utc(as_of):
                 raise there.differs(f"as_of {there.as_of.isoformat()}", f"as_of {utc(as_of).isoformat()}")

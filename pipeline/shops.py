@@ -50,8 +50,13 @@ def settled(found: Iterable[Shop]) -> dict[Shop, Settings | SettingsError]:
     Of shops that share a place all are refused, save config.toml's: nobody can tell which is the copy.
     """
     told = {shop: _read(shop) for shop in found}
-    refused = {shop: _shared(shop, told) for shop in told if shop.name}
-    return {shop: refused.get(shop) or settings for shop, settings in told.items()}
+    refused = {shop: (_shared(shop, told) if shop.name else None) or _circle(shop, told) for shop in told}
+    return {shop: refused[shop] or settings for shop, settings in told.items()}
+
+
+def lists_asset(settings: Settings) -> str:
+    """The name of the Airflow asset that is updated whenever other lists of the shop go live."""
+    return f"{settings.serving.schema_name}.recommendations"
 
 
 def shop_of(dag_id: str, found: Iterable[Shop]) -> Shop | None:
@@ -91,15 +96,39 @@ def _shared(shop: Shop, told: Mapping[Shop, Settings | SettingsError]) -> Settin
                 return SettingsError(
                     f"{shop.path.name} and {other.path.name} have the same {what}",
                     found=place,
-                    promised="run folders and a serving schema of its own for every shop",
+                    promised="run folders, a serving schema and roles of its own for every shop",
                     then=f"set another one in {shop.path.name}",
                 )
     return None
 
 
+def _circle(shop: Shop, told: Mapping[Shop, Settings | SettingsError]) -> SettingsError | None:
+    """The refusal of a night that its own lists begin, by way of other shops too; None where it is not so."""
+    updates = {lists_asset(each): each for each in told.values() if isinstance(each, Settings)}
+    mine = told[shop]
+    if isinstance(mine, SettingsError):
+        return None
+    asset, met = mine.schedule.asset, set[str]()
+    while asset in updates and asset not in met:
+        met.add(asset)
+        asset = updates[asset].schedule.asset
+    if lists_asset(mine) not in met:
+        return None
+    return SettingsError(
+        f"in {shop.path.name} the night begins with what it ends with",
+        found=f"schedule.asset = {mine.schedule.asset}",
+        promised="an asset that no night of this shop updates, by way of other shops neither",
+        then=f"set another schedule.asset in {shop.path.name}",
+    )
+
+
 def _places(settings: Settings) -> dict[str, str]:
-    """Where a shop writes, by the settings that say so. A schema's name is one shop's on every server."""
+    """Where a shop writes and who may read it, by the settings that say so.
+
+    The name of a schema or a role is one shop's on every server.
+    """
     return {
-        "run.folder": str(config.runs_folder(settings)),
+        "run.folder": str(config.runs_folder(settings).resolve()),
         "serving.schema": settings.serving.schema_name,
+        "serving.role_prefix": settings.serving.role_prefix,
     }

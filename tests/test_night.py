@@ -80,6 +80,19 @@ def test_a_run_keeps_its_mode_when_config_toml_changes_under_it(
     assert caught.value.found == "repeat_purchases = exclude"
 
 
+def test_a_run_keeps_its_fields_when_its_first_stage_fails_at_a_second_attempt(
+    job_for: Callable[..., Job], tmp_path: Path
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[run]\nwindow_days = 30\n", encoding="utf-8")
+    first = job_for(as_of=AS_OF, config_path=path)
+    give(first.folder, live={})
+    for receipt in (first.folder.path / "receipts").iterdir():  # as a stage that begins anew does
+        receipt.unlink()
+    path.write_text("[run]\nwindow_days = 60\n", encoding="utf-8")
+    assert job_for(as_of=AS_OF, config_path=path).settings.run.window_days == 30
+
+
 def test_a_run_is_never_gone_on_with_for_another_shop(job_for: Callable[..., Job], tmp_path: Path) -> None:
     """As its real receipt tells it: the settings of the shop it was extracted for."""
     first = job_for(as_of=AS_OF)

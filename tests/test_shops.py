@@ -19,6 +19,7 @@ folder = "runs-books"
 connection = "books"
 [serving]
 schema = "books"
+role_prefix = "books"
 """
 
 
@@ -73,12 +74,32 @@ def test_a_file_that_cannot_be_read_stops_its_own_shop_only(write: Callable[...,
         (BOOKS.replace('folder = "runs-books"', ""), "run.folder"),
         (BOOKS.replace('schema = "books"', ""), "serving.schema"),
         (BOOKS.replace('schema = "books"', 'connection = "elsewhere"'), "serving.schema"),
+        (BOOKS.replace('role_prefix = "books"', ""), "serving.role_prefix"),
+        (BOOKS.replace('folder = "runs-books"', 'folder = "books/../runs"'), "run.folder"),
     ],
 )
 def test_two_shops_never_write_to_one_place(write: Callable[..., list[Shop]], text: str, what: str) -> None:
     error = error_of(write(books=text), "books")
     assert error.what == f"config.books.toml and config.toml have the same {what}"
     assert error.then == "set another one in config.books.toml"
+
+
+BEGINS = '[schedule]\nasset = "{}.recommendations"\n'
+
+
+def test_a_shop_may_wait_for_another_s_lists(write: Callable[..., list[Shop]]) -> None:
+    told = settled(write(books=BOOKS + BEGINS.format("serving")))
+    assert all(isinstance(each, Settings) for each in told.values())
+
+
+def test_no_night_begins_itself(write: Callable[..., list[Shop]]) -> None:
+    wine = BOOKS.replace("books", "wine")
+    error = error_of(write(books=BOOKS + BEGINS.format("books")), "books")
+    assert error.what == "in config.books.toml the night begins with what it ends with"
+    found = write(books=BOOKS + BEGINS.format("wine"), wine=wine + BEGINS.format("books"))
+    for name in ("books", "wine"):
+        assert f"in config.{name}.toml the night begins" in error_of(found, name).what
+    assert isinstance(settled(found)[found[0]], Settings)
 
 
 def test_of_two_copies_both_are_refused_and_the_first_shop_runs(write: Callable[..., list[Shop]]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, CronTriggerTimetable
 
 from pipeline import config
+from pipeline.shops import lists_asset
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.asset import AssetNameRef
@@ -21,7 +22,7 @@ def published(settings: Settings) -> Asset:
     Another DAG waits for it with `schedule=[Asset("serving.recommendations")]`. The extra of an event:
     version, run_id, n_users, n_items, precision_at_3 (null when nobody could be measured).
     """
-    return Asset(f"{settings.serving.schema_name}.recommendations")
+    return Asset(lists_asset(settings))
 
 
 def announce(events: Any, asset: Asset, told: Mapping[str, Any]) -> None:

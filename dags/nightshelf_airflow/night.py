@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any])
         overrides = {name: params[name] for name in config.FORM if name in asked}
         told = params["as_of"]
         as_of = night.moment(told, settings.source.timezone) if told else None
-        as_of = as_of or context.get("logical_date") or dag_run.run_after
+        as_of = as_of or context.get("logical_date") or _began(settings, dag_run)
     return night.job_for(
         dag_run.run_id,
         as_of=as_of,
@@ -67,6 +68,21 @@ def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any])
         say=log.info,
         force=params["force"],
     )
+
+
+def _began(settings: Settings, dag_run: Any) -> datetime:
+    """Where the window of a run without a date ends: when it was triggered.
+
+    One that an asset began ends when the run started. Airflow makes one run of all updates that came
+    while the night before ran, with the time of the first, and its window has to hold them all.
+    """
+    from pipeline.errors import RunError
+
+    if dag_run.run_type != "asset_triggered":
+        return dag_run.run_after
+    with suppress(RunError):  # a later attempt
+        return _folder(settings, dag_run.run_id).as_of
+    return dag_run.start_date
 
 
 def stays_as_it_is(settings: Settings, context: Mapping[str, Any]) -> str:

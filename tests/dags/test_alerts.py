@@ -232,7 +232,8 @@ def test_of_a_shop_that_cannot_be_read_the_channels_of_another_are_told(
     nightly()
     (tmp_path / "settings" / "config.books.toml").write_text("[run]\nsurprise = 1\n")
     (tmp_path / "settings" / "config.wine.toml").write_text(
-        '[run]\nfolder = "wine"\n[serving]\nschema = "wine"\nrole_prefix = "wine"\n[alerts]\nwebhook = "ops_hook"\n'
+        '[run]\nfolder = "wine"\n[serving]\nschema = "wine"\nrole_prefix = "wine"\n'
+        '[alerts]\nwebhook = "ops_hook"\n'
     )
     from airflow.dag_processing.dagbag import DagBag
 

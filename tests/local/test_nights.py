@@ -35,6 +35,7 @@ asset = "serving.recommendations"
 connection = "books"
 [serving]
 schema = "books"
+role_prefix = "books"
 [approval]
 is_required = true
 """
@@ -259,7 +260,7 @@ def test_a_second_shop_begins_after_an_asset_and_asks_before_it_publishes(
     succeeds(api, run_id, dag_id)
     assert live(airflow, "books") == run_id
     assert run["run_type"] == "asset_triggered"
-    assert as_of(airflow, run_id, "runs-books") == datetime.fromisoformat(run["run_after"])
+    assert as_of(airflow, run_id, "runs-books") == datetime.fromisoformat(run["start_date"])
     assert live(airflow) == before
     assert (airflow.home / "runs-books" / run_id / "report.html").exists()
     assert not (airflow.home / "runs" / run_id).exists()
