@@ -21,7 +21,7 @@ from nightshelf_airflow.links import LINKS
 from pipeline import config
 from pipeline.errors import SettingsError
 from pipeline.shops import Shop, settled, shops
-from pipeline.stages import BY_NAME
+from pipeline.stages import BY_NAME, STAGES
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -35,8 +35,8 @@ popular items and similar items live in Postgres in one transaction. Apps read t
 
 #### How was the night?
 
-Press the task `publish`, then **Report**: how good the lists are, beside simple rules, and why they were
-published or refused. What each task counted is its return value, under **XCom**.
+Press the task `publish`, then **Details**, **Report**: how good the lists are, beside simple rules, and why
+they were published or refused. What each task counted is its return value, under **Storage**, **XCom**.
 
 #### When a task fails
 
@@ -84,13 +84,13 @@ def nightly(shop: Shop, settings: Settings) -> DAG:
         on_failure_callback=alerts.when_lost(settings),
         deadline=alerts.when_late(shop, settings),
     ) as dag:
-        groups = []
+        groups: list[Any] = [_tidy(shop, settings)]
         for group, (title, names) in GROUPS.items():
             with TaskGroup(group, prefix_group_id=False, tooltip=title) as box:
                 chain(*(part for name in names for part in _parts(shop, settings, name)))
             groups.append(box)
         chain(*groups)
-        dag.get_task("publish") >> _tidy(shop, settings)
+        dag.get_task(STAGES[0].name).trigger_rule = "all_done"  # old runs that stay cost no night
     return dag
 
 
@@ -134,7 +134,11 @@ def _linked(made: Any) -> Any:
 
 
 def _tidy(shop: Shop, settings: Settings) -> Any:
-    """Old run folders go when the night is over, whatever became of it; the run's state is publish's."""
+    """Old run folders make room for tonight's.
+
+    First, because the state of a run is that of its last task; and no teardown, because with one left to
+    run Airflow calls a night that a person stopped a success.
+    """
 
     @task(
         task_id="remove_old_runs", doc_md=f"Remove run folders older than {settings.run.keep_runs_days} days."
@@ -142,7 +146,7 @@ def _tidy(shop: Shop, settings: Settings) -> Any:
     def run() -> dict[str, int | float | str]:
         return night.remove_old_runs(shop, settings)
 
-    return run().as_teardown()
+    return run()
 
 
 found = settled(shops())

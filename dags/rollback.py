@@ -49,10 +49,10 @@ def form(shop: Shop, settings: Settings) -> dict[str, Param]:
     return {
         "version": Param(
             None,
-            type=["null", "string"],
+            type=["null", "string", "integer"],
             examples=remembered(settings),
             title="Version",
-            description="the publication to put live; empty: the one that was live before this one",
+            description="the publication to put live, by its number; empty: what was live before",
         ),
         "hold": Param(
             False,

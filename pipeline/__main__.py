@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from pipeline import cli, config, night
 from pipeline.config import Settings
-from pipeline.errors import NightshelfError, RunError
+from pipeline.errors import AirflowError, NightshelfError, RunError
 from pipeline.run import Databases, Job, latest
 from pipeline.stages import STAGES
 
@@ -255,6 +255,17 @@ def status(_: argparse.Namespace) -> None:
     say(told())
 
 
+def airflow(given: argparse.Namespace) -> None:
+    """An `airflow` command against the local Airflow, in place of this process."""
+    from pipeline.local.airflow import LocalAirflow
+
+    local = LocalAirflow()
+    if not local.is_running():
+        raise AirflowError("the local Airflow does not run", then="make up")
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", *given.words], local.environment())
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "run": run,
     "report": report,
@@ -271,6 +282,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "up": up,
     "down": down,
     "status": status,
+    "airflow": airflow,
 }
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def reasons(error: object) -> dict[str, Any]:
 
 def apps_read(task: str, error: object, schema: str) -> str:
     """What apps read after `task` has failed: certain before `publish`, and when the gate refused."""
-    before = {stage.name for stage in STAGES} - {"publish"} | {"approve", "settings"}
+    before = {stage.name for stage in STAGES} - {"publish"} | {"remove_old_runs", "approve", "settings"}
     if task in before or isinstance(error, Refused):
         return UNTOUCHED
     return f"whole lists, those of before or newer ones: {schema}.publications says which (is_live)"

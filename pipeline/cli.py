@@ -53,6 +53,12 @@ def parser() -> argparse.ArgumentParser:
         ("status", "what runs locally (make status)"),
     ):
         commands.add_parser(name, help=text)
+    airflow = commands.add_parser(
+        "airflow",
+        help="an `airflow` command against the local Airflow, which make up has started",
+        add_help=False,
+    )
+    airflow.add_argument("words", nargs=argparse.REMAINDER, help="such as: backfill create --help")
     return top
 
 

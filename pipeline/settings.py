@@ -129,7 +129,7 @@ class Tune(_Section):
     """The search for better parameters (Optuna), judged on the validation set."""
 
     mode: Literal["auto", "always", "never"] = Field(
-        "auto", title="Tune", description="auto: search when the last search is older than tune_every_days"
+        "auto", title="Tune", description="a search: auto when the last is old, never: its parameters stay"
     )
     trials: int = Field(20, ge=1, le=10_000, title="Trials", description="parameter sets a search tries")
     minutes: float = Field(

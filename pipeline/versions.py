@@ -22,20 +22,21 @@ ELIGIBLE = ("live", "stored", "held back")
 
 
 def words(stored: Stored) -> str:
-    """`version 5, stored: as of 2026-11-20, Precision@3 0.0288, run night-5`; `number` reads it back."""
+    """`version 5, stored: as of 2026-11-20 00:00, Precision@3 0.0288, run a`; `number` reads it back."""
     measured = "not measured" if stored.precision_at_3 is None else f"{stored.precision_at_3:.4f}"
-    day = stored.as_of.date().isoformat()
+    until = f"{stored.as_of:%Y-%m-%d %H:%M}"
     return (
-        f"version {stored.version}, {stored.state}: as of {day}, Precision@3 {measured}, run {stored.run_id}"
+        f"version {stored.version}, {stored.state}: as of {until}, Precision@3 {measured},"
+        f" run {stored.run_id}"
     )
 
 
-def number(text: str | None) -> int | None:
+def number(text: str | int | None) -> int | None:
     """The version that a person chose: `5`, or the words of `words`; None for an empty field.
 
     Raises SettingsError for anything else.
     """
-    told = (text or "").strip().removeprefix("version ").split(",")[0].strip()
+    told = str("" if text is None else text).strip().removeprefix("version ").split(",")[0].strip()
     if not told:
         return None
     if not told.isdecimal() or int(told) >= 2**63:

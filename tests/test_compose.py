@@ -223,6 +223,13 @@ def test_every_command_is_one(services: dict[str, dict[str, Any]]) -> None:
             assert cli.parser().parse_args(words[3:]).command in ("migrate", "load")
 
 
+def test_links_lead_to_the_host_that_people_log_in_on(services: dict[str, dict[str, Any]]) -> None:
+    """The login is a cookie of the host: under another name of it a link would end at a refusal."""
+    told = services["api-server"]["environment"]["AIRFLOW__API__BASE_URL"].replace("${UI_PORT:-8080}", "8080")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"docker compose up .*UI: {re.escape(told)},", readme)
+
+
 def test_volumes_are_declared_used_and_writable(services: dict[str, dict[str, Any]]) -> None:
     mounts = {mount for service in services.values() for mount in service.get("volumes", [])}
     assert {mount.split(":")[0] for mount in mounts} == set(document()["volumes"])
@@ -254,8 +261,8 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     folder = tmp_path_factory.mktemp("image")
     given = context(folder / "context")
     second = (given / "config.toml").read_text(encoding="utf-8")
-    for ours, theirs in (('"runs"', '"runs_second"'), ('"serving" ', '"serving_second"')):
-        second = second.replace(ours, theirs)
+    for ours in ('"runs', '"serving', '"nightshelf'):
+        second = second.replace(f'{ours}"', f'{ours}_second"')
     (given / "config.second.toml").write_text(second, encoding="utf-8")
     return build(given, folder / "root")
 

@@ -19,12 +19,14 @@ AT = datetime(2026, 1, 2, tzinfo=UTC)
 @pytest.mark.parametrize("measured", [None, 0.25])
 def test_words_are_read_back(measured: float | None) -> None:
     stored = Stored(12, "stored", AT, AT, measured, "exclude", 5, 3, "a, version 9")
-    assert words(stored).startswith("version 12, stored: as of 2026-01-02, Precision@3 ")
+    assert words(stored).startswith("version 12, stored: as of 2026-01-02 00:00, Precision@3 ")
     assert number(words(stored)) == 12
 
 
-@pytest.mark.parametrize(("text", "version"), [("5", 5), (" 7 ", 7), ("", None), (None, None), ("  ", None)])
-def test_a_number_or_nothing(text: str | None, version: int | None) -> None:
+@pytest.mark.parametrize(
+    ("text", "version"), [("5", 5), (" 7 ", 7), (7, 7), (0, 0), ("", None), (None, None), ("  ", None)]
+)
+def test_a_number_or_nothing(text: str | int | None, version: int | None) -> None:
     assert number(text) == version
 
 

@@ -56,12 +56,12 @@ def tell(settings: Settings, alert: Alert) -> None:
     until = time.monotonic() + SECONDS
     with suppress(Empty):
         while waiting:
-            channel, error = ends.get(timeout=max(0.0, until - time.monotonic()))
+            channel, failed = ends.get(timeout=max(0.0, until - time.monotonic()))
             name = waiting.pop(channel)
-            if error is None:
+            if failed is None:
                 log.info("alert sent: %s", name)
             else:
-                log.error("alert not sent: %s: %s", name, _safe(error))
+                log.error("alert not sent: %s: %s", name, _safe(failed))
     for name in waiting.values():
         log.error("alert not sent: %s: no answer within %g s", name, SECONDS)
 

@@ -39,7 +39,8 @@ def url_of(shop: Shop, database: Literal["source", "serving"], connection_id: st
             raise SettingsError(
                 f"there is no Airflow connection `{connection_id}`",
                 promised=f"{shop.path.name} names it as {database}.connection",
-                then=f"airflow connections add {connection_id} --conn-uri URL, then clear this task",
+                then="add it in the UI under Admin, Connections (or: airflow connections add"
+                f" {connection_id} --conn-uri URL), then clear this task",
             ) from None
         from pipeline.databases import url_of as embedded_or_configured
 

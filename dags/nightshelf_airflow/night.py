@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from nightshelf_airflow.advice import advise
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.form import form
 from pipeline import config
-from pipeline.errors import NightshelfError
+from pipeline.errors import NightshelfError, RunError
 from pipeline.stages import STAGES
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, 
             from pipeline import report
 
             report.leave(job)
-            raise AirflowSkipException("dry run: apps read what they read before")
+            log.info("publish: left out, this is a dry run; apps read what they read before")
+            raise AirflowSkipException("dry run")
         counts = night.play(stage, job)
         if stage == "gate" and settings.approval.is_required:
             from pipeline import report
@@ -42,6 +44,7 @@ def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, 
             report.leave(job)  # who is asked next looks at it
         return counts
     except NightshelfError as error:
+        advise(error, shop)
         raise error.with_traceback(None) from None
 
 
@@ -57,7 +60,7 @@ def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any])
         overrides = {name: params[name] for name in config.FORM if name in asked}
         told = params["as_of"]
         as_of = night.moment(told, settings.source.timezone) if told else None
-        as_of = as_of or context.get("logical_date") or _began(settings, dag_run)
+        as_of = as_of or context.get("logical_date") or _window_end(settings, dag_run)
     return night.job_for(
         dag_run.run_id,
         as_of=as_of,
@@ -70,19 +73,18 @@ def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any])
     )
 
 
-def _began(settings: Settings, dag_run: Any) -> datetime:
+def _window_end(settings: Settings, dag_run: Any) -> datetime:
     """Where the window of a run without a date ends: when it was triggered.
 
     One that an asset began ends when the run started. Airflow makes one run of all updates that came
     while the night before ran, with the time of the first, and its window has to hold them all.
     """
-    from pipeline.errors import RunError
-
-    if dag_run.run_type != "asset_triggered":
-        return dag_run.run_after
-    with suppress(RunError):  # a later attempt
-        return _folder(settings, dag_run.run_id).as_of
-    return dag_run.start_date
+    ends: datetime = dag_run.run_after
+    if dag_run.run_type == "asset_triggered":
+        ends = dag_run.start_date
+        with suppress(RunError):  # a later attempt
+            ends = _folder(settings, dag_run.run_id).as_of
+    return ends
 
 
 def stays_as_it_is(settings: Settings, context: Mapping[str, Any]) -> str:

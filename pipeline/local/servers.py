@@ -32,7 +32,7 @@ def up(say: Say) -> None:
         airflow.start(say)
         unpause(airflow.api())
     if config.is_scheduled():
-        say("a night that was due since midnight starts now; what you trigger waits for it")
+        say("a night that was due since midnight starts now, for some minutes; what you trigger waits for it")
     say("make down stops it; make demo runs a night and shows its lists")
     say(f"UI: {airflow.url}")
     say(f"User: {USER}")

@@ -71,7 +71,10 @@ def _why(row: Row) -> str:
     if row["because_item_id"] is None or row["because_item_id"] == row["item_id"]:
         return told
     because = _item(row["because_item_id"], row["because_name"])
-    return f"close to “{because}”" if row["reason"] == "similar_to_purchase" else f"{told}: “{because}”"
+    if row["reason"] != "similar_to_purchase":
+        return f"{told}: “{because}”"
+    is_namesake = because == _item(row["item_id"], row["name"])
+    return f"close to another “{because}”" if is_namesake else f"close to “{because}”"
 
 
 def _item(item: object, name: str | None) -> str:

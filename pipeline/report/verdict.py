@@ -74,13 +74,17 @@ def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) 
         return {**told, "state": "bad", "word": "Refused", "opening": opening}
     if publication is None:
         opening = (
-            "The lists passed the gate; they are not published, and the shop shows what it showed before."
+            "The lists passed the gate; they are not published (a dry run, or nobody has said yes), and the"
+            " shop shows what it showed before."
         )
         return {**told, "state": "warn", "word": "Not published", "opening": opening}
     lists = f"Lists for {words.count(publication['n_users'], 'user')}"
     version = f"version {publication['version']}"
     if not publication.get("is_live", True):
-        opening = f"{lists} are stored as {version}, but they are not what the shop shows."
+        opening = (
+            f"{lists} are stored as {version}, but they are not what the shop shows; what the stage “publish”"
+            " said tells why."
+        )
         return {**told, "state": "warn", "word": "Stored, not live", "opening": opening}
     if reasons:
         opening = f"{lists} are live as {version} because somebody insisted; the gate had refused them."

@@ -54,6 +54,11 @@ def test_a_proposal_of_the_form_is_taken_as_it_stands(bag: Any, shop: Shop) -> N
     assert shop.lists() == [(1, 1, 14)]
 
 
+def test_a_program_gives_the_version_as_a_number(bag: Any, shop: Shop) -> None:
+    assert run_dag(bag, "rollback", {"version": 1})["counts"]["live_version"] == 1
+    assert shop.lists() == [(1, 1, 11)]
+
+
 @pytest.mark.parametrize("version", ["99", "the old one", "-1"])
 def test_what_is_no_stored_version_fails_at_once(bag: Any, shop: Shop, version: str) -> None:
     assert run_dag(bag, "rollback", {"version": version})["state"] == "failed"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -141,7 +144,7 @@ def as_of(airflow: LocalAirflow, run_id: str, folder: str = "runs") -> datetime:
 
 def live(airflow: LocalAirflow, schema: str = "serving") -> str:
     """The id of the run whose lists apps read."""
-    with psycopg.connect(airflow.server.url("serving")) as db:
+    with psycopg.connect(airflow.server.admin_url("serving")) as db:
         rows = db.execute(f"SELECT run_id FROM {schema}.publications WHERE is_live".encode()).fetchall()
     return str(rows[0][0])
 
@@ -158,15 +161,10 @@ def test_a_backfill_makes_up_for_past_days_and_replaces_nothing_newer(
 ) -> None:
     last = as_of(airflow, tonight)
     days = [last - timedelta(days=2), last - timedelta(days=1)]
-    api.post(
-        "/backfills",
-        {
-            "dag_id": DAG_ID,
-            "from_date": days[0].isoformat(),
-            "to_date": days[1].isoformat(),
-            "max_active_runs": 1,
-        },
-    )
+    readme = (config.ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    [told] = re.findall(r"\.venv/bin/python (-m pipeline airflow backfill create .*)", readme)
+    words = told.replace("2026-11-10", days[0].isoformat()).replace("2026-11-16", days[1].isoformat())
+    subprocess.run([sys.executable, *words.split()], check=True, cwd=config.ROOT)
 
     def look() -> list[str]:
         made = [run["dag_run_id"] for run in runs(api, DAG_ID) if run["run_type"] == "backfill"]
@@ -206,6 +204,19 @@ def test_a_failed_task_is_cleared_and_the_run_goes_on_from_there(
     assert live(airflow) == run_id
     about = json.loads((airflow.home / "runs" / run_id / "run.json").read_text())
     assert about["overrides"]["window_days"] == 90
+
+
+def test_a_night_that_a_person_stops_has_failed(airflow: LocalAirflow, api: Api, tonight: str) -> None:
+    before = live(airflow)
+    run_id = trigger(api, {})
+    until(lambda: tasks(api, run_id)["extract"]["state"] in ("running", "success"), "it does not begin")
+    run = f"/dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}"
+    api.patch(run, {"state": "failed"})
+    until(lambda: all(task["end_date"] for task in tasks(api, run_id).values()), "its tasks do not end")
+    time.sleep(3)  # the scheduler looks at it once more
+    assert api.get(run)["state"] == "failed"
+    assert tasks(api, run_id)["publish"]["state"] == "skipped"
+    assert live(airflow) == before
 
 
 def test_another_dag_waits_for_the_lists_and_a_rollback_tells_it_too(

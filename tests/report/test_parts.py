@@ -58,6 +58,12 @@ def test_what_a_buyer_bought_gets_and_why(run_folder: Make) -> None:
     assert set(BUYERS) > {int(buyer["id"]) for buyer in buyers(fill(run_folder()))}
 
 
+def test_two_items_of_one_name_are_told_apart(run_folder: Make) -> None:
+    names = pa.table({"item_id": [1, 6], "name": ["Assam", "Assam"], "category": pa.nulls(2, pa.string())})
+    [found] = [buyer for buyer in buyers(fill(run_folder(), item_names=names)) if buyer["id"] == "14"]
+    assert found["gets"][0] == {"name": "Assam", "why": "close to another “Assam”"}
+
+
 def test_a_long_name_is_cut(run_folder: Make) -> None:
     names = pa.table({"item_id": [6], "name": ["x" * 500], "category": pa.nulls(1, pa.string())})
     first = buyers(fill(run_folder(), item_names=names))[0]["gets"][0]["name"]

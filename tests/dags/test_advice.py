@@ -1,0 +1,59 @@
+"""The next step of an error, as a person takes it in Airflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import ROOT
+from pipeline.errors import SourceError
+from pipeline.shops import Shop
+
+FIRST = Shop("", Path("settings/config.toml"))
+BOOKS = Shop("books", Path("settings/config.books.toml"))
+
+
+@pytest.mark.parametrize(
+    ("shop", "then", "there"),
+    [
+        (
+            FIRST,
+            "edit sql/source/events.sql, then: python -m pipeline run extract",
+            "edit sql/source/events.sql, then: clear the task `extract`",
+        ),
+        (
+            FIRST,
+            "python -m pipeline run train --run-id a__2026-01-01T00:00:00+00:00",
+            "clear the task `train`",
+        ),
+        (FIRST, "python -m pipeline run --as-of last", "python -m pipeline run --as-of last"),
+        (
+            FIRST,
+            "trigger with force, or python -m pipeline run publish --run-id a --force",
+            "trigger with force, or python -m pipeline run publish --run-id a --force",
+        ),
+        (
+            BOOKS,
+            "trigger with force, or python -m pipeline run publish --run-id a --force",
+            "trigger with force, or python -m pipeline run --config config.books.toml publish --run-id a"
+            " --force",
+        ),
+        (
+            BOOKS,
+            "write sql/books/events.sql, or set [source] sql in config.toml",
+            "write sql/books/events.sql, or set [source] sql in config.books.toml",
+        ),
+    ],
+)
+def test_the_next_step_is_one_that_can_be_taken_there(
+    monkeypatch: pytest.MonkeyPatch, shop: Shop, then: str, there: str
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "dags")
+    from nightshelf_airflow.advice import advise
+
+    error = SourceError("something", promised='[ids] user = "text" in config.toml', then=then)
+    advise(error, shop)
+    assert error.then == there
+    assert shop.path.name in error.promised
+    assert str(error).endswith(there)
