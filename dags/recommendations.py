@@ -107,7 +107,7 @@ def _parts(shop: Shop, settings: Settings, name: str) -> list[Any]:
 def _stage(shop: Shop, settings: Settings, name: str) -> Any:
     """The task of one stage; it returns the stage's counts."""
 
-    @task(task_id=name, doc_md=BY_NAME[name].summary)
+    @task(task_id=name, doc_md=BY_NAME[name].summary, show_return_value_in_logs=False)
     def run(**context: Any) -> dict[str, int | float | str]:
         return night.run_stage(shop, settings, name, context)
 
@@ -118,7 +118,9 @@ def _publish(shop: Shop, settings: Settings) -> Any:
     """The last stage: what goes live is announced; what does not is no update for anyone."""
     asset = assets.published(settings)
 
-    @task(task_id="publish", doc_md=BY_NAME["publish"].summary, outlets=[asset])
+    @task(
+        task_id="publish", doc_md=BY_NAME["publish"].summary, outlets=[asset], show_return_value_in_logs=False
+    )
     def run(**context: Any) -> dict[str, int | float | str]:
         counts = night.run_stage(shop, settings, "publish", context)
         context["ti"].xcom_push(key="return_value", value=counts)

@@ -492,7 +492,7 @@ def test_a_real_airflow_tells_of_the_failure_and_that_the_night_is_late(
     nightly = f"/dags/{DAG_ID}"
     api.patch(nightly, {"is_paused": True})
     lost = api.post(f"{nightly}/dagRuns", {"logical_date": None})["dag_run_id"]
-    for gone in ("extract", "remove_old_runs"):
+    for gone in ("remove_old_runs", "extract"):
         api.patch(f"{nightly}/dagRuns/{quote(lost)}/taskInstances/{gone}", {"new_state": "failed"})
     api.patch(nightly, {"is_paused": False})
     until = time.monotonic() + 90
