@@ -1,11 +1,13 @@
-"""A home of its own for the Airflow of these tests; set before anything imports Airflow."""
+"""What the tests of the DAGs share; Airflow gets a home of its own before anything imports it."""
 
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import pytest
 from pipeline import config
 from pipeline.config import ROOT
 from pipeline.loading import load
+from tests.dags.telling import HOOK_TOKEN, MAIL_PASSWORD, TOKEN, write_settings
+from tests.receivers import Post, Web, post, web
 
 HOME = Path(tempfile.mkdtemp(prefix="nightshelf-airflow-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
@@ -58,3 +62,74 @@ def shop(shop_url: str, serving_url: str, monkeypatch: pytest.MonkeyPatch) -> st
     monkeypatch.setenv("AIRFLOW_CONN_SHOP", shop_url)
     monkeypatch.setenv("AIRFLOW_CONN_SERVING", serving_url)
     return serving_url
+
+
+@pytest.fixture
+def hook() -> Iterator[Web]:
+    with web() as taken:
+        yield taken
+
+
+@pytest.fixture
+def channel() -> Iterator[Web]:
+    """Slack's end."""
+    with web() as taken:
+        yield taken
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Post]:
+    with post() as taken:
+        yield taken
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`connect("ops_hook", conn_type="http", host=...)`: an Airflow connection."""
+
+    def make(connection_id: str, **fields: Any) -> None:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{connection_id.upper()}", json.dumps(fields))
+
+    return make
+
+
+@pytest.fixture
+def connected(connect: Callable[..., None], hook: Web, channel: Web, mailbox: Post, serving_url: str) -> None:
+    """All three channels, and the database that the last task looks at."""
+    connect(
+        "ops_hook", conn_type="http", host=f"{hook.url}/hooks/{HOOK_TOKEN}", extra={"X-Team": "night shift"}
+    )
+    connect("ops_slack", conn_type="slackwebhook", host=f"{channel.url}/services", password=TOKEN)
+    connect(
+        "ops_mail",
+        conn_type="smtp",
+        host="127.0.0.1",
+        port=mailbox.port,
+        login="nightshelf",
+        password=MAIL_PASSWORD,
+        extra={"from_email": "airflow@shop.example", "disable_ssl": True, "disable_tls": True},
+    )
+    connect("serving", conn_type="postgres", **_parts(serving_url))
+
+
+def _parts(url: str) -> dict[str, Any]:
+    from urllib.parse import urlsplit
+
+    told = urlsplit(url)
+    place = {"host": told.hostname, "port": told.port, "schema": told.path[1:]}
+    return {**place, "login": told.username, "password": told.password}
+
+
+@pytest.fixture
+def nightly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """`nightly(webhook="ops_hook")`: the nightly DAG of a shop with these [alerts]."""
+    from airflow.dag_processing.dagbag import DagBag  # here: it sets up logging, before caplog listens
+
+    def make(**alerts: object) -> Any:
+        write_settings(tmp_path / "settings", **alerts)
+        monkeypatch.setenv("NIGHTSHELF_CONFIG", str(tmp_path / "settings"))
+        bag = DagBag(dag_folder=str(ROOT / "dags" / "recommendations.py"))
+        assert bag.import_errors == {}
+        return bag.dags["recommendations"]
+
+    return make
