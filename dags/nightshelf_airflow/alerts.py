@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,7 +67,7 @@ def when_lost(settings: Settings) -> Callable[[Mapping[str, Any]], None] | None:
         states = last.get_task_states(dag_id=last.dag_id, run_ids=[last.run_id])[last.run_id]
         for task_id in sorted(name for name, state in states.items() if state == "failed"):
             if not last.xcom_pull(task_ids=task_id, key=TOLD):
-                tell(settings, _lost(settings, last, task_id))
+                tell(settings, _failed(settings, last, task_id))
 
     return lost
 
@@ -117,30 +118,21 @@ def tell_late(context: Mapping[str, Any], shop: str) -> None:
 
 def failure(settings: Settings, context: Mapping[str, Any]) -> Alert:
     """What there is to tell of the task that has just failed."""
-    ti, error = context["ti"], context.get("exception")
+    ti = context["ti"]
+    told = _failed(settings, ti, ti.task_id, context.get("exception"))
+    return replace(told, attempt=ti.try_number, log=ti.log_url if _ui() else "")
+
+
+def _failed(settings: Settings, ti: Any, task_id: str, error: object = None) -> Alert:
+    """The alert of a task in the run of `ti`; no error: its process is gone."""
     return Alert(
         kind="failed",
         dag=ti.dag_id,
         run=ti.run_id,
-        task=ti.task_id,
-        attempt=ti.try_number,
-        apps_read=alerts.apps_read(ti.task_id, error, settings.serving.schema_name),
-        log=ti.log_url if _ui() else "",
-        **alerts.reasons(error),
-        **_about(settings, ti.dag_id, ti.run_id, ti.task_id),
-    )
-
-
-def _lost(settings: Settings, last: Any, task_id: str) -> Alert:
-    """What there is to tell of a task whose process is gone; last: another task of the run, or the same."""
-    return Alert(
-        kind="failed",
-        dag=last.dag_id,
-        run=last.run_id,
         task=task_id,
-        apps_read=alerts.apps_read(task_id, None, settings.serving.schema_name),
-        **alerts.reasons(None),
-        **_about(settings, last.dag_id, last.run_id, task_id),
+        apps_read=alerts.apps_read(task_id, error, settings.serving.schema_name),
+        **alerts.reasons(error),
+        **_about(settings, ti.dag_id, ti.run_id, task_id),
     )
 
 
