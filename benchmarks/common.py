@@ -18,10 +18,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from pipeline import config
 from pipeline.config import Settings
-from pipeline.embedded import Server
-from pipeline.files import fingerprint, write_json
-from pipeline.place import wheel
-from pipeline.run import RunFolder
+from pipeline.databases.embedded import Server
+from pipeline.databases.install import wheel
+from pipeline.runs.files import fingerprint, write_json
+from pipeline.runs.folder import RunFolder
 from pipeline.serving import About
 
 N_ITEMS = 50_000

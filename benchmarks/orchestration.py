@@ -36,13 +36,13 @@ import numpy as np
 import psutil
 
 from pipeline import config
+from pipeline.contract.stages import BY_NAME
 from pipeline.loading import load
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.api import Api
 from pipeline.local.configuration import USER
 from pipeline.local.demo import RUNS
 from pipeline.local.servers import DAG_ID, DEMO_SHOP, unpause
-from pipeline.stages import BY_NAME
 
 PLAIN = {"tune": "never"}
 ASKED_EVERY = 0.5

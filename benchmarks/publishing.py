@@ -31,11 +31,11 @@ from psycopg import sql
 
 from benchmarks.common import ABOUT, environment, machine, make_night, own_server, program, settings_for
 from pipeline import config
-from pipeline.embedded import Server
-from pipeline.memory import peak_mb, reset_peak
-from pipeline.run import RunFolder
+from pipeline.databases.embedded import Server
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.memory import peak_mb, reset_peak
 from pipeline.serving import migrate, publish
-from pipeline.serving.lists import KINDS, lines
+from pipeline.serving.copy_lines import KINDS, lines
 from pipeline.serving.names import Names
 
 BARE = "bare"

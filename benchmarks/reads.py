@@ -29,7 +29,7 @@ from benchmarks.common import (
     program,
     settings_for,
 )
-from pipeline.embedded import Server
+from pipeline.databases.embedded import Server
 from pipeline.serving import publish
 
 MODES = {"simple": "unprepared", "prepared": "prepared"}

@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.common import environment, machine, make_night, own_server, program
 from benchmarks.publishing import publish_apart, settle
-from pipeline.embedded import Server
-from pipeline.run import RunFolder
+from pipeline.databases.embedded import Server
+from pipeline.runs.folder import RunFolder
 
 SCRIPTS = {
     "point read": "SELECT rank, item_id FROM serving.recommendations WHERE user_id = :user_id ORDER BY rank;",

@@ -38,8 +38,8 @@ from psycopg import sql
 
 from benchmarks.common import ABOUT, machine, make_night, own_server, settings_for
 from benchmarks.publishing import settle
-from pipeline.embedded import Server
-from pipeline.run import RunFolder
+from pipeline.databases.embedded import Server
+from pipeline.runs.folder import RunFolder
 from pipeline.serving import migrate, publish, rollback
 
 TABLES = {

@@ -12,8 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pipeline import config
-from pipeline.run import latest
-from pipeline.stages import STAGES
+from pipeline.contract.stages import STAGES
+from pipeline.runs.folder import latest
 
 
 def table(folder: Path) -> str:

@@ -19,9 +19,9 @@ from nightshelf_airflow.form import form
 from nightshelf_airflow.links import LINKS
 
 from pipeline import config
+from pipeline.contract.stages import BY_NAME, STAGES
 from pipeline.errors import SettingsError
 from pipeline.shops import Shop, settled, shops
-from pipeline.stages import BY_NAME, STAGES
 
 if TYPE_CHECKING:
     from pipeline.config import Settings

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 
-from pipeline import cli, config, night
+from pipeline import cli, config, jobs
 from pipeline.config import Settings
+from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError, NightshelfError, RunError
-from pipeline.run import Databases, Job, latest
-from pipeline.stages import STAGES
+from pipeline.runs.folder import latest
+from pipeline.runs.job import Databases, Job
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,13 +51,13 @@ def run(given: argparse.Namespace) -> None:
             say("publish: left out (--dry-run); apps read what they read before")
             leave(job)
         else:
-            night.play(name, job)
+            jobs.play(name, job)
     if given.stage:
         follower = {a.name: b.name for a, b in pairwise(STAGES)}.get(given.stage)
         if follower:
             say(f"next: python -m pipeline run {follower} --run-id {job.folder.run_id}")
     else:
-        from pipeline.summary import ending
+        from pipeline.report.summary import ending
 
         say(ending(job.folder, job.settings))
 
@@ -79,8 +80,8 @@ def _job(given: argparse.Namespace) -> Job:
     is_new = run_id is None or not (runs / run_id / "run.json").exists()
     if as_of is None and is_new and given.stage in (None, STAGES[0].name):
         as_of = now
-    return night.job_for(
-        run_id or night.cli_run_id(as_of or now),
+    return jobs.job_for(
+        run_id or jobs.cli_run_id(as_of or now),
         as_of=as_of,
         overrides=overrides,
         config_path=given.config,
@@ -99,12 +100,12 @@ def _as_of(text: str | None, settings: Settings, databases: Databases, now: date
     if text == "last":
         from pipeline.source import last_event_at
 
-        return night.just_after(last_event_at(databases.source(), settings.source, now))
-    return night.moment(text, settings.source.timezone)
+        return jobs.just_after(last_event_at(databases.source(), settings.source, now))
+    return jobs.moment(text, settings.source.timezone)
 
 
 def _databases() -> Databases:
-    from pipeline.databases import url_of
+    from pipeline.databases.urls import url_of
 
     return Databases(partial(url_of, "source"), partial(url_of, "serving"))
 
@@ -118,7 +119,7 @@ def report(given: argparse.Namespace) -> None:
     if not there and given.run_id is None:
         raise RunError("there is no run to report", then="python -m pipeline run")
     run_id, now = given.run_id or there[0], datetime.now(UTC)
-    job = night.job_for(run_id, databases=_databases(), now=now, say=say, config_path=given.config)
+    job = jobs.job_for(run_id, databases=_databases(), now=now, say=say, config_path=given.config)
     with job.folder.held("report"):
         say(f"report: {build(job.folder, job.settings)}")
 
@@ -141,7 +142,7 @@ def backtest(given: argparse.Namespace) -> None:
 
 def load(given: argparse.Namespace) -> None:
     """Fill the source database."""
-    from pipeline.databases import url_of
+    from pipeline.databases.urls import url_of
     from pipeline.loading import load as fill
 
     kept = ("command", "kind", "config")
@@ -152,7 +153,7 @@ def load(given: argparse.Namespace) -> None:
 
 def url(given: argparse.Namespace) -> None:
     """The connection URL in use."""
-    from pipeline.databases import url_of
+    from pipeline.databases.urls import url_of
 
     prefix = config.load(given.config).serving.role_prefix
     print(url_of(given.database, given.role, prefix))
@@ -160,7 +161,7 @@ def url(given: argparse.Namespace) -> None:
 
 def migrate(given: argparse.Namespace) -> None:
     """Create or upgrade the serving schema."""
-    from pipeline.databases import url_of
+    from pipeline.databases.urls import url_of
     from pipeline.serving import migrate as upgrade
 
     settings = config.load(given.config)
@@ -169,9 +170,9 @@ def migrate(given: argparse.Namespace) -> None:
 
 def publications(given: argparse.Namespace) -> None:
     """The stored versions, the live one marked."""
-    from pipeline.databases import url_of
+    from pipeline.databases.urls import url_of
     from pipeline.serving import publications as stored
-    from pipeline.showing import publications_table
+    from pipeline.serving.tables import publications_table
 
     rows, hold = stored(url_of("serving"), config.load(given.config))
     say(publications_table(rows, hold))
@@ -179,7 +180,7 @@ def publications(given: argparse.Namespace) -> None:
 
 def rollback(given: argparse.Namespace) -> None:
     """Put an earlier publication live again."""
-    from pipeline.databases import url_of
+    from pipeline.databases.urls import url_of
     from pipeline.serving import rollback as put_back
     from pipeline.versions import remember
 
@@ -190,7 +191,7 @@ def rollback(given: argparse.Namespace) -> None:
 
 def release(given: argparse.Namespace) -> None:
     """End a hold."""
-    from pipeline.databases import url_of
+    from pipeline.databases.urls import url_of
     from pipeline.serving import release as end_hold
     from pipeline.versions import remember
 
@@ -201,8 +202,8 @@ def release(given: argparse.Namespace) -> None:
 
 def forget(given: argparse.Namespace) -> None:
     """Erase a user, and keep that user out of later nights."""
-    from pipeline.databases import url_of
-    from pipeline.forget import forget as erase
+    from pipeline.databases.urls import url_of
+    from pipeline.retention.forget import forget as erase
 
     text = sys.stdin.read().rstrip("\r\n") if given.user_id == "-" else given.user_id
     settings = config.load(given.config)
@@ -212,8 +213,8 @@ def forget(given: argparse.Namespace) -> None:
 
 def tidy(given: argparse.Namespace) -> None:
     """Remove old run folders."""
-    from pipeline.databases import url_of
-    from pipeline.tidying import remove_old_runs
+    from pipeline.databases.urls import url_of
+    from pipeline.retention.old_runs import remove_old_runs
 
     remove_old_runs(config.load(given.config), url_of("serving"), now=datetime.now(UTC), say=say)
 

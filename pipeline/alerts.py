@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from pipeline.contract.stages import STAGES
 from pipeline.errors import DataError, NightshelfError, Refused
-from pipeline.stages import STAGES
 
 UNTOUCHED = "what they read before: this attempt has changed nothing"
 CLEAR = "mend what the log names, then clear the task: the run goes on from there"

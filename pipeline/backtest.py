@@ -19,13 +19,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline import config, engine, night
+from pipeline import config, engine, jobs
 from pipeline.config import Ids, Settings
-from pipeline.contract import DATASETS, ITEM, USER
+from pipeline.contract.datasets import DATASETS, ITEM, USER
 from pipeline.errors import DataError, SettingsError
-from pipeline.files import utc
 from pipeline.loading import events_file
-from pipeline.run import Databases, Job, RunFolder, leave_receipt, run_stage
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.job import Databases, Job
+from pipeline.runs.run_stage import leave_receipt, run_stage
+from pipeline.times import utc
 
 STAGES = ("validate", "filter_purchasers", "split", "tune", "train", "evaluate")
 MEASURES = (
@@ -75,9 +77,7 @@ def backtest(
     with tempfile.TemporaryDirectory(prefix="backtest-", dir=home) as scratch:
         shop = _read(events, items, settings, Path(scratch), say)
         newest = (
-            night.just_after(shop.last_at)
-            if as_of == "last"
-            else night.moment(as_of, settings.source.timezone)
+            jobs.just_after(shop.last_at) if as_of == "last" else jobs.moment(as_of, settings.source.timezone)
         )
         step = timedelta(days=settings.split.test_days)
         _refuse_too_many(n_windows, newest - (n_windows - 1) * step, shop)
@@ -139,7 +139,7 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[
     """One cut, judged: `as_of`, `test_days`, `published_model`, `results`."""
     settings = settings.model_copy(update={"ids": shop.ids})
     runs = shop.folder / "runs"
-    folder = RunFolder.create(runs, night.cli_run_id(as_of), as_of, shop.ids.model_dump(), {})
+    folder = RunFolder.create(runs, jobs.cli_run_id(as_of), as_of, shop.ids.model_dump(), {})
     job = Job(folder, settings, Databases(source=str, serving=str), as_of, say)
     _extract(job, shop)
     for stage in STAGES:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from pipeline import config
-from pipeline.stages import STAGES
+from pipeline.contract.stages import STAGES
 
 EPILOG = """stages, in order:
 """ + "\n".join(f"  {stage.name:18} {stage.summary}" for stage in STAGES)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contract import TIME
+from pipeline.contract.datasets import TIME
 
 ZONED = r"[0-9:.](Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 WITH_TIME = r"[0-9][T ][0-9]"
 YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000
 """Microseconds since 1970: what databases and Python's datetime hold lies between them."""
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment in UTC; a time without zone is taken as UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def moments(column: pa.Array, zone: str) -> pa.Array:

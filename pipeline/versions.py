@@ -50,7 +50,7 @@ def number(text: str | int | None) -> int | None:
 
 def remember(url: str, settings: Settings, say: Callable[[str], None]) -> None:
     """Leave the versions that can be put back, the newest first. What was done stands if this fails."""
-    from pipeline.files import write_json
+    from pipeline.runs.files import write_json
     from pipeline.serving import publications
 
     try:

@@ -16,11 +16,12 @@ from psycopg import sql
 
 from pipeline import config
 from pipeline.config import Settings
-from pipeline.embedded import PREFIX, Server
+from pipeline.databases.embedded import PREFIX, Server
 from pipeline.loading import load
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.servers import unpause
-from pipeline.run import Databases, Job, RunFolder
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.job import Databases, Job
 from tests import tastes
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import Filter, Run
-from pipeline.history import History, opened
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
+from pipeline.splits.history import History, opened
 from tests.shelf import day, events
 
 CUT = day(100)

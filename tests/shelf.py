@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.contract import DATASETS, DOCUMENTS, TIME
-from pipeline.files import fingerprint, write_json
-from pipeline.run import RunFolder
+from pipeline.contract.datasets import DATASETS, DOCUMENTS, TIME
+from pipeline.runs.files import fingerprint, write_json
+from pipeline.runs.folder import RunFolder
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from pipeline import config
 from pipeline.config import Settings
-from pipeline.run import Databases, Job, RunFolder, run_stage
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.job import Databases, Job
+from pipeline.runs.run_stage import run_stage
 from tests.shelf import day, events, give
 
 AS_OF = day(100)

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import config
 from pipeline.config import ROOT, Settings
-from pipeline.stages import STAGES
+from pipeline.contract.stages import STAGES
 
 MODULES = sorted((ROOT / "pipeline").rglob("*.py"))
 PINNED = re.compile(r"^[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^ ]+( ; .+)?$")

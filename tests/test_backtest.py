@@ -18,8 +18,8 @@ import pytest
 
 from pipeline import config
 from pipeline.__main__ import main
-from pipeline.night import just_after
-from pipeline.standing import MODELS
+from pipeline.jobs import just_after
+from pipeline.models.catalog import MODELS
 from tests import tastes
 
 Document = dict[str, Any]

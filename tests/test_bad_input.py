@@ -24,7 +24,7 @@ from psycopg import sql
 from pipeline import config
 from pipeline.__main__ import main
 from pipeline.config import ROOT
-from pipeline.embedded import PREFIX, Server
+from pipeline.databases.embedded import PREFIX, Server
 from tests.shelf import day
 
 AS_OF = day(60)

@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from pipeline import config
+from pipeline.contract.stages import STAGES
 from pipeline.local.airflow import USER, LocalAirflow
 from pipeline.local.demo import follow
 from pipeline.local.servers import DAG_ID
 from pipeline.serving import publications, release
-from pipeline.stages import STAGES
 
 pytestmark = pytest.mark.slow
 SHOTS = config.home() / "screenshots"

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.config import ROOT
-from pipeline.stages import STAGES
+from pipeline.contract.stages import STAGES
 
 NIGHT = ["run", "--as-of", "last", "--tune", "never", "--window-days", "200"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import config
 from pipeline.__main__ import account, main
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 from tests.serving.nights import Shop
 
 

@@ -26,10 +26,10 @@ from psycopg import sql
 
 from pipeline import cli
 from pipeline.config import ROOT
-from pipeline.embedded import Server
+from pipeline.databases.embedded import Server
+from pipeline.databases.install import wheel
 from pipeline.local.api import Api
 from pipeline.local.processes import end, start
-from pipeline.place import wheel
 from tests.without_docker import Compose, Image, build, context, document, perform, stages
 
 COMPOSE = ROOT / "docker-compose.yml"

@@ -13,21 +13,25 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import folds, metrics
-from pipeline.folds import Fold
-from pipeline.judge import Judge
-from pipeline.models import trees
-from pipeline.models.examples import Examples
-from pipeline.models.second_step import Scorer, SecondStep
-from pipeline.params import Params
-from pipeline.run import Job, run_stage
-from pipeline.standing import MODELS, Standing, at, second_steps
+from pipeline.evaluation import metrics
+from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.judge import Judge
+from pipeline.models.catalog import MODELS
+from pipeline.models.params import Params
+from pipeline.ranking import trees
+from pipeline.ranking.fitted import FittedModels
+from pipeline.ranking.reranker import Reranker, Scorer, fit_rerankers
+from pipeline.ranking.training_rows import TrainingRows
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
+from pipeline.splits import folds
+from pipeline.splits.folds import Fold
 from tests import tastes
 from tests.shelf import day, events, give
 
 
 @contextmanager
-def cut(job: Job, fold: Fold) -> Iterator[tuple[Standing, Judge]]:
+def cut(job: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
     params = Params.configured(job.settings)
     with at(fold, params, job.settings, job.folder.dataset("items"), job.folder.scratch()) as made:
         yield made
@@ -49,7 +53,7 @@ def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:
     found = {}
     with cut(job, over[0]) as (standing, judge):
         users = np.arange(standing.history.shape[0])
-        for name, ranker in standing.rankers(second_steps(taught, job.settings)):
+        for name, ranker in standing.rankers(fit_rerankers(taught, job.settings)):
             top = ranker.top_n(users, 10, judge.exclude)
             found[name] = (top.items.tobytes(), top.scores.tobytes())
     return found
@@ -115,7 +119,7 @@ def leaking(fold: Fold, job: Job) -> Fold:
 def precision(job: Job, newest: Fold, older: Fold) -> dict[str, float]:
     """Precision@3 of every model at the newest fold, second steps taught at the older one."""
     with cut(job, older) as (standing, judge):
-        scorers = second_steps([standing.examples(judge, older)], job.settings)
+        scorers = fit_rerankers([standing.examples(judge, older)], job.settings)
     with cut(job, newest) as (standing, judge):
         return {name: judge.precision_at_3(ranker) for name, ranker in standing.rankers(scorers)}
 
@@ -142,7 +146,7 @@ class AtRandom:
         return np.random.default_rng(self.seed).random(len(features))
 
 
-def shuffled(examples: Examples, seed: int) -> Examples:
+def shuffled(examples: TrainingRows, seed: int) -> TrainingRows:
     """The same candidates of the same users; which of them were bought is drawn anew for each user."""
     lot, is_bought = np.random.default_rng(seed), examples.is_bought.copy()
     ends = np.cumsum(examples.group)
@@ -157,11 +161,11 @@ def test_shuffled_labels_teach_nothing(learnt: Job) -> None:
     Taught by the true ones it is three times that. (The blend is not asked: its weights are never below 0,
     so that even what it learns of noise puts what ALS likes first.)
     """
-    examples = Examples.read(learnt.folder.table("examples"))
+    examples = TrainingRows.read(learnt.folder.table("examples"))
     with cut(learnt, folds.test(learnt.folder)) as (standing, judge):
 
         def found(scorer: Scorer) -> float:
-            return judge.precision_at_3(SecondStep(standing.recall, scorer))
+            return judge.precision_at_3(Reranker(standing.recall, scorer))
 
         chance = float(np.mean([found(AtRandom(seed)) for seed in range(100)]))
         taught = [found(trees.fit(shuffled(examples, seed), "binary", 0)) for seed in range(20)]
@@ -172,7 +176,7 @@ def test_shuffled_labels_teach_nothing(learnt: Job) -> None:
 
 def test_shuffled_answers_are_found_by_chance_alone(learnt: Job) -> None:
     """The honest ranker, asked about purchases drawn among the candidates: no better than any order."""
-    examples = Examples.read(learnt.folder.table("examples"))
+    examples = TrainingRows.read(learnt.folder.table("examples"))
     scorer = trees.fit(examples, "binary", 0)
     lot = np.random.default_rng(0)
     with cut(learnt, folds.test(learnt.folder)) as (standing, judge):
@@ -189,7 +193,7 @@ def test_shuffled_answers_are_found_by_chance_alone(learnt: Job) -> None:
             found.append(metrics.precision_at_k(metrics.hits(mine, items.tocsr()), 3).mean())
             chance.append(np.mean(n_bought / np.bincount(table.slots)))
     assert np.mean(found) == pytest.approx(np.mean(chance), abs=0.02)
-    assert judge.precision_at_3(SecondStep(standing.recall, scorer)) > 3 * np.mean(chance)
+    assert judge.precision_at_3(Reranker(standing.recall, scorer)) > 3 * np.mean(chance)
 
 
 def test_the_checkerboard_is_solved(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ from psycopg import sql
 from pipeline import config
 from pipeline.__main__ import main
 from pipeline.config import ROOT
-from pipeline.contract import DATASETS
-from pipeline.embedded import PREFIX, Server
-from pipeline.run import latest
-from pipeline.stages import STAGES
-from pipeline.summary import metrics_lines
+from pipeline.contract.datasets import DATASETS
+from pipeline.contract.stages import STAGES
+from pipeline.databases.embedded import PREFIX, Server
+from pipeline.report.summary import metrics_lines
+from pipeline.runs.folder import latest
 from tests.test_bad_input import AS_OF, good_rows, make_shop, write_config
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

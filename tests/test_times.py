@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 import pytest
 
-from pipeline.contract import DATASETS
+from pipeline.contract.datasets import DATASETS
 from pipeline.source.columns import Shape, column
 from pipeline.times import moments
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pipeline.stages import BY_NAME
+from pipeline.contract.stages import BY_NAME
 
 if TYPE_CHECKING:
     from pipeline.errors import NightshelfError

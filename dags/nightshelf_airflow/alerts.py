@@ -25,7 +25,7 @@ from nightshelf_airflow.channels import has_channel, tell
 from nightshelf_airflow.links import PageLink, ReportLink, ValidationLink
 from pipeline import alerts, config
 from pipeline.alerts import Alert
-from pipeline.page import page_of
+from pipeline.runs.pages import page_of
 from pipeline.shops import shops
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from pipeline.errors import SettingsError
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
-    from pipeline.run import Databases
+    from pipeline.runs.job import Databases
     from pipeline.shops import Shop
 
 
 def databases(shop: Shop, settings: Settings) -> Databases:
     """Both ends of the shop; a connection is looked up when it is needed."""
-    from pipeline.run import Databases
+    from pipeline.runs.job import Databases
 
     return Databases(
         partial(url_of, shop, "source", settings.source.connection),
@@ -42,10 +42,10 @@ def url_of(shop: Shop, database: Literal["source", "serving"], connection_id: st
                 then="add it in the UI under Admin, Connections (or: airflow connections add"
                 f" {connection_id} --conn-uri URL), then clear this task",
             ) from None
-        from pipeline.databases import url_of as embedded_or_configured
+        from pipeline.databases.urls import url_of as embedded_or_configured
 
         return embedded_or_configured(database)
-    from pipeline.connections import url
+    from pipeline.databases.airflow_connection import url
 
     return url(
         found.conn_type,

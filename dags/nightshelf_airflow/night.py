@@ -14,12 +14,13 @@ from nightshelf_airflow.advice import advise
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.form import form
 from pipeline import config
+from pipeline.contract.stages import STAGES
 from pipeline.errors import NightshelfError, RunError
-from pipeline.stages import STAGES
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
-    from pipeline.run import Counts, Job, RunFolder
+    from pipeline.runs.folder import RunFolder
+    from pipeline.runs.job import Counts, Job
     from pipeline.shops import Shop
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any]) -> Counts:
     """Run `stage` for this DAG run; returns its counts (XCom). An error is told once, without its trace."""
-    from pipeline import night
+    from pipeline import jobs
 
     try:
         job = _job(shop, settings, stage, context)
@@ -37,7 +38,7 @@ def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, 
             report.leave(job)
             log.info("publish: left out, this is a dry run; apps read what they read before")
             raise AirflowSkipException("dry run")
-        counts = night.play(stage, job)
+        counts = jobs.play(stage, job)
         if stage == "gate" and settings.approval.is_required:
             from pipeline import report
 
@@ -50,18 +51,18 @@ def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, 
 
 def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any]) -> Job:
     """What `stage` is given. The run folder has the DAG run's id."""
-    from pipeline import night
+    from pipeline import jobs
 
     params, dag_run = context["params"], context["dag_run"]
     overrides = as_of = None
     if stage == STAGES[0].name:
         asked = dag_run.conf or {}
-        night.check_form(asked, form(settings))
+        jobs.check_form(asked, form(settings))
         overrides = {name: params[name] for name in config.FORM if name in asked}
         told = params["as_of"]
-        as_of = night.moment(told, settings.source.timezone) if told else None
+        as_of = jobs.moment(told, settings.source.timezone) if told else None
         as_of = as_of or context.get("logical_date") or _window_end(settings, dag_run)
-    return night.job_for(
+    return jobs.job_for(
         dag_run.run_id,
         as_of=as_of,
         overrides=overrides,
@@ -104,7 +105,7 @@ def stays_as_it_is(settings: Settings, context: Mapping[str, Any]) -> str:
 
 
 def _folder(settings: Settings, run_id: str) -> RunFolder:
-    from pipeline.run import RunFolder
+    from pipeline.runs.folder import RunFolder
 
     return RunFolder.open(config.runs_folder(settings), run_id, settings.ids.model_dump())
 
@@ -119,7 +120,7 @@ def published(settings: Settings, run_id: str) -> Mapping[str, Any]:
 
 def remove_old_runs(shop: Shop, settings: Settings) -> Counts:
     """Remove the run folders nobody needs any more; returns how many went and stayed."""
-    from pipeline import tidying
+    from pipeline.retention import old_runs
 
     serving = databases(shop, settings).serving()
-    return tidying.remove_old_runs(settings, serving, now=datetime.now(UTC), say=log.info)
+    return old_runs.remove_old_runs(settings, serving, now=datetime.now(UTC), say=log.info)

@@ -48,7 +48,7 @@ def pages() -> FastAPI:
 
     from pipeline import config
     from pipeline.errors import SettingsError
-    from pipeline.page import PAGES, page_of
+    from pipeline.runs.pages import PAGES, page_of
     from pipeline.shops import settled, shop_of, shops
 
     app = FastAPI(title="Nightshelf", docs_url=None, redoc_url=None, openapi_url=None)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pipeline.config import IdType, Settings
 from pipeline.errors import SettingsError
-from pipeline.files import utc
 from pipeline.loading import complete_journey, events_file, ids, retailrocket, shop, synthetic
 from pipeline.loading.shop import Shop
+from pipeline.times import utc
 
 KINDS = ("complete-journey", "retailrocket", "events", "synthetic")
 

@@ -21,11 +21,11 @@ import sqlalchemy as sa
 from pyarrow import csv
 from sqlalchemy.dialects import mysql
 
-from pipeline import databases
 from pipeline.config import IdType
-from pipeline.contract import TIME
+from pipeline.contract.datasets import TIME
+from pipeline.databases import connect, urls
 from pipeline.errors import LoginRefused, SourceError
-from pipeline.files import utc
+from pipeline.times import utc
 
 TABLES = ("events", "products", "customers")
 MARK = "nightshelf_load"
@@ -131,10 +131,10 @@ def last_event_at(url: str) -> datetime | None:
     """The newest event's time, UTC; None without events or without the shop's tables."""
     events = Tables().define("text", "text")["events"]
     try:
-        engine = databases.engine(url)
+        engine = connect.engine(url)
     except LoginRefused:
         return None
-    with databases.reaching(url, "source"), engine.connect() as db:
+    with connect.reaching(url, "source"), engine.connect() as db:
         if not sa.inspect(db).has_table("events"):
             return None
         found = db.execute(sa.select(sa.func.max(events.c.occurred_at))).scalar()
@@ -143,7 +143,7 @@ def last_event_at(url: str) -> datetime | None:
 
 def loaded_kind(url: str) -> str | None:
     """Which shop the last load wrote (`complete-journey`, ...); None when no load made any."""
-    with databases.reaching(url, "source"), databases.engine(url).connect() as db:
+    with connect.reaching(url, "source"), connect.engine(url).connect() as db:
         return _marked(db)
 
 
@@ -174,9 +174,9 @@ def _text() -> sa.types.TypeEngine[Any]:
 @contextmanager
 def _transaction(url: str) -> Iterator[sa.Connection]:
     """One transaction on the source database, committed at the end; failures without the password."""
-    engine = databases.engine(url, may_create=True)
+    engine = connect.engine(url, may_create=True)
     try:
-        with databases.reaching(url, "source"), engine.connect() as db:
+        with connect.reaching(url, "source"), engine.connect() as db:
             if db.dialect.name == "sqlite":
                 db.exec_driver_sql("BEGIN IMMEDIATE")
             if db.dialect.name == "postgresql":
@@ -192,7 +192,7 @@ def _refused(error: sa.exc.SQLAlchemyError | psycopg.Error, url: str) -> SourceE
     told = error.orig if isinstance(error, sa.exc.DBAPIError) else error
     return SourceError(
         "the source database refused the shop's tables",
-        found=" ".join(databases.scrub(str(told), url).split())[:500],
+        found=" ".join(urls.scrub(str(told), url).split())[:500],
         promised="a database in which this login may make, fill and drop tables; nothing was changed",
         then="mend that, then load again",
     )

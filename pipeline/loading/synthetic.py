@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.contract import TIME
+from pipeline.contract.datasets import TIME
 from pipeline.errors import SettingsError
 from pipeline.loading.made_up import DAYS, Integers, World, pick
 from pipeline.loading.shop import Shop, days_to_shift, shifted

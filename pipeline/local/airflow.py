@@ -27,13 +27,14 @@ from typing import Any
 
 import psycopg
 
-from pipeline import config, ports
-from pipeline.embedded import Server
+from pipeline import config
+from pipeline.databases import ports
+from pipeline.databases.embedded import Server
 from pipeline.errors import AirflowError, SettingsError
-from pipeline.files import held
 from pipeline.local.api import Api
 from pipeline.local.configuration import USER, configuration
 from pipeline.local.processes import Leader, end, start
+from pipeline.runs.files import held
 
 COMPONENTS = {
     "api-server": ["api-server"],

@@ -9,15 +9,16 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from pipeline import config, receipts
+from pipeline import config
+from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError, SettingsError
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.api import Api
 from pipeline.local.servers import DAG_ID, prepare, unpause
-from pipeline.run import RunFolder
-from pipeline.showing import lists
-from pipeline.stages import STAGES
-from pipeline.summary import ending
+from pipeline.local.shelf import lists
+from pipeline.report.summary import ending
+from pipeline.runs import receipts
+from pipeline.runs.folder import RunFolder
 
 CONF = {"trials": 3}
 RUNS = f"/dags/{DAG_ID}/dagRuns"

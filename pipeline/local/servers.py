@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pipeline import config
-from pipeline.databases import url_of
-from pipeline.embedded import Server
+from pipeline.databases.embedded import Server
+from pipeline.databases.urls import url_of
 from pipeline.errors import AirflowError
 from pipeline.loading import is_stale, load
 from pipeline.loading.shop import loaded_kind

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from pipeline.config import Als, Weights
-from pipeline.history import History
 from pipeline.models.top_n import NOTHING, TopN
+from pipeline.splits.history import History
 
 Factors: TypeAlias = NDArray[np.float32]
 Level: TypeAlias = tuple[NDArray[np.int64], sp.csr_matrix, float]

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from implicit.nearest_neighbours import all_pairs_knn
 from numpy.typing import NDArray
 
-from pipeline.history import History
 from pipeline.models.top_n import Ranker, TopN, rank_cells, rank_same
+from pipeline.splits.history import History
 
 BATCH_USERS = 256
 

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from pipeline.history import History
+from pipeline.splits.history import History
 
 NOTHING = -1
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Settings
-from pipeline.page import PAGE
 from pipeline.report import validation
 from pipeline.report.template import write
-from pipeline.run import Job, RunFolder
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.job import Job
+from pipeline.runs.pages import PAGE
 
 
 def build(folder: RunFolder, settings: Settings, publication: Mapping[str, Any] | None = None) -> Path:

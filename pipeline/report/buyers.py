@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import engine
 from pipeline.report import words
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 
 N_BUYERS = 10
 LENGTH = 5

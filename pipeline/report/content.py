@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.config import Settings
-from pipeline.report import facts, machine, words
+from pipeline.report import content_parts, machine, words
 from pipeline.report.buyers import buyers
 from pipeline.report.tuning import tuning
 from pipeline.report.verdict import gain, verdict
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 
 NOBODY = "Nobody could be measured: no buyer bought before the test days and something that counts in them."
 NOT_YET = "Not known: the stage “evaluate” has not finished in this run."
@@ -23,9 +23,9 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
     publication: what `publish` recorded, if it has
     """
     mode = settings.run.repeat_purchases
-    rows, others = (facts.metrics(folder, each) for each in (mode, OTHER[mode]))
-    ours = next((row for row in rows if row["model"] == facts.PUBLISHED), None)
-    rule = facts.best_rule(rows)
+    rows, others = (content_parts.metrics(folder, each) for each in (mode, OTHER[mode]))
+    ours = next((row for row in rows if row["model"] == content_parts.PUBLISHED), None)
+    rule = content_parts.best_rule(rows)
     params = folder.document("best_params") if folder.has("best_params") else {}
     return {
         "is_short": not rows and not params and not folder.has("recommendations"),
@@ -37,13 +37,13 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "tiles": _tiles(folder, ours),
         "n_measured": words.count(ours["n_users"], "buyer") if ours else "",
         "ceiling": words.of_100(ours["ceiling_at_3"]) if ours else "",
-        "models": facts.models(rows, params.get("model")) if rows else None,
-        "table": facts.table(rows),
-        "others": facts.table(others),
+        "models": content_parts.models(rows, params.get("model")) if rows else None,
+        "table": content_parts.table(rows),
+        "others": content_parts.table(others),
         "rule": words.model(rule["model"]) if rule else "",
-        "publications": facts.publications(folder, ours),
-        "groups": facts.groups(folder, rule["model"]) if rule else [],
-        "variety": facts.variety(rows),
+        "publications": content_parts.publications(folder, ours),
+        "groups": content_parts.groups(folder, rule["model"]) if rule else [],
+        "variety": content_parts.variety(rows),
         "tuning": tuning(folder),
         "buyers": buyers(folder),
         "unusual": machine.unusual(folder),

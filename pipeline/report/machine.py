@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline import receipts
+from pipeline.contract.stages import STAGES
 from pipeline.report import validation
 from pipeline.report.verdict import amount
-from pipeline.run import RunFolder
-from pipeline.stages import STAGES
+from pipeline.runs import receipts
+from pipeline.runs.folder import RunFolder
 
 ALWAYS = ("n_thin_users", "n_users_items_gone", "n_new_items")
 """Counts of `recommend` that are told though they are 0."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 
 
 def write(folder: RunFolder, page: str, template: str, content: Mapping[str, Any]) -> Path:

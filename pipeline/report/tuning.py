@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from pipeline.report import charts, words
 from pipeline.report.charts import Bar, Dot
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 
 FEWEST_TRIALS = 8
 """Finished trials from which what mattered is told; of fewer it would be a guess."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import receipts
-from pipeline.contract import DATASETS
-from pipeline.page import VALIDATION
+from pipeline.contract.datasets import DATASETS
 from pipeline.report import words
 from pipeline.report.template import write
-from pipeline.run import RunFolder
+from pipeline.runs import receipts
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.pages import VALIDATION
 
 SUITES = ("events", "items", "users")
 QUERY = "unexpected_rows_expectation"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline import receipts
+from pipeline.contract.stages import STAGES
 from pipeline.report import words
-from pipeline.run import RunFolder
-from pipeline.stages import STAGES
+from pipeline.runs import receipts
+from pipeline.runs.folder import RunFolder
 
 SHOWN = (
     "Rows that failed and what next are in validation.html beside this page; in Airflow it is the button"

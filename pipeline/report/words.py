@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pipeline.files import utc
+from pipeline.times import utc
 
 NBSP = "\N{NO-BREAK SPACE}"
 MODELS = {

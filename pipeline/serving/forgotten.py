@@ -18,10 +18,10 @@ from psycopg import sql
 from psycopg.rows import scalar_row
 from psycopg.types.json import Jsonb
 
-from pipeline import examples
 from pipeline.config import Settings
-from pipeline.contract import USER
+from pipeline.contract.datasets import USER
 from pipeline.serving.session import Session, session
+from pipeline.validation import example_rows
 
 FETCHED = 50_000
 """Ids of a version fetched at a time."""
@@ -171,6 +171,6 @@ def _delete(here: Session, table: str, user: int | str, versions: list[int]) -> 
 
 def _clean_decisions(here: Session, user: int | str) -> None:
     for row in here.run("decisions_with_examples").fetchall():
-        cleaned = examples.without(row["decision"], str(user))
+        cleaned = example_rows.without(row["decision"], str(user))
         if cleaned != row["decision"]:
             here.run("set_decision", {"number": row["number"], "decision": Jsonb(cleaned)})

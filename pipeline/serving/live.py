@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.config import Settings
-from pipeline.embedded import silent
+from pipeline.databases.embedded import silent
 from pipeline.serving import schema
 from pipeline.serving.session import session
 

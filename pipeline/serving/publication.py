@@ -24,12 +24,12 @@ from psycopg.types.json import Jsonb
 from pipeline.config import Settings
 from pipeline.engine import connect
 from pipeline.errors import ContractBroken, DatabaseError
-from pipeline.files import utc
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 from pipeline.serving import schema
+from pipeline.serving.copy_lines import KINDS, ListKind, lines
 from pipeline.serving.forgotten import forget_in_version
-from pipeline.serving.lists import KINDS, ListKind, lines
 from pipeline.serving.session import Session, busy, session
+from pipeline.times import utc
 
 Say = Callable[[str], None]
 

@@ -16,10 +16,11 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
 from pipeline.config import Settings
-from pipeline.databases import psycopg_connect, reaching, scrub
+from pipeline.databases.connect import psycopg_connect, reaching
+from pipeline.databases.urls import scrub
 from pipeline.errors import DiskFull, PublisherBusy, ServingError
-from pipeline.files import utc
 from pipeline.serving.names import LOCK_SPACE, Names, text_of
+from pipeline.times import utc
 
 CANNOT_PUT_BACK = "NS001"
 """SQLSTATE that sql/serving/003_rollback.sql raises."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import IdType
-from pipeline.contract import ITEM, TIME, USER, Dataset
+from pipeline.contract.datasets import ITEM, TIME, USER, Dataset
 from pipeline.errors import SourceError
 from pipeline.times import moments
 

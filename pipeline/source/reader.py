@@ -19,15 +19,15 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from pipeline import databases
 from pipeline.config import IdType
 from pipeline.config import Source as SourceSettings
-from pipeline.contract import DATASETS
+from pipeline.contract.datasets import DATASETS
+from pipeline.databases import connect, urls
 from pipeline.errors import DataError, SourceError
-from pipeline.files import utc
 from pipeline.source import copying, statement
 from pipeline.source.columns import Shape, as_arrow, check_names, column, enforce
 from pipeline.source.statement import WINDOW, Statement
+from pipeline.times import utc
 
 EARLIEST, LATEST = datetime(1000, 1, 3, tzinfo=UTC), datetime(9999, 12, 28, tzinfo=UTC)
 """A window that holds every event, within what MySQL and SQLite can compare."""
@@ -158,7 +158,7 @@ class Source:
     @contextmanager
     def _asking(self, told: Statement) -> Iterator[None]:
         try:
-            with databases.reaching(self.url, "source"):
+            with connect.reaching(self.url, "source"):
                 yield
         except (exc.SQLAlchemyError, psycopg.Error) as error:
             raise SourceError(
@@ -175,10 +175,10 @@ def opened(url: str, settings: SourceSettings, ids: Mapping[str, IdType]) -> Ite
 
     The connection is dropped in the end, not rolled back: it may be lost, or in mid-answer.
     """
-    engine = databases.engine(url)
+    engine = connect.engine(url)
     if engine.dialect.name == "postgresql":
         engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with databases.reaching(url, "source"):
+    with connect.reaching(url, "source"):
         db = engine.connect()
     try:
         _set_zone(db, url, settings.timezone)
@@ -204,7 +204,7 @@ def last_event_at(url: str, settings: SourceSettings, now: datetime) -> datetime
 def _set_zone(db: sa.Connection, url: str, timezone: str) -> None:
     """Let the server read times without zone as the shop means them."""
     try:
-        with databases.reaching(url, "source"):
+        with connect.reaching(url, "source"):
             if db.dialect.name == "postgresql":
                 db.execute(sa.text("SELECT set_config('TimeZone', :zone, true)"), {"zone": timezone})
             elif db.dialect.name in MYSQL:
@@ -232,5 +232,5 @@ def _within(batch: pa.RecordBatch, start: datetime, end: datetime) -> pa.RecordB
 
 def _reason(error: Exception, url: str) -> str:
     told = error.orig if isinstance(error, exc.DBAPIError) else error
-    lines = databases.scrub(str(told), url).strip().splitlines()
+    lines = urls.scrub(str(told), url).strip().splitlines()
     return lines[0][:500] if lines else type(told).__name__

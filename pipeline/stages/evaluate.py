@@ -12,21 +12,22 @@ from contextlib import contextmanager
 import numpy as np
 import pyarrow as pa
 
-from pipeline import folds
-from pipeline.comparison import comparison
-from pipeline.contract import DATASETS
+from pipeline.contract.datasets import DATASETS
 from pipeline.errors import DamagedFile
-from pipeline.history import History, opened
-from pipeline.judge import Judge
-from pipeline.metrics import PerUser
+from pipeline.evaluation.comparison import comparison
+from pipeline.evaluation.judge import Judge
+from pipeline.evaluation.metrics import PerUser
+from pipeline.evaluation.segments import segment_rows
 from pipeline.models.als import AlsFactors
+from pipeline.models.catalog import RULES
+from pipeline.models.params import Params
 from pipeline.models.top_n import Ranker
-from pipeline.params import Params
-from pipeline.run import Counts, Job
-from pipeline.segments import segment_rows
-from pipeline.stages.train import FACTORS, read_scorers
-from pipeline.standing import RULES, Standing
-from pipeline.summary import metrics_lines
+from pipeline.ranking.fitted import FittedModels
+from pipeline.ranking.saved import FACTORS, read_scorers
+from pipeline.report.summary import metrics_lines
+from pipeline.runs.job import Counts, Job
+from pipeline.splits import folds
+from pipeline.splits.history import History, opened
 
 MODES = ("exclude", "allow")
 BOTH_MODES = (*RULES, "als")
@@ -65,14 +66,14 @@ def run(job: Job) -> Counts:
 
 
 @contextmanager
-def _standing(job: Job) -> Iterator[Standing]:
+def _standing(job: Job) -> Iterator[FittedModels]:
     """The cut of the test, with the trained factors."""
     folder, settings, fold = job.folder, job.settings, folds.test(job.folder)
     params = Params.read(folder.document("best_params"))
     items = folder.dataset("items") if folder.has("items") else None
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
         factors = _trained(job, history)
-        yield Standing(history, factors, params, settings, items, settings.run.repeat_purchases)
+        yield FittedModels(history, factors, params, settings, items, settings.run.repeat_purchases)
 
 
 def _trained(job: Job, history: History) -> AlsFactors:
@@ -87,7 +88,7 @@ def _trained(job: Job, history: History) -> AlsFactors:
     return factors
 
 
-def _rankers(job: Job, standing: Standing) -> Iterator[tuple[str, Ranker]]:
+def _rankers(job: Job, standing: FittedModels) -> Iterator[tuple[str, Ranker]]:
     """Every model, one after the other; after the chosen one what is published: its lists, filled up."""
     model = standing.params.model
     for name, ranker in standing.rankers(read_scorers(job.folder)):

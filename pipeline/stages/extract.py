@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.contract import DATASETS
+from pipeline.contract.datasets import DATASETS
 from pipeline.engine import BATCH, connect
 from pipeline.errors import DataError
-from pipeline.files import write_whole
-from pipeline.night import AHEAD
-from pipeline.run import Counts, Job
+from pipeline.jobs import AHEAD
+from pipeline.runs.files import write_whole
+from pipeline.runs.job import Counts, Job
 from pipeline.source import Source, opened
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import duckdb
 
 from pipeline import engine
 from pipeline.errors import DataError
-from pipeline.run import Counts, Job
+from pipeline.runs.job import Counts, Job
 
 
 def run(job: Job) -> Counts:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline import gate_rules
-from pipeline.output_suite import LISTS, check_lists, look
-from pipeline.run import Counts, Job
+from pipeline.gate import rules
+from pipeline.gate.output import LISTS, check_lists, look
+from pipeline.runs.job import Counts, Job
 
 MAY_BE_EMPTY = ("similar_items",)
 
@@ -19,12 +19,12 @@ def run(job: Job) -> Counts:
     rows = {name: folder.rows(name) for name in LISTS}
     shop = look(job)
     findings = (
-        gate_rules.output(rows, check_lists(job, shop, rows), MAY_BE_EMPTY),
-        gate_rules.precision(folder.document("comparison"), limits.max_loss),
-        gate_rules.shrink(shop.n_users, shop.n_items, folder.document("live"), limits.max_shrink),
-        gate_rules.age(shop.newest, folder.as_of, limits.max_age_hours),
+        rules.output(rows, check_lists(job, shop, rows), MAY_BE_EMPTY),
+        rules.precision(folder.document("comparison"), limits.max_loss),
+        rules.shrink(shop.n_users, shop.n_items, folder.document("live"), limits.max_shrink),
+        rules.age(shop.newest, folder.as_of, limits.max_age_hours),
     )
-    document = gate_rules.decision(findings, force=job.force)
+    document = rules.decision(findings, force=job.force)
     folder.write_document("decision", {**document, "repeat_purchases": job.settings.run.repeat_purchases})
     for reason in document["reasons"]:
         job.say(f"gate: {'forced, though ' if document['forced'] else 'refused: '}{reason}")

@@ -6,9 +6,9 @@ import pyarrow.compute as pc
 
 from pipeline import report
 from pipeline.errors import Refused
-from pipeline.run import Counts, Job
+from pipeline.runs.job import Counts, Job
 from pipeline.serving import About, publish, refuse
-from pipeline.serving.lists import KINDS
+from pipeline.serving.copy_lines import KINDS
 from pipeline.versions import remember
 
 MODEL = "published"

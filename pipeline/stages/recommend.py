@@ -3,8 +3,6 @@ what is bought together; and beside them what filling up and explaining a list n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,20 +10,20 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from pipeline import personal
-from pipeline.also_bought import MOST_ITEMS, also_bought, counted
-from pipeline.config import Settings
-from pipeline.history import History, opened
-from pipeline.models.als import AlsFactors
-from pipeline.models.second_step import Scorer
-from pipeline.models.top_n import NOTHING, Filled, numbered
-from pipeline.params import Params
-from pipeline.personal import Audience
-from pipeline.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE, SIMILAR_TO_VIEW
-from pipeline.run import Counts, Job
-from pipeline.standing import SECOND_STEPS, Standing, second_steps
+from pipeline.lists import personal
+from pipeline.lists.also_bought import MOST_ITEMS, also_bought, counted
+from pipeline.lists.personal import Audience
+from pipeline.lists.popular import longest_popular
+from pipeline.lists.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE, SIMILAR_TO_VIEW
+from pipeline.lists.similar import similar_lists
+from pipeline.models.catalog import RERANKERS
+from pipeline.models.params import Params
+from pipeline.models.top_n import Filled
+from pipeline.ranking.fitted import FittedModels
+from pipeline.ranking.reranker import Scorer, fit_rerankers
+from pipeline.runs.job import Counts, Job
+from pipeline.splits.history import History, opened
 
-BATCH_ROWS = 2048
 FEW_TRIPS = 2
 NEW_DAYS = 14.0
 
@@ -40,7 +38,7 @@ def run(job: Job) -> Counts:
     with opened(events, folder.as_of, settings.filter, settings.run, folder.scratch()) as history:
         factors = params.als_model(settings).fit(history)
         hidden = unavailable(job, history.item_ids)
-        standing = Standing(history, factors.hide(hidden), params, settings, items, mode)
+        standing = FittedModels(history, factors.hide(hidden), params, settings, items, mode)
         scorer = _scorer(job, params)
         model = standing.filled(standing.ranker(params.model, scorer)).hide(hidden)
         bought = history.purchases()
@@ -69,7 +67,7 @@ def run(job: Job) -> Counts:
     }
 
 
-def _browsers(job: Job, standing: Standing) -> list[Audience]:
+def _browsers(job: Job, standing: FittedModels) -> list[Audience]:
     """Engaged browsers, folded into the finished model; none where the audience is the buyers."""
     if job.settings.recommend.audience == "buyers":
         return []
@@ -84,16 +82,16 @@ def _browsers(job: Job, standing: Standing) -> list[Audience]:
 
 def _scorer(job: Job, params: Params) -> Scorer | None:
     """The second step that is published, taught by the newest windows, the test's among them."""
-    if params.model not in SECOND_STEPS:
+    if params.model not in RERANKERS:
         return None
     rows = pa.concat_tables([job.folder.table(name) for name in ("examples", "latest_examples")])
     cuts = pc.unique(rows["cut_at"]).sort(order="descending")[: job.settings.ranking.windows]
     newest = rows.filter(pc.is_in(rows["cut_at"], value_set=cuts))
-    taught = second_steps([newest], job.settings, [params.model]) or second_steps([rows], job.settings)
+    taught = fit_rerankers([newest], job.settings, [params.model]) or fit_rerankers([rows], job.settings)
     return taught[params.model]
 
 
-def unusual(standing: Standing, hidden: NDArray[np.int64]) -> dict[str, int]:
+def unusual(standing: FittedModels, hidden: NDArray[np.int64]) -> dict[str, int]:
     """How many buyers and items the model knows little of; each buyer among them has a list all the same.
 
     n_thin_users: one or two days with a purchase; n_users_items_gone: all they bought is unavailable;
@@ -116,28 +114,6 @@ def unavailable(job: Job, item_ids: pa.Array) -> NDArray[np.int64]:
     items = job.folder.table("items")
     gone = items.filter(pc.equal(items["available"], False))["item_id"].combine_chunks()
     return np.flatnonzero(pc.is_in(item_ids, value_set=gone).to_numpy(zero_copy_only=False))
-
-
-def similar_lists(factors: AlsFactors, length: int) -> Iterator[pa.RecordBatch]:
-    """For every item that may be shown the items most like it, as rows of `similar_items`."""
-    columns = np.setdiff1d(np.arange(len(factors.item_ids)), factors.hidden)
-    for start in range(0, len(columns), BATCH_ROWS):
-        batch = columns[start : start + BATCH_ROWS]
-        top = factors.similar_items(batch, length)
-        slots, ranks = np.nonzero(top.items != NOTHING)
-        yield pa.RecordBatch.from_pydict(
-            {
-                "item_id": factors.item_ids.take(pa.array(batch[slots])),
-                "rank": numbered(slots),
-                "similar_item_id": factors.item_ids.take(pa.array(top.items[slots, ranks])),
-                "score": top.scores[slots, ranks].astype(np.float64),
-            }
-        )
-
-
-def longest_popular(settings: Settings) -> int:
-    """Items in the shop's own popular list: it fills a shelf of max_n though half of them were blocked."""
-    return max(settings.recommend.popular_length, 2 * settings.serving.max_n)
 
 
 def _write_popular(job: Job, history: History) -> int:

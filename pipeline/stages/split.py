@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pipeline import engine
 from pipeline.config import Split
 from pipeline.errors import DataError
-from pipeline.files import utc
-from pipeline.history import opened
-from pipeline.run import Counts, Job
+from pipeline.runs.job import Counts, Job
+from pipeline.splits.folds import Cuts, cuts
+from pipeline.splits.history import opened
+from pipeline.times import utc
 
 PARTS = ("train", "validation_set", "test")
-
-
-@dataclass(frozen=True)
-class Cuts:
-    """`train` ends before `validation_from`, `validation_set` before `test_from`, `test` before `as_of`."""
-
-    validation_from: datetime
-    test_from: datetime
-    test_days: float
-    is_shortened: bool
-
-
-def cuts(first_at: datetime, as_of: datetime, test_days: int) -> Cuts:
-    """Where to cut a history that begins at `first_at`.
-
-    The last `test_days` are the test, as many before them the validation set. A history shorter than
-    three times `test_days` is cut into three equal parts instead.
-    """
-    held_out = timedelta(days=test_days)
-    history = as_of - first_at
-    is_shortened = history < 3 * held_out
-    if is_shortened:
-        held_out = history / 3
-    test_from = as_of - held_out
-    return Cuts(test_from - held_out, test_from, held_out / timedelta(days=1), is_shortened)
 
 
 def run(job: Job) -> Counts:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from pipeline import report
 from pipeline.config import ROOT
 from pipeline.errors import ValidationFailed
-from pipeline.expectations import Result, check, load_suite, table
-from pipeline.page import VALIDATION
-from pipeline.run import Counts, Job
+from pipeline.runs.job import Counts, Job
+from pipeline.runs.pages import VALIDATION
+from pipeline.validation.checks import Result, check, load_suite, table
 
 DATASETS = ("events", "items", "users")
 

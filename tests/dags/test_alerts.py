@@ -20,7 +20,7 @@ from pipeline import config
 from pipeline.config import ROOT
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.servers import DAG_ID, unpause
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 from tests.conftest import AS_OF
 from tests.dags.telling import CHANNELS, HOOK_TOKEN, MAIL_PASSWORD, TOKEN, failed_task, write_settings
 from tests.receivers import Post, Web

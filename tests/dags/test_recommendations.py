@@ -17,7 +17,7 @@ import pytest
 
 from pipeline import config, errors
 from pipeline.config import ROOT
-from pipeline.stages import STAGES
+from pipeline.contract.stages import STAGES
 
 HEAVY = {
     *("duckdb", "great_expectations", "implicit", "numpy", "optuna", "pandas"),

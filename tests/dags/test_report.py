@@ -16,7 +16,7 @@ from pipeline.config import ROOT
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.demo import follow
 from pipeline.local.servers import DAG_ID
-from pipeline.page import PAGE, page_of
+from pipeline.runs.pages import PAGE, page_of
 
 PLUGINS = ROOT / "dags" / "plugins"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import config
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 from pipeline.versions import file_of, remember
 from tests.serving.nights import Shop
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import ROOT
-from pipeline.contract import DATASETS
-from pipeline.expectations import Result, check, load_suite
+from pipeline.contract.datasets import DATASETS
+from pipeline.validation.checks import Result, check, load_suite
 
 SUITES = sorted((ROOT / "expectations").glob("*.json"))
 TIME = datetime(2025, 12, 1, tzinfo=UTC)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import config
-from pipeline.embedded import Server
-from pipeline.run import RunFolder
+from pipeline.databases.embedded import Server
+from pipeline.runs.folder import RunFolder
 from tests.serving.nights import Shop
 
 

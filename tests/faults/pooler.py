@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from pipeline.embedded import ROLES, Role, Server
-from pipeline.place import unprivileged
+from pipeline.databases.embedded import ROLES, Role, Server
+from pipeline.databases.install import unprivileged
 from tests.faults import shelves
 
 DATABASE = "serving"

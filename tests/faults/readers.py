@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from pipeline.embedded import PREFIX, Server
+from pipeline.databases.embedded import PREFIX, Server
 from tests.faults.shelves import DAY, LENGTH, N_ITEMS, N_USERS, NOBODY
 
 LONGEST_LOCK_WAIT = "250ms"

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import psycopg
 
 from pipeline.errors import NightshelfError
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 from pipeline.serving import Publication
-from pipeline.serving.lists import KINDS
+from pipeline.serving.copy_lines import KINDS
 from tests.serving.nights import Shop, as_of, fill
 
 T = TypeVar("T")

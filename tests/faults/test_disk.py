@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pipeline.embedded import PREFIX, Server
+from pipeline.databases.embedded import PREFIX, Server
 from pipeline.errors import DiskFull
 from tests.faults import shelves
 from tests.faults.conftest import served

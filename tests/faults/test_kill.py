@@ -10,8 +10,8 @@ from itertools import count
 
 import pytest
 
-from pipeline.embedded import Server
-from pipeline.run import RunFolder
+from pipeline.databases.embedded import Server
+from pipeline.runs.folder import RunFolder
 from pipeline.serving.names import text_of
 from tests.faults import shelves, victim
 from tests.faults.victim import Point, Whom

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from pipeline import serving
-from pipeline.databases import with_role
-from pipeline.embedded import PREFIX, Server
+from pipeline.databases.embedded import PREFIX, Server
+from pipeline.databases.urls import with_role
 from pipeline.errors import PublisherBusy, Unreachable
-from pipeline.forget import forget
+from pipeline.retention.forget import forget
 from tests.faults import shelves
 from tests.faults.pooler import DATABASE, PREPARES_SINCE, Pooler, pooled
 from tests.faults.readers import limit_lock_waits, reading

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from pipeline import serving
-from pipeline.place import Account, unprivileged
-from pipeline.postmaster import SETTINGS, Postmaster
+from pipeline.databases.install import Account, unprivileged
+from pipeline.databases.postmaster import SETTINGS, Postmaster
 from tests.faults import shelves
 from tests.faults.shelves import LENGTH, NOBODY
 from tests.serving.nights import ABOUT, Shop

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from pipeline.embedded import PREFIX, Server
+from pipeline.databases.embedded import PREFIX, Server
 from pipeline.serving import rollback
 from tests.faults import shelves
 from tests.faults.readers import limit_lock_waits, reading

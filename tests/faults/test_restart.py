@@ -16,9 +16,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import ROOT
-from pipeline.contract import DATASETS
-from pipeline.embedded import Server
-from pipeline.run import RunFolder
+from pipeline.contract.datasets import DATASETS
+from pipeline.databases.embedded import Server
+from pipeline.runs.folder import RunFolder
 from tests.faults import shelves
 from tests.serving.nights import Shop
 from tests.shelf import give

@@ -20,7 +20,7 @@ from psycopg.waiting import Ready, Wait
 
 from pipeline.config import Settings
 from pipeline.errors import NightshelfError
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 from pipeline.serving import publish
 from tests.serving.nights import ABOUT
 

@@ -13,12 +13,12 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 
+from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.api import Api
 from pipeline.local.demo import follow
 from pipeline.local.servers import DAG_ID
-from pipeline.stages import STAGES
 
 pytestmark = pytest.mark.slow
 RUNS = f"/dags/{DAG_ID}/dagRuns"

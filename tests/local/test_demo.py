@@ -17,8 +17,8 @@ import pytest
 from pipeline import config
 from pipeline.__main__ import main
 from pipeline.config import ROOT
+from pipeline.contract.stages import STAGES
 from pipeline.local.airflow import LocalAirflow
-from pipeline.stages import STAGES
 
 COMMAND = [sys.executable, "-m", "pipeline", "demo"]
 

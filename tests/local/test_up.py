@@ -22,7 +22,7 @@ import pytest
 
 from pipeline import config
 from pipeline.config import ROOT
-from pipeline.embedded import Server
+from pipeline.databases.embedded import Server
 from pipeline.errors import AirflowError, DatabaseError, SettingsError, Unreachable
 from pipeline.local.airflow import COMPONENTS, LocalAirflow
 from pipeline.local.api import Api

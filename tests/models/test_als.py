@@ -12,10 +12,10 @@ import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 
 from pipeline.config import Als, Filter, Run, Weights
-from pipeline.history import History, opened
 from pipeline.models.als import AlsFactors, AlsModel
 from pipeline.models.top_n import NOTHING
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
+from pipeline.splits.history import History, opened
 from tests.shelf import day, events
 
 SIZE = 10

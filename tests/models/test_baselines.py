@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline.config import Filter, Run
-from pipeline.history import History, opened
 from pipeline.models.baselines import ItemNeighbours, OwnMostBought, Popular
 from pipeline.models.top_n import NOTHING, Model
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
+from pipeline.splits.history import History, opened
 from tests.shelf import day, events
 
 ALL = np.array([0, 1, 2])

@@ -16,10 +16,10 @@ import scipy.sparse as sp
 from implicit.nearest_neighbours import CosineRecommender
 
 from pipeline.config import Filter, Run
-from pipeline.history import History, opened
 from pipeline.models.baselines import ItemNeighbours, OwnMostBought, Popular
 from pipeline.models.top_n import NOTHING
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
+from pipeline.splits.history import History, opened
 from tests.shelf import day, events
 
 N_USERS, N_ITEMS, N_EVENTS, CUT, LENGTH = 50, 40, 1500, 90.0, 10

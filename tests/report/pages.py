@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.contract import DATASETS
-from pipeline.files import write_json
-from pipeline.run import RunFolder
+from pipeline.contract.datasets import DATASETS
+from pipeline.runs.files import write_json
+from pipeline.runs.folder import RunFolder
 from tests.shelf import events, give
 
 BUYERS = range(1, 21)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pipeline import config
 from pipeline.report import build, validation
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 from tests.report.pages import NASTY, PUBLICATION, fill
 from tests.report.test_validation import DOUBLED, NAMED, NO_USER, suite
 from tests.shelf import give

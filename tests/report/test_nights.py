@@ -10,10 +10,11 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.errors import DataError, Refused
-from pipeline.night import play
-from pipeline.page import PAGE
+from pipeline.jobs import play
 from pipeline.report import build
-from pipeline.run import Job, run_stage
+from pipeline.runs.job import Job
+from pipeline.runs.pages import PAGE
+from pipeline.runs.run_stage import run_stage
 from tests.report.pages import DECISION, PARAMS, PRECISION, REFUSED, metrics, text
 from tests.serving.nights import as_of, fill
 from tests.shelf import day, events, give

@@ -11,10 +11,10 @@ import pytest
 
 from pipeline import config
 from pipeline.__main__ import main
-from pipeline.erasing import erase
-from pipeline.page import PAGE
 from pipeline.report import build
-from pipeline.run import RunFolder
+from pipeline.retention.erase_run import erase
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.pages import PAGE
 from tests.conftest import AS_OF
 from tests.report.pages import (
     AGAINST,

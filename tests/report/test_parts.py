@@ -13,7 +13,7 @@ from pipeline.report.buyers import buyers
 from pipeline.report.charts import Bar, Dot
 from pipeline.report.tuning import importance
 from pipeline.report.verdict import amount
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 from tests.report.pages import BUYERS, HITS, fill, trials, user_metrics
 
 Make = Callable[..., RunFolder]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.page import VALIDATION
 from pipeline.report import build, leave_validation, validation
-from pipeline.run import Job, RunFolder
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.job import Job
+from pipeline.runs.pages import VALIDATION
 from tests.report.pages import NASTY, text
 from tests.report.test_page import Tags
 from tests.shelf import give

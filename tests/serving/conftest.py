@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.config import Settings
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 from tests.serving.nights import Shop
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import Settings
-from pipeline.contract import arrow_id
-from pipeline.run import RunFolder
+from pipeline.contract.datasets import arrow_id
+from pipeline.runs.folder import RunFolder
 from pipeline.serving import About, Publication, publish
 from tests.shelf import give
 

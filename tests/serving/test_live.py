@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.errors import ServingError, Unreachable
-from pipeline.files import write_json
+from pipeline.runs.files import write_json
 from pipeline.serving import About, migrate, publish, read_live, refuse
 from tests.serving.nights import Shop, as_of
 

@@ -16,8 +16,8 @@ from psycopg import sql
 
 from pipeline import config
 from pipeline.config import Settings
-from pipeline.embedded import PREFIX, Server
-from pipeline.run import RunFolder
+from pipeline.databases.embedded import PREFIX, Server
+from pipeline.runs.folder import RunFolder
 from tests.serving.nights import Shop
 
 N_USERS, N_ITEMS, N_CATEGORIES, N_VERSIONS = 3000, 2000, 60, 3

@@ -10,10 +10,10 @@ from psycopg import errors as pg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from pipeline.embedded import Server
+from pipeline.databases.embedded import Server
 from pipeline.errors import PublisherBusy, ServingError, Unreachable
 from pipeline.serving import About, migrate, publish, refuse
-from pipeline.serving.lists import KINDS
+from pipeline.serving.copy_lines import KINDS
 from pipeline.serving.names import LOCK_SPACE, Names
 from tests.serving.nights import ABOUT, Shop, as_of
 

@@ -12,7 +12,7 @@ from psycopg import errors as pg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from pipeline.embedded import Server
+from pipeline.databases.embedded import Server
 from pipeline.serving import migrate, rollback
 from tests.serving.nights import Shop
 

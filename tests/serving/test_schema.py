@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from pipeline.embedded import Server
+from pipeline.databases.embedded import Server
 from pipeline.errors import ServingError, SettingsError
 from pipeline.serving import migrate, publish
 from pipeline.serving.schema import VERSION

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.errors import ContractBroken
-from pipeline.serving.lists import KINDS
+from pipeline.serving.copy_lines import KINDS
 from tests.serving.nights import Shop
 
 SHELF = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pipeline import databases
+from pipeline.databases import connect, urls
 
 EVENTS = (
     "CREATE TABLE events (customer_id bigint, product_id bigint, event_type text, "
@@ -24,14 +24,14 @@ TIMES = {"postgresql": "timestamp with time zone", "sqlite": "text", "mariadb": 
 
 def run(url: str, *statements: str) -> None:
     """Execute statements on a source database, in one transaction."""
-    with databases.engine(url, may_create=True).begin() as db:
+    with connect.engine(url, may_create=True).begin() as db:
         for statement in statements:
             db.execute(sa.text(statement))
 
 
 def make(url: str, *events: str) -> str:
     """The three tables of the demo shop; `events` are rows as SQL writes them. Returns the URL."""
-    dialect = databases.normalise(url).get_backend_name()
+    dialect = urls.normalise(url).get_backend_name()
     run(url, EVENTS.format(time=TIMES[dialect]), PRODUCTS, CUSTOMERS)
     if events:
         run(url, f"INSERT INTO events VALUES {', '.join(events)}")

@@ -18,7 +18,8 @@ import pytest
 from pipeline.config import Settings
 from pipeline.errors import LoginRefused, SourceError
 from pipeline.loading.shop import Shop, fill
-from pipeline.run import Job, run_stage
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
 from pipeline.source import last_event_at
 from tests import shelf
 from tests.source import shops

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract import DATASETS
+from pipeline.contract.datasets import DATASETS
 from pipeline.errors import SourceError
 from pipeline.source import statement
 from pipeline.source.columns import Shape

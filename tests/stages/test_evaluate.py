@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.errors import DamagedFile
-from pipeline.run import Job, run_stage
-from pipeline.standing import MODELS, RULES
+from pipeline.models.catalog import MODELS, RULES
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
 from tests.shelf import day, events, give
 
 

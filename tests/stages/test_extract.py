@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from pipeline import databases
 from pipeline.config import Settings
+from pipeline.databases import urls
 from pipeline.errors import DatabaseError, DataError, LoginRefused, ServingError, SourceError, Unreachable
-from pipeline.run import Job, run_stage
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
 from tests.source import shops
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
@@ -311,7 +312,7 @@ def test_a_serving_database_that_cannot_be_reached_stops_the_night_at_once(
 
 @pytest.fixture
 def bad_logins(shop_url: str) -> str:
-    parsed = databases.normalise(shop_url)
+    parsed = urls.normalise(shop_url)
     return parsed.set(password="not-the-password").render_as_string(hide_password=False)
 
 

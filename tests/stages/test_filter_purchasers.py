@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.run import Job, run_stage
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
 from tests.shelf import events, give, pairs
 
 USERS = pa.table({"user_id": pa.array([1, 2]), "segment": pa.array(["new", None])})

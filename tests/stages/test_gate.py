@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.config import Settings
-from pipeline.contract import DATASETS
+from pipeline.contract.datasets import DATASETS
 from pipeline.errors import DamagedFile, Refused
-from pipeline.files import write_json
-from pipeline.run import Job, run_stage
+from pipeline.runs.files import write_json
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
 from pipeline.serving import read_live
 from tests.serving.nights import fill
 from tests.shelf import day, events, give

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import Settings
-from pipeline.contract import DATASETS
+from pipeline.contract.datasets import DATASETS
 from pipeline.errors import NightshelfError, Refused
-from pipeline.run import Job, run_stage
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
 from tests.serving.nights import as_of, fill
 from tests.shelf import give
 

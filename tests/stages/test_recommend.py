@@ -12,9 +12,10 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.errors import RunError
-from pipeline.params import Params
-from pipeline.run import Job, run_stage
-from pipeline.standing import MODELS
+from pipeline.models.catalog import MODELS
+from pipeline.models.params import Params
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
 from tests import tastes
 from tests.shelf import day, events, give, pairs
 

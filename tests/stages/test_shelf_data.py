@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import Settings
-from pipeline.params import Params
-from pipeline.run import Job, run_stage
+from pipeline.models.params import Params
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
 from pipeline.stages import recommend
 from tests.shelf import day, events, give, pairs
 
@@ -173,7 +174,7 @@ def test_as_many_joint_buyers_as_the_setting_says(night: Callable[..., Job]) -> 
 def test_buyers_who_are_not_counted_are_told(
     night: Callable[..., Job], said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.also_bought.MOST_ITEMS", 2)
+    monkeypatch.setattr("pipeline.lists.also_bought.MOST_ITEMS", 2)
     monkeypatch.setattr(recommend, "MOST_ITEMS", 2)
     made = night()
     assert "recommend: 1 buyers of more than 2 different items are not counted in also_bought" in said

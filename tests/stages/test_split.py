@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.errors import DataError
-from pipeline.run import Job, run_stage
-from pipeline.stages.split import cuts
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
+from pipeline.splits.folds import cuts
 from tests.shelf import day, events, give, pairs
 
 PARTS = ("train", "validation_set", "test")

@@ -13,8 +13,9 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from pipeline.run import Job, run_stage
-from pipeline.standing import MODELS, PLAIN_ALS, RULES
+from pipeline.models.catalog import MODELS, PLAIN_ALS, RULES
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
 from tests import tastes
 from tests.shelf import day, events, give, pairs
 from tests.tastes import AS_OF, TUNE

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from pipeline.errors import ValidationFailed
-from pipeline.page import VALIDATION
-from pipeline.run import Job, run_stage
+from pipeline.runs.job import Job
+from pipeline.runs.pages import VALIDATION
+from pipeline.runs.run_stage import run_stage
 from tests import shelf
 
 AS_OF = shelf.DAY_0 + timedelta(days=10)

@@ -1,0 +1,240 @@
+"""Every dataset of a run: who writes it, its columns and types, what makes a row unique.
+
+Each column name is spelled here once. Ids keep the shop's type (`[ids]` in config.toml):
+`integer` is int64, `text` and `uuid` are strings. Times are UTC, to the microsecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.config import IdType
+from pipeline.contract.features import FEATURES
+
+TIME = pa.timestamp("us", tz="UTC")
+USER, ITEM = "user_id", "item_id"
+
+_EVENT: dict[str, object] = {
+    "user_id": USER,
+    "item_id": ITEM,
+    "event_type": pa.string(),
+    "occurred_at": TIME,
+    "order_id": pa.string(),
+    "quantity": pa.float64(),
+}
+_SCORES: dict[str, object] = {
+    "n_held_out": pa.int32(),
+    "precision_at_3": pa.float64(),
+    "recall_at_10": pa.float64(),
+    "ndcg_at_10": pa.float64(),
+    "map_at_10": pa.float64(),
+    "hit_rate_at_10": pa.float64(),
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One Parquet file of a run.
+
+    columns: name -> Arrow type, or USER / ITEM for an id of the shop's type
+    key:     the columns that make a row unique; rows are written in its order. Empty: no key
+    nullable: the columns that may hold nulls (`extract` hands nulls on; `validate` judges them)
+    """
+
+    name: str
+    stage: str
+    columns: Mapping[str, object]
+    key: tuple[str, ...] = ()
+    nullable: frozenset[str] = frozenset()
+
+    def schema(self, ids: Mapping[str, IdType]) -> pa.Schema:
+        """The Arrow schema for a shop whose ids are `{"user": ..., "item": ...}`."""
+        types = {USER: arrow_id(ids["user"]), ITEM: arrow_id(ids["item"])}
+        return pa.schema(
+            [
+                pa.field(
+                    name,
+                    types[kind] if isinstance(kind, str) else kind,
+                    nullable=name in self.nullable,
+                )
+                for name, kind in self.columns.items()
+            ]
+        )
+
+
+def arrow_id(kind: IdType) -> pa.DataType:
+    """The Arrow type of an id: int64 for `integer`, string for `text` and `uuid`."""
+    return pa.int64() if kind == "integer" else pa.string()
+
+
+def _examples(name: str, stage: str) -> Dataset:
+    keys: dict[str, object] = {"cut_at": TIME, "user_id": USER, "item_id": ITEM}
+    columns = {**keys, "is_bought": pa.bool_(), **dict.fromkeys(FEATURES, pa.float32())}
+    return Dataset(name, stage, columns, key=tuple(keys), nullable=frozenset(FEATURES))
+
+
+def _events(name: str, stage: str, nullable: frozenset[str]) -> Dataset:
+    return Dataset(name, stage, _EVENT, nullable=nullable)
+
+
+_ORDER = frozenset({"order_id"})
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        _events("events", "extract", frozenset(_EVENT)),
+        Dataset(
+            "items",
+            "extract",
+            {
+                "item_id": ITEM,
+                "name": pa.string(),
+                "category": pa.string(),
+                "price": pa.float64(),
+                "discount": pa.float64(),
+                "available": pa.bool_(),
+            },
+            nullable=frozenset({"item_id", "name", "category", "price", "discount", "available"}),
+        ),
+        Dataset(
+            "users",
+            "extract",
+            {"user_id": USER, "segment": pa.string()},
+            nullable=frozenset({"user_id", "segment"}),
+        ),
+        _events("purchaser_events", "filter_purchasers", _ORDER),
+        _events("browser_events", "filter_purchasers", _ORDER),
+        _events("train", "split", _ORDER),
+        _events("validation_set", "split", _ORDER),
+        _events("test", "split", _ORDER),
+        Dataset(
+            "trials",
+            "tune",
+            {
+                "trial": pa.int32(),
+                "state": pa.string(),
+                "precision_at_3": pa.float64(),
+                "params": pa.string(),
+            },
+            key=("trial",),
+            nullable=frozenset({"precision_at_3"}),
+        ),
+        _examples("examples", "tune"),
+        _examples("latest_examples", "evaluate"),
+        Dataset(
+            "metrics",
+            "evaluate",
+            {
+                "model": pa.string(),
+                "repeat_purchases": pa.string(),
+                "n_users": pa.int64(),
+                "precision_at_3": pa.float64(),
+                "ci_low": pa.float64(),
+                "ci_high": pa.float64(),
+                "ceiling_at_3": pa.float64(),
+                "recall_at_10": pa.float64(),
+                "ndcg_at_10": pa.float64(),
+                "map_at_10": pa.float64(),
+                "hit_rate_at_10": pa.float64(),
+                "coverage_at_3": pa.float64(),
+                "novelty_at_3": pa.float64(),
+                "popular_share_at_3": pa.float64(),
+                "n_cold_users": pa.int64(),
+                "n_cold_items": pa.int64(),
+            },
+            key=("repeat_purchases", "model"),
+        ),
+        Dataset(
+            "user_metrics",
+            "evaluate",
+            {"model": pa.string(), "user_id": USER, **_SCORES},
+            key=("model", "user_id"),
+        ),
+        Dataset(
+            "segment_metrics",
+            "evaluate",
+            {
+                "kind": pa.string(),
+                "segment": pa.string(),
+                "model": pa.string(),
+                "n_users": pa.int64(),
+                "precision_at_3": pa.float64(),
+                "ci_low": pa.float64(),
+                "ci_high": pa.float64(),
+            },
+            key=("kind", "segment", "model"),
+        ),
+        Dataset(
+            "recommendations",
+            "recommend",
+            {
+                "user_id": USER,
+                "rank": pa.int32(),
+                "item_id": ITEM,
+                "score": pa.float64(),
+                "reason": pa.string(),
+                "because_item_id": ITEM,
+            },
+            key=("user_id", "rank"),
+            nullable=frozenset({"reason", "because_item_id"}),
+        ),
+        Dataset(
+            "popular_items",
+            "recommend",
+            {"category": pa.string(), "rank": pa.int32(), "item_id": ITEM, "score": pa.float64()},
+            key=("category", "rank"),
+        ),
+        Dataset(
+            "similar_items",
+            "recommend",
+            {"item_id": ITEM, "rank": pa.int32(), "similar_item_id": ITEM, "score": pa.float64()},
+            key=("item_id", "rank"),
+        ),
+        Dataset(
+            "also_bought",
+            "recommend",
+            {
+                "item_id": ITEM,
+                "rank": pa.int32(),
+                "also_bought_item_id": ITEM,
+                "support": pa.float64(),
+                "lift": pa.float64(),
+            },
+            key=("item_id", "rank"),
+        ),
+        Dataset(
+            "user_purchases",
+            "recommend",
+            {"user_id": USER, "rank": pa.int32(), "item_id": ITEM},
+            key=("user_id", "rank"),
+        ),
+        Dataset(
+            "user_categories",
+            "recommend",
+            {"user_id": USER, "rank": pa.int32(), "category": pa.string()},
+            key=("user_id", "rank"),
+        ),
+        Dataset(
+            "item_names",
+            "recommend",
+            {"item_id": ITEM, "name": pa.string(), "category": pa.string()},
+            key=("item_id",),
+            nullable=frozenset({"name", "category"}),
+        ),
+    )
+}
+
+DOCUMENTS: dict[str, str] = {
+    "live": "extract",
+    "validation": "validate",
+    "split": "split",
+    "best_params": "tune",
+    "model": "train",
+    "comparison": "evaluate",
+    "decision": "gate",
+    "publication": "publish",
+}
+"""JSON documents of a run (`<name>.json`) and the stage that writes each."""

@@ -1,0 +1,131 @@
+"""The stages of a night, in order: what each reads and writes.
+
+A stage is the module of its name in this package, with one function
+`run(job: Job) -> dict[str, int | float | str]` whose result is the counts a person wants to see.
+This list is all that the DAG and the command line know; importing it loads no stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step: the datasets and documents (contract.py) it reads and writes."""
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    summary: str
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("extract", (), ("events", "items", "users", "live"), "Read the window from the shop's database."),
+    Stage(
+        "validate",
+        ("events", "items", "users"),
+        ("validation",),
+        "Hold the data against the expectations; a critical failure stops the run.",
+    ),
+    Stage(
+        "filter_purchasers",
+        ("events", "users", "validation"),
+        ("purchaser_events", "browser_events"),
+        "Keep every event of each user who bought.",
+    ),
+    Stage(
+        "split",
+        ("purchaser_events",),
+        ("train", "validation_set", "test", "split"),
+        "Hold out the last days, once to tune on and once to measure.",
+    ),
+    Stage(
+        "tune",
+        ("train", "validation_set", "split", "live", "items"),
+        ("trials", "best_params", "examples"),
+        "Search for better parameters and let all models race, on the validation set and before.",
+    ),
+    Stage(
+        "train",
+        ("train", "validation_set", "split", "best_params", "examples"),
+        ("model",),
+        "Fit the models that are measured.",
+    ),
+    Stage(
+        "evaluate",
+        (
+            "train",
+            "validation_set",
+            "test",
+            "split",
+            "model",
+            "best_params",
+            "live",
+            "items",
+            "users",
+        ),
+        ("metrics", "user_metrics", "segment_metrics", "latest_examples", "comparison"),
+        "Precision@3 of every model on purchases none of them saw.",
+    ),
+    Stage(
+        "recommend",
+        ("purchaser_events", "browser_events", "best_params", "items", "examples", "latest_examples"),
+        (
+            "recommendations",
+            "popular_items",
+            "similar_items",
+            "also_bought",
+            "user_purchases",
+            "user_categories",
+            "item_names",
+        ),
+        "Fit again on all events and write every list.",
+    ),
+    Stage(
+        "gate",
+        (
+            "recommendations",
+            "popular_items",
+            "similar_items",
+            "events",
+            "items",
+            "purchaser_events",
+            "comparison",
+            "live",
+        ),
+        ("decision",),
+        "Publish or refuse, and why.",
+    ),
+    Stage(
+        "publish",
+        (
+            "recommendations",
+            "popular_items",
+            "similar_items",
+            "also_bought",
+            "user_purchases",
+            "user_categories",
+            "item_names",
+            "metrics",
+            "comparison",
+            "best_params",
+            "decision",
+        ),
+        ("publication",),
+        "Put the lists live in one short transaction, or record the refusal.",
+    ),
+)
+
+BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
+
+
+def after(name: str) -> tuple[Stage, ...]:
+    """Every stage whose input depends, however far, on what `name` writes; in order."""
+    stale = set(BY_NAME[name].writes)
+    found = []
+    for stage in STAGES[[s.name for s in STAGES].index(name) + 1 :]:
+        if stale & set(stage.reads):
+            stale |= set(stage.writes)
+            found.append(stage)
+    return tuple(found)

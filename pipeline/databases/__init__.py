@@ -1,0 +1,1 @@
+"""Reaching the two databases: URLs, connections, Airflow's connections, the embedded PostgreSQL."""

@@ -1,0 +1,103 @@
+"""Judging a fitted model on what it never saw: the held-out purchases of one cut, one mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from pipeline.evaluation import metrics
+from pipeline.models.top_n import NOTHING, Ranker
+from pipeline.splits.folds import Fold
+from pipeline.splits.history import History
+from pipeline.splits.holdout import UNSERVED, HeldOut
+
+LENGTH = 10
+BATCH_USERS = 4096
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One cut and one mode.
+
+    exclude: what lists may not hold: what each user bought before the cut (users x items), or None
+    buyers:  of each item before the cut, shape (n_items,)
+    """
+
+    repeat_purchases: str
+    held_out: HeldOut
+    exclude: sp.csr_matrix | None
+    buyers: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, history: History, fold: Fold, repeat_purchases: str) -> Judge:
+        """The judge of models fitted on `history`, by the purchases that `fold` asks about."""
+        is_exclude = repeat_purchases == "exclude"
+        is_repeat_relevant, bought = not is_exclude, history.purchases()
+        return cls(
+            repeat_purchases,
+            history.held_out(
+                fold.later, is_repeat_relevant=is_repeat_relevant, since=fold.since, until=fold.until
+            ),
+            bought if is_exclude else None,
+            np.bincount(bought.indices, minlength=history.shape[1]),
+        )
+
+    def sampled(self, most: int, seed: int) -> Judge:
+        """The same judge of `most` users at most."""
+        return replace(self, held_out=self.held_out.sampled(most, seed))
+
+    @property
+    def n_users(self) -> int:
+        """Users who are measured: they bought before the cut and something relevant after it."""
+        return len(self.held_out.rows)
+
+    def lists(self, ranker: Ranker, length: int = LENGTH) -> NDArray[np.int32]:
+        """The measured users' lists, shape (n_users, length); empty for a buyer the filters leave out."""
+        parts = [np.empty((0, length), np.int32)]
+        for start in range(0, self.n_users, BATCH_USERS):
+            rows = self.held_out.rows[start : start + BATCH_USERS]
+            items = np.full((len(rows), length), NOTHING, np.int32)
+            is_served = rows != UNSERVED
+            items[is_served] = ranker.top_n(rows[is_served], length, self.exclude).items
+            parts.append(items)
+        return np.vstack(parts)
+
+    def is_full(self, lists: NDArray[np.int32]) -> bool:
+        """Whether no list has an empty slot, but those of buyers whom the filters leave out."""
+        return not (lists[self.held_out.rows != UNSERVED] == NOTHING).any()
+
+    def hits(self, lists: NDArray[np.int32]) -> metrics.Hits:
+        """Which slots were bought."""
+        return metrics.hits(lists, self.held_out.items)
+
+    def precision_at_3(self, ranker: Ranker) -> float:
+        """The one number that tuning looks at."""
+        return float(metrics.precision_at_k(self.hits(self.lists(ranker, 3)), 3).mean())
+
+    def scores(self, lists: NDArray[np.int32]) -> Mapping[str, metrics.PerUser]:
+        """Every metric of each measured user."""
+        return metrics.per_user(self.hits(lists), self.held_out.n_items)
+
+    def verdict(
+        self, lists: NDArray[np.int32], seed: int
+    ) -> tuple[dict[str, float], Mapping[str, metrics.PerUser]]:
+        """The row of `metrics` (means, interval, ceiling, coverage) and the columns of `user_metrics`."""
+        scores = self.scores(lists)
+        low, high = metrics.interval(scores["precision_at_3"], seed)
+        row = {
+            "n_users": self.n_users,
+            **{name: float(values.mean()) for name, values in scores.items()},
+            "ci_low": low,
+            "ci_high": high,
+            "ceiling_at_3": metrics.ceiling_at_k(self.held_out.items, 3),
+            "coverage_at_3": metrics.coverage_at_k(lists, len(self.buyers), 3),
+            "novelty_at_3": metrics.novelty_at_k(lists, self.buyers, 3),
+            "popular_share_at_3": metrics.popular_share_at_k(lists, self.buyers, 3),
+            "n_cold_users": self.held_out.n_cold_users,
+            "n_cold_items": self.held_out.n_cold_items,
+        }
+        return row, {"n_held_out": self.held_out.n_items, **scores}

@@ -1,0 +1,1 @@
+"""Whether tonight's lists may go live."""

@@ -1,0 +1,129 @@
+"""One night, whichever door it comes through: the job that Airflow's tasks and the command line share.
+
+The doors read clock and environment and pass them in; this module only puts together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pipeline import config
+from pipeline.config import Settings
+from pipeline.errors import DataError, SettingsError
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.job import Counts, Databases, Job
+from pipeline.runs.run_stage import run_stage
+from pipeline.times import utc
+
+AHEAD = timedelta(minutes=5)
+"""How far the clock of the shop, or of Airflow, may run ahead of ours."""
+
+
+def job_for(
+    run_id: str,
+    *,
+    databases: Databases,
+    now: datetime,
+    say: Callable[[str], None],
+    as_of: datetime | None = None,
+    overrides: Mapping[str, object] | None = None,
+    config_path: Path | None = None,
+    force: bool = False,
+) -> Job:
+    """The job of run `run_id`: a new run when `as_of` is given, else one that exists.
+
+    overrides: the form fields that were asked for; the others are those of config.toml
+
+    A run records every field of the form as it began, and keeps them to its end whatever becomes of
+    config.toml meanwhile: its lists and its number are of one mode. Raises RunError when there is no
+    such run, or when it exists with another as_of, schema or form fields; SettingsError when `as_of`
+    lies in the future.
+    """
+    asked = dict(overrides or {})
+    settings = config.load(config_path, asked)
+    runs, ids = config.runs_folder(settings), settings.ids.model_dump()
+    if as_of is None:
+        folder = RunFolder.open(runs, run_id, ids)
+    else:
+        _refuse_future(as_of, now)
+        form = {name: config.form_value(settings, name) for name in config.FORM}
+        folder = RunFolder.create(runs, run_id, as_of, ids, form)
+    others = {name: folder.overrides.get(name) for name in asked if folder.overrides.get(name) != asked[name]}
+    if others:
+        raise folder.differs(_told(others), _told({name: asked[name] for name in others}))
+    settings = config.load(config_path, folder.overrides)
+    _refuse_other_shop(folder, settings)
+    return Job(folder, settings, databases, utc(now), say, force)
+
+
+def play(stage: str, job: Job) -> Counts:
+    """Run one stage; a night that the data stops leaves its report all the same."""
+    try:
+        return run_stage(stage, job)
+    except DataError:
+        from pipeline.report import leave
+
+        leave(job)
+        raise
+
+
+def _refuse_other_shop(folder: RunFolder, settings: Settings) -> None:
+    """One shop's lists must never go live in another's schema because of a forgotten --config."""
+    begun_with = folder.receipt("extract").get("params", {}).get("serving", {}).get("schema")
+    here = settings.serving.schema_name
+    if begun_with not in (None, here):
+        raise folder.differs(f"serving schema {begun_with}", f"serving schema {here}")
+
+
+def _told(fields: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in fields.items())
+
+
+def _refuse_future(as_of: datetime, now: datetime) -> None:
+    """A run of tomorrow would keep tonight's from going live, and hide events of the future."""
+    if utc(as_of) > utc(now) + AHEAD:
+        raise SettingsError(
+            f"as_of {utc(as_of).isoformat()} lies in the future",
+            found=f"it is {utc(now).isoformat(timespec='seconds')}",
+            promised="a time that has passed",
+            then="leave as_of empty, or give a time that has passed",
+        )
+
+
+def moment(text: str, zone: str = "UTC") -> datetime:
+    """An ISO 8601 date or time as UTC; without a zone of its own it is read in `zone`."""
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"as_of {text!r} is no time",
+            promised="now, last, or a time such as 2026-11-20 or 2026-11-20T06:00+01:00",
+            then="give as_of another value",
+        ) from error
+    return utc(told if told.tzinfo else told.replace(tzinfo=ZoneInfo(zone)))
+
+
+def cli_run_id(as_of: datetime) -> str:
+    """`cli__20261120T060000Z`, with the microseconds where there are any."""
+    at = as_of.astimezone(UTC)
+    return f"cli__{at:%Y%m%dT%H%M%S}{f'.{at.microsecond:06}' if at.microsecond else ''}Z"
+
+
+def check_form(given: Mapping[str, object], known: Mapping[str, object]) -> None:
+    """Refuse a form (an Airflow run's conf) with fields that nobody reads."""
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise SettingsError(
+            "the form has fields that do not exist",
+            found=", ".join(unknown),
+            promised=", ".join(known),
+            then="trigger again without them",
+        )
+
+
+def just_after(last_event_at: datetime) -> datetime:
+    """The first whole second after the last event: a window that ends there holds it."""
+    return utc(last_event_at).replace(microsecond=0) + timedelta(seconds=1)

@@ -1,0 +1,86 @@
+"""The parameters a night settles on: from a search, from the live publication, or from config.toml.
+
+`best_params.json` and the `params` of a publication hold them as
+`{"als": {...}, "weights": {...}, "half_lives": {...}, "model", "race": [...], "source", "searched_at",
+"n_trials", "n_pruned", "ended_by", "precision_at_3", "repeat_purchases", "tuned_until"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline.config import Als, Settings, Weights
+from pipeline.models.als import AlsModel
+
+SEARCHED_WEIGHTS = ("view", "cart", "half_life_days")
+HALF_LIVES = {"recently_popular": 30.0, "own_most_bought": 60.0}
+"""Rules with a half-life, and what it is before validation has a say."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the models of a night are fitted with, and which of them is published.
+
+    half_lives: in days, of the rules that have one
+    """
+
+    als: Als
+    weights: Weights
+    half_lives: Mapping[str, float] = field(default_factory=lambda: dict(HALF_LIVES))
+    model: str = "als"
+
+    @classmethod
+    def configured(cls, settings: Settings) -> Params:
+        """As config.toml has them."""
+        return cls(settings.als, settings.weights)
+
+    @classmethod
+    def published(cls, live: Mapping[str, Any], settings: Settings) -> Params | None:
+        """The live publication's; None when it has none that today's settings can read.
+
+        Only what a search sets comes from there: the other event weights stay those of config.toml.
+        """
+        try:
+            found = live["params"]
+            als = Als.model_validate({"regularization_scale": 0.0, **found["als"]})
+            searched = {name: float(found["weights"][name]) for name in SEARCHED_WEIGHTS}
+            weights = Weights.model_validate({**settings.weights.model_dump(), **searched})
+            half_lives = {**HALF_LIVES, **found.get("half_lives", {})}
+            return cls(als, weights, half_lives, str(found.get("model", "als")))
+        except (KeyError, TypeError, ValueError, ValidationError):
+            return None
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Params:
+        """From `best_params.json`."""
+        als, weights = Als.model_validate(document["als"]), Weights.model_validate(document["weights"])
+        return cls(als, weights, document["half_lives"], document["model"])
+
+    def als_model(self, settings: Settings) -> AlsModel:
+        """ALS with these parameters."""
+        return AlsModel(self.als, self.weights, settings.run.seed, settings.run.threads)
+
+    def but(self, **changes: Any) -> Params:
+        """The same with other values."""
+        return replace(self, **changes)
+
+    def dump(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "als": self.als.model_dump(),
+            "weights": self.weights.model_dump(),
+            "half_lives": dict(self.half_lives),
+            "model": self.model,
+        }
+
+
+def known_by(live: Mapping[str, Any], as_of: datetime) -> Mapping[str, Any]:
+    """The live publication, or nothing when it has seen events that a run as of `as_of` may not know."""
+    if live and datetime.fromisoformat(live["as_of"]) > as_of:
+        return {}
+    return live

@@ -1,0 +1,85 @@
+"""What a second step learns from: candidates of an earlier cut, and whether they were bought after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.contract.datasets import TIME
+from pipeline.contract.features import FEATURES
+from pipeline.ranking.features import CandidateTable, side_by_side
+from pipeline.splits.history import History
+from pipeline.splits.holdout import HeldOut
+
+NEGATIVES = 30
+"""Candidates that were not bought, drawn for each user beside all that were."""
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows of the dataset `examples` as the second steps read them, each user's together.
+
+    features: float32, shape (n_rows, len(FEATURES)); is_bought: bool; group: rows of each user and cut
+    """
+
+    features: NDArray[np.float32]
+    is_bought: NDArray[np.bool_]
+    group: NDArray[np.int64]
+
+    @classmethod
+    def read(cls, *tables: pa.Table) -> TrainingRows:
+        """From rows as `draw` returns them."""
+        rows = pa.concat_tables(tables)
+        features = side_by_side([rows[name].to_numpy() for name in FEATURES])
+        user = rows["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+        cut = pc.cast(rows["cut_at"], pa.int64()).to_numpy()
+        is_next = (np.diff(user, prepend=-1) != 0) | (np.diff(cut, prepend=-1) != 0)
+        first = np.flatnonzero(is_next)
+        return cls(features, rows["is_bought"].to_numpy(), np.diff(first, append=len(user)))
+
+    @property
+    def can_teach(self) -> bool:
+        """Whether something was bought and something was not."""
+        return bool(self.is_bought.any() and not self.is_bought.all())
+
+
+def draw(
+    table: CandidateTable,
+    held_out: HeldOut,
+    of_users: NDArray[np.int64],
+    history: History,
+    cut_at: datetime,
+    seed: Sequence[int],
+) -> pa.Table:
+    """All bought candidates and NEGATIVES others of each user who bought one of the candidates.
+
+    of_users: which rows of `held_out` the users of `table` are
+    Returns rows of the dataset `examples`, in its order.
+    """
+    n_items = held_out.items.shape[1]
+    later = held_out.items[of_users]
+    bought = np.repeat(np.arange(table.n_users), np.diff(later.indptr)) * n_items + later.indices
+    is_bought = np.isin(table.slots * n_items + table.items, bought)
+    lot = np.random.default_rng(seed).random(len(is_bought))
+    lot[is_bought] = -1.0
+    order = np.lexsort((lot, table.slots))
+    slots = table.slots[order]
+    n_bought = np.bincount(table.slots, is_bought, minlength=table.n_users)
+    within = np.arange(len(order)) - np.searchsorted(slots, slots, side="left")
+    kept = np.sort(order[(within < n_bought[slots] + NEGATIVES) & (n_bought[slots] > 0)])
+    features = {name: table.features[kept, place] for place, name in enumerate(FEATURES)}
+    return pa.table(
+        {
+            "cut_at": pa.array([cut_at] * len(kept), TIME),
+            "user_id": held_out.user_ids.take(pa.array(of_users[table.slots[kept]])),
+            "item_id": history.item_ids.take(pa.array(table.items[kept])),
+            "is_bought": is_bought[kept],
+            **features,
+        }
+    )

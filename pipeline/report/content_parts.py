@@ -1,0 +1,152 @@
+"""What the page says of the lists, out of the run's datasets: models, publications, groups, variety."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from pipeline.models.catalog import RULES
+from pipeline.report import charts, words
+from pipeline.report.charts import Bar, Dot
+from pipeline.runs.folder import RunFolder
+
+PUBLISHED = "published"
+Row = Mapping[str, Any]
+
+
+def metrics(folder: RunFolder, mode: str) -> list[Row]:
+    """`metrics` of one mode, best first; empty where nobody was measured in it."""
+    if not folder.has("metrics"):
+        return []
+    rows = [row for row in folder.table("metrics").to_pylist() if row["repeat_purchases"] == mode]
+    return sorted(rows, key=lambda row: (-row["precision_at_3"], row["model"]))
+
+
+def best_rule(rows: Sequence[Row]) -> Row | None:
+    """The rule that did best in the test."""
+    return next((row for row in rows if row["model"] in RULES), None)
+
+
+def models(rows: Sequence[Row], chosen: str | None) -> Markup:
+    """Every model with its interval; the chosen one stands there as it is published."""
+    has_published = any(row["model"] == PUBLISHED for row in rows)
+    return charts.bars(
+        [
+            Bar(
+                words.model(row["model"]),
+                row["precision_at_3"],
+                words.of_100(row["precision_at_3"]),
+                row["ci_low"],
+                row["ci_high"],
+                _kind(row["model"]),
+                _note(row["model"], chosen),
+            )
+            for row in rows
+            if not (has_published and row["model"] == chosen)
+        ]
+    )
+
+
+def _kind(model: str) -> str:
+    return "ours" if model == PUBLISHED else "rule" if model in RULES else ""
+
+
+def _note(model: str, chosen: str | None) -> str:
+    if model != PUBLISHED:
+        return "simple rule" if model in RULES else "model"
+    return f"made by “{words.model(chosen).lower()}”" if chosen else ""
+
+
+def publications(folder: RunFolder, ours: Row | None) -> Markup | None:
+    """Precision@3 of the last publications and of this run; None where there is nothing to join."""
+    live = folder.document("live") if folder.has("live") else {}
+    before = [
+        row
+        for row in reversed(live.get("recent") or [])
+        if row.get("precision_at_3") is not None and datetime.fromisoformat(row["as_of"]) < folder.as_of
+    ]
+    if not before or ours is None:
+        return None
+    dots = [Dot(row["precision_at_3"], _publication(row)) for row in before]
+    value = ours["precision_at_3"]
+    dots.append(Dot(value, f"this run: {words.of_100(value)}", "ours", ours["ci_low"], ours["ci_high"]))
+    labels = [words.short_date(before[0]["as_of"]), f"this run, {words.short_date(folder.as_of)}"]
+    told = ", ".join(words.of_100(dot.value) for dot in dots)
+    return charts.over_time(dots, labels, f"bought of 100 shown, oldest publication first: {told}")
+
+
+def _publication(row: Row) -> str:
+    """What pointing at an earlier publication tells."""
+    at = words.time(row.get("published_at") or row["as_of"])
+    return f"version {row['version']}, {at}: {words.of_100(row['precision_at_3'])}"
+
+
+def groups(folder: RunFolder, rule: str) -> list[tuple[str, Markup]]:
+    """Of each kind of group its name and a chart: the published lists and the best rule side by side."""
+    rows = folder.table("segment_metrics").to_pylist() if folder.has("segment_metrics") else []
+    by_kind: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["model"] in (PUBLISHED, rule):
+            by_kind.setdefault(row["kind"], []).append(row)
+    order = [*words.GROUPS, *sorted(by_kind)]
+    return [
+        (words.GROUPS.get(kind, words.plain(kind)), _group_bars(by_kind[kind]))
+        for kind in sorted(by_kind, key=order.index)
+    ]
+
+
+def _group_bars(rows: Sequence[Row]) -> Markup:
+    """The largest group first; the published lists above the rule."""
+    size = {row["segment"]: row["n_users"] for row in rows}
+    ordered = sorted(rows, key=lambda r: (-size[r["segment"]], r["segment"], r["model"] != PUBLISHED))
+    return charts.bars(
+        [
+            Bar(
+                row["segment"] if row["model"] == PUBLISHED else "",
+                row["precision_at_3"],
+                words.of_100(row["precision_at_3"]),
+                row["ci_low"],
+                row["ci_high"],
+                "ours first" if row["model"] == PUBLISHED else "rule second",
+                words.count(row["n_users"], "buyer") if row["model"] == PUBLISHED else "",
+            )
+            for row in ordered
+        ]
+    )
+
+
+def variety(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Coverage, novelty and popularity of the published lists and of each rule, for a table."""
+    shown = [row for row in rows if row["model"] == PUBLISHED]
+    shown += [row for row in rows if row["model"] in RULES]
+    return [
+        {
+            "name": words.model(row["model"]),
+            "is_ours": "ours" if row["model"] == PUBLISHED else "",
+            "coverage": words.percent(row["coverage_at_3"], 2 if row["coverage_at_3"] < 0.01 else 1),
+            "novelty": f"{row['novelty_at_3']:.1f}",
+            "popular": words.percent(row["popular_share_at_3"], 0),
+        }
+        for row in shown
+    ]
+
+
+def table(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Every measure of every model, for the table of numbers."""
+    return [
+        {
+            "name": words.model(row["model"]),
+            "model": row["model"],
+            "is_ours": "ours" if row["model"] == PUBLISHED else "",
+            "precision": f"{row['precision_at_3']:.4f}",
+            "interval": f"{row['ci_low']:.4f} to {row['ci_high']:.4f}",
+            "recall": f"{row['recall_at_10']:.4f}",
+            "ndcg": f"{row['ndcg_at_10']:.4f}",
+            "map": f"{row['map_at_10']:.4f}",
+            "hit_rate": f"{row['hit_rate_at_10']:.4f}",
+        }
+        for row in rows
+    ]

@@ -1,0 +1,206 @@
+"""One run folder without one user: every file that holds rows of the user is written anew.
+
+A file is made beside its place, its stage's receipt is told of the new one, then it takes the place.
+Killed between the two, the run refuses that file until the user is erased again, which makes the
+same bytes. What tells that there is something to erase, the datasets, goes last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from zipfile import BadZipFile
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import engine
+from pipeline.contract.datasets import DATASETS, USER, Dataset
+from pipeline.errors import DamagedFile, RunError
+from pipeline.models.als import AlsFactors
+from pipeline.runs import parquet
+from pipeline.runs.files import fingerprint, write_json, write_whole
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.pages import PAGE, VALIDATION
+from pipeline.validation import example_rows
+
+LEFTOVERS = ("scratch", ".check-*", ".*.part", "*/.*.part")
+"""What a stage that was killed leaves in a run folder; each begins anew."""
+
+LEARNT_FROM = ("train", "validation_set")
+"""What the model of a run folder was fitted on."""
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What a run folder held of a user: files that were changed or removed, rows of its datasets."""
+
+    n_files: int
+    n_rows: int
+
+
+def erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
+    """Take `user`, an id of the run's own type, out of every file of the run; the others stay as they are.
+
+    The receipts go on telling what lies there, and when it was changed: the run can be gone on with.
+    Pages that show rows (Data Docs, the report, what validation found) are removed. Raises RunBusy when
+    a stage is at work, DamagedFile when a file cannot be read, DiskFull.
+    """
+    try:
+        with _as_recent(folder.path), folder.held("forget"):
+            for path in [path for pattern in LEFTOVERS for path in folder.path.glob(pattern)]:
+                _remove(path)
+            try:
+                return _erase(folder, user, now)
+            finally:
+                shutil.rmtree(folder.path / "scratch", ignore_errors=True)
+    except OSError as error:
+        raise RunError(
+            f"{folder.path} cannot be changed",
+            found=os.strerror(error.errno or 0),
+            then=f"mend {folder.path}",
+        ) from None
+
+
+def _erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
+    datasets = {path: n for path in sorted(folder.path.glob("*.parquet")) if (n := _n_rows(path, user))}
+    new: dict[Path, Callable[[Path], object]] = {}
+    for path in sorted(folder.path.glob("*.json")):
+        if content := _less_examples(path, str(user)):
+            new[path] = partial(write_json, content=content)
+    for path in sorted(folder.path.glob("model/*.npz")):
+        if factors := _less_factors(folder, path, user):
+            new[path] = partial(write_whole, fill=factors.save)
+    pages = [folder.path / "data_docs" / name for name, made in DATASETS.items() if USER in made.columns]
+    pages += [folder.path / page for page in (PAGE, VALIDATION)]
+    removed = [path for path in pages if path.exists()] if datasets or new else []
+    for path in removed:
+        _remove(path)
+    new |= {path: partial(_write_rows, path, user) for path in datasets}
+    for path, fill in new.items():
+        _replace(folder, path, fill, now)
+    return Erased(len(new) + len(removed), sum(datasets.values()))
+
+
+def _n_rows(path: Path, user: int | str) -> int:
+    """Rows of the user in a dataset; 0 in one without users."""
+    with _reading(path):
+        if USER not in pq.read_schema(path).names:
+            return 0
+        with engine.connect() as db:
+            found = db.execute(
+                "SELECT count(*) FROM read_parquet($path) WHERE user_id = $user",
+                {"path": str(path), "user": user},
+            ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _write_rows(path: Path, user: int | str, target: Path) -> None:
+    """The dataset's other rows, in their order, in the columns that the file has."""
+    dataset = DATASETS.get(path.stem, Dataset(path.stem, "", {}))
+    with _reading(path), pq.ParquetFile(path) as file:
+        parquet.write(dataset, file.schema_arrow, _others(file, user), target)
+
+
+def _others(file: pq.ParquetFile, user: int | str) -> Iterator[pa.RecordBatch]:
+    for batch in file.iter_batches(engine.BATCH):
+        users = batch.column(USER)
+        is_other = pc.not_equal(users, pa.scalar(user, users.type))
+        yield batch.filter(pc.fill_null(is_other, True))
+
+
+def _less_examples(path: Path, user: str) -> dict[str, object] | None:
+    """The document without examples of the user; None where it has none."""
+    with _reading(path):
+        content = json.loads(path.read_text(encoding="utf-8"))
+    cleaned = example_rows.without(content, user)
+    return cleaned if cleaned != content else None
+
+
+def _less_factors(folder: RunFolder, path: Path, user: int | str) -> AlsFactors | None:
+    """The model without the user, and without items that it knows from nobody else; None: not in it."""
+    with _reading(path):
+        with np.load(path, allow_pickle=False) as file:
+            is_other = np.asarray(file["user_ids"] != user)
+        if is_other.all():
+            return None
+        factors = AlsFactors.load(path)
+    users, items = factors.user_ids.filter(pa.array(is_other)), factors.item_ids
+    is_known = pc.is_in(items, value_set=_touched(folder, users, items))
+    return AlsFactors(
+        factors.user_factors[is_other],
+        factors.item_factors[is_known.to_numpy(zero_copy_only=False)],
+        users,
+        items.filter(is_known),
+    )
+
+
+def _touched(folder: RunFolder, users: pa.Array, items: pa.Array) -> pa.Array:
+    """Items that `users` had to do with before the test; all `items` when that cannot be told any more."""
+    files = [folder.file(name) for name in LEARNT_FROM]
+    if not all(file.exists() for file in files):
+        return items
+    with _reading(*files), engine.connect(spill=folder.scratch()) as db:
+        engine.view(db, "history", *files)
+        db.register("users", pa.table({USER: users}))
+        query = "SELECT DISTINCT item_id FROM history WHERE user_id IN (SELECT user_id FROM users)"
+        return db.sql(query).to_arrow_table()["item_id"].combine_chunks().cast(items.type)
+
+
+def _replace(folder: RunFolder, path: Path, fill: Callable[[Path], object], now: datetime) -> None:
+    """Let `fill` make the file anew, and the receipts that told of the old one tell of it.
+
+    A receipt that told of other bytes is left alone: the file was damaged before, and stays refused.
+    """
+    relative = str(path.relative_to(folder.path))
+    target = folder.scratch() / path.name
+    fill(target)
+    old, new = fingerprint(path), fingerprint(target)
+    for file in sorted((folder.path / "receipts").glob("*.json")):
+        receipt = folder.receipt(file.stem)
+        if receipt.get("files", {}).get(relative) == old:
+            receipt["files"][relative] = new
+            write_json(file, {**receipt, "user_forgotten_at": now})
+    target.replace(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _as_recent(path: Path) -> Iterator[None]:
+    """Leave the run as recent as it was: `run STAGE` goes on with the one that a night worked on last."""
+    folders = [each for each in (path, path / "receipts") if each.exists()]
+    times = [each.stat() for each in folders]
+    try:
+        yield
+    finally:
+        for each, time in zip(folders, times, strict=True):
+            os.utime(each, ns=(time.st_atime_ns, time.st_mtime_ns))
+
+
+@contextmanager
+def _reading(*paths: Path) -> Iterator[None]:
+    """What cannot be read cannot be cleaned; no value of the file is told."""
+    try:
+        yield
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile, duckdb.Error) as error:
+        raise DamagedFile(
+            f"{' or '.join(map(str, paths))} cannot be read: it may hold the user",
+            found=type(error).__name__,
+            then=f"delete {paths[0].parent}",
+        ) from None

@@ -1,0 +1,1 @@
+"""The run folder: checked reads, atomic writes, receipts; importing this package loads nothing."""

@@ -1,0 +1,257 @@
+"""The run folder: checked reads, atomic writes, receipts; and `run_stage`, which every door uses.
+
+    <runs>/<run_id>/run.json               run id, as_of, what the form overrode
+    <runs>/<run_id>/<dataset>.parquet      exactly the schema and key of contract.py
+    <runs>/<run_id>/<name>.json            documents; model/* beside model.json
+    <runs>/<run_id>/receipts/<stage>.json  written last: the stage finished
+    <runs>/<run_id>/stopped.json           the stage that the data stopped, and why
+
+A receipt holds the size and SHA-256 of every file its stage wrote; the next stage checks them
+before it reads, so a file that was cut off or damaged is named and never learnt from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.contract.datasets import DATASETS, DOCUMENTS
+from pipeline.contract.stages import BY_NAME
+from pipeline.errors import ContractBroken, DamagedFile, RunBusy, RunError
+from pipeline.runs import parquet
+from pipeline.runs.files import held, sha256, write_json, write_whole
+from pipeline.runs.parquet import Rows
+from pipeline.times import utc
+
+RUN_ID = re.compile(r"^[A-Za-z0-9_~+-][A-Za-z0-9_.~:+-]{0,199}$")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk.
+
+    path:  the folder
+    ids:   `{"user": ..., "item": ...}`, the id types its datasets are written in
+    as_of: end of the window (exclusive), UTC
+    overrides: form fields that win over config.toml for this run
+    """
+
+    path: Path
+    ids: Mapping[str, Any]
+    as_of: datetime
+    overrides: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    @classmethod
+    def create(
+        cls, runs: Path, run_id: str, as_of: datetime, ids: Mapping[str, Any], overrides: Mapping[str, object]
+    ) -> RunFolder:
+        """Make the folder; open it when a stage of this run has ever finished for the same as_of.
+
+        A run keeps the as_of and the form fields it began with. Raises RunError when the name cannot
+        be a folder or the run exists with another as_of.
+        """
+        if not RUN_ID.match(run_id):
+            raise RunError(
+                f"run id {run_id!r} cannot be a folder name",
+                promised="letters, digits and _ . : + - , at most 200",
+                then="choose another --run-id",
+            )
+        path = runs / run_id
+        if (path / "receipts").is_dir():
+            there = cls.open(runs, run_id, ids)
+            if there.as_of != utc(as_of):
+                raise there.differs(f"as_of {there.as_of.isoformat()}", f"as_of {utc(as_of).isoformat()}")
+            return there
+        folder = cls(path, ids, utc(as_of), dict(overrides))
+        about = {"run_id": run_id, "as_of": folder.as_of, "ids": dict(ids), "overrides": dict(overrides)}
+        write_json(path / "run.json", about)
+        return folder
+
+    @classmethod
+    def open(cls, runs: Path, run_id: str, ids: Mapping[str, Any]) -> RunFolder:
+        """An existing run. Raises RunError when there is none of that name."""
+        path = runs / run_id
+        if not RUN_ID.match(run_id) or not (path / "run.json").exists():
+            raise RunError(
+                f"no run {run_id!r} under {runs}",
+                found=", ".join(p.name for p in latest(runs)[:5]) or "no runs at all",
+                then="python -m pipeline run",
+            )
+        try:
+            about = json.loads((path / "run.json").read_text(encoding="utf-8"))
+            folder = cls(path, ids, datetime.fromisoformat(about["as_of"]), about["overrides"])
+            begun_with = about["ids"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedFile(
+                f"{path / 'run.json'} is damaged",
+                found=str(error),
+                then="start a new run: python -m pipeline run",
+            ) from error
+        if begun_with != dict(ids):
+            raise folder.differs(f"[ids] {begun_with}", f"[ids] {dict(ids)}")
+        return folder
+
+    def differs(self, found: str, asked: str) -> RunError:
+        """The refusal to go on with this run under other settings than it began with."""
+        return RunError(
+            f"run {self.run_id} exists with other settings",
+            found=found,
+            promised=asked,
+            then="choose another --run-id (in Airflow: trigger a new run), or go on with the --config,"
+            " as_of and form it began with",
+        )
+
+    @contextmanager
+    def held(self, doing: str) -> Iterator[None]:
+        """Keep every other process out of the run. Raises RunBusy when one is in it already."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(held(self.path / "lock", f"{doing}, process {os.getpid()}"))
+            except BlockingIOError as error:
+                raise RunBusy(
+                    f"run {self.run_id} is being worked on",
+                    found=str(error) or "another stage",
+                    promised="one stage at a time",
+                    then="wait for it, or choose another run with --run-id",
+                ) from None
+            yield
+
+    def file(self, name: str) -> Path:
+        """Where the dataset or document `name` lies, there or not."""
+        return self.path / (f"{name}.parquet" if name in DATASETS else f"{name}.json")
+
+    def has(self, name: str) -> bool:
+        """Whether the finished stage wrote it (an optional dataset may be absent)."""
+        return self.file(name).name in self.receipt(_writer(name)).get("files", {})
+
+    def receipt(self, stage: str) -> dict[str, Any]:
+        """The receipt of a finished stage; empty when it has not finished."""
+        try:
+            found: dict[str, Any] = json.loads(
+                (self.path / "receipts" / f"{stage}.json").read_text(encoding="utf-8")
+            )
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise DamagedFile(
+                f"the receipt of {stage} in run {self.run_id} is damaged",
+                found=str(error),
+                then=self._again(stage),
+            ) from error
+        return found
+
+    def dataset(self, name: str) -> Path:
+        """Path of a dataset's Parquet file; RunError when its stage has not written it."""
+        if not self.has(name):
+            raise RunError(
+                f"run {self.run_id} has no `{name}`",
+                promised=f"stage {_writer(name)} writes it",
+                then=self._again(_writer(name)),
+            )
+        return self.file(name)
+
+    def rows(self, name: str) -> int:
+        """How many rows a dataset has, by its writer's receipt; 0 where the shop has none of it."""
+        return int(self.receipt(_writer(name)).get("files", {}).get(self.file(name).name, {}).get("rows", 0))
+
+    def table(self, name: str) -> pa.Table:
+        """A small dataset, whole."""
+        return pq.read_table(self.dataset(name))
+
+    def document(self, name: str) -> dict[str, Any]:
+        """A JSON document another stage wrote."""
+        try:
+            content: dict[str, Any] = json.loads(self.file(name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError) as error:
+            raise DamagedFile(
+                f"{self.file(name)} is missing or damaged", found=str(error), then=self._again(_writer(name))
+            ) from error
+        return content
+
+    def check(self, stage: str) -> None:
+        """Refuse when a stage before `stage` has not finished or one of its files changed since."""
+        for name in BY_NAME[stage].reads:
+            writer = _writer(name)
+            receipt = self.receipt(writer)
+            if not receipt:
+                raise RunError(
+                    f"{stage} cannot start: {writer} has not finished in run {self.run_id}",
+                    promised=f"a receipt {self.path / 'receipts' / (writer + '.json')}",
+                    then=self._again(writer),
+                )
+            for file, told in receipt["files"].items():
+                if file.split("/")[0].split(".")[0] == name:
+                    self._check_file(writer, file, told)
+
+    def _check_file(self, writer: str, file: str, told: Mapping[str, Any]) -> None:
+        path = self.path / file
+        size = path.stat().st_size if path.exists() else None
+        if size != told["bytes"] or sha256(path) != told["sha256"]:
+            raise DamagedFile(
+                f"{path} is not the file that {writer} wrote",
+                found="no file" if size is None else f"{size:,} bytes",
+                promised=f"{told['bytes']:,} bytes, SHA-256 {told['sha256'][:12]}...",
+                then=self._again(writer),
+            )
+
+    def _again(self, stage: str) -> str:
+        return f"python -m pipeline run {stage} --run-id {self.run_id}"
+
+    def write(self, name: str, rows: Rows) -> int:
+        """Write a dataset beside its place, check it, rename it; returns the number of rows.
+
+        Columns are cast safely to contract.py's schema. Raises ContractBroken on another column,
+        a type that loses something, a null where none may be, or a doubled key; DiskFull when the
+        disk ends. In every case what was there before stays. The bytes depend on the rows alone.
+        """
+        dataset = DATASETS[name]
+        return parquet.write(dataset, dataset.schema(self.ids), rows, self.file(name))
+
+    def write_document(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write `<name>.json`: sorted keys, no NaN."""
+        if name not in DOCUMENTS:
+            raise ContractBroken(f"no document `{name}` in contract.py", promised=", ".join(DOCUMENTS))
+        write_json(self.file(name), content)
+
+    def write_file(self, relative: str, fill: Callable[[Path], None]) -> None:
+        """Let `fill` write any other file of the run (`model/als.npz`, a page), whole or not at all."""
+        write_whole(self.path / relative, fill)
+
+    def drop(self, name: str) -> None:
+        """Remove an optional dataset that an earlier attempt of the same stage wrote."""
+        self.file(name).unlink(missing_ok=True)
+
+    def scratch(self) -> Path:
+        """A folder inside the run for what does not outlive a stage (spill files)."""
+        path = self.path / "scratch"
+        path.mkdir(exist_ok=True)
+        return path
+
+
+def latest(runs: Path) -> list[Path]:
+    """Run folders under `runs`, the one worked on last first."""
+    found = [path.parent for path in runs.glob("*/run.json")]
+    return sorted(found, key=lambda path: (touched(path), path.name), reverse=True)
+
+
+def _writer(name: str) -> str:
+    return DATASETS[name].stage if name in DATASETS else DOCUMENTS[name]
+
+
+def touched(path: Path) -> int:
+    """When the run's folder or its receipts last changed, ns since the epoch."""
+    return max((p.stat().st_mtime_ns for p in (path, path / "receipts") if p.exists()), default=0)

@@ -1,0 +1,37 @@
+"""What a stage is given, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pipeline.config import Settings
+from pipeline.runs.folder import RunFolder
+
+Counts = dict[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class Databases:
+    """The two ends. The URLs hold passwords and are never printed: neither `repr` nor `str` shows them."""
+
+    source: Callable[[], str] = field(repr=False)
+    serving: Callable[[], str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage is given. It reads neither clock nor environment.
+
+    now:   the clock when the stage began, UTC
+    say:   one line of progress for a person (terminal, task log)
+    force: publish although the gate refuses (recorded)
+    """
+
+    folder: RunFolder
+    settings: Settings
+    databases: Databases
+    now: datetime
+    say: Callable[[str], None]
+    force: bool = False

@@ -1,0 +1,117 @@
+"""A dataset's Parquet file: exactly the schema and key of contract.py, the same bytes for the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.contract.datasets import Dataset
+from pipeline.engine import connect
+from pipeline.errors import ContractBroken
+from pipeline.runs.files import write_whole
+
+ROW_GROUP = 256 * 1024
+
+Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Iterable[pa.RecordBatch]
+
+
+def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path) -> int:
+    """Write `rows` to `target`; returns how many. See `RunFolder.write` for what is refused."""
+    batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
+    count = 0
+
+    def fill(path: Path) -> None:
+        nonlocal count
+        with pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            write_page_checksum=True,
+            write_statistics=with_statistics(schema),
+        ) as writer:
+            for table in _row_groups((fit(dataset, schema, batch) for batch in batches), schema):
+                writer.write_table(table, row_group_size=ROW_GROUP)
+                count += table.num_rows
+        _check_key(dataset, path)
+
+    write_whole(target, fill)
+    return count
+
+
+def with_statistics(schema: pa.Schema) -> list[str]:
+    """The columns whose smallest and largest value the file tells: all but floating-point ones.
+
+    A NaN is in neither, and DuckDB, which trusts them, would then never find one.
+    """
+    return [field.name for field in schema if not pa.types.is_floating(field.type)]
+
+
+def fit(dataset: Dataset, schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """`batch` with exactly the columns and types of `schema`; ContractBroken when it cannot be.
+
+    A cast that would lose something (an overflow, a fraction, a bad number) is refused.
+    """
+    if set(batch.schema.names) != set(schema.names):
+        raise ContractBroken(
+            f"`{dataset.name}` has other columns than contract.py",
+            found=", ".join(batch.schema.names),
+            promised=", ".join(schema.names),
+            then=f"mend stage {dataset.stage}",
+        )
+    columns = []
+    for wanted in schema:
+        column = batch.column(wanted.name)
+        try:
+            column = column if column.type == wanted.type else column.cast(wanted.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ContractBroken(
+                f"`{dataset.name}.{wanted.name}` cannot be read as {wanted.type}",
+                found=f"{batch.column(wanted.name).type}: {error}",
+                promised=str(wanted.type),
+                then=f"mend stage {dataset.stage}, or [ids] in config.toml",
+            ) from error
+        if column.null_count and not wanted.nullable:
+            raise ContractBroken(
+                f"`{dataset.name}.{wanted.name}` holds {column.null_count:,} nulls",
+                promised="none",
+                then=f"mend stage {dataset.stage}",
+            )
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Batches of any size, handed on as tables of exactly ROW_GROUP rows (the last one shorter)."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        while rows >= ROW_GROUP:
+            table = pa.Table.from_batches(waiting, schema=schema)
+            yield table.slice(0, ROW_GROUP)
+            waiting, rows = table.slice(ROW_GROUP).to_batches(), rows - ROW_GROUP
+    if rows:
+        yield pa.Table.from_batches(waiting, schema=schema)
+
+
+def _check_key(dataset: Dataset, path: Path) -> None:
+    if not dataset.key:
+        return
+    key = ", ".join(dataset.key)
+    with connect(spill=path.with_name("scratch")) as db:
+        doubled = db.execute(
+            f"SELECT {key}, count(*) FROM read_parquet($path) GROUP BY {key} HAVING count(*) > 1 LIMIT 1",
+            {"path": str(path)},
+        ).fetchone()
+    if doubled:
+        raise ContractBroken(
+            f"`{dataset.name}` holds a row {doubled[-1]} times",
+            found=", ".join(f"{k} = {v}" for k, v in zip(dataset.key, doubled[:-1], strict=True)),
+            promised=f"one row for each ({key})",
+            then=f"mend stage {dataset.stage}",
+        )

@@ -1,0 +1,92 @@
+"""What a stage leaves behind beside its data: its receipt, in words too, or why the data stopped it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import DataError
+from pipeline.runs.files import write_json
+from pipeline.runs.memory import peak_mb
+
+if TYPE_CHECKING:
+    from pipeline.runs.folder import RunFolder
+
+PACKAGES = ("implicit", "lightgbm", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "sqlalchemy")
+STOPPED = "stopped.json"
+ROWS = ("rows_in", "rows_out")
+
+
+def machine(seconds: float) -> dict[str, Any]:
+    """How long it took, how much memory, when it ended, and with which versions."""
+    return {
+        "seconds": round(seconds, 3),
+        "peak_memory_mb": peak_mb(),
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+    }
+
+
+@contextmanager
+def telling_why(folder: RunFolder, stage: str) -> Iterator[None]:
+    """Leave `stopped.json` where the data stops the stage; the next stage of the run removes it.
+
+    It holds no value of the data: what an error found may be a row of somebody.
+    """
+    path = folder.path / STOPPED
+    path.unlink(missing_ok=True)
+    try:
+        yield
+    except DataError as error:
+        write_json(path, {"stage": stage, "what": error.what, "then": error.then})
+        raise
+
+
+def why_stopped(folder: RunFolder) -> dict[str, str]:
+    """`stage`, `what` and `then` of a run that the data stopped; empty for any other."""
+    try:
+        found: dict[str, str] = json.loads((folder.path / STOPPED).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found
+
+
+def counted(
+    folder: RunFolder, reads: Iterable[str], files: Mapping[str, Any], counts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The counts of a stage, rows in and out before them; floats to four digits.
+
+    reads: the datasets (and documents, which have no rows) that it reads; files: what it wrote
+    """
+    rows_in = sum(folder.rows(name) for name in reads)
+    rows_out = sum(file.get("rows", 0) for file in files.values())
+    return {
+        name: float(f"{value:.4g}") if isinstance(value, float) else value
+        for name, value in {"rows_in": rows_in, "rows_out": rows_out, **counts}.items()
+    }
+
+
+def line(receipt: Mapping[str, Any]) -> str:
+    """`stage: rows in, rows out, seconds, peak memory; counts`: what a person reads of a finished stage."""
+    counts = receipt["counts"]
+    cost = f"{receipt['seconds']:,.1f} s, {receipt['peak_memory_mb']:,} MB"
+    rows = f"{counts['rows_in']:,} rows in, {counts['rows_out']:,} out"
+    return "; ".join(part for part in (f"{receipt['stage']}: {rows}, {cost}", told(counts)) if part)
+
+
+def told(counts: Mapping[str, Any]) -> str:
+    """Counts other than rows in words: `model ranker, 3 trials, alpha 0.25`; nothing of an empty one."""
+    return ", ".join(_told(name, value) for name, value in counts.items() if name not in ROWS and value != "")
+
+
+def _told(name: str, value: object) -> str:
+    number = f"{value:,}" if isinstance(value, int) else str(value)
+    if not name.startswith("n_"):
+        return f"{name} {number}"
+    what = name.removeprefix("n_").replace("_", " ")
+    return f"{number} {what.removesuffix('s') if value == 1 else what}"

@@ -1,0 +1,76 @@
+"""Run one stage on a run folder, and leave its receipt."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import time
+from typing import Any
+
+from pipeline.contract.stages import BY_NAME, after
+from pipeline.errors import RunError
+from pipeline.runs import receipts
+from pipeline.runs.files import fingerprint, write_json
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.job import Counts, Job
+from pipeline.runs.memory import reset_peak
+
+
+def run_stage(name: str, job: Job) -> Counts:
+    """Run one stage on its run folder and leave its receipt; returns its counts, rows in and out first.
+
+    Inputs are checked first. The stage's own receipt and those of all stages that depend on it
+    go before it starts, so that a receipt never speaks of other data than lies there. Raises RunBusy
+    when another process works on the run.
+    """
+    if name not in BY_NAME:
+        raise RunError(
+            f"no stage `{name}`", promised=", ".join(BY_NAME), then="python -m pipeline run --help"
+        )
+    with job.folder.held(name):
+        return _run(name, job)
+
+
+def _run(name: str, job: Job) -> Counts:
+    folder = job.folder
+    folder.check(name)
+    for stage in (name, *(s.name for s in after(name))):
+        (folder.path / "receipts" / f"{stage}.json").unlink(missing_ok=True)
+    module = importlib.import_module(f"pipeline.stages.{name}")
+    reset_peak()
+    started = time.perf_counter()
+    try:
+        with receipts.telling_why(folder, name):
+            counts: Counts = module.run(job)
+    finally:
+        shutil.rmtree(folder.path / "scratch", ignore_errors=True)
+    receipt = leave_receipt(job, name, counts, time.perf_counter() - started)
+    job.say(receipts.line(receipt))
+    return dict(receipt["counts"])
+
+
+def leave_receipt(job: Job, name: str, counts: Counts, seconds: float) -> dict[str, Any]:
+    """Write down that stage `name` has finished, with the files it wrote as they lie there now.
+
+    `rows_in` and `rows_out` are those of the datasets it reads and writes, unless `counts` tells others.
+    """
+    folder = job.folder
+    files = {file: fingerprint(folder.path / file) for file in _written(folder, name)}
+    receipt = {
+        "stage": name,
+        "counts": receipts.counted(folder, BY_NAME[name].reads, files, counts),
+        "files": files,
+        "as_of": folder.as_of.isoformat(),
+        "seed": job.settings.run.seed,
+        "params": job.settings.model_dump(mode="json", by_alias=True),
+        **receipts.machine(seconds),
+    }
+    write_json(folder.path / "receipts" / f"{name}.json", receipt)
+    return receipt
+
+
+def _written(folder: RunFolder, stage: str) -> list[str]:
+    files = [folder.file(name) for name in BY_NAME[stage].writes]
+    if "model" in BY_NAME[stage].writes:
+        files += sorted(path for path in folder.path.glob("model/*") if path.suffix in (".npz", ".txt"))
+    return [str(path.relative_to(folder.path)) for path in files if path.exists()]

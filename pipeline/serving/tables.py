@@ -1,0 +1,51 @@
+"""Tables of text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.serving.pointer import Hold, Stored
+from pipeline.times import utc
+
+
+def publications_table(stored: Sequence[Stored], hold: Hold | None) -> str:
+    """Every publication and refusal, the newest first, the live one marked; below it a hold, if one is on."""
+    heads = ("", "version", "state", "as of", "published", "Precision@3", "mode", "users", "items", "run")
+    rows = [
+        (
+            "->" if row.state == "live" else "",
+            row.version,
+            row.state,
+            f"{utc(row.as_of):%Y-%m-%d %H:%M}",
+            f"{utc(row.published_at):%Y-%m-%d %H:%M}",
+            "" if row.precision_at_3 is None else f"{row.precision_at_3:.4f}",
+            row.repeat_purchases,
+            f"{row.n_users:,}",
+            f"{row.n_items:,}",
+            row.run_id,
+        )
+        for row in reversed(stored)
+    ]
+    lines = [text_table(heads, rows)] if rows else ["nothing was published yet"]
+    if hold:
+        since = f"{utc(hold.held_at):%Y-%m-%d %H:%M} by {hold.held_by}"
+        lines.append(f"held since {since}: later nights are not put live; python -m pipeline release ends it")
+    return "\n".join(lines)
+
+
+def text_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns side by side, two spaces apart; numbers to the right."""
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
+    is_number = [
+        bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))
+    ]
+    lines = [list(heads), ["-" * width for width in widths], *cells]
+    return "\n".join(
+        "  "
+        + "  ".join(
+            c.rjust(w) if n else c.ljust(w) for c, w, n in zip(line, widths, is_number, strict=True)
+        ).rstrip()
+        for line in lines
+    )

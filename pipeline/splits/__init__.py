@@ -1,0 +1,1 @@
+"""What is known at a cut in time, and what is held out after it."""

@@ -1,0 +1,83 @@
+"""The cuts at which models are judged and second steps learn: what lies before and after each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from pipeline.runs.folder import RunFolder
+from pipeline.times import utc
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One cut. Nothing that is fitted or counted at it sees the events from `cut_at` on.
+
+    before:       files whose events before `cut_at` are the history
+    later:        the file whose purchases in `[since, until)` (all of it where None) are asked about
+    """
+
+    before: tuple[Path, ...]
+    cut_at: datetime
+    later: Path
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def validation(folder: RunFolder) -> Fold:
+    """Trained on `train`, asked about `validation_set`."""
+    return Fold((folder.file("train"),), _moment(folder, "validation_from"), folder.file("validation_set"))
+
+
+def test(folder: RunFolder) -> Fold:
+    """Trained on all before the test, asked about `test`."""
+    before = (folder.file("train"), folder.file("validation_set"))
+    return Fold(before, _moment(folder, "test_from"), folder.file("test"))
+
+
+def earlier(folder: RunFolder, most: int) -> list[Fold]:
+    """At most `most` folds inside `train`, newest first: each asked about the days up to the next one.
+
+    They are as long as the test; where the history before validation holds fewer than two such and as
+    much again before them, a third of it.
+    """
+    cut_at, first_at = _moment(folder, "validation_from"), _moment(folder, "first_at")
+    days = timedelta(days=folder.document("split")["test_days"] or 0)
+    days = min(days, (cut_at - first_at) / 3) if days else (cut_at - first_at) / 6
+    if days <= timedelta(0):
+        return []
+    n = min(most, int((cut_at - first_at) / days + 1e-9) - 1)
+    train = folder.file("train")
+    cuts = [cut_at - k * days for k in range(n + 1)]
+    return [Fold((train,), cut, train, cut, following) for following, cut in pairwise(cuts)]
+
+
+def _moment(folder: RunFolder, name: str) -> datetime:
+    return utc(datetime.fromisoformat(folder.document("split")[name]))
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """`train` ends before `validation_from`, `validation_set` before `test_from`, `test` before `as_of`."""
+
+    validation_from: datetime
+    test_from: datetime
+    test_days: float
+    is_shortened: bool
+
+
+def cuts(first_at: datetime, as_of: datetime, test_days: int) -> Cuts:
+    """Where to cut a history that begins at `first_at`.
+
+    The last `test_days` are the test, as many before them the validation set. A history shorter than
+    three times `test_days` is cut into three equal parts instead.
+    """
+    held_out = timedelta(days=test_days)
+    history = as_of - first_at
+    is_shortened = history < 3 * held_out
+    if is_shortened:
+        held_out = history / 3
+    test_from = as_of - held_out
+    return Cuts(test_from - held_out, test_from, held_out / timedelta(days=1), is_shortened)

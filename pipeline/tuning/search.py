@@ -1,0 +1,195 @@
+"""The search for better ALS parameters: Optuna over a journal in the run folder.
+
+A search that was killed goes on where it stopped; one that had finished is only read again. What a trial
+tries depends on the seed and on the trials that ended before it alone, and each is looked at twice on its
+way: one that does worse there than half of the trials before it is cut off (median pruning).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pyarrow as pa
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from pipeline.config import Als, Settings
+from pipeline.evaluation.judge import Judge
+from pipeline.models.als import AlsFactors
+from pipeline.models.params import SEARCHED_WEIGHTS, Params
+from pipeline.splits.history import History
+
+ENDED = "ended"
+FIRST_LOOK, SECOND_LOOK = 0.34, 0.67
+"""When a trial is looked at, in shares of its iterations."""
+APART = 10_007
+"""More than the trials there can be: no two seeds of a run share a trial's seed."""
+LOG_SCALED = ("factors", "regularization", "alpha", "half_life_days", "view", "cart")
+WHOLE = ("factors", "iterations")
+
+
+@dataclass(frozen=True)
+class Search:
+    """One study.
+
+    trials:   so far; ended_by: "trials", "minutes", or "" while it runs
+    factors:  of the best trial; None where it ran before the search was killed and started again
+    """
+
+    trials: list[FrozenTrial]
+    ended_by: str
+    factors: AlsFactors | None = None
+
+    @property
+    def complete(self) -> list[FrozenTrial]:
+        return [trial for trial in self.trials if trial.state is TrialState.COMPLETE]
+
+    @property
+    def n_pruned(self) -> int:
+        return sum(trial.state is TrialState.PRUNED for trial in self.trials)
+
+    def best(self) -> FrozenTrial:
+        """The highest; the earliest among equals."""
+        return max(self.complete, key=lambda trial: (trial.values[0], -trial.number))
+
+    def best_params(self, start: Params) -> Params:
+        """Of the best trial; what was not searched stays as in `start`."""
+        return _params(self.best().params, start)
+
+    def table(self) -> pa.Table:
+        """Rows of the dataset `trials`."""
+        trials = self.trials
+        return pa.table(
+            {
+                "trial": pa.array([t.number for t in trials], pa.int32()),
+                "state": pa.array([t.state.name.lower() for t in trials], pa.string()),
+                "precision_at_3": pa.array([_value(t) for t in trials], pa.float64()),
+                "params": pa.array([json.dumps(t.params, sort_keys=True) for t in trials], pa.string()),
+            }
+        )
+
+
+NOTHING_TRIED = Search([], "")
+
+
+def search(
+    name: str,
+    journal: Path,
+    history: History,
+    judge: Judge,
+    start: Params,
+    settings: Settings,
+    say: Callable[[str], None],
+) -> Search:
+    """Try `tune.trials` parameter sets, or as many as `tune.minutes` allow (one at least)."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=name,
+        storage=JournalStorage(JournalFileBackend(str(journal))),
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+        load_if_exists=True,
+    )
+    for killed in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(killed.number, state=TrialState.FAIL)
+    wanted = settings.tune.trials
+    ended = study.user_attrs.get(ENDED, {})
+    if ended.get("trials") == wanted:
+        return Search(list(study.trials), ended["by"])
+    ranges = _ranges(settings, history)
+    n_done = len(_done(study))
+    before = Search(list(study.trials), "").complete
+    best, factors = max((trial.values[0] for trial in before), default=-1.0), None
+    if not n_done and not study.get_trials(states=(TrialState.WAITING,)):
+        study.enqueue_trial(_within(start, ranges))
+    until = time.monotonic() + 60 * settings.tune.minutes
+    while n_done < wanted and (not n_done or time.monotonic() < until):
+        lot = (APART * settings.run.seed + n_done) % 2**32
+        study.sampler = optuna.samplers.TPESampler(n_startup_trials=6, seed=lot)
+        told, value, found = _try(study, ranges, history, judge, start, settings)
+        if found is not None and value > best:
+            best, factors = value, found
+        n_done += 1
+        say(f"tune: trial {n_done} of {wanted}: {told}")
+    by = "trials" if n_done >= wanted else "minutes"
+    study.set_user_attr(ENDED, {"trials": wanted, "by": by})
+    return Search(list(study.trials), by, factors)
+
+
+def _try(
+    study: optuna.Study,
+    ranges: dict[str, tuple[float, float]],
+    history: History,
+    judge: Judge,
+    start: Params,
+    settings: Settings,
+) -> tuple[str, float, AlsFactors | None]:
+    """One trial, from what to try to its end: what became of it, in a line; Precision@3; the factors.
+
+    No factors where it was cut off.
+    """
+    trial = study.ask()
+    chosen = {name: _suggest(trial, name, *span) for name, span in ranges.items()}
+    model = _params(chosen, start).als_model(settings)
+    n = model.params.iterations
+    looks = {max(1, round(share * n)) for share in (FIRST_LOOK, SECOND_LOOK)} - {n}
+    told = ", ".join(f"{name} {_short(value)}" for name, value in chosen.items())
+    value, factors = 0.0, None
+    for iteration, factors in enumerate(model.fitting(history), 1):
+        if iteration in looks or iteration == n:
+            value = judge.precision_at_3(factors)
+        if iteration in looks:
+            trial.report(value, len([look for look in looks if look < iteration]))
+            if trial.should_prune():
+                study.tell(trial, state=TrialState.PRUNED)
+                told = f"cut off at iteration {iteration} of {n}, Precision@3 {value:.4f} ({told})"
+                return told, value, None
+    study.tell(trial, value)
+    return f"Precision@3 {value:.4f} ({told})", value, factors
+
+
+def _done(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def _ranges(settings: Settings, history: History) -> dict[str, tuple[float, float]]:
+    """What is searched; the weights of views and carts only where there are any."""
+    kinds = history.event_types()
+    return {
+        name: span
+        for name, span in settings.tune.ranges().items()
+        if name not in ("view", "cart") or name in kinds
+    }
+
+
+def _suggest(trial: Trial, name: str, low: float, high: float) -> float:
+    if name in WHOLE:
+        return trial.suggest_int(name, int(low), int(high), log=name in LOG_SCALED)
+    return trial.suggest_float(name, low, high, log=name in LOG_SCALED)
+
+
+def _within(start: Params, ranges: dict[str, tuple[float, float]]) -> dict[str, float]:
+    """Where the search starts, moved into the searched ranges."""
+    values = {**start.als.model_dump(), **start.weights.model_dump()}
+    return {name: min(max(values[name], low), high) for name, (low, high) in ranges.items()}
+
+
+def _params(values: dict[str, float], start: Params) -> Params:
+    weights = {name: value for name, value in values.items() if name in SEARCHED_WEIGHTS}
+    als = {name: value for name, value in values.items() if name not in SEARCHED_WEIGHTS}
+    return start.but(als=Als.model_validate(als), weights=start.weights.model_copy(update=weights))
+
+
+def _value(trial: FrozenTrial) -> float | None:
+    """Precision@3 at the end, or where it was cut off."""
+    return trial.values[0] if trial.values else next(reversed(trial.intermediate_values.values()), None)
+
+
+def _short(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3g}"

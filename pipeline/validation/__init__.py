@@ -1,0 +1,1 @@
+"""The shop's data held against expectations."""

@@ -1,0 +1,204 @@
+"""Great Expectations over a dataset's Parquet file: what failed, how bad, how many rows, which.
+
+The engine is DuckDB: it reads the file in place, in bounded memory, about ten times as fast as the
+frame engine. Importing Great Expectations takes seconds, so it happens inside `check` (see `gx`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline.errors import DiskFull, SettingsError
+from pipeline.times import utc
+from pipeline.validation import gx
+from pipeline.validation.suites import Expectation, Suite, load_suite
+
+__all__ = ["Failure", "Result", "Suite", "check", "load_suite", "table"]
+
+QUERY = "unexpected_rows_expectation"
+UNIQUE = {
+    "expect_column_values_to_be_unique": "column",
+    "expect_compound_columns_to_be_unique": "column_list",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed expectation.
+
+    n_rows:   rows against it; for a query of rows that must not be, the rows it found; None when
+              the table as a whole fails
+    observed: what the table shows instead, for a table as a whole
+    examples: at most three rows, column -> value as text; the same ones each time
+    """
+
+    type: str
+    kwargs: Mapping[str, Any]
+    severity: str
+    description: str
+    n_rows: int | None
+    observed: str
+    examples: tuple[Mapping[str, str], ...]
+
+    def __str__(self) -> str:
+        """One line: what was promised, how many rows broke it, the first of them."""
+        first = f" (for instance {_row(self.examples[0])})" if self.examples else ""
+        return f"{self.description}: {_amount(self)}{first}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one dataset met its suite. The same file and parameters give the same result."""
+
+    suite: str
+    n_rows: int
+    held: tuple[Expectation, ...]
+    failed: tuple[Failure, ...]
+
+    @property
+    def n_expectations(self) -> int:
+        return len(self.held) + len(self.failed)
+
+    @property
+    def is_success(self) -> bool:
+        """No critical expectation failed; warnings do not count."""
+        return not self.critical
+
+    @property
+    def critical(self) -> tuple[Failure, ...]:
+        return tuple(f for f in self.failed if f.severity == "critical")
+
+    def to_json(self) -> dict[str, Any]:
+        """As `validation.json` and `decision.json` hold it."""
+        return {
+            "suite": self.suite,
+            "success": self.is_success,
+            "n_rows": self.n_rows,
+            "n_expectations": self.n_expectations,
+            "failed": [
+                {
+                    "expectation": f.description,
+                    "severity": f.severity,
+                    "n_rows": f.n_rows,
+                    "observed": f.observed,
+                    "examples": [dict(example) for example in f.examples],
+                    "type": f.type,
+                    "kwargs": dict(f.kwargs),
+                }
+                for f in self.failed
+            ],
+        }
+
+
+def check(
+    suite: Suite,
+    parquet: Path,
+    parameters: Mapping[str, datetime | float | str],
+    docs_folder: Path | None = None,
+    memory_gb: float = 1.0,
+    beside: Mapping[str, Path] | None = None,
+) -> Result:
+    """Hold `parquet` against `suite`.
+
+    parameters:  values of the suite's `$PARAMETER`s; times in any zone
+    beside:      other tables that the suite's queries may read, by name: Parquet files
+    docs_folder: where Data Docs of this suite go, replacing those that are there
+
+    Raises SettingsError when a parameter is missing or an expectation cannot be evaluated at all,
+    DiskFull when there is no room to: none of them is ever taken for a pass.
+    """
+    if missing := sorted(suite.parameters - set(parameters)):
+        raise SettingsError(
+            f"{suite.path.parent.name}/{suite.path.name} asks for the parameter {', '.join(missing)}",
+            promised=", ".join(sorted(parameters)) or "no parameters here",
+            then=f"edit {suite.path}",
+        )
+    given = {name: _naive(value) for name, value in parameters.items() if name in suite.parameters}
+    with gx.datasource(suite, {suite.name: parquet, **(beside or {})}, memory_gb) as (context, source):
+        outcomes = gx.validate(context, source, suite, given, pq.read_schema(parquet).names)
+        told = list(zip(suite.expectations, outcomes, strict=True))
+        held = tuple(expectation for expectation, outcome in told if outcome.success)
+        failed = tuple(_failure(source, suite, *each) for each in told if not each[1].success)
+        if docs_folder is not None:
+            gx.write_docs(context, docs_folder)
+    return Result(suite.name, pq.read_metadata(parquet).num_rows, held, failed)
+
+
+def table(*results: Result) -> str:
+    """For a person: each dataset, then each failed expectation with its rows and examples."""
+    lines = []
+    for result in results:
+        held = f"{len(result.held)} of {result.n_expectations} expectations hold"
+        lines.append(f"{result.suite}: {result.n_rows:,} rows, {held}")
+        for failure in result.failed:
+            lines.append(f"  {failure.severity:<8}  {_amount(failure):>24}  {failure.description}")
+            lines += [f"{'':38}{_row(example)}" for example in failure.examples]
+    return "\n".join(lines)
+
+
+def _amount(failure: Failure) -> str:
+    if failure.n_rows is None:
+        return f"found {failure.observed}"
+    return f"{failure.n_rows:,} {'row' if failure.n_rows == 1 else 'rows'} against it"
+
+
+def _row(example: Mapping[str, str]) -> str:
+    return ", ".join(f"{column} {value}" for column, value in example.items())
+
+
+def _naive(value: Any) -> Any:
+    return utc(value).replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def _failure(source: Any, suite: Suite, expectation: Expectation, outcome: Any) -> Failure:
+    result = outcome.result
+    if not result and "Out of Memory" in gx.reason(outcome.exception_info):
+        raise DiskFull(
+            f"no room to check `{suite.name}`",
+            found=gx.reason(outcome.exception_info),
+            promised="memory_limit_gb, and room beside the run folders for what is beyond",
+            then="make room, or raise memory_limit_gb under [run] in config.toml, then run the stage again",
+        )
+    if not result:
+        raise SettingsError(
+            f"{suite.path.parent.name}/{suite.path.name}: `{expectation.description}` cannot be evaluated",
+            found=gx.reason(outcome.exception_info),
+            promised=f"an expectation that runs on DuckDB ({expectation.type})",
+            then=f"edit {suite.path}",
+        )
+    n_rows = result.get("unexpected_count")
+    examples = result.get("partial_unexpected_index_list") or []
+    if expectation.type == QUERY:
+        n_rows = result["observed_value"]
+        examples = gx.ask(source, expectation.kwargs["unexpected_rows_query"].replace("{batch}", suite.name))
+    elif expectation.type in UNIQUE:
+        key = expectation.kwargs[UNIQUE[expectation.type]]
+        columns = ", ".join(key) if isinstance(key, list) else key
+        examples = gx.ask(
+            source,
+            f"SELECT {columns}, count(*) AS times FROM {suite.name} GROUP BY {columns} "
+            f"HAVING count(*) > 1 ORDER BY {columns}",
+        )
+    return Failure(
+        expectation.type,
+        expectation.kwargs,
+        expectation.severity,
+        expectation.description,
+        n_rows,
+        "" if n_rows is not None else str(result.get("observed_value", "")),
+        tuple({name: _shown(value) for name, value in row.items()} for row in examples[: gx.EXAMPLES]),
+    )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC).isoformat()
+    return str(value)

@@ -1,0 +1,196 @@
+"""The rules of the gate at their edges, over numbers that can be checked by eye."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipeline.gate.rules import Finding, age, decision, precision, shrink
+
+AS_OF = datetime(2026, 11, 20, 6, tzinfo=UTC)
+RULE = {"against": "best_rule", "model": "recently_popular", "n_users": 1900}
+LIVE = {"against": "live", "version": 7, "model": "blend", "n_users": 1900}
+NO_LIVE = {"against": "live", "why": "there is no live publication"}
+
+
+def compared(*against: dict[str, Any], skipped: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    """`comparison`: the ranker published has 0.09; the others have what they have."""
+    return {
+        "published": "ranker",
+        "repeat_purchases": "exclude",
+        "precision_at_3": 0.09,
+        "against": list(against),
+        "skipped": list(skipped),
+    }
+
+
+def other(whose: dict[str, Any], precision_at_3: float, low: float, high: float) -> dict[str, Any]:
+    difference = 0.09 - precision_at_3
+    return {
+        **whose,
+        "precision_at_3": precision_at_3,
+        "difference": difference,
+        "ci_low": low,
+        "ci_high": high,
+    }
+
+
+@pytest.mark.parametrize("whose", [RULE, LIVE], ids=["best rule", "live model"])
+@pytest.mark.parametrize(
+    ("precision_at_3", "low", "high", "n_refusals", "n_warnings"),
+    [
+        (0.08, 0.005, 0.015, 0, 0),
+        (0.0947, -0.006, -0.003, 0, 0),  # 4.96 % lost
+        (0.0948, -0.006, -0.003, 1, 0),  # 5.06 % lost
+        (0.1, -0.02, -1e-9, 1, 0),
+        (0.1, -0.02, 0.0, 0, 1),  # a lucky night of the other's
+        (0.1, -0.03, 0.01, 0, 1),
+    ],
+)
+def test_a_loss_is_refused_when_it_is_large_and_no_chance(
+    whose: dict[str, Any], precision_at_3: float, low: float, high: float, n_refusals: int, n_warnings: int
+) -> None:
+    found = precision(compared(other(whose, precision_at_3, low, high)), 0.05)
+    assert (len(found.refusals), len(found.warnings)) == (n_refusals, n_warnings)
+
+
+def test_a_loss_is_told_with_its_numbers() -> None:
+    both = compared(other(RULE, 0.1, -0.02, -0.001), other(LIVE, 0.12, -0.04, -0.02))
+    assert precision(both, 0.05).refusals == (
+        "Precision@3 0.0900 of ranker is 10.0% below 0.1000 of recently_popular (the best rule),"
+        " 95 % interval of the difference -0.0200 to -0.0010, 1,900 users; at most 5.0% may be lost",
+        "Precision@3 0.0900 of ranker is 25.0% below 0.1200 of blend (the live publication's model,"
+        " version 7), 95 % interval of the difference -0.0400 to -0.0200, 1,900 users; at most 5.0% may be"
+        " lost",
+    )
+    lucky = precision(compared(other(RULE, 0.1, -0.02, 0.001)), 0.05)
+    assert lucky.warnings[0].endswith("-0.0200 to +0.0010, 1,900 users; chance may explain it")
+
+
+def test_nothing_is_lost_to_a_rule_that_finds_nothing() -> None:
+    assert precision(compared(other(RULE, 0.0, 0.08, 0.1)), 0.0).refusals == ()
+
+
+def test_with_no_loss_allowed_any_sure_loss_is_refused() -> None:
+    assert precision(compared(other(RULE, 0.0901, -0.0002, -0.00001)), 0.0).refusals
+    assert not precision(compared(other(RULE, 0.09, -0.0002, -0.00001)), 0.0).refusals
+
+
+def test_what_could_not_be_compared_is_said() -> None:
+    only_rules = compared(other(RULE, 0.08, 0.0, 0.02), skipped=(NO_LIVE,))
+    found = precision(only_rules, 0.05)
+    told = "not held against the live publication's model: there is no live publication"
+    assert found.skipped == (told,)
+    assert found.numbers == {"comparison": only_rules, "max_loss": 0.05}
+    nobody = precision(compared(), 0.05)
+    assert nobody.refusals == ()
+    assert nobody.skipped == (
+        "not held against the best rule: nobody was measured",
+        "not held against the live publication's model: nobody was measured",
+    )
+
+
+def recent(*sizes: tuple[int, int], refused: int = 0) -> dict[str, Any]:
+    """`live`: users and items of the last publications, newest first."""
+    rows = [{"version": 9 - n, "n_users": users, "n_items": items} for n, (users, items) in enumerate(sizes)]
+    return {"recent": rows, "n_refused_for_shrink": refused}
+
+
+@pytest.mark.parametrize(
+    ("n_users", "n_items", "max_shrink", "n_refusals"),
+    [
+        (50, 10, 0.5, 0),
+        (49, 10, 0.5, 1),
+        (50, 9, 0.5, 1),
+        (49, 9, 0.5, 2),
+        (30, 10, 0.7, 0),
+        (29, 10, 0.7, 1),
+        (100, 20, 0.0, 0),
+        (99, 20, 0.0, 1),
+        (0, 0, 1.0, 0),
+        (200, 40, 0.0, 0),
+    ],
+)
+def test_users_or_items_that_are_missing(
+    n_users: int, n_items: int, max_shrink: float, n_refusals: int
+) -> None:
+    live = recent((90, 20), (100, 20), (1000, 20))
+    found = shrink(n_users, n_items, live, max_shrink)
+    assert (len(found.refusals), found.is_let_pass) == (n_refusals, False)
+
+
+def test_a_shrunken_shop_is_told_with_its_numbers() -> None:
+    live = recent((1_100, 20), (1_301, 20), refused=2)
+    found = shrink(240, 20, live, 0.5)
+    assert found.refusals == (
+        "240 users, 80.0% fewer than 1,200.5, the median of the last publications (2); at most 50.0% may be"
+        " missing",
+    )
+    assert found.numbers == {
+        "n_users": 240,
+        "n_items": 20,
+        "median_n_users": 1200.5,
+        "median_n_items": 20,
+        "n_publications": 2,
+        "n_refused_in_a_row": 2,
+        "max_shrink": 0.5,
+    }
+
+
+def test_after_three_refusals_for_this_alone_it_is_let_pass() -> None:
+    found = shrink(49, 20, recent((100, 20), refused=3), 0.5)
+    assert (found.refusals, found.is_let_pass) == ((), True)
+    assert found.warnings[0].endswith("; let pass after 3 refusals in a row for this alone")
+    assert not shrink(50, 20, recent((100, 20), refused=3), 0.5).is_let_pass
+
+
+@pytest.mark.parametrize("live", [{}, {"version": 3}, recent()])
+def test_a_first_publication_has_nothing_to_shrink_from(live: dict[str, Any]) -> None:
+    found = shrink(1, 1, live, 0.0)
+    assert found.refusals == ()
+    assert "nothing of this mode was published before" in found.skipped[0]
+
+
+def test_the_newest_event_counts_back_from_as_of() -> None:
+    assert age(AS_OF - timedelta(hours=48), AS_OF, 48.0).refusals == ()
+    found = age(AS_OF - timedelta(hours=48, seconds=1), AS_OF, 48.0)
+    assert found.refusals == (
+        "the newest event, of 2026-11-18T05:59:59+00:00, lies 48.0 hours before as_of,"
+        " 2026-11-20T06:00:00+00:00; at most 48 are allowed",
+    )
+    assert found.numbers == {
+        "newest_event": "2026-11-18T05:59:59+00:00",
+        "hours": 48.0,
+        "max_age_hours": 48.0,
+    }
+
+
+@pytest.mark.parametrize(("force", "publish"), [(False, False), (True, True)])
+def test_a_decision_tells_every_rule_and_force_overrides(force: bool, publish: bool) -> None:
+    findings = [
+        Finding("output", {"rows": {"recommendations": 2}, "suites": {}}, ("a list has a hole",)),
+        Finding("precision", {"max_loss": 0.05}, warnings=("a loss",), skipped=("no live one",)),
+        Finding("shrink", {"n_users": 2}, warnings=("smaller",), is_let_pass=True),
+        Finding("age", {"hours": 99.0}, ("too old",)),
+    ]
+    assert decision(findings, force=force) == {
+        "publish": publish,
+        "forced": force,
+        "reasons": ["a list has a hole", "too old"],
+        "refused_for": ["output", "age"],
+        "warnings": ["a loss", "smaller"],
+        "let_pass": ["shrink"],
+        "skipped": [{"rule": "precision", "why": "no live one"}],
+        "rows": {"recommendations": 2},
+        "suites": {},
+        "precision": {"max_loss": 0.05},
+        "shrink": {"n_users": 2},
+        "age": {"hours": 99.0},
+    }
+
+
+def test_force_is_recorded_only_where_it_was_needed() -> None:
+    made = decision([Finding("age", {})], force=True)
+    assert (made["publish"], made["forced"]) == (True, False)

@@ -1,0 +1,110 @@
+"""The features of candidates in the corner shop, worked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import scipy.sparse as sp
+
+from pipeline.contract.features import FEATURES
+from pipeline.models.als import AlsFactors
+from pipeline.models.top_n import NOTHING
+from pipeline.ranking.candidates import CandidateSource
+from pipeline.ranking.features import CandidateTable
+from pipeline.ranking.statistics import facts
+from pipeline.runs.folder import RunFolder
+from tests import corner
+
+MILK, BREAD, TEA = range(3)
+NEAR = sp.csr_matrix(np.array([[0, 0, 0.4], [0, 0, 0.2], [0.4, 0.2, 0]], np.float32))
+
+
+@pytest.fixture
+def table(run_folder: Callable[..., RunFolder]) -> Iterator[CandidateTable]:
+    """All three items for each of the three users: everything may be shown again."""
+    factors = AlsFactors(
+        np.array([[1.0], [2.0], [3.0]], np.float32),
+        np.array([[0.5], [0.25], [1.0]], np.float32),
+        pa.array([1, 2, 3]),
+        pa.array([10, 11, 12]),
+    )
+    with corner.history(run_folder(), [*corner.BEFORE, *corner.AFTER]) as shop:
+        yield CandidateSource(facts(*shop), factors, NEAR, is_exclude=False).table(np.arange(3))
+
+
+def of(table: CandidateTable, name: str, user: int) -> list[float]:
+    """A feature of milk, bread and tea for user 1, 2 or 3."""
+    return [float(value) for value in table.column(name)[table.slots == user - 1]]
+
+
+def near(*values: float) -> object:
+    return pytest.approx(list(values), abs=2e-6, nan_ok=True)
+
+
+def test_every_user_has_every_item_in_their_order(table: CandidateTable) -> None:
+    assert table.slots.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert table.items.tolist() == [MILK, BREAD, TEA] * 3
+    assert table.features.shape == (9, len(FEATURES))
+    assert table.features.dtype == np.float32
+
+
+def test_own_purchases(table: CandidateTable) -> None:
+    """User 1 buys milk every 30 days and did so 30 days ago: it is due. Bread has no pace of its own."""
+    assert of(table, "n_days", 1) == [3, 1, 0]
+    assert of(table, "last_age", 1) == near(30, 3.5, np.nan)
+    assert of(table, "own_gap", 1) == near(30, np.nan, np.nan)
+    assert of(table, "own_due", 1) == near(1, np.nan, np.nan)
+    assert of(table, "own_due", 3) == near(np.nan, np.nan, 3 / 11)
+    assert of(table, "own_due_by_item", 2) == near(7 / 30, np.nan, np.nan)
+    assert of(table, "own_trip_share", 1) == near(3 / 4, 1 / 4, 0)
+    assert of(table, "own_rate", 1) == near(3 / (90 + 14), 1 / (3.75 + 14), np.nan)
+
+
+def test_what_was_looked_at(table: CandidateTable) -> None:
+    assert of(table, "seen_age", 2) == near(np.nan, 7, 30)
+    assert of(table, "views_7", 2) == [0, 0.5, 0]
+    assert of(table, "carts_30", 2) == [0, 0, 0.5]
+    assert of(table, "seen_age", 1) == near(np.nan, np.nan, np.nan)
+    assert of(table, "views_7", 1) == [0, 0, 0]
+
+
+def test_als(table: CandidateTable) -> None:
+    """Scores are products of the factors; ranks and shares are among the user's candidates."""
+    assert of(table, "als_score", 2) == [1.0, 0.5, 2.0]
+    assert of(table, "als_share", 2) == [0.5, 0.25, 1.0]
+    assert of(table, "als_rank", 2) == [2, 3, 1]
+
+
+def test_neighbours(table: CandidateTable) -> None:
+    """Milk counts 0.2 + its decayed purchases, bread likewise; both are near tea, not near each other."""
+    milk, bread = 0.2 + 7 / 8, 0.2 + 2 ** (-3.5 / 30)
+    assert of(table, "near_score", 1) == near(0, 0, 0.4 * milk + 0.2 * bread)
+    assert of(table, "near_share", 1) == near(0, 0, 1)
+    assert of(table, "near_rank", 1) == near(np.nan, np.nan, 1)
+    assert of(table, "near_rank", 3) == near(1, 2, np.nan)
+
+
+def test_of_items_and_users_are_looked_up(table: CandidateTable) -> None:
+    assert of(table, "item_age", 2) == [90, 7, 30]
+    assert of(table, "item_gap", 2) == near(30, np.nan, 11)
+    assert of(table, "user_trips", 2) == [1, 1, 1]
+    assert of(table, "popular_rank", 3) == [1, 3, 2]
+
+
+def test_taste(table: CandidateTable) -> None:
+    """User 1's share of dairy and baked; tea is in no category; user 3 bought from none."""
+    dairy, baked = 1 / 2 + 2 ** (-2 / 3) + 2 ** (-1 / 3), 2 ** (-3.5 / 90)
+    assert of(table, "taste_share", 1) == near(dairy / (dairy + baked), baked / (dairy + baked), np.nan)
+    assert of(table, "taste_last_age", 1) == near(30, 3.5, np.nan)
+    assert of(table, "taste_share", 2) == near(1, np.nan, np.nan)
+    assert of(table, "taste_share", 3) == near(np.nan, np.nan, np.nan)
+
+
+def test_the_best_of_each_user_ties_by_id(table: CandidateTable) -> None:
+    top = table.best(np.array([1, 3, 3, 0, 0, 0, 5, 4, 6.0]), 2)
+    assert top.items.tolist() == [[BREAD, TEA], [MILK, BREAD], [TEA, MILK]]
+    assert top.scores.tolist() == [[3, 3], [0, 0], [6, 5]]
+    assert (table.best(np.zeros(9), 5).items[:, 3:] == NOTHING).all()

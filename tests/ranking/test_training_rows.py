@@ -1,0 +1,115 @@
+"""What a second step learns from: drawn from a table of candidates, read back in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import scipy.sparse as sp
+
+from pipeline.config import Filter, Run
+from pipeline.contract.features import FEATURES
+from pipeline.ranking.features import CandidateTable
+from pipeline.ranking.training_rows import NEGATIVES, TrainingRows, draw
+from pipeline.runs.folder import RunFolder
+from pipeline.splits.history import History, opened
+from pipeline.splits.holdout import HeldOut
+from tests.shelf import day, events
+
+N_ITEMS = 50
+BOUGHT = {10: [3, 4], 20: [49], 30: [7], 40: list(range(N_ITEMS))}
+"""What each user bought later. 20's item is no candidate, 40 bought every candidate."""
+
+
+Drawn = Callable[..., pa.Table]
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """Fifty items, numbered from 100."""
+    ids: dict[str, object] = {"user": "integer", "item": "integer"}
+    folder = RunFolder.create(tmp_path_factory.mktemp("examples"), "shop", day(7), ids, {})
+    folder.write("purchaser_events", events(*((1, 100 + place, 0) for place in range(N_ITEMS))))
+    with opened([folder.file("purchaser_events")], day(7), Filter(), Run(), folder.scratch()) as made:
+        yield made
+
+
+@pytest.fixture
+def drawn(history: History) -> Drawn:
+    """`drawn(seed=0, users=(0, 1, 2, 3), at=7)`: rows of these users, places in BOUGHT, at a day's cut."""
+
+    def make(seed: int = 0, users: tuple[int, ...] = (0, 1, 2, 3), at: int = 7) -> pa.Table:
+        return draw(table(len(users)), held_out(), np.array(users), history, day(at), (seed, 0))
+
+    return make
+
+
+def held_out() -> HeldOut:
+    items = np.zeros((len(BOUGHT), N_ITEMS), np.float32)
+    for row, columns in enumerate(BOUGHT.values()):
+        items[row, columns] = 1
+    n = np.array([len(columns) for columns in BOUGHT.values()])
+    return HeldOut(pa.array(BOUGHT), np.arange(4), sp.csr_matrix(items), n, 0, 0)
+
+
+def table(n_users: int, n_candidates: int = 45) -> CandidateTable:
+    """Items 0 to 44 for each user; a feature's number is that of its row."""
+    slots = np.repeat(np.arange(n_users), n_candidates)
+    items = np.tile(np.arange(n_candidates), n_users)
+    rows = np.arange(len(slots), dtype=np.float32)
+    return CandidateTable(n_users, slots, items, np.tile(rows[:, None], len(FEATURES)))
+
+
+def of(rows: pa.Table, user: int) -> list[tuple[int, bool]]:
+    return [(r["item_id"], r["is_bought"]) for r in rows.to_pylist() if r["user_id"] == user]
+
+
+def test_all_that_was_bought_is_drawn_and_at_most_so_many_others(drawn: Drawn) -> None:
+    rows = drawn()
+    assert [item for item, is_bought in of(rows, 10) if is_bought] == [103, 104]
+    assert [item for item, is_bought in of(rows, 30) if is_bought] == [107]
+    for user in (10, 30):
+        assert sum(not is_bought for _, is_bought in of(rows, user)) == NEGATIVES < 43
+    assert of(rows, 40) == [(100 + place, True) for place in range(45)]
+
+
+def test_a_user_none_of_whose_candidates_was_bought_teaches_nothing(drawn: Drawn) -> None:
+    assert of(drawn(), 20) == []
+
+
+def test_rows_keep_their_features_and_stand_by_user_and_item(drawn: Drawn) -> None:
+    rows = drawn()
+    keys = list(zip(rows["user_id"].to_pylist(), rows["item_id"].to_pylist(), strict=True))
+    assert keys == sorted(keys)
+    expected = [45 * list(BOUGHT).index(user) + item - 100 for user, item in keys]
+    for name in FEATURES:
+        assert rows[name].to_pylist() == expected
+    assert set(rows["cut_at"].to_pylist()) == {day(7)}
+
+
+def test_the_seed_decides_which_are_drawn(drawn: Drawn) -> None:
+    assert drawn(1).equals(drawn(1))
+    assert not drawn(1).equals(drawn(2))
+
+
+def test_some_of_the_users_are_told_apart_by_their_ids(drawn: Drawn) -> None:
+    """The table is of the third and the first user alone, in that order."""
+    rows = drawn(users=(2, 0))
+    assert [item for item, is_bought in of(rows, 30) if is_bought] == [107]
+    assert [item for item, is_bought in of(rows, 10) if is_bought] == [103, 104]
+
+
+def test_read_in_groups_of_a_user_and_a_cut(drawn: Drawn) -> None:
+    """The same user at two cuts is two groups, also where one stands right behind the other."""
+    read = TrainingRows.read(drawn(users=(0, 2)), drawn(users=(2,), at=9), drawn(users=(2, 3)))
+    assert read.group.tolist() == [32, 31, 31, 31, 45]
+    assert read.features.shape == (read.group.sum(), len(FEATURES))
+    assert read.is_bought.sum() == 2 + 1 + 1 + 1 + 45
+    assert read.can_teach
+
+
+@pytest.mark.parametrize("users", [(1,), (3,)])
+def test_nothing_bought_or_everything_teaches_nothing(drawn: Drawn, users: tuple[int, ...]) -> None:
+    assert not TrainingRows.read(drawn(users=users)).can_teach

@@ -1,0 +1,126 @@
+"""The cuts: which events lie before and after each, in histories long and short and in every split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from pipeline.config import Filter, Run, Settings
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
+from pipeline.splits import folds
+from pipeline.splits.folds import Fold
+from pipeline.splits.history import opened
+from tests.shelf import DAY_0, day, events, give
+
+Row = tuple[object, ...]
+
+
+@pytest.fixture
+def cut(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Callable[..., RunFolder]:
+    """`cut(rows, as_of, test_days=10, method="time")`: a run that has come as far as `split`."""
+
+    def make(rows: list[Row], as_of: float, test_days: int = 10, method: str = "time") -> RunFolder:
+        settings = make_settings(
+            split={"test_days": test_days, "method": method}, run={"repeat_purchases": "allow"}
+        )
+        made = job(as_of=day(as_of), settings=settings)
+        give(made.folder, purchaser_events=events(*rows))
+        run_stage("split", made)
+        return made.folder
+
+    return make
+
+
+def both_sides(folder: RunFolder, fold: Fold) -> tuple[list[int], list[int]]:
+    """The items that lie before a fold's cut, and those it asks about."""
+    with opened(fold.before, fold.cut_at, Filter(), Run(), folder.scratch()) as history:
+        held_out = history.held_out(fold.later, is_repeat_relevant=True, since=fold.since, until=fold.until)
+        known = history.item_ids.to_pylist()
+        assert len(held_out.rows) <= 1
+        return known, [known[place] for place in held_out.items.indices]
+
+
+def day_by_day(last: int) -> list[Row]:
+    """User 1 buys every item on its own day, and all of them in a first moment, so that all are known."""
+    return [(1, item, 0) for item in range(last)] + [(1, item, item) for item in range(1, last)]
+
+
+def test_every_event_is_on_one_side_of_a_cut_and_one_at_the_cut_is_after_it(
+    cut: Callable[..., RunFolder],
+) -> None:
+    """Days 0 to 99, ten days a window: the test begins on day 90, validation on 80, others ten before."""
+    folder = cut(day_by_day(100), 100)
+    over = [folds.test(folder), folds.validation(folder), *folds.earlier(folder, 4)]
+    assert [fold.cut_at for fold in over] == [day(n) for n in (90, 80, 70, 60, 50, 40)]
+    for fold, first in zip(over, (90, 80, 70, 60, 50, 40), strict=True):
+        known, asked = both_sides(folder, fold)
+        assert known == list(range(100))
+        assert asked == list(range(first, first + 10))
+        with opened(fold.before, fold.cut_at, Filter(), Run(), folder.scratch()) as history:
+            assert history.purchases().sum() == 100 + first - 1
+
+
+def test_as_many_as_the_history_holds(cut: Callable[..., RunFolder]) -> None:
+    """80 days before validation: seven windows of ten days, and ten days before the oldest of them."""
+    folder = cut(day_by_day(100), 100)
+    assert len(folds.earlier(folder, 0)) == 0
+    assert len(folds.earlier(folder, 99)) == 7
+    assert folds.earlier(folder, 99)[-1].cut_at == day(10)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "test_from", "earlier"),
+    [
+        (50, 40, [20, 10]),  # 30 days before validation: two windows and as much before them
+        (44, 34, [16, 8]),  # 24 days: two of eight
+        (30, 20, [20 / 3, 10 / 3]),  # just three times test_days
+        (18, 12, [4, 2]),  # less: the test is six days, and so is what lies before validation
+    ],
+)
+def test_a_short_history_has_shorter_windows(
+    cut: Callable[..., RunFolder], as_of: int, test_from: float, earlier: list[float]
+) -> None:
+    folder = cut(day_by_day(as_of), as_of)
+    assert folds.test(folder).cut_at == day(test_from)
+    found = folds.earlier(folder, 9)
+    for fold, wanted in zip(found, earlier, strict=True):
+        assert abs(fold.cut_at - day(wanted)) < timedelta(seconds=1)
+    ends = [folds.validation(folder).cut_at, *(fold.cut_at for fold in found)]
+    assert [fold.until for fold in found] == ends[:-1], "each asks about the days up to the next"
+
+
+def test_random_rows_are_all_before_as_of(cut: Callable[..., RunFolder]) -> None:
+    """Rows have no cut in time: both folds are at as_of, earlier ones lie within `train`, a sixth each."""
+    folder = cut([(user, n % 7, n) for user in range(20) for n in range(60)], 60, method="random")
+    for fold in (folds.validation(folder), folds.test(folder)):
+        assert (fold.cut_at, fold.since, fold.until) == (day(60), None, None)
+    earlier = folds.earlier(folder, 9)
+    assert [round((fold.cut_at - DAY_0) / timedelta(days=1) - 0.5, 6) for fold in earlier] == [
+        50, 40, 30, 20, 10,
+    ]  # fmt: skip
+    assert {path for fold in earlier for path in (*fold.before, fold.later)} == {folder.file("train")}
+
+
+def test_each_users_last_order_is_asked_about_whenever_it_was(cut: Callable[..., RunFolder]) -> None:
+    rows = [(1, item, item, "purchase", f"o{item}") for item in range(10)]
+    others = [(2, 5, 0, "purchase", "a"), (2, 6, 30, "purchase", "b"), (2, 7, 59, "purchase", "c")]
+    folder = cut([*rows, *others], 60, method="last_purchase")
+    fold = folds.test(folder)
+    with opened(fold.before, fold.cut_at, Filter(), Run(), folder.scratch()) as history:
+        held_out = history.held_out(fold.later, is_repeat_relevant=True, since=fold.since, until=fold.until)
+    assert held_out.user_ids.to_pylist() == [1, 2]
+    assert held_out.n_items.tolist() == [1, 1]
+
+
+def test_a_history_of_one_moment_has_no_earlier_fold(run_folder: Callable[..., RunFolder]) -> None:
+    folder = run_folder()
+    give(
+        folder,
+        train=events((1, 5, 0)),
+        split={"test_days": 1, "validation_from": day(0).isoformat(), "first_at": day(0).isoformat()},
+    )
+    assert folds.earlier(folder, 5) == []

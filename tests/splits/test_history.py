@@ -1,0 +1,169 @@
+"""What a model sees of the past: nothing after the cut, nobody who did not buy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.config import Filter, Run, Weights
+from pipeline.runs.folder import RunFolder
+from pipeline.splits.history import History, opened
+from pipeline.splits.holdout import UNSERVED
+from tests.shelf import day, events
+
+BEFORE = events(
+    (30, 7, 0, "view"),
+    (10, 5, 0),
+    (10, 5, 10),
+    (10, 9, 10, "view"),
+    (20, 5, 5, "cart"),
+    (20, 7, 10),
+)
+CUT = day(10) + timedelta(microseconds=1)
+
+
+@contextmanager
+def history(
+    folder: RunFolder, before: pa.Table = BEFORE, cut_at: datetime = CUT, who: Filter | None = None
+) -> Iterator[History]:
+    folder.write("purchaser_events", before)
+    with opened([folder.file("purchaser_events")], cut_at, who or Filter(), Run(), folder.scratch()) as made:
+        yield made
+
+
+def test_rows_and_columns_are_numbered_by_id_and_browsers_take_no_part(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    with history(run_folder()) as made:
+        assert made.user_ids.to_pylist() == [10, 20]
+        assert made.item_ids.to_pylist() == [5, 7, 9]
+        assert made.shape == (2, 3)
+
+
+def test_weights_by_event_type_and_half_life(run_folder: Callable[..., RunFolder]) -> None:
+    weights = Weights(view=1, cart=3, purchase=5, half_life_days=10)
+    with history(run_folder()) as made:
+        assert made.interactions(weights).toarray().tolist() == [
+            [pytest.approx(5 * 0.5 + 5), 0, 1],
+            [pytest.approx(3 * 0.5**0.5, abs=1e-6), 5, 0],
+        ]
+
+
+def test_without_half_life_nothing_fades(run_folder: Callable[..., RunFolder]) -> None:
+    with history(run_folder()) as made:
+        assert made.interactions(Weights(half_life_days=0)).toarray().tolist() == [[10, 0, 1], [3, 5, 0]]
+
+
+def test_a_weight_of_zero_stores_no_cell(run_folder: Callable[..., RunFolder]) -> None:
+    with history(run_folder()) as made:
+        cells = made.interactions(Weights(view=0, cart=0, half_life_days=0))
+    assert cells.nnz == 2
+    assert cells.toarray().tolist() == [[10, 0, 0], [0, 5, 0]]
+
+
+def test_quantity_weighs_only_when_asked(run_folder: Callable[..., RunFolder]) -> None:
+    bought = events((1, 5, 0, "purchase", None, 4.0), (1, 6, 0, "view", None, 4.0), (2, 5, 0))
+    with history(run_folder(), bought) as made:
+        assert made.interactions(Weights(half_life_days=0)).toarray()[0].tolist() == [5, 1]
+        assert made.interactions(Weights(half_life_days=0, is_quantity_weighed=True)).toarray()[
+            0
+        ].tolist() == [20, 1]
+
+
+def test_purchases_count_and_touched_is_one(run_folder: Callable[..., RunFolder]) -> None:
+    with history(run_folder()) as made:
+        assert made.purchases().toarray().tolist() == [[2, 0, 0], [0, 1, 0]]
+        assert made.touched().toarray().tolist() == [[1, 0, 1], [1, 1, 0]]
+
+
+def test_the_sum_of_many_events_does_not_depend_on_their_order(run_folder: Callable[..., RunFolder]) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(int(u), int(i), float(d)) for u, i, d in rng.integers(0, 30, (5000, 3))]
+    shuffled = [rows[n] for n in rng.permutation(len(rows))]
+    with (
+        history(run_folder("a"), events(*rows), day(30)) as one,
+        history(run_folder("b"), events(*shuffled), day(30)) as two,
+    ):
+        left, right = one.interactions(Weights()), two.interactions(Weights())
+    assert left.data.tobytes() == right.data.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("who", "users"),
+    [
+        (Filter(), [1, 2, 3]),
+        (Filter(min_events=2), [2, 3]),
+        (Filter(min_items=2), [3]),
+        (Filter(max_events_sd=1.0), [1, 2]),
+    ],
+)
+def test_who_takes_part(run_folder: Callable[..., RunFolder], who: Filter, users: list[int]) -> None:
+    """User 1 has one event, 2 two on one item, 3 forty on two: an outlier beyond one deviation."""
+    bought = events((1, 5, 0), (2, 5, 0), (2, 5, 1), *((3, 5 + n % 2, n / 40) for n in range(40)))
+    with history(run_folder(), bought, who=who) as made:
+        assert made.user_ids.to_pylist() == users
+
+
+def test_held_out_purchases(run_folder: Callable[..., RunFolder], tmp_path: Path) -> None:
+    """10 buys 5 again, 7 for the first time and 8, unknown before; 20 only looks; 30 and 40 are cold."""
+    folder = run_folder()
+    folder.write(
+        "test", events((10, 5, 11), (10, 7, 11), (10, 8, 12), (20, 9, 11, "view"), (30, 5, 11), (40, 5, 12))
+    )
+    with history(folder) as made:
+        every = made.held_out(folder.file("test"), is_repeat_relevant=True)
+        new = made.held_out(folder.file("test"), is_repeat_relevant=False)
+    assert every.rows.tolist() == [0]
+    assert every.user_ids.to_pylist() == [10]
+    assert every.items.toarray().tolist() == [[1, 1, 0]]
+    assert every.n_items.tolist() == [3]
+    assert (every.n_cold_users, every.n_cold_items) == (2, 1)
+    assert new.items.toarray().tolist() == [[0, 1, 0]]
+    assert new.n_items.tolist() == [2]
+
+
+def test_a_buyer_whom_the_filters_leave_out_is_measured_and_unserved(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    """A stricter filter must not raise the number by measuring fewer users."""
+    folder = run_folder()
+    folder.write("test", events((10, 7, 11), (20, 5, 11), (30, 5, 11)))
+    with history(folder, who=Filter(min_events=3)) as made:
+        assert made.user_ids.to_pylist() == [10]
+        found = made.held_out(folder.file("test"), is_repeat_relevant=True)
+    assert found.user_ids.to_pylist() == [10, 20]
+    assert found.rows.tolist() == [0, UNSERVED]
+    assert found.n_items.tolist() == [1, 1]
+    assert found.n_cold_users == 1
+
+
+def test_a_purchase_that_has_faded_to_nothing_is_still_a_purchase(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    with history(run_folder(), cut_at=day(1000)) as made:
+        cells = made.interactions(Weights(half_life_days=7))
+    assert cells.nnz == 4
+    assert cells.data.tolist() == [0, 0, 0, 0]
+
+
+def test_popular_items_are_those_of_who_takes_part(run_folder: Callable[..., RunFolder]) -> None:
+    """User 3, an outlier, bought item 9 forty times: it does not make item 9 popular."""
+    shop = events((1, 5, 0), (1, 6, 0), (2, 5, 1), *((3, 9, n / 40) for n in range(40)))
+    with history(run_folder(), shop, who=Filter(max_events_sd=1.0)) as made:
+        rows = made.popular(None, 0.0, 10, 1).read_all()
+    assert rows.to_pylist() == [{"category": "all", "rank": 1, "item_id": 5, "score": 2.0}]
+
+
+def test_nobody_held_out(run_folder: Callable[..., RunFolder]) -> None:
+    folder = run_folder()
+    folder.write("test", events((20, 9, 11, "view")))
+    with history(folder) as made:
+        nobody = made.held_out(folder.file("test"), is_repeat_relevant=True)
+    assert len(nobody.rows) == 0
+    assert nobody.items.shape == (0, 3)

@@ -1,0 +1,126 @@
+"""The race on validation: what second steps learn from, who is judged, and who can win."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.judge import Judge
+from pipeline.models.catalog import RERANKERS, RULES
+from pipeline.models.params import Params
+from pipeline.ranking.fitted import FittedModels
+from pipeline.ranking.reranker import fit_rerankers
+from pipeline.ranking.training_rows import TrainingRows
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
+from pipeline.splits import folds
+from pipeline.splits.folds import Fold
+from tests import tastes
+from tests.shelf import day, events, give, pairs
+
+JUDGED = [day(72), day(58), day(44)]
+
+
+@contextmanager
+def standing_at(learnt: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
+    """One cut of the night, with the parameters it settled on."""
+    params = Params.read(learnt.folder.document("best_params"))
+    items = learnt.folder.dataset("items")
+    with at(fold, params, learnt.settings, items, learnt.folder.scratch()) as made:
+        yield made
+
+
+def cuts(learnt: Job) -> list[Fold]:
+    """Newest first."""
+    return [folds.validation(learnt.folder), *folds.earlier(learnt.folder, 4)]
+
+
+def numbers(standing: FittedModels, judge: Judge, learnt_from: list[pa.Table]) -> dict[str, float]:
+    """Precision@3 of the second steps, taught by these examples."""
+    scorers = fit_rerankers(learnt_from, standing.settings)
+    return {name: judge.precision_at_3(standing.ranker(name, scorers[name])) for name in RERANKERS}
+
+
+def raced(learnt: Job) -> dict[tuple[str, str], float]:
+    """What the race found, by cut and model."""
+    rows = learnt.folder.document("best_params")["race_by_window"]
+    return {(row["cut_at"], row["model"]): row["precision_at_3"] for row in rows}
+
+
+def test_second_steps_learn_from_older_folds_alone_and_a_leak_would_show(learnt: Job) -> None:
+    """Taught by the judged fold too, the ranker would find far more than the race says it does."""
+    told, tables, honest, leaked = raced(learnt), [], [], []
+    for fold in reversed(cuts(learnt)):
+        with standing_at(learnt, fold) as (standing, judge):
+            own = standing.examples(judge, fold)
+            if fold.cut_at in JUDGED:
+                found = numbers(standing, judge, tables)
+                for name, value in found.items():
+                    assert told[fold.cut_at.isoformat(), name] == value, f"{name} at {fold.cut_at}"
+                honest.append(found["ranker"])
+                leaked.append(numbers(standing, judge, [*tables, own])["ranker"])
+            tables.append(own)
+    assert np.mean(leaked) > 1.4 * np.mean(honest)
+    left, made = TrainingRows.read(learnt.folder.table("examples")), TrainingRows.read(*tables)
+    np.testing.assert_array_equal(left.features, made.features)
+    assert left.is_bought.tolist() == made.is_bought.tolist()
+
+
+def test_examples_are_what_was_bought_between_their_cut_and_the_next(learnt: Job) -> None:
+    shop = tastes.shop()
+    bought = list(
+        zip(*(shop[name].to_pylist() for name in ("user_id", "item_id", "occurred_at")), strict=True)
+    )
+    rows = learnt.folder.table("examples")
+    for fold in cuts(learnt):
+        ends = fold.until or day(86)
+        later = {(user, item) for user, item, when in bought if fold.cut_at <= when < ends}
+        before = {(user, item) for user, item, when in bought if when < fold.cut_at}
+        of_cut = rows.filter(pa.compute.equal(rows["cut_at"], pa.scalar(fold.cut_at)))
+        assert of_cut.num_rows
+        for user, item, is_bought in pairs(of_cut, "user_id", "item_id", "is_bought"):
+            assert is_bought is ((user, item) in later)
+            assert (user, item) not in before
+
+
+def test_all_models_are_judged_on_the_same_users(learnt: Job) -> None:
+    rows = learnt.folder.document("best_params")["race_by_window"]
+    for fold in cuts(learnt)[:3]:
+        with standing_at(learnt, fold) as (_, judge):
+            of_cut = {row["n_users"] for row in rows if row["cut_at"] == fold.cut_at.isoformat()}
+            assert of_cut == {judge.n_users}
+
+
+def test_where_nothing_can_be_learnt_no_model_below_a_rule_wins(tmp_path: Path) -> None:
+    """Purchases at random: whoever is ahead is ahead by luck, and still not behind the best rule."""
+    rng = np.random.default_rng(1)
+    rows = [(u, int(rng.integers(0, 25)), at) for u in range(30) for at in rng.uniform(0, 99, 12)]
+    night = tastes.night_at(tmp_path, ranking={"windows": 3}, tune={"mode": "never"})
+    give(night.folder, purchaser_events=events(*rows))
+    for stage in ("split", "tune"):
+        run_stage(stage, night)
+    told = night.folder.document("best_params")
+    found = {row["model"]: row["precision_at_3"] for row in told["race"]}
+    assert found[told["model"]] >= max(found[rule] for rule in RULES if rule in found)
+
+
+def test_some_of_the_users_stand_for_all_drawn_by_the_seed(learnt: Job) -> None:
+    with standing_at(learnt, folds.validation(learnt.folder)) as (standing, judge):
+        some, again, other = judge.sampled(7, 1), judge.sampled(7, 1), judge.sampled(7, 2)
+        assert judge.sampled(99, 1).held_out is judge.held_out
+        everybody = judge.lists(standing.factors)
+        for each in (some, other):
+            ids = each.held_out.user_ids.to_pylist()
+            places = [judge.held_out.user_ids.to_pylist().index(user) for user in ids]
+            assert places == sorted(set(places))
+            assert len(places) == each.n_users == 7
+            assert each.held_out.n_items.tolist() == judge.held_out.n_items[places].tolist()
+            assert (each.lists(standing.factors) == everybody[places]).all()
+            assert (each.held_out.items != judge.held_out.items[places]).nnz == 0
+    assert some.held_out.user_ids.equals(again.held_out.user_ids)
+    assert not some.held_out.user_ids.equals(other.held_out.user_ids)
