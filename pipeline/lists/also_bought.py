@@ -1,6 +1,6 @@
 """What buyers of an item also bought: pairs of items that share more buyers than chance would give them.
 
-A pair is told by its support and its lift, and ranked by the log-likelihood ratio G2 of its two-by-two
+A pair has a support and a lift, and pairs are ranked by the log-likelihood ratio G2 of its two-by-two
 table (Dunning 1993), which neither a rare pair of high lift nor a pair of best sellers tops by itself.
 A buyer of d items makes d squared pairs: time goes with the sum of those squares, memory does not.
 """
@@ -26,13 +26,13 @@ BATCH_CELLS = 2 * 1024 * 1024
 Ints = NDArray[np.int64]
 
 
-def counted(bought: sp.csr_matrix) -> sp.csr_matrix:
+def baskets_of(bought: sp.csr_matrix) -> sp.csr_matrix:
     """Ones where a buyer bought an item, without the buyers of more than MOST_ITEMS items.
 
     bought: how often each buyer bought each item, shape (n_users, n_items)
     """
-    few = bought[np.flatnonzero(np.diff(bought.indptr) <= MOST_ITEMS)]
-    return sp.csr_matrix((np.ones(few.nnz, np.int32), few.indices, few.indptr), shape=few.shape)
+    kept = bought[np.flatnonzero(np.diff(bought.indptr) <= MOST_ITEMS)]
+    return sp.csr_matrix((np.ones(kept.nnz, np.int32), kept.indices, kept.indptr), shape=kept.shape)
 
 
 def also_bought(
@@ -40,7 +40,7 @@ def also_bought(
 ) -> Iterator[pa.RecordBatch]:
     """For every item its best `length` pairs, in the order of the ids, as rows of `also_bought`.
 
-    baskets:    ones where a buyer bought an item (see `counted`), shape (n_buyers, n_items)
+    baskets:    ones where a buyer bought an item (see `baskets_of`), shape (n_buyers, n_items)
     hidden:     column numbers of items that nobody is shown: they are in no pair
     min_buyers: fewest buyers of both items
 
@@ -100,9 +100,9 @@ def _batches(of_items: sp.csr_matrix, of_buyers: sp.csr_matrix) -> Iterator[tupl
 def _pairs(
     joint: sp.csr_matrix, start: int, n_of: Ints, n_buyers: int, min_buyers: int
 ) -> tuple[Ints, Ints, Ints]:
-    """Of the rows `start`, ... of joint counts, the pairs worth telling: a ascending, b, buyers of both."""
+    """Of the rows `start`, ... of joint counts, the pairs of enough buyers and a lift above 1: a (ascending), b, buyers of both."""
     cells = np.flatnonzero(joint.data >= min_buyers)
     a = start + np.searchsorted(joint.indptr, cells, side="right") - 1
     b, n_both = joint.indices[cells].astype(np.int64), joint.data[cells].astype(np.int64)
-    is_told = (a != b) & (n_both * n_buyers > n_of[a] * n_of[b])
-    return a[is_told], b[is_told], n_both[is_told]
+    is_kept = (a != b) & (n_both * n_buyers > n_of[a] * n_of[b])
+    return a[is_kept], b[is_kept], n_both[is_kept]

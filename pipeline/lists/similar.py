@@ -1,4 +1,4 @@
-"""Similar items."""
+"""Similar items: for every item those that the same people like, by cosine of ALS factors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pyarrow as pa
 from pipeline.models.als import AlsFactors
 from pipeline.models.top_n import NOTHING, numbered
 
-BATCH_ROWS = 2048
+BATCH_ITEMS = 2048
 
 
-def similar_lists(factors: AlsFactors, length: int) -> Iterator[pa.RecordBatch]:
-    """For every item that may be shown the items most like it, as rows of `similar_items`."""
+def similar_items(factors: AlsFactors, length: int) -> Iterator[pa.RecordBatch]:
+    """Rows of `similar_items`: for every item that is not hidden the `length` items nearest to it."""
     columns = np.setdiff1d(np.arange(len(factors.item_ids)), factors.hidden)
-    for start in range(0, len(columns), BATCH_ROWS):
-        batch = columns[start : start + BATCH_ROWS]
+    for start in range(0, len(columns), BATCH_ITEMS):
+        batch = columns[start : start + BATCH_ITEMS]
         top = factors.similar_items(batch, length)
         slots, ranks = np.nonzero(top.items != NOTHING)
         yield pa.RecordBatch.from_pydict(

@@ -1,36 +1,39 @@
-"""Events before one cut, as a model sees them: row numbers with their ids, and sparse matrices.
+"""The events before one cut, as models read them: ids by row number, and sparse matrices.
 
-Everything here is computed from the events before the cut alone: who takes part, which items there
-are, every weight. Rows are users, columns are items; both are numbered in the order of their ids.
+Everything here is computed from the events before the cut alone: who takes part, which items exist,
+every weight. Rows are users, columns are items; both are numbered in the order of their ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from pipeline import engine
 from pipeline.config import Filter, Run, Weights
-from pipeline.splits.holdout import UNSERVED, HeldOut
+
+NO_ITEMS = (
+    "SELECT item_id, '' AS name, '' AS category, true AS available FROM item_rows WHERE false"  # of their types
+)
 
 
 class History:
-    """What happened before a cut among those who take part.
+    """What happened before a cut among the users who take part; `opened` makes one.
 
-    user_ids: ids by row number; item_ids: ids by column number. Use `opened` to make one.
+    user_ids: each user's id by row number; item_ids: each item's id by column number
     """
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
-        self._bought: dict[float, sp.csr_matrix] = {}
+        self._purchases: dict[float, sp.csr_matrix] = {}
         self.user_ids: pa.Array = _ids(db, "user")
         self.item_ids: pa.Array = _ids(db, "item")
 
@@ -50,141 +53,96 @@ class History:
         )
 
     def purchases(self, half_life_days: float = 0.0) -> sp.csr_matrix:
-        """How often each user bought each item, halved every `half_life_days` (0: never).
+        """How often each user bought each item, halved every `half_life_days` (0: never), float32.
 
-        Whoever asks for the same next gets the same matrix, which cannot be written to.
+        The matrix without decay and the last one with decay are kept, because models of one cut ask for
+        them in turn; they cannot be written to.
         """
-        if half_life_days not in self._bought:
-            cells = self._matrix(
+        if half_life_days not in self._purchases:
+            matrix = self._matrix(
                 view=0.0, cart=0.0, purchase=1.0, half_life_days=half_life_days, is_quantity_weighed=False
             )
-            cells.data.flags.writeable = False
-            unfaded = {days: kept for days, kept in self._bought.items() if days == 0.0}
-            self._bought = {**unfaded, half_life_days: cells}
-        return self._bought[half_life_days]
-
-    def event_types(self) -> set[str]:
-        """Which kinds of events there are."""
-        found = self._db.sql("SELECT DISTINCT event_type FROM event_rows").fetchall()
-        return {str(kind) for (kind,) in found}
+            matrix.data.flags.writeable = False
+            undecayed = {days: kept for days, kept in self._purchases.items() if days == 0.0}
+            self._purchases = {**undecayed, half_life_days: matrix}
+        return self._purchases[half_life_days]
 
     def touched(self) -> sp.csr_matrix:
         """One where the user has any event on the item."""
-        cells = self._matrix(view=1.0, cart=1.0, purchase=1.0, half_life_days=0.0, is_quantity_weighed=False)
-        cells.data[:] = 1.0
-        return cells
+        matrix = self._matrix(view=1.0, cart=1.0, purchase=1.0, half_life_days=0.0, is_quantity_weighed=False)
+        matrix.data[:] = 1.0
+        return matrix
 
-    def facts(self, name: str) -> dict[str, np.ndarray]:
-        """The columns of a statement over the events, `sql/transform/<name>.sql`."""
-        table = engine.rows(self._db, name).read_all()
-        return {column: table[column].to_numpy() for column in table.column_names}
+    def event_types(self) -> set[str]:
+        """Which kinds of events there are."""
+        rows = self._db.sql("SELECT DISTINCT event_type FROM event_rows").fetchall()
+        return {str(event_type) for (event_type,) in rows}
 
     def item_categories(self, items: Path | None) -> np.ndarray:
         """The number of each item's category, int32 of shape (n_items,); -1 where it has none."""
-        self._see_items(items)
-        found = np.full(self.shape[1], -1, np.int32)
-        told = self.facts("item_categories")
-        found[told["item_row"]] = told["category"]
-        return found
+        self.show_items(items)
+        of_items = np.full(self.shape[1], -1, np.int32)
+        columns = self.columns("item_categories")
+        of_items[columns["item_row"]] = columns["category"]
+        return of_items
 
-    def folded_in(self, guests: Path, weights: Weights, cut_at: datetime) -> tuple[pa.Array, sp.csr_matrix]:
-        """Ids of the users in `guests` who touched an item of this history, and their weights, a row each."""
-        engine.view(self._db, "guests", guests, until=cut_at)
+    def fold_in(self, events: Path, weights: Weights, cut_at: datetime) -> tuple[pa.Array, sp.csr_matrix]:
+        """Users outside this history who touched one of its items before `cut_at`: ids, and weights by item.
+
+        events: events of such users, as in the dataset `browser_events`
+        """
+        engine.view(self._db, "guests", events, until=cut_at)
         values = {
             "cut_at": cut_at,
             "view": weights.view,
             "cart": weights.cart,
             "half_life_days": weights.half_life_days,
         }
-        table = engine.rows(self._db, "folded_in", values).read_all()
-        ids, _, place, _ = _grouped(table["user_id"])
-        cells = sp.csr_matrix(
-            (table["weight"].to_numpy(), (place, table["item_row"].to_numpy())),
-            shape=(len(ids), self.shape[1]),
+        rows = self.rows("folded_in", values).read_all()
+        users = group_by_id(rows["user_id"])
+        matrix = sp.csr_matrix(
+            (rows["weight"].to_numpy(), (users.group, rows["item_row"].to_numpy())),
+            shape=(len(users.ids), self.shape[1]),
             dtype=np.float32,
         )
-        return ids, cells
+        return users.ids, matrix
 
-    def held_out(
-        self,
-        later: Path,
-        *,
-        is_repeat_relevant: bool,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> HeldOut:
-        """What these users bought in the file `later`, in `[since, until)` of it where told.
+    def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
+        """The rows of `sql/transform/<statement>.sql` over this history, streamed."""
+        return engine.rows(self._db, statement, values)
 
-        Without repeats, only items new to the user.
-        """
-        engine.view(self._db, "later", later, since=since, until=until)
-        found = engine.rows(self._db, "held_out", {"is_repeat_relevant": is_repeat_relevant}).read_all()
-        measured = found.filter(found["is_buyer"])
-        n_cold_users = len(found.filter(pc.invert(found["is_buyer"]))["user_id"].unique())
-        cold_items = measured.filter(pc.is_null(measured["item_row"]))["item_id"]
-        user_ids, first, place, n_items = _grouped(measured["user_id"])
-        is_known = pc.is_valid(measured["item_row"]).to_numpy()
-        columns = measured["item_row"].drop_null().to_numpy()
-        items = sp.csr_matrix(
-            (np.ones(len(columns), np.float32), (place[is_known], columns)),
-            shape=(len(user_ids), self.shape[1]),
-        )
-        rows = pc.fill_null(measured["user_row"], UNSERVED).to_numpy()[first]
-        return HeldOut(user_ids, rows, items, n_items, n_cold_users, len(cold_items.unique()))
+    def columns(self, statement: str) -> dict[str, np.ndarray]:
+        """The columns of `sql/transform/<statement>.sql` over this history, whole."""
+        table = self.rows(statement).read_all()
+        return {column: table[column].to_numpy() for column in table.column_names}
 
-    def popular(
-        self, items: Path | None, half_life_days: float, length: int, length_of_all: int
-    ) -> pa.RecordBatchReader:
-        """Rows of `popular_items`: `length` items for each category, `length_of_all` for the shop.
+    def show(
+        self, name: str, file: Path, since: datetime | None = None, until: datetime | None = None
+    ) -> None:
+        """Let statements read a Parquet file as the table `name`; of events those in `[since, until)`."""
+        engine.view(self._db, name, file, since=since, until=until)
 
-        items: the shop's `items`, for categories and what is available; None: it has none
-        """
-        self._see_items(items)
-        values = {"half_life_days": half_life_days, "length": length, "length_of_all": length_of_all}
-        return engine.rows(self._db, "popular_items", values)
-
-    def purchases_of(self, popular_items: Path) -> pa.RecordBatchReader:
-        """Rows of `user_purchases`: what every buyer bought of the items in the popular lists."""
-        self._see_popular(popular_items)
-        return engine.rows(self._db, "user_purchases")
-
-    def categories(
-        self, items: Path | None, popular_items: Path, half_life_days: float, length: int
-    ) -> pa.RecordBatchReader:
-        """Rows of `user_categories`: the `length` categories every buyer bought from most."""
-        self._see_items(items)
-        self._see_popular(popular_items)
-        values = {"half_life_days": half_life_days, "length": length}
-        return engine.rows(self._db, "user_categories", values)
-
-    def names(self, items: Path | None) -> pa.RecordBatchReader:
-        """Rows of `item_names`: names and categories, where the shop gives them."""
-        self._see_items(items)
-        return engine.rows(self._db, "item_names")
-
-    def _see_items(self, items: Path | None) -> None:
-        if items is not None:
-            self._db.read_parquet(str(items)).create_view("items", replace=True)
+    def show_items(self, items: Path | None) -> None:
+        """Let statements read the shop's items as the table `items`, which is empty where it has none."""
+        if items is None:
+            self._db.execute(f"CREATE OR REPLACE TEMP VIEW items AS {NO_ITEMS}")
         else:
-            columns = "item_id, '' AS name, '' AS category, true AS available"
-            self._db.execute(
-                f"CREATE OR REPLACE TEMP VIEW items AS SELECT {columns} FROM item_rows WHERE false"
-            )
-
-    def _see_popular(self, popular_items: Path) -> None:
-        self._db.read_parquet(str(popular_items)).create_view("popular_items", replace=True)
+            self.show("items", items)
 
     def _matrix(self, **values: float | bool) -> sp.csr_matrix:
-        table = engine.rows(self._db, "interactions", values).read_all()
-        of_user = np.bincount(table["user_row"].to_numpy(), minlength=self.shape[0])
-        first = np.concatenate([[0], np.cumsum(of_user)])
+        table = self.rows("interactions", values).read_all()
+        n_cells = np.bincount(table["user_row"].to_numpy(), minlength=self.shape[0])
+        first = np.concatenate([[0], np.cumsum(n_cells)])
         cells = (table["weight"].to_numpy().astype(np.float32), table["item_row"].to_numpy().copy(), first)
         return sp.csr_matrix(cells, shape=self.shape)
 
 
 @contextmanager
 def opened(files: Sequence[Path], cut_at: datetime, who: Filter, run: Run, spill: Path) -> Iterator[History]:
-    """The events of `files` before `cut_at` (events of contract.py), open while the block runs."""
+    """The events of `files` before `cut_at` (events of contract/datasets.py), open while the block runs.
+
+    who: which users take part, judged on these events; spill: where DuckDB puts what memory does not hold
+    """
     with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
         engine.view(db, "history", *files, until=cut_at)
         engine.keep(db, "user_rows", "user_rows", who.model_dump())
@@ -193,14 +151,26 @@ def opened(files: Sequence[Path], cut_at: datetime, who: Filter, run: Run, spill
         yield History(db)
 
 
+class Groups(NamedTuple):
+    """Rows grouped by id.
+
+    ids: each id once; first: its first row; group: the group of each row; n_rows: rows of each group
+    """
+
+    ids: pa.Array
+    first: np.ndarray
+    group: np.ndarray
+    n_rows: np.ndarray
+
+
+def group_by_id(ids: pa.ChunkedArray) -> Groups:
+    """Group rows whose ids are sorted."""
+    encoded = ids.combine_chunks().dictionary_encode()
+    group = encoded.indices.to_numpy(zero_copy_only=False)
+    _, first, n_rows = np.unique(group, return_index=True, return_counts=True)
+    return Groups(encoded.dictionary, first, group, n_rows)
+
+
 def _ids(db: duckdb.DuckDBPyConnection, kind: str) -> pa.Array:
     reader = db.sql(f"SELECT {kind}_id FROM {kind}_rows ORDER BY {kind}_row").to_arrow_reader(engine.BATCH)
     return reader.read_all()[f"{kind}_id"].combine_chunks()
-
-
-def _grouped(ids: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray, np.ndarray, np.ndarray]:
-    """Of sorted ids: each id once, its first row, each row's group, the rows of each group."""
-    encoded = ids.combine_chunks().dictionary_encode()
-    place = encoded.indices.to_numpy(zero_copy_only=False)
-    _, first, counts = np.unique(place, return_index=True, return_counts=True)
-    return encoded.dictionary, first, place, counts

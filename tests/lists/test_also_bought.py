@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from pipeline.lists import also_bought as module
-from pipeline.lists.also_bought import also_bought, counted, g2
+from pipeline.lists.also_bought import also_bought, baskets_of, g2
 
 NOBODY_HIDDEN = np.empty(0, np.int64)
 
@@ -21,7 +21,7 @@ def baskets(*users: tuple[int, ...], n_items: int = 6) -> sp.csr_matrix:
     cells = np.zeros((len(users), n_items), np.float32)
     for row, items in enumerate(users):
         cells[row, list(items)] = 1
-    return counted(sp.csr_matrix(cells))
+    return baskets_of(sp.csr_matrix(cells))
 
 
 def told(bought: sp.csr_matrix, length: int = 20, min_buyers: int = 1, hidden=NOBODY_HIDDEN):
@@ -131,7 +131,7 @@ def test_buyers_of_very_many_items_are_not_counted(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_buyers_no_pairs() -> None:
-    assert told(counted(sp.csr_matrix((0, 4), dtype=np.float32))) == []
+    assert told(baskets_of(sp.csr_matrix((0, 4), dtype=np.float32))) == []
     assert told(baskets((0,), (1,))) == []
 
 

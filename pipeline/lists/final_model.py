@@ -1,0 +1,131 @@
+"""The model that makes tonight's lists: fitted again on all events, items that are not available hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.config import Settings
+from pipeline.lists.personal import Audience
+from pipeline.lists.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE, SIMILAR_TO_VIEW
+from pipeline.models.als import AlsFactors
+from pipeline.models.catalog import RERANKERS
+from pipeline.models.params import Params
+from pipeline.models.top_n import Filled
+from pipeline.ranking.fitted import FittedModels
+from pipeline.ranking.reranker import Scorer, fit_rerankers
+from pipeline.splits.history import History
+
+FEW_TRIPS = 2
+NEW_DAYS = 14.0
+
+
+@dataclass(frozen=True)
+class FinalModel:
+    """The published model on all events.
+
+    fitted:    everything that is fitted; its ALS factors hide the items that are not available
+    hidden:    column numbers of those items, ascending
+    audiences: the buyers, and engaged browsers where `recommend.audience` asks for them
+    """
+
+    fitted: FittedModels
+    hidden: NDArray[np.int64]
+    audiences: list[Audience]
+
+    @property
+    def factors(self) -> AlsFactors:
+        """ALS, fitted on all events."""
+        return self.fitted.factors
+
+    def cold_counts(self) -> dict[str, int]:
+        """How many buyers and items the model knows little of (cold start); all have lists all the same.
+
+        n_thin_users: at most FEW_TRIPS days with a purchase; n_users_items_gone: all they bought is not
+        available now; n_new_items: first seen within NEW_DAYS
+        """
+        statistics = self.fitted.recall.facts
+        is_available = ~np.isin(statistics.bought.other, self.hidden)
+        n_available = np.bincount(
+            statistics.bought.user, is_available, minlength=self.fitted.history.shape[0]
+        )
+        return {
+            "n_thin_users": int((statistics.users["user_trips"] <= FEW_TRIPS).sum()),
+            "n_users_items_gone": int((n_available == 0).sum()),
+            "n_new_items": int((statistics.items["item_age"] < NEW_DAYS).sum()),
+        }
+
+
+def fit_final_model(
+    history: History,
+    params: Params,
+    settings: Settings,
+    items: Path | None,
+    training_rows: Sequence[pa.Table],
+    browsers: Path | None,
+    as_of: datetime,
+) -> FinalModel:
+    """Fit the model that `params` names on all events of `history`.
+
+    items:         the shop's items; None: it has none
+    training_rows: rows of `examples` and `latest_examples`, from which a re-ranker learns
+    browsers:      events of engaged browsers; None: lists are for buyers only
+    """
+    factors = params.als_model(settings).fit(history)
+    hidden = unavailable(items, history.item_ids)
+    mode = settings.run.repeat_purchases
+    fitted = FittedModels(history, factors.hide(hidden), params, settings, items, mode)
+    ranker = fitted.ranker(params.model, _scorer(params, settings, training_rows))
+    audiences = [_buyers(fitted, fitted.filled(ranker).hide(hidden))]
+    if browsers is not None:
+        audiences += _browsers(fitted, browsers, as_of)
+    return FinalModel(fitted, hidden, audiences)
+
+
+def unavailable(items: Path | None, item_ids: pa.Array) -> NDArray[np.int64]:
+    """Column numbers of the items that the shop says are not available; null is available."""
+    if items is None:
+        return np.empty(0, np.int64)
+    rows = pq.read_table(items, columns=["item_id", "available"])
+    gone = rows.filter(pc.equal(rows["available"], False))["item_id"].combine_chunks()
+    return np.flatnonzero(pc.is_in(item_ids, value_set=gone).to_numpy(zero_copy_only=False))
+
+
+def _scorer(params: Params, settings: Settings, training_rows: Sequence[pa.Table]) -> Scorer | None:
+    """The published re-ranker, fitted on the newest `ranking.windows` cuts, the test's among them.
+
+    Where those alone hold nothing to learn from, on all of them. None: a rule or ALS is published.
+    """
+    if params.model not in RERANKERS:
+        return None
+    rows = pa.concat_tables(training_rows)
+    cuts = pc.unique(rows["cut_at"]).sort(order="descending")[: settings.ranking.windows]
+    newest = rows.filter(pc.is_in(rows["cut_at"], value_set=cuts))
+    scorers = fit_rerankers([newest], settings, [params.model]) or fit_rerankers([rows], settings)
+    return scorers[params.model]
+
+
+def _buyers(fitted: FittedModels, model: Filled) -> Audience:
+    bought = fitted.history.purchases()
+    exclude = bought if fitted.repeat_purchases == "exclude" else None
+    user_ids = fitted.history.user_ids
+    return Audience(user_ids, model, bought, exclude, BOUGHT_AGAIN, SIMILAR_TO_PURCHASE)
+
+
+def _browsers(fitted: FittedModels, browsers: Path, as_of: datetime) -> list[Audience]:
+    """Engaged browsers, whose events are folded into the finished ALS model; none where there are none."""
+    params = fitted.params
+    user_ids, weights = fitted.history.fold_in(browsers, params.weights, as_of)
+    if not len(user_ids):
+        return []
+    factors = params.als_model(fitted.settings).fold_in(fitted.factors, user_ids, weights)
+    model = Filled((factors, fitted.ranker("recently_popular"))).hide(factors.hidden)
+    return [Audience(user_ids, model, weights, None, LOOKED_AT, SIMILAR_TO_VIEW)]
