@@ -297,6 +297,11 @@ class Run(_Section):
         2.0, ge=0.25, le=4096.0, description="memory of the SQL engine; it spills to disk beyond"
     )
 
+    @property
+    def excludes_repeats(self) -> bool:
+        """Whether lists leave out what the user bought in the window."""
+        return self.repeat_purchases == "exclude"
+
 
 class Settings(_Section):
     """All settings of one shop."""

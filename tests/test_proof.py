@@ -45,15 +45,15 @@ def validation(job: Job, train: Path) -> list[Fold]:
 
 
 def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:
-    """What every model lists for every user at the newest cut, second steps taught at the others."""
+    """What every model lists for every user at the newest cut, re-rankers taught at the others."""
     taught = []
     for fold in reversed(over[1:]):
-        with cut(job, fold) as (standing, judge):
-            taught.append(standing.examples(judge, fold))
+        with cut(job, fold) as (models, judge):
+            taught.append(models.training_rows(judge.held_out, fold))
     found = {}
-    with cut(job, over[0]) as (standing, judge):
-        users = np.arange(standing.history.shape[0])
-        for name, ranker in standing.rankers(fit_rerankers(taught, job.settings)):
+    with cut(job, over[0]) as (models, judge):
+        users = np.arange(models.history.shape[0])
+        for name, ranker in models.rankers(fit_rerankers(taught, job.settings)):
             top = ranker.top_n(users, 10, judge.exclude)
             found[name] = (top.items.tobytes(), top.scores.tobytes())
     return found
@@ -117,11 +117,11 @@ def leaking(fold: Fold, job: Job) -> Fold:
 
 
 def precision(job: Job, newest: Fold, older: Fold) -> dict[str, float]:
-    """Precision@3 of every model at the newest fold, second steps taught at the older one."""
-    with cut(job, older) as (standing, judge):
-        scorers = fit_rerankers([standing.examples(judge, older)], job.settings)
-    with cut(job, newest) as (standing, judge):
-        return {name: judge.precision_at_3(ranker) for name, ranker in standing.rankers(scorers)}
+    """Precision@3 of every model at the newest fold, re-rankers taught at the older one."""
+    with cut(job, older) as (models, judge):
+        scorers = fit_rerankers([models.training_rows(judge.held_out, older)], job.settings)
+    with cut(job, newest) as (models, judge):
+        return {name: judge.precision_at_3(ranker) for name, ranker in models.rankers(scorers)}
 
 
 def test_a_history_opened_beyond_its_cut_is_caught_by_a_large_rise(whims: Job) -> None:
@@ -162,10 +162,10 @@ def test_shuffled_labels_teach_nothing(learnt: Job) -> None:
     so that even what it learns of noise puts what ALS likes first.)
     """
     examples = TrainingRows.read(learnt.folder.table("examples"))
-    with cut(learnt, folds.test(learnt.folder)) as (standing, judge):
+    with cut(learnt, folds.test(learnt.folder)) as (models, judge):
 
         def found(scorer: Scorer) -> float:
-            return judge.precision_at_3(Reranker(standing.recall, scorer))
+            return judge.precision_at_3(Reranker(models.candidates, scorer))
 
         chance = float(np.mean([found(AtRandom(seed)) for seed in range(100)]))
         taught = [found(trees.fit(shuffled(examples, seed), "binary", 0)) for seed in range(20)]
@@ -179,8 +179,8 @@ def test_shuffled_answers_are_found_by_chance_alone(learnt: Job) -> None:
     examples = TrainingRows.read(learnt.folder.table("examples"))
     scorer = trees.fit(examples, "binary", 0)
     lot = np.random.default_rng(0)
-    with cut(learnt, folds.test(learnt.folder)) as (standing, judge):
-        table = standing.recall.table(judge.held_out.rows)
+    with cut(learnt, folds.test(learnt.folder)) as (models, judge):
+        table = models.candidates.table(judge.held_out.rows)
         mine = table.best(scorer.score(table.features), 3).items
         n_bought = np.diff(judge.held_out.items.indptr)
         found, chance = [], []
@@ -193,7 +193,7 @@ def test_shuffled_answers_are_found_by_chance_alone(learnt: Job) -> None:
             found.append(metrics.precision_at_k(metrics.hits(mine, items.tocsr()), 3).mean())
             chance.append(np.mean(n_bought / np.bincount(table.slots)))
     assert np.mean(found) == pytest.approx(np.mean(chance), abs=0.02)
-    assert judge.precision_at_3(Reranker(standing.recall, scorer)) > 3 * np.mean(chance)
+    assert judge.precision_at_3(Reranker(models.candidates, scorer)) > 3 * np.mean(chance)
 
 
 def test_the_checkerboard_is_solved(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The cuts at which models are judged and second steps learn: what lies before and after each."""
+"""The temporal folds: the cuts at which models are judged and re-rankers learn, and what each holds out.
+
+Every fold trains on events before its cut and asks about purchases after it (rolling-origin evaluation).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pipeline.times import utc
 
 @dataclass(frozen=True)
 class Fold:
-    """One cut. Nothing that is fitted or counted at it sees the events from `cut_at` on.
+    """One cut in time. Nothing that is fitted or counted at it sees the events from `cut_at` on.
 
     before:       files whose events before `cut_at` are the history
     later:        the file whose purchases in `[since, until)` (all of it where None) are asked about
@@ -35,6 +38,11 @@ def test(folder: RunFolder) -> Fold:
     """Trained on all before the test, asked about `test`."""
     before = (folder.file("train"), folder.file("validation_set"))
     return Fold(before, _moment(folder, "test_from"), folder.file("test"))
+
+
+def for_training(folder: RunFolder, most: int) -> list[Fold]:
+    """The folds re-rankers learn from: the validation fold and those before it, newest first, `most` in all."""
+    return [validation(folder), *earlier(folder, most - 1)]
 
 
 def earlier(folder: RunFolder, most: int) -> list[Fold]:

@@ -16,7 +16,7 @@ from pipeline.lists.personal import Audience
 from pipeline.lists.popular import longest_popular
 from pipeline.lists.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE, SIMILAR_TO_VIEW
 from pipeline.lists.similar import similar_lists
-from pipeline.models.catalog import RERANKERS
+from pipeline.models.catalog import RECENTLY_POPULAR, is_reranker
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled
 from pipeline.ranking.fitted import FittedModels
@@ -32,17 +32,17 @@ def run(job: Job) -> Counts:
     """`purchaser_events`, `best_params`, `items`, examples -> every list, and what filling one up needs."""
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
-    items = folder.dataset("items") if folder.has("items") else None
+    items = folder.optional("items")
     events = [folder.dataset("purchaser_events")]
-    lengths, mode = settings.recommend, settings.run.repeat_purchases
+    lengths = settings.recommend
     with opened(events, folder.as_of, settings.filter, settings.run, folder.scratch()) as history:
         factors = params.als_model(settings).fit(history)
         hidden = unavailable(job, history.item_ids)
-        standing = FittedModels(history, factors.hide(hidden), params, settings, items, mode)
+        standing = FittedModels(history, factors.hide(hidden), params, settings, items)
         scorer = _scorer(job, params)
         model = standing.filled(standing.ranker(params.model, scorer)).hide(hidden)
         bought = history.purchases()
-        exclude = bought if mode == "exclude" else None
+        exclude = bought if settings.run.excludes_repeats else None
         audiences = [Audience(history.user_ids, model, bought, exclude, BOUGHT_AGAIN, SIMILAR_TO_PURCHASE)]
         audiences += _browsers(job, standing)
         lists = personal.lists(audiences, standing.factors, lengths.list_length)
@@ -76,13 +76,13 @@ def _browsers(job: Job, standing: FittedModels) -> list[Audience]:
     if not len(ids):
         return []
     factors = params.als_model(job.settings).fold_in(standing.factors, ids, seen)
-    model = Filled((factors, standing.ranker("recently_popular"))).hide(factors.hidden)
+    model = Filled((factors, standing.ranker(RECENTLY_POPULAR))).hide(factors.hidden)
     return [Audience(ids, model, seen, None, LOOKED_AT, SIMILAR_TO_VIEW)]
 
 
 def _scorer(job: Job, params: Params) -> Scorer | None:
-    """The second step that is published, taught by the newest windows, the test's among them."""
-    if params.model not in RERANKERS:
+    """The re-ranker that is published, fitted on the newest windows, the test's among them."""
+    if not is_reranker(params.model):
         return None
     rows = pa.concat_tables([job.folder.table(name) for name in ("examples", "latest_examples")])
     cuts = pc.unique(rows["cut_at"]).sort(order="descending")[: job.settings.ranking.windows]
@@ -97,7 +97,7 @@ def unusual(standing: FittedModels, hidden: NDArray[np.int64]) -> dict[str, int]
     n_thin_users: one or two days with a purchase; n_users_items_gone: all they bought is unavailable;
     n_new_items: first seen within NEW_DAYS
     """
-    facts = standing.recall.facts
+    facts = standing.candidates.facts
     is_here = ~np.isin(facts.bought.other, hidden)
     still = np.bincount(facts.bought.user, is_here, minlength=standing.history.shape[0])
     return {
@@ -119,14 +119,14 @@ def unavailable(job: Job, item_ids: pa.Array) -> NDArray[np.int64]:
 def _write_popular(job: Job, history: History) -> int:
     """`popular_items`, and what filling up from them needs; returns how many rows of `popular_items`."""
     folder, lengths = job.folder, job.settings.recommend
-    items = folder.dataset("items") if folder.has("items") else None
+    items = folder.optional("items")
     half_life = lengths.popular_half_life_days
     length_of_all = longest_popular(job.settings)
     lists = history.popular(items, half_life, lengths.popular_length, length_of_all)
     n_popular = folder.write("popular_items", lists)
     popular = folder.file("popular_items")
-    is_exclude = job.settings.run.repeat_purchases == "exclude"
-    folder.write("user_purchases", history.purchases_of(popular) if is_exclude else [])
+    excludes_repeats = job.settings.run.excludes_repeats
+    folder.write("user_purchases", history.purchases_of(popular) if excludes_repeats else [])
     folder.write("user_categories", history.categories(items, popular, half_life, lengths.user_categories))
     folder.write("item_names", history.names(items))
     return n_popular

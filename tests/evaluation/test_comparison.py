@@ -11,12 +11,10 @@ import pytest
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at
 from pipeline.evaluation.comparison import comparison
-from pipeline.evaluation.judge import Judge
-from pipeline.models.catalog import RULES
+from pipeline.models.catalog import rules
 from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.splits import folds
-from pipeline.splits.history import opened
 from tests.shelf import day, give
 from tests.tastes import AS_OF
 
@@ -25,13 +23,12 @@ Told = dict[str, Any]
 
 def compared(learnt: Job, **live: Any) -> tuple[Told, Told]:
     """What is told of the best rule, and of a live publication with tonight's parameters but `live`."""
-    folder, settings, fold = learnt.folder, learnt.settings, folds.test(learnt.folder)
+    folder = learnt.folder
     params = {**folder.document("best_params"), **live.pop("params", {})}
     give(folder, live={"version": 4, "as_of": AS_OF.isoformat(), "params": params, **live})
     models = folder.table("user_metrics")["model"].unique().to_pylist()
     users = {name: {"precision_at_3": np.array(of_model(learnt, name))} for name in models}
-    with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        told = comparison(learnt, Judge.of(history, fold, "exclude"), users)
+    told = comparison(learnt, users)
     rows = {row["against"]: row for row in [*told["against"], *told["skipped"]]}
     assert set(rows) == {"best_rule", "live"}
     return rows["best_rule"], rows["live"]
@@ -45,7 +42,7 @@ def of_model(learnt: Job, model: str) -> list[float]:
 
 
 def other_than(learnt: Job) -> str:
-    """A second step that is not tonight's choice."""
+    """A re-ranker that is not tonight's choice."""
     return "ranker" if learnt.folder.document("best_params")["model"] == "blend" else "blend"
 
 
@@ -53,7 +50,7 @@ def test_the_best_rule_is_compared_user_by_user(learnt: Job) -> None:
     told = learnt.folder.document("comparison")
     [rule] = told["against"]
     [live] = told["skipped"]
-    means = {name: sum(of_model(learnt, name)) / 20 for name in RULES}
+    means = {name: sum(of_model(learnt, name)) / 20 for name in rules()}
     assert rule["model"] == max(means, key=lambda name: (means[name], name))
     assert rule["precision_at_3"] == pytest.approx(means[rule["model"]])
     ours = of_model(learnt, "published")
@@ -76,7 +73,7 @@ def test_the_best_rule_is_compared_user_by_user(learnt: Job) -> None:
 def test_what_cannot_be_compared_is_skipped_and_said(learnt: Job, live: Told, why: str) -> None:
     rule, told = compared(learnt, **live)
     assert why in told["why"]
-    assert rule["model"] in RULES
+    assert rule["model"] in rules()
 
 
 def test_against_tonights_own_parameters_there_is_no_difference(learnt: Job) -> None:
@@ -86,7 +83,7 @@ def test_against_tonights_own_parameters_there_is_no_difference(learnt: Job) -> 
     assert (told["difference"], told["ci_low"], told["ci_high"]) == (0, 0, 0)
 
 
-def test_a_live_second_step_of_the_same_parameters_is_the_one_in_the_table(learnt: Job) -> None:
+def test_a_live_reranker_of_the_same_parameters_is_the_one_in_the_table(learnt: Job) -> None:
     other = other_than(learnt)
     _, told = compared(learnt, params={"model": other})
     assert told["precision_at_3"] == pytest.approx(sum(of_model(learnt, other)) / 20)
@@ -106,7 +103,7 @@ def test_a_live_model_of_other_parameters_is_fitted_again_on_the_same_split(lear
     assert 0 < told["ci_low"] < told["ci_high"]
 
 
-def test_a_live_second_step_of_other_parameters_is_taught_again(learnt: Job) -> None:
+def test_a_live_reranker_of_other_parameters_is_taught_again(learnt: Job) -> None:
     weights = {**learnt.folder.document("best_params")["weights"], "half_life_days": 3.0}
     other = other_than(learnt)
     _, told = compared(learnt, params={"model": other, "weights": weights})

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from pipeline.config import Settings
 from pipeline.models.params import HALF_LIVES, Params, known_by
-from pipeline.tuning.reuse import due, unseen_by_search
+from pipeline.tuning.reuse import Decision, due_by_precision, due_by_record, unseen_by_search
 from tests.shelf import day
 
 AS_OF = day(100)
@@ -22,6 +22,18 @@ def live(settings: Settings, **changes: Any) -> dict[str, Any]:
     searched_at = (AS_OF - timedelta(days=1)).isoformat()
     told = {"searched_at": searched_at, "repeat_purchases": "exclude", "precision_at_3": FOUND}
     return {"version": 3, "params": {**Params.configured(settings).dump(), **told, **changes}}
+
+
+def due(
+    known: dict[str, Any], settings: Settings, as_of: datetime, validated: Callable[[Params], float]
+) -> Decision:
+    """As `choose_parameters` decides: `validated` is asked only where the record cannot tell."""
+    decision = due_by_record(known, settings, as_of)
+    params = Params.published(known, settings)
+    if decision is not None or params is None:
+        assert decision is not None
+        return decision
+    return due_by_precision(known, settings, validated(params))
 
 
 def never(params: Params) -> float:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.errors import DamagedFile
-from pipeline.models.catalog import MODELS, RULES
+from pipeline.models.catalog import MODELS, rules
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests.shelf import day, events, give
@@ -24,7 +24,7 @@ def rows(learnt: Job, mode: str) -> dict[str, dict[str, Any]]:
 def test_every_model_stands_beside_every_rule_and_what_would_be_published(learnt: Job) -> None:
     """In the mode that is not published, ALS and the rules alone."""
     assert set(rows(learnt, "exclude")) == {*MODELS, "published"}
-    assert set(rows(learnt, "allow")) == {*RULES, "als"}
+    assert set(rows(learnt, "allow")) == {*rules(), "als"}
     for mode in ("exclude", "allow"):
         for row in rows(learnt, mode).values():
             assert 0 <= row["ci_low"] <= row["precision_at_3"] <= row["ci_high"] <= 1
@@ -108,7 +108,7 @@ def test_refuses_a_model_of_other_events(learnt: Job) -> None:
         run_stage("evaluate", learnt)
 
 
-def test_what_the_second_steps_learnt_is_told(learnt: Job) -> None:
+def test_what_the_rerankers_learnt_is_written_down(learnt: Job) -> None:
     told = learnt.folder.document("model")
     assert min(told["blend"]["weights"].values()) >= 0
     assert np.isclose(sum(told["importance"].values()), 1)

@@ -13,7 +13,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from pipeline.models.catalog import MODELS, PLAIN_ALS, RULES
+from pipeline.models.catalog import MODELS, PLAIN_ALS, rules
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests import tastes
@@ -108,7 +108,7 @@ def test_a_search_killed_in_its_first_trial_tries_the_start_again(tuned: Job) ->
 def test_on_the_same_input_it_leaves_the_same_bytes_whatever_the_test_holds(
     learnt: Job, said: list[str]
 ) -> None:
-    """Searched, raced and taught anew, second steps and all."""
+    """Searched, raced and taught anew, re-rankers and all."""
     files = [learnt.folder.file(name) for name in ("trials", "best_params", "examples")]
     before = [file.read_bytes() for file in files]
     give(learnt.folder, test=events(*((user, 777, 90) for user in range(40))))
@@ -205,7 +205,7 @@ def test_the_race_is_of_every_model_and_none_that_loses_to_a_rule_is_chosen(lear
     found = {row["model"]: row["precision_at_3"] for row in told["race"]}
     assert set(told["lost_before"]) <= {PLAIN_ALS}
     assert set(found) == set(MODELS) - set(told["lost_before"])
-    assert found[told["model"]] >= max(found[rule] for rule in RULES if rule in found)
+    assert found[told["model"]] >= max(found[rule] for rule in rules() if rule in found)
     assert {row["model"] for row in told["race_by_window"]} == set(found)
     cuts = learnt.folder.table("examples")["cut_at"].unique().to_pylist()
     assert [cut.isoformat() for cut in cuts] == [day(n).isoformat() for n in (16, 30, 44, 58, 72)]
@@ -225,9 +225,9 @@ def test_with_nobody_to_validate_on_parameters_stay_and_earlier_windows_decide(t
     assert told["model"] in MODELS
 
 
-def test_a_race_with_no_earlier_window_is_run_without_second_steps(tuned: Job) -> None:
+def test_a_race_with_no_earlier_window_is_run_without_rerankers(tuned: Job) -> None:
     told = best(tuned)
-    assert {row["model"] for row in told["race"]} == {*RULES, "als"} - set(told["lost_before"])
+    assert {row["model"] for row in told["race"]} == {*rules(), "als"} - set(told["lost_before"])
 
 
 def test_plain_als_is_left_out_of_the_race_only_where_the_tuned_one_beats_it(tuned: Job) -> None:

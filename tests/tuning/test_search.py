@@ -34,7 +34,7 @@ def cut(night: Job) -> Iterator[Cut]:
     """The validation of the shop of two tastes."""
     fold, settings = folds.validation(night.folder), night.settings
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, night.folder.scratch()) as history:
-        yield history, Judge.of(history, fold, "exclude")
+        yield history, Judge.of(history, fold, excludes_repeats=True)
 
 
 def searched(journal: Path, cut: Cut, start: Params | None = None, **tune: Any) -> Search:
@@ -140,6 +140,8 @@ def test_weights_of_views_and_carts_are_searched_where_there_are_any(
     fold = folds.Fold((job.folder.file("train"),), tastes.AS_OF, job.folder.file("validation_set"))
     who, run = night.settings.filter, night.settings.run
     with opened(fold.before, fold.cut_at, who, run, job.folder.scratch()) as history:
-        found = searched(tmp_path / "journal", (history, Judge.of(history, fold, "allow")), trials=2)
+        found = searched(
+            tmp_path / "journal", (history, Judge.of(history, fold, excludes_repeats=False)), trials=2
+        )
     for trial in found.trials:
         assert set(trial.params) & {"view", "cart"} == set(kinds)
