@@ -39,7 +39,10 @@ def at(
 
 @contextmanager
 def trained(folder: RunFolder, settings: Settings) -> Iterator[FittedModels]:
-    """The models at the cut of the test, with the ALS that `train` wrote; DamagedFile where it does not fit."""
+    """The models at the cut of the test, with the ALS that `train` wrote.
+
+    DamagedFile where that was trained on other events.
+    """
     fold, params = folds.test(folder), Params.read(folder.document("best_params"))
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
         factors = read_factors(folder, history, settings.run.threads)

@@ -105,7 +105,7 @@ def _is_same(then: Params, now: Params) -> bool:
 
 
 def _fitted_again(job: Job, params: Params) -> PerUser | None:
-    """Precision@3 of each measured user under `params`; None for a re-ranker that has nothing to learn from."""
+    """Precision@3 of each measured user under `params`; None for a re-ranker without training rows."""
     folder, settings = job.folder, job.settings
     scorer = _scorer(job, params) if is_reranker(params.model) else None
     if is_reranker(params.model) and scorer is None:

@@ -41,7 +41,7 @@ def test(folder: RunFolder) -> Fold:
 
 
 def for_training(folder: RunFolder, most: int) -> list[Fold]:
-    """The folds re-rankers learn from: the validation fold and those before it, newest first, `most` in all."""
+    """The folds re-rankers learn from: validation and those before it, newest first, `most` in all."""
     return [validation(folder), *earlier(folder, most - 1)]
 
 
