@@ -1,8 +1,8 @@
 """The registry of models: every model by name, with its kind, its title for readers, and what builds it.
 
 A new rule is one entry here and the module that fits it; the race, `evaluate`, `recommend` and the report
-go through the registry. A rule with a half-life has its default in `HALF_LIVES` too. A new re-ranker is one entry
-here; `FITTERS` (`ranking/reranker.py`) and `STORAGES` (`ranking/saved.py`) say how it is fitted and stored.
+go through the registry. A rule with a half-life has its default in `HALF_LIVES` too. A new re-ranker is one
+entry here; `FITTERS` (`ranking/reranker.py`) and `STORAGES` (`ranking/saved.py`) fit and store it.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ NEW_DAYS = 14.0
 
 
 def run(job: Job) -> Counts:
-    """`purchaser_events`, `best_params`, `items`, training rows -> every list, and what filling one up needs."""
+    """`purchaser_events`, `best_params`, `items`, examples -> every list, and what filling one up needs."""
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
     items = folder.optional("items")

@@ -31,8 +31,8 @@ def models_at(learnt: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
     """One cut of the night, with the parameters it settled on."""
     params = Params.read(learnt.folder.document("best_params"))
     items = learnt.folder.dataset("items")
-    with at(fold, params, learnt.settings, items, learnt.folder.scratch()) as made:
-        yield made
+    with at(fold, params, learnt.settings, items, learnt.folder.scratch()) as models_and_judge:
+        yield models_and_judge
 
 
 def cuts(learnt: Job) -> list[Fold]:
@@ -54,21 +54,21 @@ def raced(learnt: Job) -> dict[tuple[str, str], float]:
 
 def test_rerankers_learn_from_older_folds_alone_and_a_leak_would_show(learnt: Job) -> None:
     """Taught by the judged fold too, the ranker would find far more than the race says it does."""
-    told, tables, honest, leaked = raced(learnt), [], [], []
+    raced_values, tables, honest, leaked = raced(learnt), [], [], []
     for fold in reversed(cuts(learnt)):
         with models_at(learnt, fold) as (models, judge):
             own = models.training_rows(judge.held_out, fold)
             if fold.cut_at in JUDGED:
-                found = numbers(models, judge, tables)
-                for name, value in found.items():
-                    assert told[fold.cut_at.isoformat(), name] == value, f"{name} at {fold.cut_at}"
-                honest.append(found["ranker"])
+                values = numbers(models, judge, tables)
+                for name, value in values.items():
+                    assert raced_values[fold.cut_at.isoformat(), name] == value, f"{name} at {fold.cut_at}"
+                honest.append(values["ranker"])
                 leaked.append(numbers(models, judge, [*tables, own])["ranker"])
             tables.append(own)
     assert np.mean(leaked) > 1.4 * np.mean(honest)
-    left, made = TrainingRows.read(learnt.folder.table("examples")), TrainingRows.read(*tables)
-    np.testing.assert_array_equal(left.features, made.features)
-    assert left.is_bought.tolist() == made.is_bought.tolist()
+    written, fitted_by_hand = TrainingRows.read(learnt.folder.table("examples")), TrainingRows.read(*tables)
+    np.testing.assert_array_equal(written.features, fitted_by_hand.features)
+    assert written.is_bought.tolist() == fitted_by_hand.is_bought.tolist()
 
 
 def test_examples_are_what_was_bought_between_their_cut_and_the_next(learnt: Job) -> None:
@@ -104,9 +104,9 @@ def test_where_nothing_can_be_learnt_no_model_below_a_rule_wins(tmp_path: Path) 
     give(night.folder, purchaser_events=events(*rows))
     for stage in ("split", "tune"):
         run_stage(stage, night)
-    told = night.folder.document("best_params")
-    found = {row["model"]: row["precision_at_3"] for row in told["race"]}
-    assert found[told["model"]] >= max(found[rule] for rule in rules() if rule in found)
+    document = night.folder.document("best_params")
+    precision = {row["model"]: row["precision_at_3"] for row in document["race"]}
+    assert precision[document["model"]] >= max(precision[rule] for rule in rules() if rule in precision)
 
 
 def test_some_of_the_users_stand_for_all_drawn_by_the_seed(learnt: Job) -> None:
@@ -114,13 +114,13 @@ def test_some_of_the_users_stand_for_all_drawn_by_the_seed(learnt: Job) -> None:
         some, again, other = judge.sampled(7, 1), judge.sampled(7, 1), judge.sampled(7, 2)
         assert judge.sampled(99, 1).held_out is judge.held_out
         everybody = judge.lists(models.factors)
-        for each in (some, other):
-            ids = each.held_out.user_ids.to_pylist()
+        for sample in (some, other):
+            ids = sample.held_out.user_ids.to_pylist()
             places = [judge.held_out.user_ids.to_pylist().index(user) for user in ids]
             assert places == sorted(set(places))
-            assert len(places) == each.n_users == 7
-            assert each.held_out.n_items.tolist() == judge.held_out.n_items[places].tolist()
-            assert (each.lists(models.factors) == everybody[places]).all()
-            assert (each.held_out.items != judge.held_out.items[places]).nnz == 0
+            assert len(places) == sample.n_users == 7
+            assert sample.held_out.n_items.tolist() == judge.held_out.n_items[places].tolist()
+            assert (sample.lists(models.factors) == everybody[places]).all()
+            assert (sample.held_out.items != judge.held_out.items[places]).nnz == 0
     assert some.held_out.user_ids.equals(again.held_out.user_ids)
     assert not some.held_out.user_ids.equals(other.held_out.user_ids)
