@@ -14,7 +14,7 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at
 from pipeline.evaluation.metrics import PerUser
 from pipeline.models.catalog import MODELS, is_reranker, rules
-from pipeline.models.params import Params, known_by
+from pipeline.models.params import Params, live_as_of
 from pipeline.ranking.reranker import Scorer, fit_rerankers
 from pipeline.runs.job import Job
 from pipeline.splits import folds
@@ -47,7 +47,7 @@ def comparison(job: Job, users: Users) -> dict[str, Any]:
     document["against"].append(
         {"against": "best_rule", "model": best, **_paired(job, users, users[best][MEASURE])}
     )
-    live = known_by(job.folder.document("live"), job.folder.as_of)
+    live = live_as_of(job.folder.document("live"), job.folder.as_of)
     then = Params.published(live, job.settings)
     if why := _incomparable(job, live, then):
         document["skipped"].append({"against": "live", "why": why})

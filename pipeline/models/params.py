@@ -79,7 +79,7 @@ class Params:
         }
 
 
-def known_by(live: Mapping[str, Any], as_of: datetime) -> Mapping[str, Any]:
+def live_as_of(live: Mapping[str, Any], as_of: datetime) -> Mapping[str, Any]:
     """The live publication, or nothing when it has seen events that a run as of `as_of` may not know."""
     if live and datetime.fromisoformat(live["as_of"]) > as_of:
         return {}

@@ -46,10 +46,11 @@ def for_training(folder: RunFolder, most: int) -> list[Fold]:
 
 
 def earlier(folder: RunFolder, most: int) -> list[Fold]:
-    """At most `most` folds inside `train`, newest first: each asked about the days up to the next one.
+    """At most `most` folds inside `train`, newest first; each asks about the days up to the cut of the next.
 
-    They are as long as the test; where the history before validation holds fewer than two such and as
-    much again before them, a third of it.
+    Those days are as many as the test has, or a third of the history before validation where that is less,
+    so that there are two folds and as much history before the older one. (A split that has no cut in time
+    has no test days: a sixth of the history.)
     """
     cut_at, first_at = _moment(folder, "validation_from"), _moment(folder, "first_at")
     days = timedelta(days=folder.document("split")["test_days"] or 0)

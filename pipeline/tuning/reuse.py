@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from pipeline.config import Settings
-from pipeline.models.params import Params, known_by
+from pipeline.models.params import Params, live_as_of
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 
@@ -29,7 +29,7 @@ def usable_live(job: Job) -> Mapping[str, Any]:
     """
     if job.settings.tune.mode == "never":
         return {}
-    live = known_by(job.folder.document("live"), job.folder.as_of)
+    live = live_as_of(job.folder.document("live"), job.folder.as_of)
     return unseen_by_search(live, folds.test(job.folder).cut_at)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pipeline.config import Settings
-from pipeline.models.params import HALF_LIVES, Params, known_by
+from pipeline.models.params import HALF_LIVES, Params, live_as_of
 from tests.shelf import day
 
 AS_OF = day(100)
@@ -39,6 +39,6 @@ def test_written_and_read_they_are_the_same(make_settings: Callable[..., Setting
 
 def test_a_run_does_not_know_what_is_later_than_it() -> None:
     publication = {"version": 1, "as_of": AS_OF.isoformat()}
-    assert known_by(publication, AS_OF) == publication
-    assert known_by(publication, AS_OF - timedelta(seconds=1)) == {}
-    assert known_by({}, AS_OF) == {}
+    assert live_as_of(publication, AS_OF) == publication
+    assert live_as_of(publication, AS_OF - timedelta(seconds=1)) == {}
+    assert live_as_of({}, AS_OF) == {}
