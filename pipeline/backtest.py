@@ -1,4 +1,4 @@
-"""Judge every model on an events file, with the stages of the night and no database.
+"""Backtest: every model evaluated on an events file, at one cut or several, without a database.
 
 Each window is a run folder of its own in a scratch folder: the events before its `as_of`, then validate,
 filter_purchasers, split, tune, train and evaluate as the night runs them. Nothing is carried from
@@ -27,6 +27,7 @@ from pipeline.loading import events_file
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
+from pipeline.splits.window import empty_window
 from pipeline.times import utc
 
 STAGES = ("validate", "filter_purchasers", "split", "tune", "train", "evaluate")
@@ -129,7 +130,7 @@ def _write(scratch: Path, name: str, ids: Ids, batches: Any) -> int:
     schema, count = DATASETS[name].schema(ids.model_dump()), 0
     with pq.ParquetWriter(scratch / f"{name}.parquet", schema, compression="lz4") as writer:
         for batch in batches:
-            renamed = batch.rename_columns([RENAMED.get(each, each) for each in batch.schema.names])
+            renamed = batch.rename_columns([RENAMED.get(name, name) for name in batch.schema.names])
             writer.write_batch(renamed.select(schema.names).cast(schema))
             count += batch.num_rows
     return count
@@ -169,12 +170,8 @@ def _extract(job: Job, shop: Files) -> None:
         rows = db.sql(f"SELECT {', '.join(schema.names)} FROM events ORDER BY {order}")
         n_events = folder.write("events", rows.to_arrow_reader(engine.BATCH))
     if not n_events:
-        raise DataError(
-            f"no events in the window from {start.isoformat()} to {folder.as_of.isoformat()}",
-            found=f"events from {shop.first_at.isoformat()} to {shop.last_at.isoformat()}",
-            promised="events at or after the first time and before the second",
-            then="choose another --as-of, or fewer --windows",
-        )
+        found = f"events from {shop.first_at.isoformat()} to {shop.last_at.isoformat()}"
+        raise empty_window(start, folder.as_of, found, "choose another --as-of, or fewer --windows")
     if shop.has_items:
         folder.write("items", pq.read_table(shop.path("items")))
     folder.write_document("live", {})
@@ -210,14 +207,14 @@ def _means(of_windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     for results in of_windows:
         for row in results:
             by_model.setdefault(row["model"], []).append(row)
-    found = []
+    averaged = []
     for model, rows in by_model.items():
         values = [row["precision_at_3"] for row in rows]
         means = {name: statistics.fmean(row[name] for row in rows) for name in AVERAGED}
         n_users = round(statistics.fmean(row["n_users"] for row in rows))
         spread = {"lowest": min(values), "highest": max(values), "n_windows": len(rows)}
-        found.append({"model": model, **means, "n_users": n_users, **spread})
-    return sorted(found, key=lambda row: -row["precision_at_3"])
+        averaged.append({"model": model, **means, "n_users": n_users, **spread})
+    return sorted(averaged, key=lambda row: -row["precision_at_3"])
 
 
 def table(document: dict[str, Any]) -> str:

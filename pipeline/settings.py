@@ -172,7 +172,7 @@ class Tune(_Section):
 
 
 class Ranking(_Section):
-    """The second step, which ranks what ALS and its like suggest, and the race between all models."""
+    """Re-ranking of the candidates that ALS and its like name, and the race between all models."""
 
     windows: int = Field(5, ge=1, le=26, description="earlier windows of test_days that it learns from")
     race_windows: int = Field(
@@ -297,6 +297,11 @@ class Run(_Section):
         2.0, ge=0.25, le=4096.0, description="memory of the SQL engine; it spills to disk beyond"
     )
 
+    @property
+    def excludes_repeats(self) -> bool:
+        """Whether lists leave out what the user bought in the window."""
+        return self.repeat_purchases == "exclude"
+
 
 class Settings(_Section):
     """All settings of one shop."""
@@ -319,8 +324,7 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _runs_outlive_the_question(self) -> Settings:
-        kept = self.run.keep_runs_days * 24
-        if self.approval.is_required and kept and self.approval.hours >= kept:
+        if self.approval.is_required and 0 < 24 * self.run.keep_runs_days <= self.approval.hours:
             raise ValueError("approval.hours: less than run.keep_runs_days, or the run that waits is removed")
         return self
 

@@ -33,8 +33,10 @@ from tests.shelf import day, events, give
 @contextmanager
 def cut(job: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
     params = Params.configured(job.settings)
-    with at(fold, params, job.settings, job.folder.dataset("items"), job.folder.scratch()) as made:
-        yield made
+    with at(
+        fold, params, job.settings, job.folder.dataset("items"), job.folder.scratch()
+    ) as models_and_judge:
+        yield models_and_judge
 
 
 def validation(job: Job, train: Path) -> list[Fold]:
@@ -45,18 +47,18 @@ def validation(job: Job, train: Path) -> list[Fold]:
 
 
 def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:
-    """What every model lists for every user at the newest cut, second steps taught at the others."""
+    """What every model lists for every user at the newest cut, re-rankers taught at the others."""
     taught = []
     for fold in reversed(over[1:]):
-        with cut(job, fold) as (standing, judge):
-            taught.append(standing.examples(judge, fold))
-    found = {}
-    with cut(job, over[0]) as (standing, judge):
-        users = np.arange(standing.history.shape[0])
-        for name, ranker in standing.rankers(fit_rerankers(taught, job.settings)):
+        with cut(job, fold) as (models, judge):
+            taught.append(models.training_rows(judge.held_out, fold))
+    lists_of = {}
+    with cut(job, over[0]) as (models, judge):
+        users = np.arange(models.history.shape[0])
+        for name, ranker in models.rankers(fit_rerankers(taught, job.settings)):
             top = ranker.top_n(users, 10, judge.exclude)
-            found[name] = (top.items.tobytes(), top.scores.tobytes())
-    return found
+            lists_of[name] = (top.items.tobytes(), top.scores.tobytes())
+    return lists_of
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +100,11 @@ def test_what_is_planted_would_change_every_model_that_saw_it(
 @pytest.fixture(scope="module")
 def whims(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A shop that nobody can foresee: every fortnight each user buys three other items, thrice each."""
-    lot, rows = np.random.default_rng(8), []
+    rng, rows = np.random.default_rng(8), []
     for user in range(40):
         for window in range(7):
-            for item in lot.choice(60, 3, replace=False):
-                rows += [(user, int(item), 2 + 14 * window + 13.9 * lot.random()) for _ in range(3)]
+            for item in rng.choice(60, 3, replace=False):
+                rows += [(user, int(item), 2 + 14 * window + 13.9 * rng.random()) for _ in range(3)]
     path = tmp_path_factory.mktemp("whims")
     made = tastes.night_at(path, run={"repeat_purchases": "allow"}, als={"factors": 16})
     give(made.folder, purchaser_events=events(*rows))
@@ -117,11 +119,11 @@ def leaking(fold: Fold, job: Job) -> Fold:
 
 
 def precision(job: Job, newest: Fold, older: Fold) -> dict[str, float]:
-    """Precision@3 of every model at the newest fold, second steps taught at the older one."""
-    with cut(job, older) as (standing, judge):
-        scorers = fit_rerankers([standing.examples(judge, older)], job.settings)
-    with cut(job, newest) as (standing, judge):
-        return {name: judge.precision_at_3(ranker) for name, ranker in standing.rankers(scorers)}
+    """Precision@3 of every model at the newest fold, re-rankers taught at the older one."""
+    with cut(job, older) as (models, judge):
+        scorers = fit_rerankers([models.training_rows(judge.held_out, older)], job.settings)
+    with cut(job, newest) as (models, judge):
+        return {name: judge.precision_at_3(ranker) for name, ranker in models.rankers(scorers)}
 
 
 def test_a_history_opened_beyond_its_cut_is_caught_by_a_large_rise(whims: Job) -> None:
@@ -148,10 +150,10 @@ class AtRandom:
 
 def shuffled(examples: TrainingRows, seed: int) -> TrainingRows:
     """The same candidates of the same users; which of them were bought is drawn anew for each user."""
-    lot, is_bought = np.random.default_rng(seed), examples.is_bought.copy()
+    rng, is_bought = np.random.default_rng(seed), examples.is_bought.copy()
     ends = np.cumsum(examples.group)
     for start, end in zip(ends - examples.group, ends, strict=True):
-        is_bought[start:end] = lot.permutation(is_bought[start:end])
+        is_bought[start:end] = rng.permutation(is_bought[start:end])
     return replace(examples, is_bought=is_bought)
 
 
@@ -162,14 +164,14 @@ def test_shuffled_labels_teach_nothing(learnt: Job) -> None:
     so that even what it learns of noise puts what ALS likes first.)
     """
     examples = TrainingRows.read(learnt.folder.table("examples"))
-    with cut(learnt, folds.test(learnt.folder)) as (standing, judge):
+    with cut(learnt, folds.test(learnt.folder)) as (models, judge):
 
-        def found(scorer: Scorer) -> float:
-            return judge.precision_at_3(Reranker(standing.recall, scorer))
+        def precision_of(scorer: Scorer) -> float:
+            return judge.precision_at_3(Reranker(models.candidates, scorer))
 
-        chance = float(np.mean([found(AtRandom(seed)) for seed in range(100)]))
-        taught = [found(trees.fit(shuffled(examples, seed), "binary", 0)) for seed in range(20)]
-        honest = found(trees.fit(examples, "binary", 0))
+        chance = float(np.mean([precision_of(AtRandom(seed)) for seed in range(100)]))
+        taught = [precision_of(trees.fit(shuffled(examples, seed), "binary", 0)) for seed in range(20)]
+        honest = precision_of(trees.fit(examples, "binary", 0))
     assert honest > 3 * chance
     assert np.mean(taught) == pytest.approx(chance, abs=0.06)
 
@@ -178,22 +180,22 @@ def test_shuffled_answers_are_found_by_chance_alone(learnt: Job) -> None:
     """The honest ranker, asked about purchases drawn among the candidates: no better than any order."""
     examples = TrainingRows.read(learnt.folder.table("examples"))
     scorer = trees.fit(examples, "binary", 0)
-    lot = np.random.default_rng(0)
-    with cut(learnt, folds.test(learnt.folder)) as (standing, judge):
-        table = standing.recall.table(judge.held_out.rows)
+    rng = np.random.default_rng(0)
+    with cut(learnt, folds.test(learnt.folder)) as (models, judge):
+        table = models.candidates.table(judge.held_out.rows)
         mine = table.best(scorer.score(table.features), 3).items
         n_bought = np.diff(judge.held_out.items.indptr)
-        found, chance = [], []
+        precision, chance = [], []
         for _ in range(100):
             items = judge.held_out.items.tolil()
             items[:] = 0
             for slot in range(judge.n_users):
                 own = table.items[table.slots == slot]
-                items[slot, lot.choice(own, n_bought[slot], replace=False)] = 1
-            found.append(metrics.precision_at_k(metrics.hits(mine, items.tocsr()), 3).mean())
+                items[slot, rng.choice(own, n_bought[slot], replace=False)] = 1
+            precision.append(metrics.precision_at_k(metrics.hits(mine, items.tocsr()), 3).mean())
             chance.append(np.mean(n_bought / np.bincount(table.slots)))
-    assert np.mean(found) == pytest.approx(np.mean(chance), abs=0.02)
-    assert judge.precision_at_3(Reranker(standing.recall, scorer)) > 3 * np.mean(chance)
+    assert np.mean(precision) == pytest.approx(np.mean(chance), abs=0.02)
+    assert judge.precision_at_3(Reranker(models.candidates, scorer)) > 3 * np.mean(chance)
 
 
 def test_the_checkerboard_is_solved(tmp_path: Path) -> None:

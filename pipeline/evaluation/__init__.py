@@ -1,1 +1,1 @@
-"""How good a list is: metrics, and every model judged on purchases that it never saw."""
+"""Offline evaluation: metrics of top-N lists, and every model measured on held-out purchases."""

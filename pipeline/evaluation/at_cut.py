@@ -1,4 +1,4 @@
-"""Every model at one cut, with its judge."""
+"""The fitted models at one fold: fitted there, or as `train` left them for the test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
 from pipeline.models.params import Params
 from pipeline.ranking.fitted import FittedModels
+from pipeline.ranking.saved import read_factors
+from pipeline.runs.folder import RunFolder
+from pipeline.splits import folds
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import opened
 
@@ -22,14 +25,25 @@ def at(
     settings: Settings,
     items: Path | None,
     spill: Path,
-    fitted: AlsFactors | None = None,
+    factors: AlsFactors | None = None,
 ) -> Iterator[tuple[FittedModels, Judge]]:
-    """The fold with ALS fitted, and its judge in the mode that is published.
+    """The models fitted on what lies before the fold's cut, and their judge in the mode that is published.
 
-    fitted: ALS with these parameters at this fold, where it has been fitted already
+    factors: ALS with these parameters at this fold, where it has been fitted already; None: fit it
     """
-    mode = settings.run.repeat_purchases
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, spill) as history:
-        judge = Judge.of(history, fold, mode)
-        factors = fitted or params.als_model(settings).fit(history)
-        yield FittedModels(history, factors, params, settings, items, mode), judge
+        judge = Judge.of(history, fold, settings.run.excludes_repeats)
+        fitted = factors or params.als_model(settings).fit(history)
+        yield FittedModels(history, fitted, params, settings, items), judge
+
+
+@contextmanager
+def trained(folder: RunFolder, settings: Settings) -> Iterator[FittedModels]:
+    """The models at the cut of the test, with the ALS that `train` wrote.
+
+    DamagedFile where that was trained on other events.
+    """
+    fold, params = folds.test(folder), Params.read(folder.document("best_params"))
+    with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
+        factors = read_factors(folder, history, settings.run.threads)
+        yield FittedModels(history, factors, params, settings, folder.optional("items"))

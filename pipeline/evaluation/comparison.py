@@ -1,7 +1,8 @@
 """How the published model compares, on the same users: with the best rule, and with what is live now.
 
-The live publication's model is fitted again on the same split, with the live parameters, so that both have
-seen the same events. Where tonight's parameters are the live ones it stands in the table already.
+Each comparison is a paired difference with a bootstrap interval. The live publication's model is fitted
+again on the same split, with the live parameters, so that both have seen the same events. Where tonight's
+parameters are the live ones, it has been judged with tonight's models already.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from typing import Any
 
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at
-from pipeline.evaluation.judge import Judge
 from pipeline.evaluation.metrics import PerUser
-from pipeline.models.catalog import MODELS, RERANKERS, RULES
-from pipeline.models.params import Params, known_by
-from pipeline.ranking.reranker import fit_rerankers
+from pipeline.models.catalog import MODELS, is_reranker, rules
+from pipeline.models.params import Params, live_as_of
+from pipeline.ranking.reranker import Scorer, fit_rerankers
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 
@@ -23,16 +23,17 @@ Users = Mapping[str, Mapping[str, PerUser]]
 MEASURE = "precision_at_3"
 
 
-def comparison(job: Job, judge: Judge, users: Users) -> dict[str, Any]:
+def comparison(job: Job, users: Users) -> dict[str, Any]:
     """The document `comparison`: `published`, `against` (paired differences), `skipped` (and why).
 
-    `chosen` and `race` tell why this model: the gate hands all of it on in `decision`.
+    users: each model's metrics, one value for each measured user; empty where nobody can be measured
+    `chosen` and `race` say why this model was chosen; the gate copies them to `decision`.
     """
     best_params = job.folder.document("best_params")
     params = Params.read(best_params)
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "published": params.model,
-        "repeat_purchases": judge.repeat_purchases,
+        "repeat_purchases": job.settings.run.repeat_purchases,
         MEASURE: float(users["published"][MEASURE].mean()) if users else None,
         "chosen": best_params["chosen"],
         "race": best_params["race"],
@@ -40,27 +41,27 @@ def comparison(job: Job, judge: Judge, users: Users) -> dict[str, Any]:
         "skipped": [],
     }
     if not users:
-        told["skipped"].append({"against": "best_rule", "why": "nobody can be measured"})
-        return told
-    best = max(RULES, key=lambda name: (users[name][MEASURE].mean(), name))
-    told["against"].append(
+        document["skipped"].append({"against": "best_rule", "why": "nobody can be measured"})
+        return document
+    best = max(rules(), key=lambda name: (users[name][MEASURE].mean(), name))
+    document["against"].append(
         {"against": "best_rule", "model": best, **_paired(job, users, users[best][MEASURE])}
     )
-    live = known_by(job.folder.document("live"), job.folder.as_of)
+    live = live_as_of(job.folder.document("live"), job.folder.as_of)
     then = Params.published(live, job.settings)
     if why := _incomparable(job, live, then):
-        told["skipped"].append({"against": "live", "why": why})
+        document["skipped"].append({"against": "live", "why": why})
     elif then is not None:
         model, version = then.model, live["version"]
         job.say(f"evaluate: compared with {model} of version {version}, which is live, on the same split")
-        others = _known(users, then, params)
-        others = _refitted(job, then) if others is None else others
-        if others is None:
-            told["skipped"].append({"against": "live", "why": f"{model} cannot be fitted on this split"})
+        values = _judged_tonight(users, then, params)
+        values = _fitted_again(job, then) if values is None else values
+        if values is None:
+            document["skipped"].append({"against": "live", "why": f"{model} cannot be fitted on this split"})
         else:
-            row = {"against": "live", "version": version, "model": model, **_paired(job, users, others)}
-            told["against"].append(row)
-    return told
+            row = {"against": "live", "version": version, "model": model, **_paired(job, users, values)}
+            document["against"].append(row)
+    return document
 
 
 def _paired(job: Job, users: Users, others: PerUser) -> dict[str, float | int]:
@@ -83,40 +84,45 @@ def _incomparable(job: Job, live: Mapping[str, Any], then: Params | None) -> str
     return "" if is_known else f"the parameters of version {live['version']}, which is live, are unknown"
 
 
-def _known(users: Users, then: Params, now: Params) -> PerUser | None:
-    """What tonight's table tells of the live model; None where it does not.
+def _judged_tonight(users: Users, then: Params, now: Params) -> PerUser | None:
+    """Precision@3 of the live model, where one of tonight's is the same model; None where none is.
 
-    The table's rules are not filled as lists are published, so a rule that is not tonight's choice is not
-    looked up there.
+    Rules are judged without filling their empty slots, unlike published lists, so a rule counts as the same
+    only where it is tonight's choice.
     """
     if not _is_same(then, now):
         return None
     if then.model == now.model:
         return users["published"][MEASURE]
-    return users[then.model][MEASURE] if then.model in users and then.model not in RULES else None
+    return users[then.model][MEASURE] if then.model in users and then.model not in rules() else None
 
 
 def _is_same(then: Params, now: Params) -> bool:
-    """Whether tonight's table holds the live model: fitted with the same parameters."""
+    """Whether the live model is fitted tonight with the same parameters."""
     if then.model in then.half_lives:
         return then.half_lives[then.model] == now.half_lives[then.model]
-    return then.model in RULES or (then.als == now.als and then.weights == now.weights)
+    return then.model in rules() or (then.als == now.als and then.weights == now.weights)
 
 
-def _refitted(job: Job, params: Params) -> PerUser | None:
-    """Precision@3 of each measured user under `params`; None when there is nothing to learn from."""
+def _fitted_again(job: Job, params: Params) -> PerUser | None:
+    """Precision@3 of each measured user under `params`; None for a re-ranker without training rows."""
     folder, settings = job.folder, job.settings
-    items = folder.dataset("items") if folder.has("items") else None
-    tables = []
-    if params.model in RERANKERS:
-        over = [folds.validation(folder), *folds.earlier(folder, settings.ranking.windows - 1)]
-        for fold in over:
-            with at(fold, params, settings, items, folder.scratch()) as (standing, judge):
-                sample = judge.sampled(settings.ranking.most_users, settings.run.seed)
-                tables.append(standing.examples(sample, fold))
-    scorer = fit_rerankers(tables[::-1], settings, [params.model]).get(params.model)
-    if params.model in RERANKERS and scorer is None:
+    scorer = _scorer(job, params) if is_reranker(params.model) else None
+    if is_reranker(params.model) and scorer is None:
         return None
-    with at(folds.test(folder), params, settings, items, folder.scratch()) as (standing, judge):
-        lists = judge.lists(standing.filled(standing.ranker(params.model, scorer)), 3)
+    items = folder.optional("items")
+    with at(folds.test(folder), params, settings, items, folder.scratch()) as (models, judge):
+        lists = judge.lists(models.filled(models.ranker(params.model, scorer)), 3)
         return metrics.precision_at_k(judge.hits(lists), 3)
+
+
+def _scorer(job: Job, params: Params) -> Scorer | None:
+    """The re-ranker of `params`, learnt on the folds before the test, oldest first."""
+    folder, settings = job.folder, job.settings
+    items = folder.optional("items")
+    tables = []
+    for fold in reversed(folds.for_training(folder, settings.ranking.windows)):
+        with at(fold, params, settings, items, folder.scratch()) as (models, judge):
+            sample = judge.sampled(settings.ranking.most_users, settings.run.seed)
+            tables.append(models.training_rows(sample.held_out, fold))
+    return fit_rerankers(tables, settings, [params.model]).get(params.model)

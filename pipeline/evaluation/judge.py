@@ -1,4 +1,8 @@
-"""Judging a fitted model on what it never saw: the held-out purchases of one cut, one mode."""
+"""Offline evaluation of a fitted model on a holdout: the purchases after one cut, in one mode.
+
+The split is temporal, and only users who bought before the cut are measured; cold users and cold items are
+counted apart (`HeldOut`).
+"""
 
 from __future__ import annotations
 
@@ -21,33 +25,33 @@ BATCH_USERS = 4096
 
 @dataclass(frozen=True)
 class Judge:
-    """One cut and one mode.
+    """The holdout of one cut, in one mode.
 
     exclude: what lists may not hold: what each user bought before the cut (users x items), or None
     buyers:  of each item before the cut, shape (n_items,)
     """
 
-    repeat_purchases: str
     held_out: HeldOut
     exclude: sp.csr_matrix | None
     buyers: NDArray[np.int64]
 
     @classmethod
-    def of(cls, history: History, fold: Fold, repeat_purchases: str) -> Judge:
-        """The judge of models fitted on `history`, by the purchases that `fold` asks about."""
-        is_exclude = repeat_purchases == "exclude"
-        is_repeat_relevant, bought = not is_exclude, history.purchases()
+    def of(cls, history: History, fold: Fold, excludes_repeats: bool) -> Judge:
+        """The judge of models fitted on `history`, by the purchases that `fold` holds out.
+
+        excludes_repeats: lists leave out what the user bought before, and buying it again is no hit
+        """
+        bought = history.purchases()
         return cls(
-            repeat_purchases,
             history.held_out(
-                fold.later, is_repeat_relevant=is_repeat_relevant, since=fold.since, until=fold.until
+                fold.later, is_repeat_relevant=not excludes_repeats, since=fold.since, until=fold.until
             ),
-            bought if is_exclude else None,
+            bought if excludes_repeats else None,
             np.bincount(bought.indices, minlength=history.shape[1]),
         )
 
     def sampled(self, most: int, seed: int) -> Judge:
-        """The same judge of `most` users at most."""
+        """The same judge of at most `most` users, drawn with the seed."""
         return replace(self, held_out=self.held_out.sampled(most, seed))
 
     @property
@@ -75,7 +79,7 @@ class Judge:
         return metrics.hits(lists, self.held_out.items)
 
     def precision_at_3(self, ranker: Ranker) -> float:
-        """The one number that tuning looks at."""
+        """Mean Precision@3 of the measured users, the objective of tuning."""
         return float(metrics.precision_at_k(self.hits(self.lists(ranker, 3)), 3).mean())
 
     def scores(self, lists: NDArray[np.int32]) -> Mapping[str, metrics.PerUser]:

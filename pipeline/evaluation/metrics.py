@@ -1,7 +1,8 @@
-"""How good a list is: one number for each user first, the mean last.
+"""Metrics of top-N lists, per user: Precision, Recall, NDCG, MAP and hit rate; their intervals.
 
 Every function takes `hits`, bool of shape (n_users, length): whether the item in each slot was bought
 after the cut. An empty slot is a miss. A user with nothing held out is not measured and has no row.
+A mean over users is taken last, by the caller; `interval` gives its bootstrap confidence interval.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ def precision_at_k(hits: Hits, k: int) -> PerUser:
 
     A missing slot is a miss. Not implicit's `precision_at_k`, which divides by min(k, held-out items).
     """
-    found: PerUser = hits[:, :k].sum(axis=1) / k
-    return found
+    precision: PerUser = hits[:, :k].sum(axis=1) / k
+    return precision
 
 
 def recall_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) -> PerUser:
     """Hits in the first `k` slots, over all the user bought (items unknown before the cut included)."""
-    found: PerUser = hits[:, :k].sum(axis=1) / n_held_out
-    return found
+    recall: PerUser = hits[:, :k].sum(axis=1) / n_held_out
+    return recall
 
 
 def ndcg_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) -> PerUser:
@@ -50,16 +51,16 @@ def ndcg_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) -> PerUser:
     discount = 1.0 / np.log2(np.arange(2, k + 2))
     gain = (_first(hits, k) * discount).sum(axis=1)
     ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(n_held_out, k)]
-    found: PerUser = gain / ideal
-    return found
+    ndcg: PerUser = gain / ideal
+    return ndcg
 
 
 def average_precision_at_k(hits: Hits, n_held_out: NDArray[np.int64], k: int) -> PerUser:
     """Mean of the precision at each hit, over min(k, held-out items); its mean over users is MAP@k."""
     first = _first(hits, k)
     precision = np.cumsum(first, axis=1) / np.arange(1, k + 1)
-    found: PerUser = (precision * first).sum(axis=1) / np.minimum(n_held_out, k)
-    return found
+    average: PerUser = (precision * first).sum(axis=1) / np.minimum(n_held_out, k)
+    return average
 
 
 def hit_rate_at_k(hits: Hits, k: int) -> PerUser:
@@ -112,13 +113,16 @@ def popular_share_at_k(items: NDArray[np.int32], buyers: NDArray[np.int64], k: i
 def paired_interval(
     ours: PerUser, others: PerUser, seed: int, draws: int = 1000
 ) -> tuple[float, float, float]:
-    """Mean difference over the same users, and its 95 % bootstrap interval (users drawn, not lists)."""
+    """Mean paired difference over the same users, `ours` - `others`, and its 95 % bootstrap interval.
+
+    Users are resampled, not lists, so that what makes a user easy or hard for both models cancels out.
+    """
     difference = ours - others
     return (float(difference.mean()), *interval(difference, seed, draws))
 
 
 def interval(values: PerUser, seed: int, draws: int = 1000) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean over users (percentiles of `draws` resampled means).
+    """95 % bootstrap interval of the mean over users: percentiles of `draws` resampled means (Efron 1979).
 
     Users with the same value are drawn together, by their number: the same distribution as one by one.
     """

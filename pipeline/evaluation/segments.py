@@ -1,4 +1,4 @@
-"""For whom the lists are good: Precision@3 of every model among groups of users.
+"""Precision@3 of every model by user segment, with bootstrap confidence intervals.
 
 Groups come from before the cut: how often a user bought, how long the shop has known the user, the category
 the user bought most from, and the shop's own `segment` (which is today's).
@@ -22,20 +22,21 @@ from pipeline.runs.job import Job
 from pipeline.splits.holdout import UNSERVED
 
 MOST = 12
-"""Categories, and segments of the shop, that are told; the largest."""
+"""How many categories, and segments of the shop, get rows: the largest."""
 FEWEST_USERS = 10
-"""A group of fewer measured users is not told: its number would say nothing."""
+"""A group of fewer measured users gets no row: its interval would be too wide to say anything."""
 NEW_DAYS = 60.0
+"""A user whose first purchase is younger counts as new (`tenure`)."""
 Labels = NDArray[np.str_]
 
 
 def segment_rows(
-    job: Job, standing: FittedModels, judge: Judge, users: Mapping[str, Mapping[str, PerUser]]
+    job: Job, models: FittedModels, judge: Judge, users: Mapping[str, Mapping[str, PerUser]]
 ) -> pa.Table:
     """Rows of `segment_metrics`."""
     dataset = DATASETS["segment_metrics"]
     rows = []
-    for kind, labels in _kinds(job, standing, judge):
+    for kind, labels in _kinds(job, models, judge):
         for segment in _largest(labels):
             is_in = labels == segment
             for model, scores in users.items():
@@ -50,9 +51,9 @@ def segment_rows(
     return table.sort_by([(name, "ascending") for name in dataset.key])
 
 
-def _kinds(job: Job, standing: FittedModels, judge: Judge) -> Iterator[tuple[str, Labels]]:
+def _kinds(job: Job, models: FittedModels, judge: Judge) -> Iterator[tuple[str, Labels]]:
     """Each way of grouping, with the group of every measured user; "": in no group."""
-    facts, rows = standing.recall.facts, judge.held_out.rows
+    facts, rows = models.candidates.facts, judge.held_out.rows
     trips = facts.users["user_trips"]
     few, many = np.percentile(trips, [33.3, 66.7])
     since = np.zeros(len(trips))
@@ -62,7 +63,7 @@ def _kinds(job: Job, standing: FittedModels, judge: Judge) -> Iterator[tuple[str
         "tenure": np.where(since < NEW_DAYS, f"first bought within {NEW_DAYS:g} days", "known for longer"),
     }
     if (facts.category >= 0).any():
-        kinds["category"] = _categories(job, standing)
+        kinds["category"] = _categories(job, models)
     for kind, of_user in kinds.items():
         yield kind, np.where(rows == UNSERVED, "", of_user[rows])
     if job.folder.has("users"):
@@ -71,17 +72,17 @@ def _kinds(job: Job, standing: FittedModels, judge: Judge) -> Iterator[tuple[str
         yield "segment", _texts(users["segment"].take(place))
 
 
-def _categories(job: Job, standing: FittedModels) -> Labels:
+def _categories(job: Job, models: FittedModels) -> Labels:
     """The category each user bought most from, for all users of the history."""
     items = job.folder.table("items")
-    is_known = pc.is_in(items["item_id"], value_set=standing.history.item_ids)
-    told = pc.unique(pc.drop_null(items["category"].filter(is_known)))
-    names = np.array(sorted(told.to_pylist(), key=str.encode), str)
-    tastes = standing.recall.facts.tastes
+    is_known = pc.is_in(items["item_id"], value_set=models.history.item_ids)
+    categories = pc.unique(pc.drop_null(items["category"].filter(is_known)))
+    names = np.array(sorted(categories.to_pylist(), key=str.encode), str)
+    tastes = models.candidates.facts.tastes
     best = tastes.best(tastes.columns["taste_days"], 1)
-    found = np.full(standing.history.shape[0], "", names.dtype)
-    found[tastes.user[best]] = names[tastes.other[best]]
-    return found
+    favourite = np.full(models.history.shape[0], "", names.dtype)
+    favourite[tastes.user[best]] = names[tastes.other[best]]
+    return favourite
 
 
 def _texts(values: pa.ChunkedArray) -> Labels:

@@ -51,12 +51,12 @@ def look(job: Job) -> Shop:
         engine.view(db, "events", folder.dataset("events"))
         engine.view(db, "history", folder.dataset("purchaser_events"))
         engine.view(db, "recommendations", folder.dataset("recommendations"))
-        if folder.has("items"):
-            engine.view(db, "items", folder.dataset("items"))
+        if items := folder.optional("items"):
+            engine.view(db, "items", items)
         else:
             db.sql("SELECT item_id, true AS available FROM events WHERE false").create_view("items")
         engine.keep(db, "user_rows", "user_rows", job.settings.filter.model_dump())
-        engine.keep(db, "left_out", "left_out", {"is_exclude": run.repeat_purchases == "exclude"})
+        engine.keep(db, "left_out", "left_out", {"is_exclude": run.excludes_repeats})
         for name in ("item_rows", "known_items", "shelf_items", "buyers"):
             engine.keep(db, name, name)
         tables = {name: folder.scratch() / f"{name}.parquet" for name in TABLES}

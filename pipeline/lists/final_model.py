@@ -17,7 +17,7 @@ from pipeline.config import Settings
 from pipeline.lists.personal import Audience
 from pipeline.lists.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE, SIMILAR_TO_VIEW
 from pipeline.models.als import AlsFactors
-from pipeline.models.catalog import RERANKERS
+from pipeline.models.catalog import RECENTLY_POPULAR, is_reranker
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled
 from pipeline.ranking.fitted import FittedModels
@@ -52,7 +52,7 @@ class FinalModel:
         n_thin_users: at most FEW_TRIPS days with a purchase; n_users_items_gone: all they bought is not
         available now; n_new_items: first seen within NEW_DAYS
         """
-        statistics = self.fitted.recall.facts
+        statistics = self.fitted.candidates.facts
         is_available = ~np.isin(statistics.bought.other, self.hidden)
         n_available = np.bincount(
             statistics.bought.user, is_available, minlength=self.fitted.history.shape[0]
@@ -81,8 +81,7 @@ def fit_final_model(
     """
     factors = params.als_model(settings).fit(history)
     hidden = unavailable(items, history.item_ids)
-    mode = settings.run.repeat_purchases
-    fitted = FittedModels(history, factors.hide(hidden), params, settings, items, mode)
+    fitted = FittedModels(history, factors.hide(hidden), params, settings, items)
     ranker = fitted.ranker(params.model, _scorer(params, settings, training_rows))
     audiences = [_buyers(fitted, fitted.filled(ranker).hide(hidden))]
     if browsers is not None:
@@ -104,7 +103,7 @@ def _scorer(params: Params, settings: Settings, training_rows: Sequence[pa.Table
 
     Where those alone hold nothing to learn from, on all of them. None: a rule or ALS is published.
     """
-    if params.model not in RERANKERS:
+    if not is_reranker(params.model):
         return None
     rows = pa.concat_tables(training_rows)
     cuts = pc.unique(rows["cut_at"]).sort(order="descending")[: settings.ranking.windows]
@@ -115,7 +114,7 @@ def _scorer(params: Params, settings: Settings, training_rows: Sequence[pa.Table
 
 def _buyers(fitted: FittedModels, model: Filled) -> Audience:
     bought = fitted.history.purchases()
-    exclude = bought if fitted.repeat_purchases == "exclude" else None
+    exclude = bought if fitted.settings.run.excludes_repeats else None
     user_ids = fitted.history.user_ids
     return Audience(user_ids, model, bought, exclude, BOUGHT_AGAIN, SIMILAR_TO_PURCHASE)
 
@@ -127,5 +126,5 @@ def _browsers(fitted: FittedModels, browsers: Path, as_of: datetime) -> list[Aud
     if not len(user_ids):
         return []
     factors = params.als_model(fitted.settings).fold_in(fitted.factors, user_ids, weights)
-    model = Filled((factors, fitted.ranker("recently_popular"))).hide(factors.hidden)
+    model = Filled((factors, fitted.ranker(RECENTLY_POPULAR))).hide(factors.hidden)
     return [Audience(user_ids, model, weights, None, LOOKED_AT, SIMILAR_TO_VIEW)]

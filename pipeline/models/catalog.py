@@ -1,6 +1,15 @@
-"""Every model by name."""
+"""The registry of models: every model by name, with its kind, its title for readers, and what builds it.
+
+A new rule is one entry here and the module that fits it; the race, `evaluate`, `recommend` and the report
+go through the registry. A rule with a half-life has its default in `HALF_LIVES` too. A new re-ranker is one
+entry here; `FITTERS` (`ranking/reranker.py`) and `STORAGES` (`ranking/saved.py`) fit and store it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from pipeline.config import Als, Settings
 from pipeline.models.als import AlsModel
@@ -8,30 +17,87 @@ from pipeline.models.baselines import ItemNeighbours, OwnMostBought, Popular
 from pipeline.models.params import Params
 from pipeline.models.top_n import Model
 
+Kind = Literal["rule", "base model", "re-ranker"]
+Build = Callable[[Params, Settings], Model]
+
+ALS = "als"
+ITEM_NEIGHBOURS = "item_neighbours"
+RECENTLY_POPULAR = "recently_popular"
 PLAIN_ALS = "als_500_3_001"
 
 
-RULES = ("popular", "recently_popular", "own_most_bought", "item_neighbours", PLAIN_ALS)
+@dataclass(frozen=True)
+class ModelEntry:
+    """One model.
+
+    name:  in `metrics`, `best_params` and `comparison`
+    kind:  a rule is a baseline that every other model has to beat; the base model generates candidates;
+           a re-ranker orders candidates and is learnt from training rows
+    title: what the report calls it
+    build: the model before it is fitted, from parameters and settings; None: a re-ranker
+    """
+
+    name: str
+    kind: Kind
+    title: str
+    build: Build | None = None
 
 
-RERANKERS = ("blend", "ranker")
+def _plain_als(params: Params, settings: Settings) -> Model:
+    """ALS as in the first example of implicit: fixed parameters, every touched cell weighs 1."""
+    als = Als(factors=500, iterations=3, regularization=0.01, regularization_scale=0.0)
+    return AlsModel(als, None, settings.run.seed, settings.run.threads, PLAIN_ALS)
 
 
-MODELS = (*RULES, "als", *RERANKERS)
+MODELS: dict[str, ModelEntry] = {
+    entry.name: entry
+    for entry in (
+        ModelEntry("popular", "rule", "Best sellers", lambda params, settings: Popular()),
+        ModelEntry(
+            RECENTLY_POPULAR,
+            "rule",
+            "Best sellers of late",
+            lambda params, settings: Popular(params.half_lives[RECENTLY_POPULAR], RECENTLY_POPULAR),
+        ),
+        ModelEntry(
+            "own_most_bought",
+            "rule",
+            "What each buyer buys most",
+            lambda params, settings: OwnMostBought(params.half_lives["own_most_bought"]),
+        ),
+        ModelEntry(
+            ITEM_NEIGHBOURS,
+            "rule",
+            "Items with the same buyers",
+            lambda params, settings: ItemNeighbours(threads=settings.run.threads),
+        ),
+        ModelEntry(PLAIN_ALS, "rule", "ALS, untuned", _plain_als),
+        ModelEntry(ALS, "base model", "ALS, tuned", lambda params, settings: params.als_model(settings)),
+        ModelEntry("blend", "re-ranker", "Blend"),
+        ModelEntry("ranker", "re-ranker", "Boosted trees"),
+    )
+}
+"""By name, in the order in which they are judged; between equal models the order decides."""
 
 
-def rule(name: str, params: Params, settings: Settings) -> Model:
-    """The rule `name`, with the half-lives that validation liked best."""
-    run = settings.run
-    if name == "popular":
-        return Popular()
-    if name == "recently_popular":
-        return Popular(params.half_lives[name], name)
-    if name == "own_most_bought":
-        return OwnMostBought(params.half_lives[name])
-    if name == "item_neighbours":
-        return ItemNeighbours(threads=run.threads)
-    if name != PLAIN_ALS:
+def rules() -> tuple[str, ...]:
+    """Names of the baselines, in order."""
+    return tuple(name for name, entry in MODELS.items() if entry.kind == "rule")
+
+
+def rerankers() -> tuple[str, ...]:
+    """Names of the re-rankers, in order."""
+    return tuple(name for name, entry in MODELS.items() if entry.kind == "re-ranker")
+
+
+def is_reranker(name: str) -> bool:
+    """Whether the model `name` orders candidates, and so needs training rows."""
+    return name in rerankers()
+
+
+def build(name: str, params: Params, settings: Settings) -> Model:
+    """The rule or base model `name` before it is fitted; KeyError for every other name."""
+    make = MODELS[name].build
+    if make is None:
         raise KeyError(name)
-    plain = Als(factors=500, iterations=3, regularization=0.01, regularization_scale=0.0)
-    return AlsModel(plain, None, run.seed, run.threads, PLAIN_ALS)
+    return make(params, settings)

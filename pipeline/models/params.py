@@ -1,4 +1,4 @@
-"""The parameters a night settles on: from a search, from the live publication, or from config.toml.
+"""The parameters of a run: from a search, from the live publication, or from config.toml.
 
 `best_params.json` and the `params` of a publication hold them as
 `{"als": {...}, "weights": {...}, "half_lives": {...}, "model", "race": [...], "source", "searched_at",
@@ -19,12 +19,12 @@ from pipeline.models.als import AlsModel
 
 SEARCHED_WEIGHTS = ("view", "cart", "half_life_days")
 HALF_LIVES = {"recently_popular": 30.0, "own_most_bought": 60.0}
-"""Rules with a half-life, and what it is before validation has a say."""
+"""Rules with a half-life, and its value in days until one has been chosen on the validation set."""
 
 
 @dataclass(frozen=True)
 class Params:
-    """What the models of a night are fitted with, and which of them is published.
+    """What the models of a run are fitted with, and which of them is published.
 
     half_lives: in days, of the rules that have one
     """
@@ -46,12 +46,12 @@ class Params:
         Only what a search sets comes from there: the other event weights stay those of config.toml.
         """
         try:
-            found = live["params"]
-            als = Als.model_validate({"regularization_scale": 0.0, **found["als"]})
-            searched = {name: float(found["weights"][name]) for name in SEARCHED_WEIGHTS}
+            params = live["params"]
+            als = Als.model_validate({"regularization_scale": 0.0, **params["als"]})
+            searched = {name: float(params["weights"][name]) for name in SEARCHED_WEIGHTS}
             weights = Weights.model_validate({**settings.weights.model_dump(), **searched})
-            half_lives = {**HALF_LIVES, **found.get("half_lives", {})}
-            return cls(als, weights, half_lives, str(found.get("model", "als")))
+            half_lives = {**HALF_LIVES, **params.get("half_lives", {})}
+            return cls(als, weights, half_lives, str(params.get("model", "als")))
         except (KeyError, TypeError, ValueError, ValidationError):
             return None
 
@@ -79,7 +79,7 @@ class Params:
         }
 
 
-def known_by(live: Mapping[str, Any], as_of: datetime) -> Mapping[str, Any]:
+def live_as_of(live: Mapping[str, Any], as_of: datetime) -> Mapping[str, Any]:
     """The live publication, or nothing when it has seen events that a run as of `as_of` may not know."""
     if live and datetime.fromisoformat(live["as_of"]) > as_of:
         return {}

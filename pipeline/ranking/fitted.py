@@ -1,8 +1,8 @@
-"""One cut with all that stands for judgement there: ALS, the rules, and the second steps over them."""
+"""The fitted models at one cut: ALS, the rules, and the re-rankers over their candidates."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,9 @@ import pyarrow as pa
 
 from pipeline.config import Settings
 from pipeline.contract.datasets import DATASETS
-from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
 from pipeline.models.baselines import ItemNeighbours, Neighbours
-from pipeline.models.catalog import MODELS, RERANKERS, rule
+from pipeline.models.catalog import ALS, ITEM_NEIGHBOURS, MODELS, RECENTLY_POPULAR, build, is_reranker
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.candidates import FROM_ALS, CandidateSource
@@ -24,12 +23,12 @@ from pipeline.ranking.statistics import facts
 from pipeline.ranking.training_rows import draw
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import History
-from pipeline.splits.holdout import UNSERVED
+from pipeline.splits.holdout import UNSERVED, HeldOut
 
 
 @dataclass(frozen=True)
 class FittedModels:
-    """What is fitted on one history. Open while `at` runs.
+    """The models that are fitted on one history, and what they share. Usable while the history is open.
 
     items: the shop's items, for their categories; None: it has none
     """
@@ -39,7 +38,6 @@ class FittedModels:
     params: Params
     settings: Settings
     items: Path | None
-    repeat_purchases: str
 
     @cached_property
     def neighbours(self) -> Neighbours:
@@ -47,45 +45,51 @@ class FittedModels:
         return ItemNeighbours(threads=self.settings.run.threads).fit(self.history)
 
     @cached_property
-    def recall(self) -> CandidateSource:
-        """The candidates' source."""
-        is_exclude = self.repeat_purchases == "exclude"
-        counted = facts(self.history, self.items)
-        length = self.settings.recommend.list_length
+    def candidates(self) -> CandidateSource:
+        """Where the re-rankers' candidates come from."""
         return CandidateSource(
-            counted, self.factors, self.neighbours.similarity, is_exclude, from_als=max(FROM_ALS, length)
+            facts(self.history, self.items),
+            self.factors,
+            self.neighbours.similarity,
+            self.settings.run.excludes_repeats,
+            from_als=max(FROM_ALS, self.settings.recommend.list_length),
         )
 
     def ranker(self, name: str, scorer: Scorer | None = None) -> Ranker:
-        """The model `name`, fitted; a second step ranks by its `scorer`."""
-        if name == "als":
-            return self.factors
-        if name == "item_neighbours":
-            return self.neighbours
-        if scorer is not None:
-            return Reranker(self.recall, scorer)
-        return rule(name, self.params, self.settings).fit(self.history)
+        """The model `name`, fitted; a re-ranker ranks by its `scorer`, and without one it is a KeyError.
+
+        ALS and the item neighbours generate candidates too, so they are fitted once and kept.
+        """
+        if scorer is not None and is_reranker(name):
+            return Reranker(self.candidates, scorer)
+        kept: Mapping[str, Callable[[], Ranker]] = {
+            ALS: lambda: self.factors,
+            ITEM_NEIGHBOURS: lambda: self.neighbours,
+        }
+        if name in kept:
+            return kept[name]()
+        return build(name, self.params, self.settings).fit(self.history)
 
     def rankers(
         self, scorers: Mapping[str, Scorer], without: Collection[str] = ()
     ) -> Iterator[tuple[str, Ranker]]:
-        """Every model that can be fitted here, in turn; of the second steps those in `scorers`."""
+        """Every model of the catalogue but `without`, in turn; of the re-rankers those in `scorers`."""
         for name in MODELS:
-            if (name not in RERANKERS or name in scorers) and name not in without:
+            if (not is_reranker(name) or name in scorers) and name not in without:
                 yield name, self.ranker(name, scorers.get(name))
 
     def filled(self, ranker: Ranker) -> Filled:
         """As lists are published: those of `ranker`, empty slots filled by ALS, then by what is popular."""
-        return Filled((ranker, self.factors, self.ranker("recently_popular")))
+        return Filled((ranker, self.factors, self.ranker(RECENTLY_POPULAR)))
 
-    def examples(self, judge: Judge, fold: Fold) -> pa.Table:
-        """Rows of the dataset `examples`: candidates of the judged users, and what they bought."""
-        served = np.flatnonzero(judge.held_out.rows != UNSERVED)
+    def training_rows(self, held_out: HeldOut, fold: Fold) -> pa.Table:
+        """Rows of the dataset `examples`: candidates of the held-out users, labelled by what they bought."""
+        served = np.flatnonzero(held_out.rows != UNSERVED)
         schema = DATASETS["examples"].schema(self.settings.ids.model_dump())
         parts = [schema.empty_table()]
         for start in range(0, len(served), BATCH_USERS):
             users = served[start : start + BATCH_USERS]
-            table = self.recall.table(judge.held_out.rows[users])
+            table = self.candidates.table(held_out.rows[users])
             seed = (self.settings.run.seed, start)
-            parts.append(draw(table, judge.held_out, users, self.history, fold.cut_at, seed).cast(schema))
+            parts.append(draw(table, held_out, users, self.history, fold.cut_at, seed).cast(schema))
         return pa.concat_tables(parts)

@@ -1,8 +1,8 @@
-"""The second step as a ranker: candidates of the first step, put in order by what earlier cuts taught."""
+"""Re-ranking: the candidates of each user, put in order by a scorer that earlier cuts have taught."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.config import Settings
-from pipeline.models.catalog import RERANKERS
+from pipeline.models.catalog import rerankers
 from pipeline.models.top_n import TopN
 from pipeline.ranking import blend, trees
 from pipeline.ranking.candidates import CandidateSource
@@ -22,44 +22,53 @@ BATCH_USERS = 4096
 
 
 class Scorer(Protocol):
-    """A fitted second step: Blend or Trees."""
+    """What a re-ranker learns: Blend or Trees."""
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Higher is better, shape (n_rows,); `features` has the columns of FEATURES."""
         ...
 
 
+Fitter = Callable[[TrainingRows, Settings], Scorer]
+
+FITTERS: Mapping[str, Fitter] = {
+    "blend": lambda rows, settings: blend.fit(rows),
+    "ranker": lambda rows, settings: trees.fit(rows, settings.ranking.objective, settings.run.seed),
+}
+"""How each re-ranker of the catalogue is fitted."""
+
+
 @dataclass(frozen=True)
 class Reranker:
-    """Ranks what `recall` suggests; `recall` knows what to leave out."""
+    """A fitted model: the candidates of `candidates`, ordered by `scorer`.
 
-    recall: CandidateSource
+    What a user may not be shown is left out when candidates are generated.
+    """
+
+    candidates: CandidateSource
     scorer: Scorer
 
     def hide(self, columns: NDArray[np.int64]) -> Reranker:
         """The same model, which shows the items `columns` to nobody."""
-        return replace(self, recall=self.recall.hide(columns))
+        return replace(self, candidates=self.candidates.hide(columns))
 
     def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
         """The best `n` candidates of the users `rows`; fewer where there are fewer."""
         parts = [TopN.empty(0, n)]
         for start in range(0, len(rows), BATCH_USERS):
-            table = self.recall.table(rows[start : start + BATCH_USERS])
+            table = self.candidates.table(rows[start : start + BATCH_USERS])
             parts.append(table.best(self.scorer.score(table.features), n))
         return TopN(np.vstack([p.items for p in parts]), np.vstack([p.scores for p in parts]))
 
 
 def fit_rerankers(
-    learnt: Sequence[pa.Table], settings: Settings, names: Sequence[str] = RERANKERS
+    tables: Sequence[pa.Table], settings: Settings, names: Sequence[str] | None = None
 ) -> dict[str, Scorer]:
-    """The second steps, fitted on rows of `examples`; none where there is nothing to learn from."""
-    examples = TrainingRows.read(*learnt) if learnt else None
-    if examples is None or not examples.can_teach:
+    """The scorers of the re-rankers among `names` (None: of all), fitted on rows of the dataset `examples`.
+
+    Empty where the rows do not hold both labels, bought and not bought.
+    """
+    rows = TrainingRows.read(*tables) if tables else None
+    if rows is None or not rows.can_teach:
         return {}
-    found: dict[str, Scorer] = {}
-    for name in names:
-        if name == "blend":
-            found[name] = blend.fit(examples)
-        if name == "ranker":
-            found[name] = trees.fit(examples, settings.ranking.objective, settings.run.seed)
-    return found
+    return {name: FITTERS[name](rows, settings) for name in (rerankers() if names is None else names)}

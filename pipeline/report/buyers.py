@@ -26,12 +26,12 @@ def buyers(folder: RunFolder) -> list[dict[str, Any]]:
     with engine.connect(spill=folder.scratch()) as db:
         for name in ("recommendations", "purchaser_events"):
             engine.view(db, name, folder.dataset(name))
-        if folder.has("item_names"):
-            engine.view(db, "item_names", folder.dataset("item_names"))
+        if names := folder.optional("item_names"):
+            engine.view(db, "item_names", names)
         else:
             db.sql("SELECT item_id, '' AS name FROM recommendations WHERE false").create_view("item_names")
-        if folder.has("user_metrics"):
-            engine.view(db, "user_metrics", folder.dataset("user_metrics"))
+        if user_metrics := folder.optional("user_metrics"):
+            engine.view(db, "user_metrics", user_metrics)
         else:
             empty = "SELECT user_id, '' AS model, 0.0 AS precision_at_3 FROM recommendations WHERE false"
             db.sql(empty).create_view("user_metrics")

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.models.catalog import RULES
+from pipeline.models.catalog import rules
 from pipeline.report import charts, words
 from pipeline.report.charts import Bar, Dot
 from pipeline.runs.folder import RunFolder
@@ -27,7 +27,7 @@ def metrics(folder: RunFolder, mode: str) -> list[Row]:
 
 def best_rule(rows: Sequence[Row]) -> Row | None:
     """The rule that did best in the test."""
-    return next((row for row in rows if row["model"] in RULES), None)
+    return next((row for row in rows if row["model"] in rules()), None)
 
 
 def models(rows: Sequence[Row], chosen: str | None) -> Markup:
@@ -51,12 +51,12 @@ def models(rows: Sequence[Row], chosen: str | None) -> Markup:
 
 
 def _kind(model: str) -> str:
-    return "ours" if model == PUBLISHED else "rule" if model in RULES else ""
+    return "ours" if model == PUBLISHED else "rule" if model in rules() else ""
 
 
 def _note(model: str, chosen: str | None) -> str:
     if model != PUBLISHED:
-        return "simple rule" if model in RULES else "model"
+        return "simple rule" if model in rules() else "model"
     return f"made by “{words.model(chosen).lower()}”" if chosen else ""
 
 
@@ -121,7 +121,7 @@ def _group_bars(rows: Sequence[Row]) -> Markup:
 def variety(rows: Sequence[Row]) -> list[dict[str, str]]:
     """Coverage, novelty and popularity of the published lists and of each rule, for a table."""
     shown = [row for row in rows if row["model"] == PUBLISHED]
-    shown += [row for row in rows if row["model"] in RULES]
+    shown += [row for row in rows if row["model"] in rules()]
     return [
         {
             "name": words.model(row["model"]),

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pipeline.models.catalog import MODELS
 from pipeline.times import utc
 
 NBSP = "\N{NO-BREAK SPACE}"
-MODELS = {
-    "published": "These lists",
-    "popular": "Best sellers",
-    "recently_popular": "Best sellers of late",
-    "own_most_bought": "What each buyer buys most",
-    "item_neighbours": "Items with the same buyers",
-    "als_500_3_001": "ALS, untuned",
-    "als": "ALS, tuned",
-    "blend": "Blend",
-    "ranker": "Boosted trees",
-}
+PUBLISHED = "These lists"
 GROUPS = {
     "activity": "By how often they buy",
     "tenure": "By how long the shop has known them",
@@ -44,7 +35,9 @@ ENDED = {"trials": "after the last of its trials", "minutes": "when its minutes 
 
 def model(name: str) -> str:
     """What a model is called."""
-    return MODELS.get(name, plain(name))
+    if name == "published":
+        return PUBLISHED
+    return MODELS[name].title if name in MODELS else plain(name)
 
 
 def reason(name: str | None) -> str:

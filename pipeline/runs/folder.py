@@ -164,6 +164,10 @@ class RunFolder:
             )
         return self.file(name)
 
+    def optional(self, name: str) -> Path | None:
+        """Path of a dataset's Parquet file; None where its stage has not written it."""
+        return self.dataset(name) if self.has(name) else None
+
     def rows(self, name: str) -> int:
         """How many rows a dataset has, by its writer's receipt; 0 where the shop has none of it."""
         return int(self.receipt(_writer(name)).get("files", {}).get(self.file(name).name, {}).get("rows", 0))

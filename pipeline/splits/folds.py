@@ -1,4 +1,7 @@
-"""The cuts at which models are judged and second steps learn: what lies before and after each."""
+"""The temporal folds: the cuts at which models are judged and re-rankers learn, and what each holds out.
+
+Every fold trains on events before its cut and asks about purchases after it (rolling-origin evaluation).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pipeline.times import utc
 
 @dataclass(frozen=True)
 class Fold:
-    """One cut. Nothing that is fitted or counted at it sees the events from `cut_at` on.
+    """One cut in time. Nothing that is fitted or counted at it sees the events from `cut_at` on.
 
     before:       files whose events before `cut_at` are the history
     later:        the file whose purchases in `[since, until)` (all of it where None) are asked about
@@ -37,11 +40,17 @@ def test(folder: RunFolder) -> Fold:
     return Fold(before, _moment(folder, "test_from"), folder.file("test"))
 
 
-def earlier(folder: RunFolder, most: int) -> list[Fold]:
-    """At most `most` folds inside `train`, newest first: each asked about the days up to the next one.
+def for_training(folder: RunFolder, most: int) -> list[Fold]:
+    """The folds re-rankers learn from: validation and those before it, newest first, `most` in all."""
+    return [validation(folder), *earlier(folder, most - 1)]
 
-    They are as long as the test; where the history before validation holds fewer than two such and as
-    much again before them, a third of it.
+
+def earlier(folder: RunFolder, most: int) -> list[Fold]:
+    """At most `most` folds inside `train`, newest first; each asks about the days up to the cut of the next.
+
+    Those days are as many as the test has, or a third of the history before validation where that is less,
+    so that there are two folds and as much history before the older one. (A split that has no cut in time
+    has no test days: a sixth of the history.)
     """
     cut_at, first_at = _moment(folder, "validation_from"), _moment(folder, "first_at")
     days = timedelta(days=folder.document("split")["test_days"] or 0)

@@ -20,6 +20,7 @@ from pipeline.jobs import AHEAD
 from pipeline.runs.files import write_whole
 from pipeline.runs.job import Counts, Job
 from pipeline.source import Source, opened
+from pipeline.splits.window import empty_window
 
 if TYPE_CHECKING:
     from pipeline.serving.forgotten import Forgotten
@@ -127,9 +128,4 @@ def _empty(source: Source, start: datetime, end: datetime) -> DataError:
         if oldest < end:
             wider = (end - newest) // timedelta(days=1) + 1
             then += f", or window_days = {wider} or more in config.toml" if newest < end else ""
-    return DataError(
-        f"no events in the window from {start.isoformat()} to {end.isoformat()}",
-        found=found,
-        promised="events at or after the first time and before the second",
-        then=then,
-    )
+    return empty_window(start, end, found, then)

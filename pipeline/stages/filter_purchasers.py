@@ -14,8 +14,8 @@ def run(job: Job) -> Counts:
     folder, settings = job.folder, job.settings
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "events", folder.dataset("events"))
-        if folder.has("users"):
-            engine.view(db, "users", folder.dataset("users"))
+        if users := folder.optional("users"):
+            engine.view(db, "users", users)
         else:
             db.sql("SELECT DISTINCT user_id FROM events").create_view("users")
         met = engine.rows(db, "purchaser_counts").read_all().to_pylist()[0]

@@ -55,8 +55,8 @@ def _write_popular(job: Job, history: History) -> int:
     items = folder.optional("items")
     n_popular = folder.write("popular_items", popular_items(history, items, settings))
     popular = folder.file("popular_items")
-    is_exclude = settings.run.repeat_purchases == "exclude"
-    folder.write("user_purchases", user_purchases(history, popular) if is_exclude else [])
+    purchases = user_purchases(history, popular) if settings.run.excludes_repeats else []
+    folder.write("user_purchases", purchases)
     folder.write("user_categories", user_categories(history, items, popular, settings))
     folder.write("item_names", item_names(history, items))
     return n_popular

@@ -1,4 +1,4 @@
-"""Hold out the last days: once to tune on, once to measure. Every cut is half-open."""
+"""Temporal split: the last days are held out, once to tune on and once to measure. Cuts are half-open."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def run(job: Job) -> Counts:
             found=f"{rows['train']:,} events to train on, {rows['validation_set']:,} to tune on,"
             f" {rows['test']:,} to measure on",
             promised="a user with a purchase on both sides of the cut"
-            + (", the later one of an item new to that user" if _is_exclude(job) else ""),
+            + (", the later one of an item new to that user" if job.settings.run.excludes_repeats else ""),
             then=("the last days hold no event: --as-of last; or " if not rows["test"] else "")
             + "choose a wider window_days, another test_days or --as-of"
-            + (', or repeat_purchases = "allow"' if _is_exclude(job) else ""),
+            + (', or repeat_purchases = "allow"' if job.settings.run.excludes_repeats else ""),
         )
     return {**{f"n_{part}": n for part, n in rows.items()}, "n_measured_users": n_measured}
 
@@ -65,9 +65,5 @@ def _n_measured(job: Job, cut_at: datetime) -> int:
     folder, settings = job.folder, job.settings
     before = [folder.file("train"), folder.file("validation_set")]
     with opened(before, cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        held_out = history.held_out(folder.file("test"), is_repeat_relevant=not _is_exclude(job))
+        held_out = history.held_out(folder.file("test"), is_repeat_relevant=not settings.run.excludes_repeats)
     return len(held_out.rows)
-
-
-def _is_exclude(job: Job) -> bool:
-    return job.settings.run.repeat_purchases == "exclude"

@@ -1,4 +1,4 @@
-"""Fit the models that are measured: ALS on everything before the test, second steps on the examples.
+"""Fit the models that are measured: ALS on everything before the test, re-rankers on the training rows.
 
 The parameters are those of `tune`. The rules need no training and are counted where they are judged.
 """
@@ -6,7 +6,7 @@ The parameters are those of `tune`. The rules need no training and are counted w
 from __future__ import annotations
 
 from pipeline.models.params import Params
-from pipeline.ranking.saved import FACTORS, write_rerankers
+from pipeline.ranking.saved import write_factors, write_rerankers
 from pipeline.runs.job import Counts, Job
 from pipeline.splits import folds
 from pipeline.splits.history import opened
@@ -20,8 +20,7 @@ def run(job: Job) -> Counts:
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
         factors = params.als_model(settings).fit(history)
         n_users, n_items = history.shape
-    folder.write_file(FACTORS, factors.save)
+    write_factors(folder, factors)
     size = {"n_users": n_users, "n_items": n_items}
-    second = write_rerankers(job)
-    folder.write_document("model", {**params.dump(), "cut_at": fold.cut_at, **size, **second})
+    folder.write_document("model", {**params.dump(), "cut_at": fold.cut_at, **size, **write_rerankers(job)})
     return {**size, "factors": params.als.factors}

@@ -1,1 +1,1 @@
-"""Tonight's parameters and the model that is published, chosen on the validation set."""
+"""Hyperparameter search and model selection, both on the validation set."""

@@ -1,8 +1,8 @@
-"""The race on validation: every model on the same users, second steps taught by what lies before each cut.
+"""The race on validation: which model is published, by what all of them reach on the same users.
 
-Folds are walked from the oldest to the newest. At each the second steps learn from the folds before it
-alone, and leave examples for the next. The newest folds count together, because one window alone is
-often won by luck.
+Folds are walked from the oldest to the newest. At each one the re-rankers learn from the training rows of the
+folds before it, and the fold leaves its own for the next. The newest folds are raced, the others only give
+training rows. Several folds count together, because a single one is often won by luck.
 """
 
 from __future__ import annotations
@@ -16,115 +16,114 @@ import pyarrow as pa
 
 from pipeline.config import Settings
 from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.judge import Judge
 from pipeline.evaluation.metrics import PerUser
 from pipeline.models.als import AlsFactors
-from pipeline.models.catalog import MODELS, RULES
+from pipeline.models.catalog import ALS, MODELS, rules
 from pipeline.models.params import Params
+from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import fit_rerankers
 from pipeline.splits.folds import Fold
 
 MEASURE, FINER = "precision_at_3", "ndcg_at_10"
-"""What decides, and what decides where that is too coarse: it looks at ten slots, not three."""
+"""What decides, and what decides between models that MEASURE cannot tell apart: it looks at ten slots."""
+
+ALWAYS_RACED = 2
+"""So many of the newest folds are raced whatever their size, unless `ranking.race_windows` is lower."""
 
 ENOUGH_USERS = 1_500
+"""Older folds are raced too where they have fewer users: two folds of this size decide well enough."""
+
+Scores = Mapping[str, Mapping[str, PerUser]]
+"""By model and measure: one value for each user, shape (n_users,)."""
 
 
 @dataclass(frozen=True)
 class FoldScores:
-    """One fold that was judged. scores: by model and measure, of each user, shape (n_users,)"""
+    """What each model reached at one fold. cut_at: in ISO format"""
 
     cut_at: str
-    scores: Mapping[str, Mapping[str, PerUser]]
+    scores: Scores
 
     @property
     def rows(self) -> list[dict[str, object]]:
-        """Means, for the record."""
-        return [
-            {
-                "cut_at": self.cut_at,
-                "model": model,
-                "n_users": len(told[MEASURE]),
-                **{name: float(told[name].mean()) for name in (MEASURE, FINER)},
-            }
-            for model, told in self.scores.items()
-        ]
+        """Each model's means, as `best_params` keeps them (`race_by_window`)."""
+        return [{"cut_at": self.cut_at, **row} for row in _means(self.scores)]
 
 
 @dataclass(frozen=True)
 class Race:
-    """How it ended.
+    """How the race ended.
 
-    laps:     the folds that were judged, oldest first
-    examples: of every fold, for the second steps of the next cut, oldest first
+    fold_scores:   of the folds that were raced, oldest first
+    training_rows: of every fold, for the re-rankers of the next cut, oldest first
     """
 
-    laps: list[FoldScores]
-    examples: list[pa.Table]
+    fold_scores: list[FoldScores]
+    training_rows: list[pa.Table]
 
     def scores(self) -> dict[str, dict[str, PerUser]]:
-        """Of each model over the laps that all could run, all users alike."""
-        most = max((len(lap.scores) for lap in self.laps), default=0)
-        complete = [lap for lap in self.laps if len(lap.scores) == most]
+        """Of each model over the users of all complete folds: those at which the most models were fitted.
+
+        At the oldest fold there may be no training rows yet, and so no re-rankers.
+        """
+        most = max((len(fold.scores) for fold in self.fold_scores), default=0)
+        complete = [fold for fold in self.fold_scores if len(fold.scores) == most]
         models = [model for model in MODELS if complete and model in complete[0].scores]
         return {
             model: {
-                name: np.concatenate([lap.scores[model][name] for lap in complete])
+                name: np.concatenate([fold.scores[model][name] for fold in complete])
                 for name in (MEASURE, FINER)
             }
             for model in models
         }
 
     def standings(self) -> list[dict[str, object]]:
-        """Each model's means, the highest Precision@3 first."""
-        rows: list[dict[str, object]] = [
-            {
-                "model": model,
-                "n_users": len(told[MEASURE]),
-                **{name: float(told[name].mean()) for name in (MEASURE, FINER)},
-            }
-            for model, told in self.scores().items()
-        ]
-        return sorted(rows, key=lambda row: (-float(str(row[MEASURE])), MODELS.index(str(row["model"]))))
+        """Each model's means, the highest Precision@3 first; equal ones in the order of the catalogue."""
+        return sorted(_means(self.scores()), key=lambda row: -float(str(row[MEASURE])))
 
     def winner(self) -> str:
-        """The highest Precision@3; of those that chance alone may hold below it, the highest NDCG@10.
+        """The model with the highest NDCG@10 among those level with the leader; "als" where none was judged.
 
-        Chance may, where the paired difference is less than its standard error. Whoever wins is not
-        below the best rule in Precision@3. Nobody judged: "als".
+        The leader has the highest Precision@3. A model is level with it when the mean paired difference is at
+        most its standard error (the one-standard-error rule of Breiman et al. 1984, for paired differences)
+        and no rule is above it in Precision@3.
         """
         scores = self.scores()
         if not scores:
-            return "als"
-        mean = {model: float(told[MEASURE].mean()) for model, told in scores.items()}
-        finer = {model: float(told[FINER].mean()) for model, told in scores.items()}
+            return ALS
+        mean = {model: float(values[MEASURE].mean()) for model, values in scores.items()}
+        finer = {model: float(values[FINER].mean()) for model, values in scores.items()}
         leader = max(mean, key=lambda model: (mean[model], finer[model]))
-        floor = max((mean[model] for model in mean if model in RULES), default=0.0)
-
-        def is_level(model: str) -> bool:
-            loss = scores[leader][MEASURE] - scores[model][MEASURE]
-            error = float(loss.std()) / np.sqrt(len(loss))
-            return mean[model] >= floor and float(loss.mean()) <= error
-
-        return max(
-            (model for model in mean if is_level(model)), key=lambda model: (finer[model], mean[model])
-        )
+        best_rule = max((mean[model] for model in mean if model in rules()), default=0.0)
+        level = [
+            model
+            for model in mean
+            if mean[model] >= best_rule
+            and _is_within_one_error(scores[leader][MEASURE], scores[model][MEASURE])
+        ]
+        return max(level, key=lambda model: (finer[model], mean[model]))
 
     def why(self) -> str:
         """Why the winner won, in a sentence."""
         standings, winner = self.standings(), self.winner()
         if not standings:
             return "als: nobody could be measured on validation"
+        leader = standings[0]
         won = next(row for row in standings if row["model"] == winner)
-        told = f"{winner}: Precision@3 {won[MEASURE]:.4f} on validation, {won['n_users']:,} users"
-        first = standings[0]
-        if first["model"] != winner:
+        sentence = f"{winner}: Precision@3 {won[MEASURE]:.4f} on validation, {won['n_users']:,} users"
+        if leader["model"] != winner:
             return (
-                f"{told}; {first['model']} has {first[MEASURE]:.4f}, which may be chance,"
-                f" and the lower NDCG@10: {first[FINER]:.4f} against {won[FINER]:.4f}"
+                f"{sentence}; {leader['model']} has {leader[MEASURE]:.4f}, which may be chance,"
+                f" and the lower NDCG@10: {leader[FINER]:.4f} against {won[FINER]:.4f}"
             )
-        return told + (
-            f"; next is {standings[1]['model']} with {standings[1][MEASURE]:.4f}" if standings[1:] else ""
-        )
+        if len(standings) == 1:
+            return sentence
+        return f"{sentence}; next is {standings[1]['model']} with {standings[1][MEASURE]:.4f}"
+
+    def rows_by_fold(self) -> list[dict[str, object]]:
+        """Each model's means at each fold that was raced, oldest first."""
+        return [row for fold in self.fold_scores for row in fold.rows]
 
 
 def race(
@@ -134,38 +133,66 @@ def race(
     items: Path | None,
     spill: Path,
     say: Callable[[str], None],
-    without: Collection[str] = (),
-    fitted: AlsFactors | None = None,
+    dropped: Collection[str] = (),
+    factors: AlsFactors | None = None,
 ) -> Race:
-    """Run it over `folds`, newest first; the newest `ranking.race_windows` are judged.
+    """Race every model but `dropped` over `folds`, newest first.
 
-    Those beyond the two newest only where they have fewer than ENOUGH_USERS: two larger ones decide.
-
-    without: models that have lost already
-    fitted:  ALS with `params` at the newest fold, where it has been fitted already
+    items:   the shop's items; None: it has none
+    factors: ALS with `params` at the newest fold, where it has been fitted already
     """
-    laps: list[FoldScores] = []
-    learnt: list[pa.Table] = []
-    for place, fold in reversed(list(enumerate(folds))):
-        known = fitted if place == 0 else None
-        with at(fold, params, settings, items, spill, known) as (standing, whole):
-            judge = whole.sampled(settings.ranking.most_users, settings.run.seed)
+    fold_scores: list[FoldScores] = []
+    training_rows: list[pa.Table] = []
+    for age in reversed(range(len(folds))):
+        fold = folds[age]
+        with at(fold, params, settings, items, spill, factors if age == 0 else None) as (models, everybody):
+            judge = everybody.sampled(settings.ranking.most_users, settings.run.seed)
             if not judge.n_users:
                 continue
-            is_wanted = place < 2 or judge.n_users < ENOUGH_USERS
-            if place == 0 or (learnt and is_wanted and place < settings.ranking.race_windows):
-                rankers = standing.rankers(fit_rerankers(learnt, settings), without)
-                lap = FoldScores(
-                    fold.cut_at.isoformat(),
-                    {name: judge.scores(judge.lists(ranker)) for name, ranker in rankers},
-                )
-                best = max(lap.rows, key=lambda row: float(str(row[MEASURE])))
-                say(
-                    f"race: {judge.n_users:,} users after {fold.cut_at:%Y-%m-%d}: best is {best['model']}"
-                    f" with {best[MEASURE]:.4f}"
-                )
-                laps.append(lap)
+            if _is_raced(age, judge.n_users, settings.ranking.race_windows, bool(training_rows)):
+                scores = FoldScores(fold.cut_at.isoformat(), _judged(models, judge, training_rows, dropped))
+                best = max(scores.rows, key=lambda row: float(str(row[MEASURE])))
+                outcome = f"best is {best['model']} with {best[MEASURE]:.4f}"
+                fold_scores.append(scores)
             else:
-                say(f"race: {judge.n_users:,} users after {fold.cut_at:%Y-%m-%d} to learn from")
-            learnt.append(standing.examples(judge, fold))
-    return Race(laps, learnt)
+                outcome = "only training rows"
+            say(f"race: {judge.n_users:,} users after {fold.cut_at:%Y-%m-%d}: {outcome}")
+            training_rows.append(models.training_rows(judge.held_out, fold))
+    return Race(fold_scores, training_rows)
+
+
+def _is_raced(age: int, n_users: int, race_windows: int, has_training_rows: bool) -> bool:
+    """Whether models are judged at a fold. age: 0 the newest fold, 1 the one before it, and so on
+
+    The newest one always is; an older one where re-rankers have something to learn from.
+    """
+    if age == 0:
+        return True
+    is_wanted = age < ALWAYS_RACED or n_users < ENOUGH_USERS
+    return is_wanted and has_training_rows and age < race_windows
+
+
+def _judged(
+    models: FittedModels, judge: Judge, training_rows: list[pa.Table], dropped: Collection[str]
+) -> Scores:
+    """Every model's scores at one fold, re-rankers learnt on the training rows of the folds before it."""
+    scorers = fit_rerankers(training_rows, models.settings)
+    return {name: judge.scores(judge.lists(ranker)) for name, ranker in models.rankers(scorers, dropped)}
+
+
+def _means(scores: Scores) -> list[dict[str, object]]:
+    """A row for each model: `model`, `n_users`, the means of MEASURE and FINER."""
+    return [
+        {
+            "model": model,
+            "n_users": len(values[MEASURE]),
+            **{name: float(values[name].mean()) for name in (MEASURE, FINER)},
+        }
+        for model, values in scores.items()
+    ]
+
+
+def _is_within_one_error(leader: PerUser, other: PerUser) -> bool:
+    """Whether the mean paired difference is at most its standard error. Both of shape (n_users,)"""
+    loss = leader - other
+    return bool(float(loss.mean()) <= float(loss.std()) / np.sqrt(len(loss)))

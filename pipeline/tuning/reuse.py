@@ -1,46 +1,73 @@
-"""Whether the parameters of the last search still serve."""
+"""Whether the parameters of the last search are used again, or a new search is due."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.config import Settings
-from pipeline.models.params import Params
+from pipeline.models.params import Params, live_as_of
+from pipeline.runs.job import Job
+from pipeline.splits import folds
+
+SAME_SPLIT = timedelta(hours=1)
+"""How far the cut of the test may move between two nights: a shop's first event has no fixed second."""
+
+
+class Decision(NamedTuple):
+    """Whether a search is due, and why, in a sentence that `best_params` keeps."""
+
+    is_due: bool
+    why: str
+
+
+def usable_live(job: Job) -> Mapping[str, Any]:
+    """What this run may know of the live publication; empty where `tune.mode` is `never`.
+
+    Nothing of a publication later than `as_of`, no parameters that were tuned on days of tonight's test.
+    """
+    if job.settings.tune.mode == "never":
+        return {}
+    live = live_as_of(job.folder.document("live"), job.folder.as_of)
+    return unseen_by_search(live, folds.test(job.folder).cut_at)
 
 
 def unseen_by_search(live: Mapping[str, Any], test_from: datetime) -> Mapping[str, Any]:
-    """The live publication, without parameters whose search knew days that are tonight's test.
+    """The live publication, without parameters whose search has seen days of the test, which would leak.
 
-    So it is after `split.test_days` was raised; an hour is nothing: shops do not begin at the same second.
+    This happens after `split.test_days` was raised.
     """
     until = (live.get("params") or {}).get("tuned_until")
-    if until and datetime.fromisoformat(until) > test_from + timedelta(hours=1):
+    if until and datetime.fromisoformat(until) > test_from + SAME_SPLIT:
         return {**live, "params": {}}
     return live
 
 
-def due(
-    live: Mapping[str, Any], settings: Settings, as_of: datetime, validated: Callable[[Params], float]
-) -> tuple[bool, str]:
-    """Whether tonight searches, and why: `tune.mode`; in `auto` the last search's age, mode and worth.
-
-    validated: Precision@3 of ALS with these parameters on tonight's validation set
-    """
+def due_by_record(live: Mapping[str, Any], settings: Settings, as_of: datetime) -> Decision | None:
+    """By `tune.mode`, and in `auto` by the last search's age and mode; None: only its worth can tell."""
     mode, tune = settings.run.repeat_purchases, settings.tune
     if tune.mode != "auto":
-        return tune.mode == "always", f"tune = {tune.mode}"
-    params, known = live.get("params") or {}, Params.published(live, settings)
-    if known is None or not params.get("searched_at"):
-        return True, "searched: there is no earlier search to go by"
+        return Decision(tune.mode == "always", f"tune = {tune.mode}")
+    params = live.get("params") or {}
+    if Params.published(live, settings) is None or not params.get("searched_at"):
+        return Decision(True, "searched: there is no earlier search to go by")
     if params.get("repeat_purchases") != mode:
-        return True, f"searched: the last search was for repeat_purchases = {params.get('repeat_purchases')}"
+        why = f"searched: the last search was for repeat_purchases = {params.get('repeat_purchases')}"
+        return Decision(True, why)
     age = as_of - datetime.fromisoformat(params["searched_at"])
     if age >= timedelta(days=tune.tune_every_days):
-        return True, f"searched: the last search is {age / timedelta(days=1):.1f} days old"
-    was, now = float(params.get("precision_at_3") or 0.0), validated(known)
-    told = f"ALS reaches {now:.4f} on validation with the live parameters, {was:.4f} when they were found"
-    if now < (1.0 - tune.max_drop) * was:
-        return True, f"searched: {told}"
-    return False, f"reused: {told}"
+        return Decision(True, f"searched: the last search is {age / timedelta(days=1):.1f} days old")
+    return None
+
+
+def due_by_precision(live: Mapping[str, Any], settings: Settings, now: float) -> Decision:
+    """By what ALS with the live parameters has lost since they were found.
+
+    now: its Precision@3 on tonight's validation set
+    """
+    then = float((live.get("params") or {}).get("precision_at_3") or 0.0)
+    reached = f"ALS reaches {now:.4f} on validation with the live parameters, {then:.4f} when they were found"
+    if now < (1.0 - settings.tune.max_drop) * then:
+        return Decision(True, f"searched: {reached}")
+    return Decision(False, f"reused: {reached}")

@@ -1,8 +1,9 @@
-"""The search for better ALS parameters: Optuna over a journal in the run folder.
+"""The search for ALS parameters: Optuna's tree-structured Parzen estimator over a journal in the run folder.
 
 A search that was killed goes on where it stopped; one that had finished is only read again. What a trial
-tries depends on the seed and on the trials that ended before it alone, and each is looked at twice on its
-way: one that does worse there than half of the trials before it is cut off (median pruning).
+tries depends on the seed and on the trials that ended before it alone. Median pruning (Golovin et al. 2017,
+Vizier): each trial is measured twice before its last iteration, and ends there if it is below the median of
+the trials before it.
 """
 
 from __future__ import annotations
@@ -27,16 +28,16 @@ from pipeline.splits.history import History
 
 ENDED = "ended"
 FIRST_LOOK, SECOND_LOOK = 0.34, 0.67
-"""When a trial is looked at, in shares of its iterations."""
-APART = 10_007
-"""More than the trials there can be: no two seeds of a run share a trial's seed."""
+"""When a trial may be pruned, in shares of its iterations."""
+SEED_STRIDE = 10_007
+"""More than the trials there can be, so that no two seeds of a run share a trial's seed."""
 LOG_SCALED = ("factors", "regularization", "alpha", "half_life_days", "view", "cart")
 WHOLE = ("factors", "iterations")
 
 
 @dataclass(frozen=True)
 class Search:
-    """One study.
+    """The trials of one study.
 
     trials:   so far; ended_by: "trials", "minutes", or "" while it runs
     factors:  of the best trial; None where it ran before the search was killed and started again
@@ -110,13 +111,13 @@ def search(
         study.enqueue_trial(_within(start, ranges))
     until = time.monotonic() + 60 * settings.tune.minutes
     while n_done < wanted and (not n_done or time.monotonic() < until):
-        lot = (APART * settings.run.seed + n_done) % 2**32
-        study.sampler = optuna.samplers.TPESampler(n_startup_trials=6, seed=lot)
-        told, value, found = _try(study, ranges, history, judge, start, settings)
-        if found is not None and value > best:
-            best, factors = value, found
+        seed = (SEED_STRIDE * settings.run.seed + n_done) % 2**32
+        study.sampler = optuna.samplers.TPESampler(n_startup_trials=6, seed=seed)
+        outcome, value, fitted = _try(study, ranges, history, judge, start, settings)
+        if fitted is not None and value > best:
+            best, factors = value, fitted
         n_done += 1
-        say(f"tune: trial {n_done} of {wanted}: {told}")
+        say(f"tune: trial {n_done} of {wanted}: {outcome}")
     by = "trials" if n_done >= wanted else "minutes"
     study.set_user_attr(ENDED, {"trials": wanted, "by": by})
     return Search(list(study.trials), by, factors)
@@ -130,16 +131,13 @@ def _try(
     start: Params,
     settings: Settings,
 ) -> tuple[str, float, AlsFactors | None]:
-    """One trial, from what to try to its end: what became of it, in a line; Precision@3; the factors.
-
-    No factors where it was cut off.
-    """
+    """Run one trial. Returns its outcome in a line, its Precision@3, and its factors (None: pruned)."""
     trial = study.ask()
     chosen = {name: _suggest(trial, name, *span) for name, span in ranges.items()}
     model = _params(chosen, start).als_model(settings)
     n = model.params.iterations
     looks = {max(1, round(share * n)) for share in (FIRST_LOOK, SECOND_LOOK)} - {n}
-    told = ", ".join(f"{name} {_short(value)}" for name, value in chosen.items())
+    tried = ", ".join(f"{name} {_short(value)}" for name, value in chosen.items())
     value, factors = 0.0, None
     for iteration, factors in enumerate(model.fitting(history), 1):
         if iteration in looks or iteration == n:
@@ -148,10 +146,10 @@ def _try(
             trial.report(value, len([look for look in looks if look < iteration]))
             if trial.should_prune():
                 study.tell(trial, state=TrialState.PRUNED)
-                told = f"cut off at iteration {iteration} of {n}, Precision@3 {value:.4f} ({told})"
-                return told, value, None
+                outcome = f"cut off at iteration {iteration} of {n}, Precision@3 {value:.4f} ({tried})"
+                return outcome, value, None
     study.tell(trial, value)
-    return f"Precision@3 {value:.4f} ({told})", value, factors
+    return f"Precision@3 {value:.4f} ({tried})", value, factors
 
 
 def _done(study: optuna.Study) -> list[FrozenTrial]:
@@ -159,7 +157,7 @@ def _done(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _ranges(settings: Settings, history: History) -> dict[str, tuple[float, float]]:
-    """What is searched; the weights of views and carts only where there are any."""
+    """The searched ranges; the weights of views and carts only where the history has such events."""
     kinds = history.event_types()
     return {
         name: span
@@ -175,7 +173,7 @@ def _suggest(trial: Trial, name: str, low: float, high: float) -> float:
 
 
 def _within(start: Params, ranges: dict[str, tuple[float, float]]) -> dict[str, float]:
-    """Where the search starts, moved into the searched ranges."""
+    """The parameters of `start`, each moved into its searched range: what the first trial tries."""
     values = {**start.als.model_dump(), **start.weights.model_dump()}
     return {name: min(max(values[name], low), high) for name, (low, high) in ranges.items()}
 

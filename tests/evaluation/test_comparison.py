@@ -11,28 +11,25 @@ import pytest
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at
 from pipeline.evaluation.comparison import comparison
-from pipeline.evaluation.judge import Judge
-from pipeline.models.catalog import RULES
+from pipeline.models.catalog import rules
 from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.splits import folds
-from pipeline.splits.history import opened
 from tests.shelf import day, give
 from tests.tastes import AS_OF
 
-Told = dict[str, Any]
+Row = dict[str, Any]
 
 
-def compared(learnt: Job, **live: Any) -> tuple[Told, Told]:
-    """What is told of the best rule, and of a live publication with tonight's parameters but `live`."""
-    folder, settings, fold = learnt.folder, learnt.settings, folds.test(learnt.folder)
+def compared(learnt: Job, **live: Any) -> tuple[Row, Row]:
+    """The rows for the best rule, and for a live publication with tonight's parameters but `live`."""
+    folder = learnt.folder
     params = {**folder.document("best_params"), **live.pop("params", {})}
     give(folder, live={"version": 4, "as_of": AS_OF.isoformat(), "params": params, **live})
     models = folder.table("user_metrics")["model"].unique().to_pylist()
     users = {name: {"precision_at_3": np.array(of_model(learnt, name))} for name in models}
-    with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        told = comparison(learnt, Judge.of(history, fold, "exclude"), users)
-    rows = {row["against"]: row for row in [*told["against"], *told["skipped"]]}
+    document = comparison(learnt, users)
+    rows = {row["against"]: row for row in [*document["against"], *document["skipped"]]}
     assert set(rows) == {"best_rule", "live"}
     return rows["best_rule"], rows["live"]
 
@@ -40,25 +37,25 @@ def compared(learnt: Job, **live: Any) -> tuple[Told, Told]:
 def of_model(learnt: Job, model: str) -> list[float]:
     """Precision@3 of each user."""
     users = learnt.folder.table("user_metrics")
-    found: list[float] = users.filter(pc.equal(users["model"], model))["precision_at_3"].to_pylist()
-    return found
+    values: list[float] = users.filter(pc.equal(users["model"], model))["precision_at_3"].to_pylist()
+    return values
 
 
 def other_than(learnt: Job) -> str:
-    """A second step that is not tonight's choice."""
+    """A re-ranker that is not tonight's choice."""
     return "ranker" if learnt.folder.document("best_params")["model"] == "blend" else "blend"
 
 
 def test_the_best_rule_is_compared_user_by_user(learnt: Job) -> None:
-    told = learnt.folder.document("comparison")
-    [rule] = told["against"]
-    [live] = told["skipped"]
-    means = {name: sum(of_model(learnt, name)) / 20 for name in RULES}
+    document = learnt.folder.document("comparison")
+    [rule] = document["against"]
+    [live] = document["skipped"]
+    means = {name: sum(of_model(learnt, name)) / 20 for name in rules()}
     assert rule["model"] == max(means, key=lambda name: (means[name], name))
     assert rule["precision_at_3"] == pytest.approx(means[rule["model"]])
     ours = of_model(learnt, "published")
-    assert told["precision_at_3"] == pytest.approx(sum(ours) / 20)
-    assert rule["difference"] == pytest.approx(told["precision_at_3"] - rule["precision_at_3"])
+    assert document["precision_at_3"] == pytest.approx(sum(ours) / 20)
+    assert rule["difference"] == pytest.approx(document["precision_at_3"] - rule["precision_at_3"])
     assert rule["ci_low"] < rule["difference"] < rule["ci_high"]
     assert rule["n_users"] == 20
     assert live == {"against": "live", "why": "there is no live publication that this run may know"}
@@ -73,49 +70,52 @@ def test_the_best_rule_is_compared_user_by_user(learnt: Job) -> None:
         ({"params": {"model": "oracle"}}, "the parameters of version 4, which is live, are unknown"),
     ],
 )
-def test_what_cannot_be_compared_is_skipped_and_said(learnt: Job, live: Told, why: str) -> None:
-    rule, told = compared(learnt, **live)
-    assert why in told["why"]
-    assert rule["model"] in RULES
+def test_what_cannot_be_compared_is_skipped_and_said(learnt: Job, live: Row, why: str) -> None:
+    rule, row = compared(learnt, **live)
+    assert why in row["why"]
+    assert rule["model"] in rules()
 
 
 def test_against_tonights_own_parameters_there_is_no_difference(learnt: Job) -> None:
     """It stands in the table already."""
-    _, told = compared(learnt)
-    assert (told["version"], told["model"]) == (4, learnt.folder.document("best_params")["model"])
-    assert (told["difference"], told["ci_low"], told["ci_high"]) == (0, 0, 0)
+    _, row = compared(learnt)
+    assert (row["version"], row["model"]) == (4, learnt.folder.document("best_params")["model"])
+    assert (row["difference"], row["ci_low"], row["ci_high"]) == (0, 0, 0)
 
 
-def test_a_live_second_step_of_the_same_parameters_is_the_one_in_the_table(learnt: Job) -> None:
+def test_a_live_reranker_of_the_same_parameters_is_the_one_in_the_table(learnt: Job) -> None:
     other = other_than(learnt)
-    _, told = compared(learnt, params={"model": other})
-    assert told["precision_at_3"] == pytest.approx(sum(of_model(learnt, other)) / 20)
+    _, row = compared(learnt, params={"model": other})
+    assert row["precision_at_3"] == pytest.approx(sum(of_model(learnt, other)) / 20)
 
 
 def test_a_live_model_of_other_parameters_is_fitted_again_on_the_same_split(learnt: Job) -> None:
     """ALS with one factor is far below; its number is that of a fit by hand."""
     als = {**learnt.folder.document("best_params")["als"], "factors": 1, "iterations": 1}
-    _, told = compared(learnt, params={"model": "als", "als": als})
+    _, row = compared(learnt, params={"model": "als", "als": als})
     params = Params.published(learnt.folder.document("live"), learnt.settings)
     assert params is not None
     fold, settings = folds.test(learnt.folder), learnt.settings
-    with at(fold, params, settings, learnt.folder.dataset("items"), learnt.folder.scratch()) as (made, judge):
-        hits = judge.hits(judge.lists(made.factors, 3))
-        assert told["precision_at_3"] == metrics.precision_at_k(hits, 3).mean()
-    assert told["difference"] > 0.1
-    assert 0 < told["ci_low"] < told["ci_high"]
+    with at(fold, params, settings, learnt.folder.dataset("items"), learnt.folder.scratch()) as (
+        models,
+        judge,
+    ):
+        hits = judge.hits(judge.lists(models.factors, 3))
+        assert row["precision_at_3"] == metrics.precision_at_k(hits, 3).mean()
+    assert row["difference"] > 0.1
+    assert 0 < row["ci_low"] < row["ci_high"]
 
 
-def test_a_live_second_step_of_other_parameters_is_taught_again(learnt: Job) -> None:
+def test_a_live_reranker_of_other_parameters_is_taught_again(learnt: Job) -> None:
     weights = {**learnt.folder.document("best_params")["weights"], "half_life_days": 3.0}
     other = other_than(learnt)
-    _, told = compared(learnt, params={"model": other, "weights": weights})
-    assert told["model"] == other
-    assert 0 < told["precision_at_3"] < 1
+    _, row = compared(learnt, params={"model": other, "weights": weights})
+    assert row["model"] == other
+    assert 0 < row["precision_at_3"] < 1
 
 
 def test_a_live_rule_is_compared_as_it_was_published_with_its_gaps_filled(learnt: Job) -> None:
     """In the table own_most_bought knows nothing new; published it was ALS's list."""
-    _, told = compared(learnt, params={"model": "own_most_bought"})
+    _, row = compared(learnt, params={"model": "own_most_bought"})
     assert sum(of_model(learnt, "own_most_bought")) == 0
-    assert told["precision_at_3"] == pytest.approx(sum(of_model(learnt, "als")) / 20)
+    assert row["precision_at_3"] == pytest.approx(sum(of_model(learnt, "als")) / 20)

@@ -57,10 +57,10 @@ def told(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Cal
         run_stage("split", made)
         fold, settings = folds.test(made.folder), made.settings
         params, scratch = Params.configured(settings), made.folder.scratch()
-        with at(fold, params, settings, made.folder.dataset("items"), scratch) as (standing, judge):
+        with at(fold, params, settings, made.folder.dataset("items"), scratch) as (models, judge):
             assert judge.n_users == 36
             scores = {"als": {"precision_at_3": np.arange(36) / 100}}
-            rows = segment_rows(made, standing, judge, scores).to_pylist()
+            rows = segment_rows(made, models, judge, scores).to_pylist()
         return {(row["kind"], row["segment"]): row for row in rows}
 
     return make

@@ -1,94 +1,15 @@
-"""What a night settles on: when a search is due, and what is read from an earlier publication."""
+"""The parameters of a run: read from settings, from an earlier publication, from `best_params`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
-
-import pytest
 
 from pipeline.config import Settings
-from pipeline.models.params import HALF_LIVES, Params, known_by
-from pipeline.tuning.reuse import due, unseen_by_search
+from pipeline.models.params import HALF_LIVES, Params, live_as_of
 from tests.shelf import day
 
 AS_OF = day(100)
-FOUND = 0.3
-
-
-def live(settings: Settings, **changes: Any) -> dict[str, Any]:
-    """A live publication whose search was yesterday's."""
-    searched_at = (AS_OF - timedelta(days=1)).isoformat()
-    told = {"searched_at": searched_at, "repeat_purchases": "exclude", "precision_at_3": FOUND}
-    return {"version": 3, "params": {**Params.configured(settings).dump(), **told, **changes}}
-
-
-def never(params: Params) -> float:
-    raise AssertionError("nothing needs to be validated to know this")
-
-
-@pytest.mark.parametrize(
-    ("searched_days_ago", "is_due"), [(0, False), (6.9, False), (7, True), (400, True), (None, True)]
-)
-def test_a_search_is_due_when_the_last_is_old_or_there_was_none(
-    make_settings: Callable[..., Settings], searched_days_ago: float | None, is_due: bool
-) -> None:
-    settings = make_settings()
-    at = None if searched_days_ago is None else (AS_OF - timedelta(days=searched_days_ago)).isoformat()
-    told, why = due(live(settings, searched_at=at), settings, AS_OF, lambda params: FOUND)
-    assert told is is_due
-    assert why.startswith("searched: " if is_due else "reused: ")
-
-
-def test_a_search_of_the_other_mode_does_not_count(make_settings: Callable[..., Settings]) -> None:
-    settings = make_settings()
-    told, why = due(live(settings, repeat_purchases="allow"), settings, AS_OF, never)
-    assert told
-    assert "for repeat_purchases = allow" in why
-
-
-@pytest.mark.parametrize(
-    ("now", "is_due"), [(0.3, False), (0.24, False), (0.2399, True), (0.0, True), (0.9, False)]
-)
-def test_a_search_is_due_when_validation_has_dropped_by_a_fifth(
-    make_settings: Callable[..., Settings], now: float, is_due: bool
-) -> None:
-    settings = make_settings(tune={"max_drop": 0.2})
-    told, why = due(live(settings), settings, AS_OF, lambda params: now)
-    assert told is is_due
-    assert f"{now:.4f}" in why
-    assert "0.3000" in why
-
-
-@pytest.mark.parametrize(("mode", "is_due"), [("always", True), ("never", False)])
-def test_the_setting_decides_where_it_says_so(
-    make_settings: Callable[..., Settings], mode: str, is_due: bool
-) -> None:
-    settings = make_settings(tune={"mode": mode})
-    for known in ({}, live(settings)):
-        assert due(known, settings, AS_OF, never) == (is_due, f"tune = {mode}")
-
-
-@pytest.mark.parametrize(
-    "params",
-    [
-        {},
-        None,
-        {"als": {"factors": 0}},
-        {"als": {"factors": 8, "surprise": 1}},
-        {"weights": {}},
-        {"weights": {"view": "much", "cart": 1, "half_life_days": 3}},
-    ],
-)
-def test_parameters_that_cannot_be_read_are_unknown_and_a_search_is_due(
-    make_settings: Callable[..., Settings], params: dict[str, Any] | None
-) -> None:
-    settings = make_settings()
-    known = live(settings)
-    broken = {"version": 3, "params": {**known["params"], **params} if params else params}
-    assert Params.published(broken, settings) is None
-    assert due(broken, settings, AS_OF, never)[0]
 
 
 def test_a_publication_from_before_there_was_a_race_is_als(make_settings: Callable[..., Settings]) -> None:
@@ -106,7 +27,7 @@ def test_a_publication_from_before_there_was_a_race_is_als(make_settings: Callab
 def test_only_what_a_search_sets_is_taken_from_a_publication(make_settings: Callable[..., Settings]) -> None:
     then = make_settings(weights={"view": 0.5, "purchase": 2.0, "half_life_days": 9.0})
     now = make_settings(weights={"view": 1.0, "purchase": 7.0, "half_life_days": 60.0})
-    read = Params.published(live(then), now)
+    read = Params.published({"params": Params.configured(then).dump()}, now)
     assert read is not None
     assert (read.weights.view, read.weights.purchase, read.weights.half_life_days) == (0.5, 7.0, 9.0)
 
@@ -118,21 +39,6 @@ def test_written_and_read_they_are_the_same(make_settings: Callable[..., Setting
 
 def test_a_run_does_not_know_what_is_later_than_it() -> None:
     publication = {"version": 1, "as_of": AS_OF.isoformat()}
-    assert known_by(publication, AS_OF) == publication
-    assert known_by(publication, AS_OF - timedelta(seconds=1)) == {}
-    assert known_by({}, AS_OF) == {}
-
-
-@pytest.mark.parametrize(("days_into_the_test", "is_kept"), [(-1, True), (0, True), (1, False), (14, False)])
-def test_parameters_tuned_on_days_that_are_now_the_test_are_not_used(
-    make_settings: Callable[..., Settings], days_into_the_test: int, is_kept: bool
-) -> None:
-    test_from = day(80)
-    until = (test_from + timedelta(days=days_into_the_test)).isoformat()
-    known = live(make_settings(), tuned_until=until)
-    kept = unseen_by_search(known, test_from)
-    assert (Params.published(kept, make_settings()) is not None) is is_kept
-    assert kept["version"] == known["version"]
-    told, _ = due(kept, make_settings(), AS_OF, lambda params: FOUND)
-    assert told is not is_kept
-    assert unseen_by_search({}, test_from) == {}
+    assert live_as_of(publication, AS_OF) == publication
+    assert live_as_of(publication, AS_OF - timedelta(seconds=1)) == {}
+    assert live_as_of({}, AS_OF) == {}

@@ -59,6 +59,13 @@ def test_no_stage_reads_what_a_later_one_writes() -> None:
         there |= set(stage.writes)
 
 
+def test_a_dataset_that_the_shop_does_not_have_has_no_path(run_folder: Callable[..., RunFolder]) -> None:
+    folder = run_folder()
+    give(folder, users=pa.table({"user_id": [1], "segment": ["gold"]}))
+    assert folder.optional("users") == folder.dataset("users")
+    assert folder.optional("items") is None
+
+
 def test_a_dataset_is_written_with_the_contracts_types(run_folder: Callable[..., RunFolder]) -> None:
     folder = run_folder()
     folder.write("popular_items", POPULAR)

@@ -13,7 +13,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from pipeline.models.catalog import MODELS, PLAIN_ALS, RULES
+from pipeline.models.catalog import MODELS, PLAIN_ALS, rules
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests import tastes
@@ -68,13 +68,13 @@ def test_tries_what_it_was_told_and_keeps_the_best(tuned: Job) -> None:
     trials = tuned.folder.table("trials").to_pylist()
     assert [t["trial"] for t in trials] == [0, 1, 2]
     chosen = max(trials, key=lambda t: (t["precision_at_3"], -t["trial"]))
-    told = best(tuned)
-    assert told["source"] == "searched"
-    assert (told["n_trials"], told["n_pruned"], told["ended_by"]) == (3, 0, "trials")
-    assert told["precision_at_3"] == chosen["precision_at_3"]
-    assert told["als"]["factors"] == json.loads(chosen["params"])["factors"]
-    assert told["searched_at"] == AS_OF.isoformat()
-    assert told["why"] == "searched: there is no earlier search to go by"
+    document = best(tuned)
+    assert document["source"] == "searched"
+    assert (document["n_trials"], document["n_pruned"], document["ended_by"]) == (3, 0, "trials")
+    assert document["precision_at_3"] == chosen["precision_at_3"]
+    assert document["als"]["factors"] == json.loads(chosen["params"])["factors"]
+    assert document["searched_at"] == AS_OF.isoformat()
+    assert document["why"] == "searched: there is no earlier search to go by"
 
 
 def test_a_search_that_goes_on_is_the_search_that_was_not_stopped(tuned: Job) -> None:
@@ -108,7 +108,7 @@ def test_a_search_killed_in_its_first_trial_tries_the_start_again(tuned: Job) ->
 def test_on_the_same_input_it_leaves_the_same_bytes_whatever_the_test_holds(
     learnt: Job, said: list[str]
 ) -> None:
-    """Searched, raced and taught anew, second steps and all."""
+    """Searched, raced and taught anew, re-rankers and all."""
     files = [learnt.folder.file(name) for name in ("trials", "best_params", "examples")]
     before = [file.read_bytes() for file in files]
     give(learnt.folder, test=events(*((user, 777, 90) for user in range(40))))
@@ -155,12 +155,12 @@ def test_reuses_the_live_parameters_while_the_search_is_young_and_still_good(tun
     live = live_of(tuned)
     give(tuned.folder, live=live)
     run_stage("tune", tuned)
-    told = best(tuned)
-    assert told["source"] == "reused"
-    assert told["why"].startswith("reused: ALS reaches")
+    document = best(tuned)
+    assert document["source"] == "reused"
+    assert document["why"].startswith("reused: ALS reaches")
     for kept in ("als", "weights", "precision_at_3", "searched_at"):
-        assert told[kept] == live["params"][kept]
-    assert (told["n_trials"], tuned.folder.table("trials").num_rows) == (0, 0)
+        assert document[kept] == live["params"][kept]
+    assert (document["n_trials"], tuned.folder.table("trials").num_rows) == (0, 0)
 
 
 def test_searches_from_the_live_parameters_when_validation_has_dropped(tuned: Job) -> None:
@@ -201,15 +201,15 @@ def test_rules_with_a_half_life_get_the_one_that_validates_best(tmp_path: Path) 
 
 def test_the_race_is_of_every_model_and_none_that_loses_to_a_rule_is_chosen(learnt: Job) -> None:
     """But plain ALS where the tuned one beat it on validation."""
-    told = best(learnt)
-    found = {row["model"]: row["precision_at_3"] for row in told["race"]}
-    assert set(told["lost_before"]) <= {PLAIN_ALS}
-    assert set(found) == set(MODELS) - set(told["lost_before"])
-    assert found[told["model"]] >= max(found[rule] for rule in RULES if rule in found)
-    assert {row["model"] for row in told["race_by_window"]} == set(found)
+    document = best(learnt)
+    precision = {row["model"]: row["precision_at_3"] for row in document["race"]}
+    assert set(document["lost_before"]) <= {PLAIN_ALS}
+    assert set(precision) == set(MODELS) - set(document["lost_before"])
+    assert precision[document["model"]] >= max(precision[rule] for rule in rules() if rule in precision)
+    assert {row["model"] for row in document["race_by_window"]} == set(precision)
     cuts = learnt.folder.table("examples")["cut_at"].unique().to_pylist()
     assert [cut.isoformat() for cut in cuts] == [day(n).isoformat() for n in (16, 30, 44, 58, 72)]
-    assert {row["cut_at"] for row in told["race_by_window"]} == {day(n).isoformat() for n in (44, 58, 72)}
+    assert {row["cut_at"] for row in document["race_by_window"]} == {day(n).isoformat() for n in (44, 58, 72)}
 
 
 def test_with_nobody_to_validate_on_parameters_stay_and_earlier_windows_decide(tmp_path: Path) -> None:
@@ -219,15 +219,15 @@ def test_with_nobody_to_validate_on_parameters_stay_and_earlier_windows_decide(t
     give(night.folder, purchaser_events=shop.filter(pa.array([not is_quiet for is_quiet in quiet])))
     for stage in ("split", "tune"):
         run_stage(stage, night)
-    told = best(night)
-    assert "nobody can be measured on the validation set" in told["why"]
-    assert (told["source"], told["n_trials"]) == ("settings", 0)
-    assert told["model"] in MODELS
+    document = best(night)
+    assert "nobody can be measured on the validation set" in document["why"]
+    assert (document["source"], document["n_trials"]) == ("settings", 0)
+    assert document["model"] in MODELS
 
 
-def test_a_race_with_no_earlier_window_is_run_without_second_steps(tuned: Job) -> None:
-    told = best(tuned)
-    assert {row["model"] for row in told["race"]} == {*RULES, "als"} - set(told["lost_before"])
+def test_a_race_with_no_earlier_window_is_run_without_rerankers(tuned: Job) -> None:
+    document = best(tuned)
+    assert {row["model"] for row in document["race"]} == {*rules(), "als"} - set(document["lost_before"])
 
 
 def test_plain_als_is_left_out_of_the_race_only_where_the_tuned_one_beats_it(tuned: Job) -> None:
@@ -235,6 +235,6 @@ def test_plain_als_is_left_out_of_the_race_only_where_the_tuned_one_beats_it(tun
     assert best(tuned)["lost_before"][PLAIN_ALS] < best(tuned)["precision_at_3"]
     weak = {"factors": 1, "iterations": 1, "alpha": 0.001, "regularization": 1000.0}
     run_stage("tune", again(tuned, tune={"mode": "never"}, als=weak))
-    told = best(tuned)
-    assert told["lost_before"] == {}
-    assert PLAIN_ALS in {row["model"] for row in told["race"]}
+    document = best(tuned)
+    assert document["lost_before"] == {}
+    assert PLAIN_ALS in {row["model"] for row in document["race"]}

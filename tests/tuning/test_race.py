@@ -1,4 +1,4 @@
-"""The race on validation: what second steps learn from, who is judged, and who can win."""
+"""The race on validation: what re-rankers learn from, who is judged, and who can win."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.evaluation.at_cut import at
 from pipeline.evaluation.judge import Judge
-from pipeline.models.catalog import RERANKERS, RULES
+from pipeline.models.catalog import rerankers, rules
 from pipeline.models.params import Params
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import fit_rerankers
@@ -27,12 +27,12 @@ JUDGED = [day(72), day(58), day(44)]
 
 
 @contextmanager
-def standing_at(learnt: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
+def models_at(learnt: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
     """One cut of the night, with the parameters it settled on."""
     params = Params.read(learnt.folder.document("best_params"))
     items = learnt.folder.dataset("items")
-    with at(fold, params, learnt.settings, items, learnt.folder.scratch()) as made:
-        yield made
+    with at(fold, params, learnt.settings, items, learnt.folder.scratch()) as models_and_judge:
+        yield models_and_judge
 
 
 def cuts(learnt: Job) -> list[Fold]:
@@ -40,10 +40,10 @@ def cuts(learnt: Job) -> list[Fold]:
     return [folds.validation(learnt.folder), *folds.earlier(learnt.folder, 4)]
 
 
-def numbers(standing: FittedModels, judge: Judge, learnt_from: list[pa.Table]) -> dict[str, float]:
-    """Precision@3 of the second steps, taught by these examples."""
-    scorers = fit_rerankers(learnt_from, standing.settings)
-    return {name: judge.precision_at_3(standing.ranker(name, scorers[name])) for name in RERANKERS}
+def numbers(models: FittedModels, judge: Judge, learnt_from: list[pa.Table]) -> dict[str, float]:
+    """Precision@3 of the re-rankers, fitted on these training rows."""
+    scorers = fit_rerankers(learnt_from, models.settings)
+    return {name: judge.precision_at_3(models.ranker(name, scorers[name])) for name in rerankers()}
 
 
 def raced(learnt: Job) -> dict[tuple[str, str], float]:
@@ -52,23 +52,23 @@ def raced(learnt: Job) -> dict[tuple[str, str], float]:
     return {(row["cut_at"], row["model"]): row["precision_at_3"] for row in rows}
 
 
-def test_second_steps_learn_from_older_folds_alone_and_a_leak_would_show(learnt: Job) -> None:
+def test_rerankers_learn_from_older_folds_alone_and_a_leak_would_show(learnt: Job) -> None:
     """Taught by the judged fold too, the ranker would find far more than the race says it does."""
-    told, tables, honest, leaked = raced(learnt), [], [], []
+    raced_values, tables, honest, leaked = raced(learnt), [], [], []
     for fold in reversed(cuts(learnt)):
-        with standing_at(learnt, fold) as (standing, judge):
-            own = standing.examples(judge, fold)
+        with models_at(learnt, fold) as (models, judge):
+            own = models.training_rows(judge.held_out, fold)
             if fold.cut_at in JUDGED:
-                found = numbers(standing, judge, tables)
-                for name, value in found.items():
-                    assert told[fold.cut_at.isoformat(), name] == value, f"{name} at {fold.cut_at}"
-                honest.append(found["ranker"])
-                leaked.append(numbers(standing, judge, [*tables, own])["ranker"])
+                values = numbers(models, judge, tables)
+                for name, value in values.items():
+                    assert raced_values[fold.cut_at.isoformat(), name] == value, f"{name} at {fold.cut_at}"
+                honest.append(values["ranker"])
+                leaked.append(numbers(models, judge, [*tables, own])["ranker"])
             tables.append(own)
     assert np.mean(leaked) > 1.4 * np.mean(honest)
-    left, made = TrainingRows.read(learnt.folder.table("examples")), TrainingRows.read(*tables)
-    np.testing.assert_array_equal(left.features, made.features)
-    assert left.is_bought.tolist() == made.is_bought.tolist()
+    written, fitted_by_hand = TrainingRows.read(learnt.folder.table("examples")), TrainingRows.read(*tables)
+    np.testing.assert_array_equal(written.features, fitted_by_hand.features)
+    assert written.is_bought.tolist() == fitted_by_hand.is_bought.tolist()
 
 
 def test_examples_are_what_was_bought_between_their_cut_and_the_next(learnt: Job) -> None:
@@ -91,7 +91,7 @@ def test_examples_are_what_was_bought_between_their_cut_and_the_next(learnt: Job
 def test_all_models_are_judged_on_the_same_users(learnt: Job) -> None:
     rows = learnt.folder.document("best_params")["race_by_window"]
     for fold in cuts(learnt)[:3]:
-        with standing_at(learnt, fold) as (_, judge):
+        with models_at(learnt, fold) as (_, judge):
             of_cut = {row["n_users"] for row in rows if row["cut_at"] == fold.cut_at.isoformat()}
             assert of_cut == {judge.n_users}
 
@@ -104,23 +104,23 @@ def test_where_nothing_can_be_learnt_no_model_below_a_rule_wins(tmp_path: Path) 
     give(night.folder, purchaser_events=events(*rows))
     for stage in ("split", "tune"):
         run_stage(stage, night)
-    told = night.folder.document("best_params")
-    found = {row["model"]: row["precision_at_3"] for row in told["race"]}
-    assert found[told["model"]] >= max(found[rule] for rule in RULES if rule in found)
+    document = night.folder.document("best_params")
+    precision = {row["model"]: row["precision_at_3"] for row in document["race"]}
+    assert precision[document["model"]] >= max(precision[rule] for rule in rules() if rule in precision)
 
 
 def test_some_of_the_users_stand_for_all_drawn_by_the_seed(learnt: Job) -> None:
-    with standing_at(learnt, folds.validation(learnt.folder)) as (standing, judge):
+    with models_at(learnt, folds.validation(learnt.folder)) as (models, judge):
         some, again, other = judge.sampled(7, 1), judge.sampled(7, 1), judge.sampled(7, 2)
         assert judge.sampled(99, 1).held_out is judge.held_out
-        everybody = judge.lists(standing.factors)
-        for each in (some, other):
-            ids = each.held_out.user_ids.to_pylist()
+        everybody = judge.lists(models.factors)
+        for sample in (some, other):
+            ids = sample.held_out.user_ids.to_pylist()
             places = [judge.held_out.user_ids.to_pylist().index(user) for user in ids]
             assert places == sorted(set(places))
-            assert len(places) == each.n_users == 7
-            assert each.held_out.n_items.tolist() == judge.held_out.n_items[places].tolist()
-            assert (each.lists(standing.factors) == everybody[places]).all()
-            assert (each.held_out.items != judge.held_out.items[places]).nnz == 0
+            assert len(places) == sample.n_users == 7
+            assert sample.held_out.n_items.tolist() == judge.held_out.n_items[places].tolist()
+            assert (sample.lists(models.factors) == everybody[places]).all()
+            assert (sample.held_out.items != judge.held_out.items[places]).nnz == 0
     assert some.held_out.user_ids.equals(again.held_out.user_ids)
     assert not some.held_out.user_ids.equals(other.held_out.user_ids)

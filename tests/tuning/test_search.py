@@ -34,7 +34,7 @@ def cut(night: Job) -> Iterator[Cut]:
     """The validation of the shop of two tastes."""
     fold, settings = folds.validation(night.folder), night.settings
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, night.folder.scratch()) as history:
-        yield history, Judge.of(history, fold, "exclude")
+        yield history, Judge.of(history, fold, excludes_repeats=True)
 
 
 def searched(journal: Path, cut: Cut, start: Params | None = None, **tune: Any) -> Search:
@@ -50,8 +50,8 @@ def straight(cut: Cut, tmp_path_factory: pytest.TempPathFactory) -> Search:
     return searched(tmp_path_factory.mktemp("straight") / "journal", cut)
 
 
-def rows(found: Search) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in found.table().to_pylist()]
+def rows(result: Search) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in result.table().to_pylist()]
 
 
 def test_it_begins_with_what_it_is_given_moved_into_the_ranges(cut: Cut, tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_the_factors_it_hands_on_are_those_of_its_best_trial(cut: Cut, straight:
 
 
 def test_minutes_end_it_after_one_trial_at_least(cut: Cut, tmp_path: Path) -> None:
-    found = searched(tmp_path / "journal", cut, minutes=1e-9)
-    assert (len(found.trials), found.ended_by) == (1, "minutes")
+    result = searched(tmp_path / "journal", cut, minutes=1e-9)
+    assert (len(result.trials), result.ended_by) == (1, "minutes")
 
 
 def test_the_number_of_a_trial_is_that_of_its_parameters(cut: Cut, straight: Search) -> None:
@@ -140,6 +140,8 @@ def test_weights_of_views_and_carts_are_searched_where_there_are_any(
     fold = folds.Fold((job.folder.file("train"),), tastes.AS_OF, job.folder.file("validation_set"))
     who, run = night.settings.filter, night.settings.run
     with opened(fold.before, fold.cut_at, who, run, job.folder.scratch()) as history:
-        found = searched(tmp_path / "journal", (history, Judge.of(history, fold, "allow")), trials=2)
-    for trial in found.trials:
+        result = searched(
+            tmp_path / "journal", (history, Judge.of(history, fold, excludes_repeats=False)), trials=2
+        )
+    for trial in result.trials:
         assert set(trial.params) & {"view", "cart"} == set(kinds)

@@ -1,0 +1,65 @@
+"""The document `best_params`: the chosen parameters and model, where they come from, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.models.params import Params
+from pipeline.runs.job import Job
+from pipeline.splits import folds
+from pipeline.tuning.parameters import Chosen
+from pipeline.tuning.race import Race
+from pipeline.tuning.search import Search
+
+
+def best_params(job: Job, chosen: Chosen, race: Race, live: Mapping[str, Any]) -> dict[str, Any]:
+    """The document. live: the publication whose parameters were the start; empty: config.toml's were"""
+    params = chosen.params.but(model=race.winner())
+    return {
+        **params.dump(),
+        **_origin(job, chosen.search, live),
+        "why": chosen.why,
+        "lost_before": dict(chosen.dropped),
+        "chosen": race.why(),
+        "race": race.standings(),
+        "race_by_window": race.rows_by_fold(),
+    }
+
+
+def start_of(job: Job, live: Mapping[str, Any]) -> tuple[Params, Mapping[str, Any]]:
+    """Where tuning starts, and the publication it comes from.
+
+    The live parameters; where none can be read, those of config.toml and an empty publication.
+    """
+    published = Params.published(live, job.settings)
+    if published is None:
+        return Params.configured(job.settings), {}
+    return published, live
+
+
+def _origin(job: Job, search: Search, live: Mapping[str, Any]) -> dict[str, Any]:
+    """Where tonight's parameters come from: `searched`, `reused` from the live version, or `settings`."""
+    mode = job.settings.run.repeat_purchases
+    if search.complete:
+        return {
+            "source": "searched",
+            "searched_at": job.folder.as_of.isoformat(),
+            "n_trials": len(search.complete),
+            "n_pruned": search.n_pruned,
+            "ended_by": search.ended_by,
+            "precision_at_3": search.best().values[0],
+            "repeat_purchases": mode,
+            "tuned_until": folds.test(job.folder).cut_at.isoformat(),
+        }
+    params = live.get("params") or {}
+    return {
+        "source": "reused" if params else "settings",
+        "searched_at": params.get("searched_at"),
+        "n_trials": 0,
+        "n_pruned": 0,
+        "ended_by": params.get("ended_by", ""),
+        "precision_at_3": params.get("precision_at_3"),
+        "repeat_purchases": params.get("repeat_purchases", mode),
+        "tuned_until": params.get("tuned_until"),
+    }

@@ -1,0 +1,70 @@
+"""The registry of models: its order, its kinds, and that one entry is all that a new rule needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Settings
+from pipeline.models import catalog
+from pipeline.models.baselines import Popular
+from pipeline.models.catalog import MODELS, ModelEntry
+from pipeline.models.params import HALF_LIVES, Params
+from pipeline.ranking.reranker import FITTERS
+from pipeline.ranking.saved import STORAGES
+from pipeline.report import build
+from pipeline.runs.run_stage import run_stage
+from tests import tastes
+from tests.report.pages import text
+from tests.shelf import give
+
+
+def test_the_order_of_the_models_is_promised() -> None:
+    """Between equal models it decides, and with it the bytes of what a run leaves."""
+    rules = ("popular", "recently_popular", "own_most_bought", "item_neighbours", "als_500_3_001")
+    assert catalog.rules() == rules
+    assert catalog.rerankers() == ("blend", "ranker")
+    assert tuple(MODELS) == (*rules, "als", "blend", "ranker")
+    assert all(name == entry.name and entry.title for name, entry in MODELS.items())
+
+
+def test_every_reranker_can_be_fitted_and_stored() -> None:
+    assert set(catalog.rerankers()) == set(FITTERS) == set(STORAGES)
+
+
+def test_every_other_model_is_built_under_its_name(make_settings: Callable[..., Settings]) -> None:
+    settings = make_settings()
+    params = Params.configured(settings)
+    for name in (*catalog.rules(), catalog.ALS):
+        assert catalog.build(name, params, settings).name == name
+    for name in (*catalog.rerankers(), "oracle"):
+        with pytest.raises(KeyError):
+            catalog.build(name, params, settings)
+    assert set(HALF_LIVES) <= set(catalog.rules())
+
+
+@pytest.mark.parametrize("chosen", ["als", "made_up"])
+def test_a_new_rule_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
+    """The race, `evaluate` (both modes, each user, the comparison), `recommend` and the report take it."""
+    entry = ModelEntry("made_up", "rule", "Made-up picks", lambda params, settings: Popular(3.0, "made_up"))
+    monkeypatch.setitem(MODELS, entry.name, entry)
+    night = tastes.night_at(
+        tmp_path, "split", "tune", "train", tune={"mode": "never"}, ranking={"windows": 1}
+    )
+    document = night.folder.document("best_params")
+    assert {row["model"] for row in document["race"]} >= {"made_up", "als", "popular"}
+    document["model"] = chosen
+    give(night.folder, best_params=document)
+    run_stage("evaluate", night)
+    rows = night.folder.table("metrics").to_pylist()
+    modes = {row["repeat_purchases"] for row in rows if row["model"] == "made_up"}
+    assert modes == {"exclude", "allow"}
+    assert "made_up" in night.folder.table("user_metrics")["model"].to_pylist()
+    assert "made_up" in night.folder.table("segment_metrics")["model"].to_pylist()
+    assert night.folder.document("comparison")["published"] == chosen
+    run_stage("recommend", night)
+    assert night.folder.table("recommendations").num_rows
+    page = text(build(night.folder, night.settings).read_text(encoding="utf-8"))
+    assert "Made-up picks" in page
