@@ -1,4 +1,4 @@
-"""The page's words: what models, groups, parameters, reasons and numbers are called to a shop's owner."""
+"""The words of the pages: names of models, groups, parameters and features, and how numbers are written."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ REASONS = {
     "similar_to_purchase": "close to what they bought",
 }
 PARAMETERS = {
-    "factors": "factors: how many tastes are told apart",
+    "factors": "factors: numbers that describe a taste",
     "iterations": "iterations",
     "regularization": "regularization",
-    "alpha": "alpha: how much a purchase counts",
-    "regularization_scale": "regularization by activity",
+    "alpha": "alpha: confidence that a purchase adds",
+    "regularization_scale": "regularization, scaled by activity",
     "half_life_days": "half-life of an event, days",
     "view": "weight of a view",
     "cart": "weight of an add to cart",
@@ -43,28 +43,28 @@ ENDED = {"trials": "after the last of its trials", "minutes": "when its minutes 
 
 
 def model(name: str) -> str:
-    """What a model is called."""
+    """The name of a model on a page."""
     return MODELS.get(name, plain(name))
 
 
 def reason(name: str | None) -> str:
-    """Why an item is in a list; empty when the list does not say."""
+    """The words for a list's reason; empty where it has none."""
     return REASONS.get(name, plain(name)) if name else ""
 
 
 def plain(name: str) -> str:
-    """A column's or a setting's name as words."""
+    """The name of a column or setting with spaces."""
     return name.replace("_", " ")
 
 
 def of_100(share: float) -> str:
-    """Precision@3 as items of 100 that were bought, to three digits: 38.4, 2.63, 0.52."""
+    """Precision@3 as items bought of 100 shown: 38.4, 2.63, 0.52."""
     value = 100 * share
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share as 12.3 %, not to be broken."""
+    """A share as `12.3 %`, with a space that does not break."""
     return f"{100 * share:.{digits}f}{NBSP}%"
 
 
@@ -79,7 +79,7 @@ def count(number: float, one: str, many: str = "") -> str:
 
 
 def days(number: float | None) -> str:
-    """The length of the test in words."""
+    """The length of the test, `number` days, in words; None: not known."""
     if number is None:
         return "afterwards"
     return "the day after" if number == 1 else f"in the {number:.3g} days after"
@@ -156,5 +156,5 @@ FEATURES = {
 
 
 def feature(name: str) -> str:
-    """What a fact is called that the second step looks at (`FEATURES` of contract.py)."""
+    """The name of one of the re-ranker's features on a page."""
     return FEATURES.get(name, plain(name))
