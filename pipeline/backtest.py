@@ -24,6 +24,7 @@ from pipeline.config import Ids, Settings
 from pipeline.contract.datasets import DATASETS, ITEM, USER
 from pipeline.errors import DataError, SettingsError
 from pipeline.loading import events_file
+from pipeline.report.summary import results_table
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
@@ -218,27 +219,22 @@ def _means(of_windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 
 def table(document: dict[str, Any]) -> str:
-    """The results as a person reads them, best first."""
+    """The document of `backtest` as lines for a person: a model each, best first, and the best rule."""
     several = "windows" in document
     head = f"repeat_purchases = {document['repeat_purchases']}, {document['test_days']:g} days held out"
     head += f", as of {document['as_of']}"
     head += f", means over {len(document['windows'])} windows" if several else ""
-    last = "lowest to highest" if several else "95% interval"
-    columns = f"  {'model':<18}{'Precision@3':>12}{last:>20}{'Recall@10':>11}{'NDCG@10':>9}{'coverage':>10}"
-    lines = [head, columns]
-    for row in document["results"]:
-        low, high = (row["lowest"], row["highest"]) if several else (row["ci_low"], row["ci_high"])
-        lines.append(
-            f"  {row['model']:<18}{row['precision_at_3']:>12.4f}{f'{low:.4f} to {high:.4f}':>20}"
-            f"{row['recall_at_10']:>11.4f}{row['ndcg_at_10']:>9.4f}{row['coverage_at_3']:>10.4f}"
-        )
+    interval = (
+        ("lowest to highest", "lowest", "highest") if several else ("95% interval", "ci_low", "ci_high")
+    )
+    lines = [head, *results_table(document["results"], MEASURES, interval)]
     for window in document.get("windows", [document]):
         lines += [_against(window, row) for row in window["against"] if row["against"] == "best_rule"]
     return "\n".join([*lines, f"  {document['seconds']:.0f} seconds"])
 
 
 def _against(window: dict[str, Any], row: dict[str, Any]) -> str:
-    """The published model beside the best rule of its window, in a line."""
+    """One line: the published model against the best rule of its window."""
     share = f"{row['difference'] / row['precision_at_3']:+.1%}" if row["precision_at_3"] else "better"
     return (
         f"  as of {window['as_of'][:10]}: {window['published_model']} is published, {share} against"

@@ -17,7 +17,7 @@ from pipeline.evaluation import metrics
 from pipeline.models.top_n import NOTHING, Ranker
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import History
-from pipeline.splits.holdout import UNSERVED, HeldOut
+from pipeline.splits.holdout import UNSERVED, HeldOut, hold_out
 
 LENGTH = 10
 BATCH_USERS = 4096
@@ -43,8 +43,12 @@ class Judge:
         """
         bought = history.purchases()
         return cls(
-            history.held_out(
-                fold.later, is_repeat_relevant=not excludes_repeats, since=fold.since, until=fold.until
+            hold_out(
+                history,
+                fold.later,
+                is_repeat_relevant=not excludes_repeats,
+                since=fold.since,
+                until=fold.until,
             ),
             bought if excludes_repeats else None,
             np.bincount(bought.indices, minlength=history.shape[1]),

@@ -1,11 +1,11 @@
-"""The lists of a run against `expectations/`, beside what the run knows of its buyers and items.
+"""Check a run's lists against their suites, with tables read from the run's events and catalogue.
 
-Queries of these suites may read, beside the lists (`{batch}`):
+The queries of these suites may read, beside the lists (`{batch}`):
 
-    buyers      (user_id)             who must have a list: all who take part, less those for whom the
-                                      settings leave nothing to show
+    buyers      (user_id)             users who must have a list: all who pass the filters, less those for
+                                      whom the settings leave nothing to recommend
     known_items (item_id, available)  every item of the events and of the shop's catalogue
-    left_out    (user_id, item_id)    what a user's list may not hold; nothing when repeats are allowed
+    left_out    (user_id, item_id)    items that a user's list must not hold; empty when repeats are allowed
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import engine
-from pipeline.config import ROOT
 from pipeline.lists.popular import longest_popular
 from pipeline.runs.job import Job
 from pipeline.times import utc
-from pipeline.validation.checks import Result, check, load_suite
+from pipeline.validation.checks import Result, check
+from pipeline.validation.suites import project_suite
 
 LISTS = ("recommendations", "popular_items", "similar_items")
 TABLES = ("buyers", "known_items", "left_out")
@@ -29,12 +29,13 @@ TABLES = ("buyers", "known_items", "left_out")
 
 @dataclass(frozen=True)
 class Shop:
-    """What the events and the lists tell, counted apart from the stages that made the lists.
+    """Tables and numbers for the gate, computed independently of the stages that made the lists.
 
-    tables:  those that queries may read -> Parquet file, in the run's scratch
-    n_shown: items that the settings let at least one of those who take part be shown
+    tables:  name -> Parquet file of each of TABLES, in the run's scratch folder
+    n_shown: items that may be recommended to at least one user
     newest:  time of the newest event of any kind before as_of
-    n_users, n_items: users with a list, different items in the users' lists
+    n_users: users with a list
+    n_items: different items in the users' lists
     """
 
     tables: Mapping[str, Path]
@@ -44,8 +45,8 @@ class Shop:
     n_items: int
 
 
-def look(job: Job) -> Shop:
-    """Read `events`, `purchaser_events`, `items` and `recommendations`."""
+def read_shop(job: Job) -> Shop:
+    """From `events`, `purchaser_events`, `items` (where the shop has some) and `recommendations`."""
     folder, run = job.folder, job.settings.run
     with engine.connect(run.memory_limit_gb, run.threads, folder.scratch()) as db:
         engine.view(db, "events", folder.dataset("events"))
@@ -62,16 +63,22 @@ def look(job: Job) -> Shop:
         tables = {name: folder.scratch() / f"{name}.parquet" for name in TABLES}
         for name, file in tables.items():
             db.table(name).write_parquet(str(file))
-        asked: dict[str, dict[str, Any]] = {"shown_items": {}, "list_counts": {}}
-        asked["newest_event"] = {"as_of": folder.as_of}
-        told: dict[str, Any] = {}
-        for name, values in asked.items():
-            told |= engine.rows(db, name, values).read_all().to_pylist()[0]
-    return Shop(tables, told["n_shown"], utc(told["newest"]), told["n_users"], told["n_items"])
+        queries: dict[str, dict[str, Any]] = {
+            "shown_items": {},
+            "list_counts": {},
+            "newest_event": {"as_of": folder.as_of},
+        }
+        numbers: dict[str, Any] = {}
+        for name, values in queries.items():
+            numbers |= engine.rows(db, name, values).read_all().to_pylist()[0]
+    return Shop(tables, numbers["n_shown"], utc(numbers["newest"]), numbers["n_users"], numbers["n_items"])
 
 
 def check_lists(job: Job, shop: Shop, rows: Mapping[str, int]) -> dict[str, Result]:
-    """Each kind of list that has `rows` against the suite of its name; see `expectations.check`."""
+    """Check each list dataset that has rows against the suite of its name; raises as `expectations.check`.
+
+    rows: number of rows of each dataset of LISTS
+    """
     lengths, run = job.settings.recommend, job.settings.run
     parameters = {
         "list_length": lengths.list_length,
@@ -81,7 +88,7 @@ def check_lists(job: Job, shop: Shop, rows: Mapping[str, int]) -> dict[str, Resu
     }
     return {
         name: check(
-            load_suite(ROOT / "expectations" / f"{name}.json"),
+            project_suite(name),
             job.folder.dataset(name),
             parameters,
             beside=shop.tables,

@@ -1,7 +1,7 @@
-"""The rules of the gate, over numbers alone; `decision` puts what they found into one document.
+"""The rules of the gate: each takes numbers and returns a `Finding`; `decision` combines them.
 
-Each rule tells its refusals, its warnings, what it could not judge and the numbers it looked at.
-None of them says what is done about it: `force` can override every one.
+A finding holds reasons to refuse, warnings, what could not be judged, and the numbers that were compared.
+Only `decision` says whether the lists are published: `force` overrides every rule.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from typing import Any
 from pipeline.validation.checks import Failure, Result
 
 AGAINST = {"best_rule": "the best rule", "live": "the live publication's model"}
-"""What `comparison` may hold the published model against, for a person."""
+"""The models that `comparison` may compare the published one with, in words."""
 
 PATIENCE = 3
-"""Refusals in a row for shrinking alone, after which a shop is taken to have become smaller."""
+"""After so many refusals in a row for shrinking alone, a shop counts as having become smaller."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rule found.
+    """The outcome of one rule.
 
     kind:        the name of the rule: output, precision, shrink or age
-    is_let_pass: it would have refused, and did not because it had refused often enough
-    numbers:     everything the rule looked at, for JSON
+    numbers:     the values that the rule compared, for JSON
+    refusals:    reasons not to publish, a sentence each
+    warnings:    what to look at though it is published
+    skipped:     what could not be judged, and why
+    is_let_pass: whether a refusal became a warning after PATIENCE refusals in a row
     """
 
     kind: str
@@ -39,10 +42,11 @@ class Finding:
 
 
 def output(rows: Mapping[str, int], suites: Mapping[str, Result], may_be_empty: Iterable[str]) -> Finding:
-    """The lists against their suites: a critical expectation that fails refuses, another one warns.
+    """Refuses empty lists and failed critical expectations; warns of other failed expectations.
 
-    rows:   rows of each kind of list; none is refused, save those that `may_be_empty`
-    suites: how each kind that has rows met its suite
+    rows:         number of rows of each list dataset
+    suites:       the check of each dataset that has rows
+    may_be_empty: datasets that are not refused when empty
     """
     empty = [name for name in rows if not rows[name] and name not in may_be_empty]
     refusals = [f"`{name}` is empty: no list could be made" for name in empty]
@@ -50,24 +54,24 @@ def output(rows: Mapping[str, int], suites: Mapping[str, Result], may_be_empty: 
     for name, result in suites.items():
         for failure in result.failed:
             lines = refusals if failure.severity == "critical" else warnings
-            lines.append(f"`{name}`: {told(failure)}")
+            lines.append(f"`{name}`: {_failure_line(failure)}")
     numbers = {"rows": dict(rows), "suites": {name: result.to_json() for name, result in suites.items()}}
     return Finding("output", numbers, tuple(refusals), tuple(warnings))
 
 
-def told(failure: Failure) -> str:
-    """A failed expectation in a line: what, and how many rows."""
+def _failure_line(failure: Failure) -> str:
     amount = failure.observed if failure.n_rows is None else f"{failure.n_rows:,} rows"
     return f"not true: {failure.description} ({amount})"
 
 
 def precision(comparison: Mapping[str, Any], max_loss: float) -> Finding:
-    """The published model against the best rule and the live model, on the same users of the same days.
+    """Refuses a model that is worse than the best rule or the live model, on the same users and days.
 
     comparison: the document of that name, as `evaluate` writes it
+    max_loss:   the loss of Precision@3 that is allowed, as a share of the other model's Precision@3
 
-    Refuses a Precision@3 that is lower by more than `max_loss` (a share of the other's) when the paired
-    interval of the difference lies wholly below zero; with an interval that reaches zero it warns.
+    A larger loss is refused when the 95 % interval of the paired difference lies wholly below zero; when it
+    reaches zero, the rule warns.
     """
     refusals, warnings = [], []
     for other in comparison["against"]:
@@ -79,17 +83,17 @@ def precision(comparison: Mapping[str, Any], max_loss: float) -> Finding:
         else:
             warnings.append(f"{line}; chance may explain it")
     whys = dict.fromkeys(AGAINST, "nobody was measured")
-    whys |= {each["against"]: each["why"] for each in comparison["skipped"]}
-    judged = {each["against"] for each in comparison["against"]}
+    whys |= {other["against"]: other["why"] for other in comparison["skipped"]}
+    judged = {other["against"] for other in comparison["against"]}
     skipped = [f"not held against {AGAINST[name]}: {why}" for name, why in whys.items() if name not in judged]
     numbers = {"comparison": dict(comparison), "max_loss": max_loss}
     return Finding("precision", numbers, tuple(refusals), tuple(warnings), tuple(skipped))
 
 
 def _loss(other: Mapping[str, Any]) -> float:
-    """What is lost to the other model, as a share of its Precision@3; below 0 where it is won."""
-    lost, whole = -float(other["difference"]), float(other["precision_at_3"])
-    return lost / whole if whole else 0.0
+    """The loss against the other model as a share of its Precision@3; below 0 is a gain."""
+    lost, theirs = -float(other["difference"]), float(other["precision_at_3"])
+    return lost / theirs if theirs else 0.0
 
 
 def _loss_line(comparison: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -102,12 +106,12 @@ def _loss_line(comparison: Mapping[str, Any], other: Mapping[str, Any]) -> str:
 
 
 def shrink(n_users: int, n_items: int, live: Mapping[str, Any], max_shrink: float) -> Finding:
-    """Users with a list, and different items in the lists, against the median of the last publications.
+    """Refuses when users with a list, or different items in the lists, are far fewer than usual.
 
-    live: the document of that name: `recent`, `n_refused_for_shrink`
+    live:       the document of that name; read are `recent` and `n_refused_for_shrink`
+    max_shrink: the share of the median of the recent publications that may be missing
 
-    Refuses when the share `max_shrink` of either is exceeded by what is missing; after PATIENCE refusals
-    in a row for this alone it warns, and the lists are let pass.
+    After PATIENCE refusals in a row for this rule alone, it warns instead.
     """
     recent, n_refused = live.get("recent") or [], live.get("n_refused_for_shrink", 0)
     numbers: dict[str, Any] = {
@@ -138,7 +142,7 @@ def shrink(n_users: int, n_items: int, live: Mapping[str, Any], max_shrink: floa
 
 
 def age(newest: datetime, as_of: datetime, max_age_hours: float) -> Finding:
-    """The newest event, of any kind, counted back from `as_of`."""
+    """Refuses when the newest event, of any kind, is more than `max_age_hours` older than `as_of`."""
     hours = (as_of - newest) / timedelta(hours=1)
     numbers = {
         "newest_event": newest.isoformat(),
@@ -155,24 +159,24 @@ def age(newest: datetime, as_of: datetime, max_age_hours: float) -> Finding:
 
 
 def decision(findings: Iterable[Finding], *, force: bool) -> dict[str, Any]:
-    """The document `decision`, less what the stage adds.
+    """The document `decision`, without what the stage adds.
 
-    Keys: publish, forced (published although rules refuse), reasons (why they do, a line each),
-    refused_for (the kinds of these rules), warnings, let_pass (kinds that refused often enough), skipped
-    (`{"rule", "why"}`), and under each rule's kind the numbers it looked at; those of `output` are `rows`
-    and `suites`.
+    Keys: `publish`; `forced` (published although a rule refuses); `reasons` (the refusals, a line each);
+    `refused_for` (the kinds of the rules that refuse); `warnings`; `let_pass` (kinds whose refusal became a
+    warning); `skipped` (`{"rule", "why"}`); and under each rule's kind its numbers, save those of `output`,
+    which are the keys `rows` and `suites`.
     """
-    found = list(findings)
-    reasons = [line for each in found for line in each.refusals]
-    numbers: dict[str, Any] = {each.kind: dict(each.numbers) for each in found}
+    findings = list(findings)
+    reasons = [line for finding in findings for line in finding.refusals]
+    numbers: dict[str, Any] = {finding.kind: dict(finding.numbers) for finding in findings}
     return {
         "publish": not reasons or force,
         "forced": bool(reasons) and force,
         "reasons": reasons,
-        "refused_for": [each.kind for each in found if each.refusals],
-        "warnings": [line for each in found for line in each.warnings],
-        "let_pass": [each.kind for each in found if each.is_let_pass],
-        "skipped": [{"rule": each.kind, "why": line} for each in found for line in each.skipped],
+        "refused_for": [finding.kind for finding in findings if finding.refusals],
+        "warnings": [line for finding in findings for line in finding.warnings],
+        "let_pass": [finding.kind for finding in findings if finding.is_let_pass],
+        "skipped": [{"rule": finding.kind, "why": line} for finding in findings for line in finding.skipped],
         **numbers.pop("output", {}),
         **numbers,
     }

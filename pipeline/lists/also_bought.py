@@ -100,7 +100,10 @@ def _batches(of_items: sp.csr_matrix, of_buyers: sp.csr_matrix) -> Iterator[tupl
 def _pairs(
     joint: sp.csr_matrix, start: int, n_of: Ints, n_buyers: int, min_buyers: int
 ) -> tuple[Ints, Ints, Ints]:
-    """Of the rows `start`, ... of joint counts, the pairs of enough buyers and a lift above 1: a (ascending), b, buyers of both."""
+    """Of joint counts from row `start` on, the pairs of enough buyers and a lift above 1.
+
+    Returns a (ascending), b, and the buyers of both.
+    """
     cells = np.flatnonzero(joint.data >= min_buyers)
     a = start + np.searchsorted(joint.indptr, cells, side="right") - 1
     b, n_both = joint.indices[cells].astype(np.int64), joint.data[cells].astype(np.int64)

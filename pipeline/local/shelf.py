@@ -1,4 +1,4 @@
-"""What is on the shelf, for a person: some users' lists as apps read them, and the publications."""
+"""What the demo prints at its end: some users' lists as apps read them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNKNOWN = {"integer": -1, "text": "nobody", "uuid": "00000000-0000-0000-0000-000
 
 
 def lists(serving_url: str, shop_url: str, settings: Settings) -> str:
-    """The lists of two buyers and of a user nobody has heard of, as tables, each under its SELECT."""
+    """The lists of two buyers and of an unknown user as text tables, each under the SELECT that reads it."""
     schema = settings.serving.schema_name
     with psycopg_connect(serving_url) as serving, psycopg_connect(shop_url, "source") as shop:
         name = sql.Identifier(schema)
@@ -27,9 +27,10 @@ def lists(serving_url: str, shop_url: str, settings: Settings) -> str:
         ]:
             query = sql.SQL(LIST).format(name, sql.Literal(user), sql.Literal(LENGTH))
             rows = serving.execute(query).fetchall()
-            known = {r[0]: r[1:] for r in shop.execute(NAMES, [[row[1] for row in rows]]).fetchall()}
-            told = [(*row, *known.get(row[1], ("", ""))) for row in rows]
+            items = [item for _, item, _, _ in rows]
+            names = {item: more for item, *more in shop.execute(NAMES, [items]).fetchall()}
+            rows = [(*row, *names.get(row[1], ("", ""))) for row in rows]
             heads = ("rank", "item_id", "source", "reason", "name", "category")
             shown = f"SELECT rank, item_id, source, reason FROM {schema}.recommend({user!r}, {LENGTH});"
-            parts.append(f"{who}: {shown}\n{text_table(heads, told)}")
+            parts.append(f"{who}: {shown}\n{text_table(heads, rows)}")
     return "\n\n".join(parts)

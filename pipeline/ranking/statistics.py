@@ -40,11 +40,11 @@ class Statistics:
 def facts(history: History, items: Path | None) -> Statistics:
     """Count all of it. `items`: the shop's items, for their categories; None: it has none."""
     n_users, n_items = history.shape
-    bought = Pairs.of(history.facts("bought_pairs"), "item_row", n_items)
-    seen = Pairs.of(history.facts("seen_pairs"), "item_row", n_items)
+    bought = Pairs.of(history.columns("bought_pairs"), "item_row", n_items)
+    seen = Pairs.of(history.columns("seen_pairs"), "item_row", n_items)
     category = history.item_categories(items)
-    of_items = _of_items(bought, history.facts("item_ages"), category)
-    of_users = _of_users(bought, history.facts("user_trips"), n_users)
+    of_items = _of_items(bought, history.columns("item_ages"), category)
+    of_users = _of_users(bought, history.columns("user_trips"), n_users)
     return Statistics(bought, seen, _tastes(bought, category), of_users, of_items, category)
 
 

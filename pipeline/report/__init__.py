@@ -1,8 +1,8 @@
-"""The pages of a run: HTML in its folder, made of what the run left there and of nothing else.
+"""Write the HTML pages of a run, `report.html` and `validation.html`, from the files in its folder alone.
 
-They open without a network: style and charts are in them, and they have no script. What comes from shops
-is escaped. Making the report takes packages that validate, which leaves a page too, has no use for: they
-are imported when it is made.
+The pages need no network: style and charts are inline, and there is no script. Text from the shop is escaped.
+`content` is imported only when the report is made: `validate`, which writes a page too, needs none of the
+packages that it loads.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pipeline.runs.pages import PAGE
 
 
 def build(folder: RunFolder, settings: Settings, publication: Mapping[str, Any] | None = None) -> Path:
-    """Write `report.html` into the run folder, whatever the run has come to; returns its path.
+    """Write `report.html` into the run folder, however far the run has come; returns its path.
 
-    publication: what `publish` has just recorded; else the run's own document, if it has one
+    publication: what `publish` has just recorded; None: the run's own document, if it has one
 
-    Where the data was checked, its page is made again too. The same folder makes the same bytes. Raises
-    DamagedFile, DiskFull, RunError.
+    The validation page is written again as well, if the data was checked. The same files give the same bytes.
+    Raises DamagedFile, DiskFull, RunError.
     """
     from pipeline.report.content import content
 
     if publication is None and folder.has("publication"):
         publication = folder.document("publication")
-    if validation.found(folder):
+    if validation.document(folder):
         validation.build(folder)
     try:
         return write(folder, PAGE, "page.html", content(folder, settings, publication))
@@ -41,21 +41,21 @@ def build(folder: RunFolder, settings: Settings, publication: Mapping[str, Any] 
 
 
 def leave(job: Job, publication: Mapping[str, Any] | None = None) -> None:
-    """Build the report and say where it lies; one that cannot be built costs a line, never the night."""
-    path = _made(job, "report", lambda: build(job.folder, job.settings, publication))
+    """Write the report and log its path; a failure is logged and does not fail the run."""
+    path = _attempt(job, "report", lambda: build(job.folder, job.settings, publication))
     if path:
         job.say(f"report: {path}")
 
 
 def leave_validation(job: Job) -> None:
-    """Build the page of what validation found; one that cannot be built costs a line."""
-    _made(job, "validation", lambda: validation.build(job.folder))
+    """Write the validation page; a failure is logged and does not fail the run."""
+    _attempt(job, "validation", lambda: validation.build(job.folder))
 
 
-def _made(job: Job, page: str, build: Callable[[], Path]) -> Path | None:
+def _attempt(job: Job, page: str, build: Callable[[], Path]) -> Path | None:
     try:
         return build()
     except Exception as error:  # noqa: BLE001
-        told = (str(error).splitlines() or [""])[0]
-        job.say(f"{page}: not made, {type(error).__name__}: {told}")
+        message = (str(error).splitlines() or [""])[0]
+        job.say(f"{page}: not made, {type(error).__name__}: {message}")
         return None

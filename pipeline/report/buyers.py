@@ -1,4 +1,4 @@
-"""Ten buyers of the run: what they bought lately, what they get, and why."""
+"""Choose ten buyers for the report: what they bought last, what is recommended to them, and why."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from pipeline.runs.folder import RunFolder
 N_BUYERS = 10
 LENGTH = 5
 LONGEST = 80
-"""Characters of an item's name that are shown."""
+"""Most characters of an item's name that are shown."""
+
 Row = Mapping[str, Any]
 
 
 def buyers(folder: RunFolder) -> list[dict[str, Any]]:
-    """The same ones for the same run: spread over how often they buy, half of them with a hit in the test.
+    """Up to N_BUYERS buyers, spread over how often they buy, half of them with a hit in the test.
 
-    Each has `id`, `about`, `test`, `bought` (texts) and `gets` (`name`, `why`). Empty before `recommend`.
+    Each has `id`, `about`, `test` (None: not measured), `is_hit`, `bought` (`name`, `at`) and `gets` (`name`,
+    `why`). The same run gives the same buyers. Empty before `recommend`.
     """
     if not (folder.has("recommendations") and folder.has("purchaser_events")):
         return []
@@ -43,10 +45,10 @@ def buyers(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def _by_user(rows: list[dict[str, Any]]) -> dict[Any, list[Row]]:
-    found: dict[Any, list[Row]] = {}
+    by_user: dict[Any, list[Row]] = {}
     for row in rows:
-        found.setdefault(row["user_id"], []).append(row)
-    return found
+        by_user.setdefault(row["user_id"], []).append(row)
+    return by_user
 
 
 def _buyer(row: Row, bought: list[Row], gets: list[Row]) -> dict[str, Any]:
@@ -58,21 +60,21 @@ def _buyer(row: Row, bought: list[Row], gets: list[Row]) -> dict[str, Any]:
         "test": None if hit is None else f"{round(3 * hit)} of 3",
         "is_hit": bool(hit),
         "bought": [
-            {"name": _item(each["item_id"], each["name"]), "at": words.short_date(each["bought_at"])}
-            for each in bought
+            {"name": _item(item["item_id"], item["name"]), "at": words.short_date(item["bought_at"])}
+            for item in bought
         ],
-        "gets": [{"name": _item(each["item_id"], each["name"]), "why": _why(each)} for each in gets],
+        "gets": [{"name": _item(item["item_id"], item["name"]), "why": _why(item)} for item in gets],
     }
 
 
 def _why(row: Row) -> str:
-    """In words; with the purchase that led to it, where the list tells one."""
-    told = words.reason(row["reason"])
+    """The reason in words, with the purchase that led to it, where the list names one."""
+    reason = words.reason(row["reason"])
     if row["because_item_id"] is None or row["because_item_id"] == row["item_id"]:
-        return told
+        return reason
     because = _item(row["because_item_id"], row["because_name"])
     if row["reason"] != "similar_to_purchase":
-        return f"{told}: “{because}”"
+        return f"{reason}: “{because}”"
     is_namesake = because == _item(row["item_id"], row["name"])
     return f"close to another “{because}”" if is_namesake else f"close to “{because}”"
 

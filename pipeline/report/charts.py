@@ -1,7 +1,7 @@
-"""Charts as inline SVG: bars with intervals, a line over time, dots with the best so far.
+"""Draw charts as inline SVG: bars with intervals, a line over time, trials with the best so far.
 
-All places are percentages and the text is HTML beside them, so a chart is as readable on a phone as on
-a desk. Colours are those of style.css. Every value is escaped.
+Positions are percentages and all text is HTML beside the SVG, so that a chart fits a phone as well as a
+desk. Colours come from style.css. Every value is escaped.
 """
 
 from __future__ import annotations
@@ -30,20 +30,22 @@ PLOT = Markup(
     '<div class="plot"><div class="y">{}</div><svg role="img" aria-label="{}">{}</svg>'
     '<div class="x">{}</div></div>'
 )
-LABEL = Markup("<span>{}</span>")
+TICK = Markup("<span>{}</span>")
 
 
 @dataclass(frozen=True)
 class Bar:
     """A row of a bar chart.
 
-    told: the number as the row shows it; kind: a class of style.css (`ours`, `rule` or none)
-    low, high: the ends of its interval, if it has one
+    text:      the value as it is printed
+    low, high: the ends of the 95 % interval, if it has one
+    kind:      classes of style.css (`ours`, `rule` or none)
+    note:      a small line under the name
     """
 
     name: str
     value: float
-    told: str
+    text: str
     low: float | None = None
     high: float | None = None
     kind: str = ""
@@ -52,33 +54,36 @@ class Bar:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a plot; low and high: the ends of its interval, if it has one."""
+    """A point of a plot. text: shown when pointed at; low, high: the ends of its interval, if it has one."""
 
     value: float
-    told: str
+    text: str
     kind: str = ""
     low: float | None = None
     high: float | None = None
 
 
 def bars(rows: Sequence[Bar]) -> Markup:
-    """One row for each bar, from zero to the longest of them."""
+    """One row for each bar, on a scale from zero to the largest value or end of an interval."""
     top = max((max(row.value, row.high or 0.0) for row in rows), default=0.0) or 1.0
     return Markup("").join(_bar(row, 100 / (1.02 * top)) for row in rows)
 
 
 def _bar(row: Bar, scale: float) -> Markup:
     marks = FILL.format(max(0.0, row.value * scale))
-    said = f"{row.name}: {row.told}"
+    label = f"{row.name}: {row.text}"
     if row.low is not None and row.high is not None:
         low, high = max(0.0, row.low * scale), max(0.0, row.high * scale)
         marks += WHISKER.format(low, high)
-        said += f", 95{words.NBSP}% interval {words.of_100(row.low)} to {words.of_100(row.high)}"
-    return ROW.format(row.kind, row.name, row.note, TRACK.format(said, marks), row.told)
+        label += f", 95{words.NBSP}% interval {words.of_100(row.low)} to {words.of_100(row.high)}"
+    return ROW.format(row.kind, row.name, row.note, TRACK.format(label, marks), row.text)
 
 
-def over_time(dots: Sequence[Dot], labels: Sequence[str], said: str) -> Markup:
-    """A line through `dots`, left to right, on a scale from zero; `labels` under it."""
+def over_time(dots: Sequence[Dot], ticks: Sequence[str], label: str) -> Markup:
+    """A line through `dots`, left to right, on a scale from zero.
+
+    ticks: texts under the line; label: the chart in words, for a screen reader
+    """
     top = 1.1 * max(max(dot.value, dot.high or 0.0) for dot in dots) or 1.0
     places = [_place(i, len(dots)) for i in range(len(dots))]
     heights = [100 - 100 * dot.value / top for dot in dots]
@@ -86,12 +91,12 @@ def over_time(dots: Sequence[Dot], labels: Sequence[str], said: str) -> Markup:
     for dot, x, y in zip(dots, places, heights, strict=True):
         if dot.low is not None and dot.high is not None:
             marks += LINE.format("whisker", x, 100 - 100 * dot.low / top, x, 100 - 100 * dot.high / top)
-        marks += DOT.format(f"dot {dot.kind}", x, y, 5, dot.told)
-    return _plot((0.0, top), marks, labels, said)
+        marks += DOT.format(f"dot {dot.kind}", x, y, 5, dot.text)
+    return _plot((0.0, top), marks, ticks, label)
 
 
-def tries(dots: Sequence[Dot], labels: Sequence[str], said: str) -> Markup:
-    """One dot a trial, left to right; a line for the best of those that count (kind `ours`) so far."""
+def tries(dots: Sequence[Dot], ticks: Sequence[str], label: str) -> Markup:
+    """One dot for each trial, left to right; a line joins the best completed ones (`ours`) so far."""
     values = [dot.value for dot in dots]
     margin = 0.08 * (max(values) - min(values)) or 0.5 * max(values) or 1.0
     low, high = max(0.0, min(values) - margin), max(values) + margin
@@ -101,11 +106,11 @@ def tries(dots: Sequence[Dot], labels: Sequence[str], said: str) -> Markup:
         if dot.kind == "ours" and (best is None or y < best):
             steps += [(x, y)] if best is None else [(x, best), (x, y)]
             best = y
-        marks += DOT.format(f"dot {dot.kind}", x, y, 4, dot.told)
+        marks += DOT.format(f"dot {dot.kind}", x, y, 4, dot.text)
     if best is not None:
         steps.append((_place(len(dots) - 1, len(dots)), best))
     line = _joined("line", [x for x, _ in steps], [y for _, y in steps])
-    return _plot((low, high), line + marks, labels, said)
+    return _plot((low, high), line + marks, ticks, label)
 
 
 def _joined(kind: str, xs: Sequence[float], ys: Sequence[float]) -> Markup:
@@ -114,12 +119,12 @@ def _joined(kind: str, xs: Sequence[float], ys: Sequence[float]) -> Markup:
 
 
 def _place(index: int, of: int) -> float:
-    """Where the dot stands from left to right; one alone stands in the middle."""
+    """Distance from the left in percent; a single dot stands in the middle."""
     return 50.0 if of == 1 else 2 + 96 * index / (of - 1)
 
 
-def _plot(span: tuple[float, float], marks: Markup, labels: Iterable[str], said: str) -> Markup:
+def _plot(span: tuple[float, float], marks: Markup, ticks: Iterable[str], label: str) -> Markup:
     low, high = span
     grid = Markup("").join(LINE.format("grid", 0, y, 100, y) for y in (0, 50, 100))
-    ticks = Markup("").join(LABEL.format(words.of_100(value)) for value in (high, (low + high) / 2, low))
-    return PLOT.format(ticks, said, grid + marks, Markup("").join(LABEL.format(text) for text in labels))
+    values = Markup("").join(TICK.format(words.of_100(value)) for value in (high, (low + high) / 2, low))
+    return PLOT.format(values, label, grid + marks, Markup("").join(TICK.format(tick) for tick in ticks))

@@ -1,4 +1,4 @@
-"""Everything that the report shows: texts and charts, in the order of the page."""
+"""Gather everything that the report shows: the texts and charts of `page.html`, by name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ OTHER = {"exclude": "allow", "allow": "exclude"}
 
 
 def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The names of `page.html`.
+    """The values of the names in `page.html`.
 
-    publication: what `publish` recorded, if it has
+    publication: what `publish` recorded; None: it has not
     """
     mode = settings.run.repeat_purchases
-    rows, others = (content_parts.metrics(folder, each) for each in (mode, OTHER[mode]))
+    rows, others = (content_parts.metrics(folder, name) for name in (mode, OTHER[mode]))
     ours = next((row for row in rows if row["model"] == content_parts.PUBLISHED), None)
     rule = content_parts.best_rule(rows)
     params = folder.document("best_params") if folder.has("best_params") else {}
@@ -55,11 +55,11 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
 
 def _tiles(folder: RunFolder, ours: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """The figures under the verdict."""
-    told = folder.receipt("recommend").get("counts", {})
-    found = [(f"{told['n_users']:,}", "users with a list")] if "n_users" in told else []
+    counts = folder.receipt("recommend").get("counts", {})
+    tiles = [(f"{counts['n_users']:,}", "users with a list")] if "n_users" in counts else []
     if ours:
-        found.append((words.of_100(ours["precision_at_3"]), "of 100 shown were bought"))
-        if told_gain := gain(folder):
-            found.append(told_gain)
-        found.append((words.percent(ours["hit_rate_at_10"], 0), "of buyers bought one of their first 10"))
-    return found
+        tiles.append((words.of_100(ours["precision_at_3"]), "of 100 shown were bought"))
+        if over_rule := gain(folder):
+            tiles.append(over_rule)
+        tiles.append((words.percent(ours["hit_rate_at_10"], 0), "of buyers bought one of their first 10"))
+    return tiles

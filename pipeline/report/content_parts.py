@@ -1,4 +1,4 @@
-"""What the page says of the lists, out of the run's datasets: models, publications, groups, variety."""
+"""The report's parts about the lists: models, publications, groups of buyers, variety, numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.models.catalog import rules
+from pipeline.models.catalog import PLAIN_ALS, rules
 from pipeline.report import charts, words
 from pipeline.report.charts import Bar, Dot
 from pipeline.runs.folder import RunFolder
@@ -31,7 +31,7 @@ def best_rule(rows: Sequence[Row]) -> Row | None:
 
 
 def models(rows: Sequence[Row], chosen: str | None) -> Markup:
-    """Every model with its interval; the chosen one stands there as it is published."""
+    """A bar with its interval for each model; the chosen one is shown as the published lists instead."""
     has_published = any(row["model"] == PUBLISHED for row in rows)
     return charts.bars(
         [
@@ -55,13 +55,15 @@ def _kind(model: str) -> str:
 
 
 def _note(model: str, chosen: str | None) -> str:
+    if model == PLAIN_ALS:
+        return "fixed parameters"
     if model != PUBLISHED:
         return "simple rule" if model in rules() else "model"
     return f"made by “{words.model(chosen).lower()}”" if chosen else ""
 
 
 def publications(folder: RunFolder, ours: Row | None) -> Markup | None:
-    """Precision@3 of the last publications and of this run; None where there is nothing to join."""
+    """Precision@3 of the last publications and of this run; None without both."""
     live = folder.document("live") if folder.has("live") else {}
     before = [
         row
@@ -74,18 +76,18 @@ def publications(folder: RunFolder, ours: Row | None) -> Markup | None:
     value = ours["precision_at_3"]
     dots.append(Dot(value, f"this run: {words.of_100(value)}", "ours", ours["ci_low"], ours["ci_high"]))
     labels = [words.short_date(before[0]["as_of"]), f"this run, {words.short_date(folder.as_of)}"]
-    told = ", ".join(words.of_100(dot.value) for dot in dots)
-    return charts.over_time(dots, labels, f"bought of 100 shown, oldest publication first: {told}")
+    values = ", ".join(words.of_100(dot.value) for dot in dots)
+    return charts.over_time(dots, labels, f"bought of 100 shown, oldest publication first: {values}")
 
 
 def _publication(row: Row) -> str:
-    """What pointing at an earlier publication tells."""
+    """The text shown when pointing at an earlier publication."""
     at = words.time(row.get("published_at") or row["as_of"])
     return f"version {row['version']}, {at}: {words.of_100(row['precision_at_3'])}"
 
 
 def groups(folder: RunFolder, rule: str) -> list[tuple[str, Markup]]:
-    """Of each kind of group its name and a chart: the published lists and the best rule side by side."""
+    """Name and chart of each kind of group: the published lists beside `rule`, the best one."""
     rows = folder.table("segment_metrics").to_pylist() if folder.has("segment_metrics") else []
     by_kind: dict[str, list[Row]] = {}
     for row in rows:
@@ -101,7 +103,7 @@ def groups(folder: RunFolder, rule: str) -> list[tuple[str, Markup]]:
 def _group_bars(rows: Sequence[Row]) -> Markup:
     """The largest group first; the published lists above the rule."""
     size = {row["segment"]: row["n_users"] for row in rows}
-    ordered = sorted(rows, key=lambda r: (-size[r["segment"]], r["segment"], r["model"] != PUBLISHED))
+    ordered = sorted(rows, key=lambda row: (-size[row["segment"]], row["segment"], row["model"] != PUBLISHED))
     return charts.bars(
         [
             Bar(

@@ -1,4 +1,4 @@
-"""What the page says of the data and of the run itself: expectations, unusual buyers, stages."""
+"""The report's parts about the data and the run: expectations, cold-start counts, stages."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pipeline.runs import receipts
 from pipeline.runs.folder import RunFolder
 
 ALWAYS = ("n_thin_users", "n_users_items_gone", "n_new_items")
-"""Counts of `recommend` that are told though they are 0."""
+"""Counts of `recommend` that are shown even when 0."""
 
 SEVERITIES = ("critical", "warning")
-"""The worse first."""
+"""In the order of the report: the worse first."""
 
 
 def quality(folder: RunFolder) -> dict[str, Any] | None:
-    """How the shop's data met its expectations; no row of it is shown. None before `validate`."""
-    document = validation.found(folder)
+    """The expectations of the shop's data, held and failed, without any row of it; None before `validate`."""
+    document = validation.document(folder)
     if document is None:
         return None
     suites = document["suites"]
@@ -47,25 +47,25 @@ def quality(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def unusual(folder: RunFolder) -> list[tuple[str, str]]:
-    """Buyers and items of which little is known, each with its number; empty before `recommend`."""
+    """Cold start: numbers of buyers and items with little history, with words; empty before `recommend`."""
     counts: Mapping[str, Any] = folder.receipt("recommend").get("counts", {})
-    told = {
-        "n_thin_users": "buyers who bought on one or two days only; they have a list all the same",
-        "n_users_items_gone": "buyers of whose purchases no item is available any more",
+    texts = {
+        "n_thin_users": "buyers who bought on one or two days only; they have a list too",
+        "n_users_items_gone": "buyers of whose items none is available any more",
         "n_users_without_list": "buyers without a list",
-        "n_browsers": "people who only looked so far, and have a list all the same",
+        "n_browsers": "people who have only looked so far; they have a list too",
         "n_new_items": "new items, first seen in the last 14 days",
-        "n_unavailable_items": "items that are not available, and in no list",
+        "n_unavailable_items": "items that are not available and in no list",
     }
     return [
         (f"{counts[name]:,}", text)
-        for name, text in told.items()
+        for name, text in texts.items()
         if name in counts and (counts[name] or name in ALWAYS)
     ]
 
 
 def stages(folder: RunFolder) -> list[dict[str, str]]:
-    """Each finished stage: rows in and out, seconds, memory, what it counted."""
+    """Of each finished stage: rows in and out, seconds, peak memory in MB, other counts in words."""
     return [_stage(receipt) for stage in STAGES if (receipt := folder.receipt(stage.name))]
 
 
@@ -81,5 +81,5 @@ def _stage(receipt: Mapping[str, Any]) -> dict[str, str]:
 
 
 def seconds(folder: RunFolder) -> float:
-    """Of all finished stages together."""
+    """The time of all finished stages together."""
     return float(sum(folder.receipt(stage.name).get("seconds", 0.0) for stage in STAGES))

@@ -1,14 +1,27 @@
-"""What a person wants to see when a night has ended."""
+"""The lines printed at the end of a run: metrics, where files and report lie, and what is live now."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pipeline.config import Settings
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.pages import page_of
 
+MEASURES = {
+    "precision_at_3": ("Precision@3", 12),
+    "recall_at_10": ("Recall@10", 11),
+    "ndcg_at_10": ("NDCG@10", 9),
+    "map_at_10": ("MAP@10", 8),
+    "hit_rate_at_10": ("hit rate", 10),
+    "coverage_at_3": ("coverage", 10),
+}
+"""Columns of `metrics` in a printed table: heading, width in characters."""
+
 
 def ending(folder: RunFolder, settings: Settings) -> str:
-    """The metrics of the published mode, where the run and its page lie, and what is live now."""
+    """The metrics of the published mode, the run folder, its report, and what is live now."""
     lines = ["", metrics_table(folder, settings), "", f"files: {folder.path}"]
     if page := page_of(folder.path.parent, folder.run_id):
         lines.append(f"report: {page}")
@@ -18,14 +31,14 @@ def ending(folder: RunFolder, settings: Settings) -> str:
 
 
 def metrics_table(folder: RunFolder, settings: Settings) -> str:
-    """`metrics` of the mode that is published, best model first."""
+    """`metrics` of the published mode, as `metrics_lines` prints them."""
     mode = settings.run.repeat_purchases
     rows = folder.table("metrics").to_pylist()
     return metrics_lines([row for row in rows if row["repeat_purchases"] == mode], mode)
 
 
-def metrics_lines(rows: list[dict[str, object]], mode: str) -> str:
-    """The metrics of one mode as a person reads them, best first."""
+def metrics_lines(rows: Sequence[Mapping[str, Any]], mode: str) -> str:
+    """Rows of `metrics`, all of one mode, under a line that says who was measured; best Precision@3 first."""
     if not rows:
         return f"repeat_purchases = {mode}: nobody can be measured"
     what = "only items new to the user count" if mode == "exclude" else "every purchase counts"
@@ -34,22 +47,41 @@ def metrics_lines(rows: list[dict[str, object]], mode: str) -> str:
         f"repeat_purchases = {mode} ({what}): {first['n_users']:,} users measured,"
         f" ceiling {first['ceiling_at_3']:.3f}"
     )
-    columns = f"  {'model':<18}{'Precision@3':>12}{'95% interval':>20}{'Recall@10':>11}{'NDCG@10':>9}"
-    lines = [head, columns + f"{'MAP@10':>8}{'hit rate':>10}{'coverage':>10}"]
-    for row in sorted(rows, key=lambda row: -float(str(row["precision_at_3"]))):
-        interval = f"{row['ci_low']:.4f} to {row['ci_high']:.4f}"
-        lines.append(
-            f"  {row['model']:<18}{row['precision_at_3']:>12.4f}{interval:>20}{row['recall_at_10']:>11.4f}"
-            f"{row['ndcg_at_10']:>9.4f}{row['map_at_10']:>8.4f}{row['hit_rate_at_10']:>10.4f}"
-            f"{row['coverage_at_3']:>10.4f}"
-        )
-    return "\n".join(lines)
+    best_first = sorted(rows, key=lambda row: -row["precision_at_3"])
+    return "\n".join([head, *results_table(best_first)])
+
+
+def results_table(
+    rows: Iterable[Mapping[str, Any]],
+    measures: Iterable[str] = MEASURES,
+    interval: tuple[str, str, str] = ("95% interval", "ci_low", "ci_high"),
+) -> list[str]:
+    """One line of headings, then one for each row, in the order given.
+
+    rows:     `model`, every one of `measures`, and the two ends of the interval of Precision@3
+    measures: keys of MEASURES, Precision@3 among them; shown in the order of MEASURES
+    interval: heading of the interval, the names of its low and of its high end
+    """
+    shown = set(measures)
+    columns = {name: column for name, column in MEASURES.items() if name in shown}
+    heading, low, high = interval
+
+    def line(model: str, cells: Mapping[str, str], ends: str) -> str:
+        aligned = {name: f"{cells[name]:>{width}}" for name, (_, width) in columns.items()}
+        aligned["precision_at_3"] += f"{ends:>20}"
+        return f"  {model:<18}{''.join(aligned.values())}"
+
+    lines = [line("model", {name: title for name, (title, _) in columns.items()}, heading)]
+    for row in rows:
+        cells = {name: f"{row[name]:.4f}" for name in columns}
+        lines.append(line(row["model"], cells, f"{row[low]:.4f} to {row[high]:.4f}"))
+    return lines
 
 
 def live_line(folder: RunFolder, settings: Settings) -> str:
-    """How many lists apps read now, or why they read what they read before."""
-    told = folder.document("publication")
-    schema = settings.serving.schema_name
-    if not told.get("is_live", True):
-        return f"stored as version {told.get('version')}, not live"
-    return f"live: version {told['version']}, lists for {told['n_users']:,} users in {schema}.recommendations"
+    """How many users' lists apps read now, or that this run's lists are stored and not live."""
+    publication = folder.document("publication")
+    schema, version = settings.serving.schema_name, publication.get("version")
+    if not publication.get("is_live", True):
+        return f"stored as version {version}, not live"
+    return f"live: version {version}, lists for {publication['n_users']:,} users in {schema}.recommendations"

@@ -1,4 +1,4 @@
-"""From a template of this folder to a page of a run folder."""
+"""Fill a template of this folder and write the page into a run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page says of the search: its trials, what mattered, the race, and what was settled on."""
+"""The report's part about tuning: trials, parameter importance, the race of models, parameters chosen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pipeline.report.charts import Bar, Dot
 from pipeline.runs.folder import RunFolder
 
 FEWEST_TRIALS = 8
-"""Finished trials from which what mattered is told; of fewer it would be a guess."""
+"""Completed trials below which no importance of parameters is shown."""
+
 MOST_FEATURES = 12
 
 
@@ -45,15 +46,15 @@ def _sentences(params: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -
         n_pruned = params.get("n_pruned", 0)
         tried = words.count(len(trials), "set of parameters was", "sets of parameters were")
         ended = words.ENDED.get(str(params.get("ended_by")), "")
-        found = [f"{tried} tried{f', {n_pruned} of them cut off early' if n_pruned else ''}."]
-        found += [f"The search ended {ended}."] if ended else []
+        sentences = [f"{tried} tried{f', {n_pruned} of them cut off early' if n_pruned else ''}."]
+        sentences += [f"The search ended {ended}."] if ended else []
     elif source == "reused":
         at = params.get("searched_at")
-        found = ["Nothing was searched: the parameters of what is live were used again"]
-        found = [f"{found[0]}{f', found on {words.date(at)}' if at else ''}."]
+        when = f", found on {words.date(at)}" if at else ""
+        sentences = [f"Nothing was searched: the parameters of what is live were used again{when}."]
     else:
-        found = ["Nothing was searched: the parameters are those of config.toml."]
-    return [*found, f"Why: {why.partition(': ')[2] or why}."] if why else found
+        sentences = ["Nothing was searched: the parameters are those of config.toml."]
+    return [*sentences, f"Why: {why.partition(': ')[2] or why}."] if why else sentences
 
 
 def _trials(trials: Sequence[Mapping[str, Any]]) -> Markup | None:
@@ -61,7 +62,7 @@ def _trials(trials: Sequence[Mapping[str, Any]]) -> Markup | None:
         Dot(
             row["precision_at_3"],
             f"trial {row['trial'] + 1}, {'cut off' if row['state'] == 'pruned' else row['state']}:"
-            f" {words.of_100(row['precision_at_3'])} ({_told(json.loads(row['params']))})",
+            f" {words.of_100(row['precision_at_3'])} ({_listed(json.loads(row['params']))})",
             "ours" if row["state"] == "complete" else "pruned",
         )
         for row in trials
@@ -69,15 +70,17 @@ def _trials(trials: Sequence[Mapping[str, Any]]) -> Markup | None:
     ]
     if not dots:
         return None
-    said = f"bought of 100 shown on the validation days, for each of {len(dots)} trials"
-    return charts.tries(dots, ["first trial", "last trial"] if len(dots) > 1 else ["one trial"], said)
+    label = f"bought of 100 shown on the validation days, for each of {len(dots)} trials"
+    return charts.tries(dots, ["first trial", "last trial"] if len(dots) > 1 else ["one trial"], label)
 
 
 def importance(trials: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Each parameter's share in reaching the best quarter of the trials (PED-ANOVA, Watanabe et al. 2023).
 
-    The study is rebuilt from `trials`; a parameter ranges over what was tried. Empty where too few
-    trials ended, or where nothing differed.
+    trials: rows of the dataset of that name
+
+    The Optuna study is rebuilt from the rows; a parameter's range is that of the values tried. Empty with
+    fewer than FEWEST_TRIALS completed trials, or where no parameter or no result differs.
     """
     done = [row for row in trials if row["state"] == "complete"]
     if len(done) < FEWEST_TRIALS:
@@ -90,7 +93,7 @@ def importance(trials: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     ranges: dict[str, optuna.distributions.BaseDistribution] = {
         name: optuna.distributions.FloatDistribution(min(values), max(values))
         for name in tried[0]
-        if min(values := [float(each[name]) for each in tried if name in each]) < max(values)
+        if min(values := [float(params[name]) for params in tried if name in params]) < max(values)
         and len(values) == len(tried)
     }
     if not ranges or len({row["precision_at_3"] for row in done}) < 2:
@@ -100,11 +103,12 @@ def importance(trials: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         study = optuna.create_study(direction="maximize")
         for row, params in zip(done, tried, strict=True):
             kept = {name: float(params[name]) for name in ranges}
-            made = optuna.trial.create_trial(params=kept, distributions=ranges, value=row["precision_at_3"])
-            study.add_trial(made)
+            study.add_trial(
+                optuna.trial.create_trial(params=kept, distributions=ranges, value=row["precision_at_3"])
+            )
         evaluator = PedAnovaImportanceEvaluator(target_quantile=0.25)
-        found = get_param_importances(study, evaluator=evaluator)
-    return {name: float(share) for name, share in found.items()}
+        shares = get_param_importances(study, evaluator=evaluator)
+    return {name: float(share) for name, share in shares.items()}
 
 
 def _shares(shares: Mapping[str, float]) -> Markup | None:
@@ -114,9 +118,9 @@ def _shares(shares: Mapping[str, float]) -> Markup | None:
     return charts.bars([Bar(name, share, words.percent(share, 0)) for name, share in ordered])
 
 
-def _race(standings: Sequence[Mapping[str, Any]], chosen: str | None) -> Markup | None:
-    """On the validation days, where the model was chosen."""
-    if not standings:
+def _race(results: Sequence[Mapping[str, Any]], chosen: str | None) -> Markup | None:
+    """Precision@3 of each model on the validation days, by which the model was chosen."""
+    if not results:
         return None
     return charts.bars(
         [
@@ -127,13 +131,13 @@ def _race(standings: Sequence[Mapping[str, Any]], chosen: str | None) -> Markup 
                 kind="ours" if row["model"] == chosen else "",
                 note="chosen" if row["model"] == chosen else "",
             )
-            for row in standings
+            for row in results
         ]
     )
 
 
 def _features(folder: RunFolder, params: Mapping[str, Any]) -> Markup | None:
-    """The trees' gain of each fact they look at, largest first."""
+    """The features with the largest share of the trees' gain, largest first."""
     model = folder.document("model") if folder.has("model") else {}
     shares: Mapping[str, float] = model.get("importance") or params.get("importance") or {}
     ordered = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_FEATURES]
@@ -141,16 +145,22 @@ def _features(folder: RunFolder, params: Mapping[str, Any]) -> Markup | None:
 
 
 def _params(params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What tonight's ALS was fitted with, and the rules' half-lives."""
+    """The parameters of ALS, the weights of events, and the half-lives of the rules, with their names."""
     flat = {**params.get("als", {}), **params.get("weights", {})}
-    told = [(words.PARAMETERS.get(name, words.plain(name)), _number(value)) for name, value in flat.items()]
+    params_shown = [
+        (words.PARAMETERS.get(name, words.plain(name)), _number(value)) for name, value in flat.items()
+    ]
     lives = params.get("half_lives", {})
-    return told + [(f"half-life of “{words.model(n).lower()}”, days", _number(v)) for n, v in lives.items()]
+    return params_shown + [
+        (f"half-life of “{words.model(n).lower()}”, days", _number(v)) for n, v in lives.items()
+    ]
 
 
-def _told(params: Mapping[str, Any]) -> str:
+def _listed(params: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {_number(value)}" for name, value in params.items())
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.3g}" if isinstance(value, float) else str(value)

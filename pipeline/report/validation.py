@@ -1,4 +1,4 @@
-"""The validation page of a run: what the shop's data was held against and what was found, in words."""
+"""Write the validation page of a run: which expectations of the shop's data hold, and which rows fail."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from pipeline.report.template import write
 from pipeline.runs import receipts
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.pages import VALIDATION
-
-SUITES = ("events", "items", "users")
-QUERY = "unexpected_rows_expectation"
-"""GX's name of an expectation that asks for rows which must not be: they are no share of the table."""
+from pipeline.validation.suites import QUERY, SOURCE_SUITES
 
 LONGEST = 80
+"""Most characters of a value that are shown."""
+
 SHORT = 40
-"""Of a value that is shown, in characters: the most, and the most that stay on one line."""
+"""Most characters of a value that stay on one line."""
 
-Told = dict[str, Any]
+Content = dict[str, Any]
 
 
-def found(folder: RunFolder) -> Told | None:
-    """The document of `validate` about the data that lies there; None where it was not checked to the end."""
-    is_told = folder.has("validation") or receipts.why_stopped(folder).get("stage") == "validate"
-    return folder.document("validation") if is_told and folder.file("validation").exists() else None
+def document(folder: RunFolder) -> Content | None:
+    """`validation` of the data that is in the folder now; None where `validate` has not checked all of it."""
+    is_current = folder.has("validation") or receipts.why_stopped(folder).get("stage") == "validate"
+    return folder.document("validation") if is_current and folder.file("validation").exists() else None
 
 
 def build(folder: RunFolder) -> Path:
@@ -38,17 +37,17 @@ def build(folder: RunFolder) -> Path:
         "as_of": words.time(folder.as_of),
         "verdict": verdict(suites),
         "suites": suites,
-        "absent": [name for name in SUITES if name not in [suite["name"] for suite in suites]],
+        "absent": [name for name in SOURCE_SUITES if name not in [suite["name"] for suite in suites]],
     }
     return write(folder, VALIDATION, "validation.html", content)
 
 
-def verdict(suites: list[Told]) -> Told:
+def verdict(suites: list[Content]) -> Content:
     """`state` (good, warn or bad), `word` and `sentences`."""
-    failed = [each["severity"] for suite in suites for each in suite["failed"]]
-    critical, warnings = failed.count("critical"), failed.count("warning")
+    severities = [failure["severity"] for suite in suites for failure in suite["failed"]]
+    critical, warnings = severities.count("critical"), severities.count("warning")
     n_all = sum(suite["n_expectations"] for suite in suites)
-    held = f"{n_all - len(failed)} of {words.count(n_all, 'expectation')} hold"
+    held = f"{n_all - len(severities)} of {words.count(n_all, 'expectation')} hold"
     if critical:
         also = f" (and {words.count(warnings, 'warning')})" if warnings else ""
         return {
@@ -56,7 +55,7 @@ def verdict(suites: list[Told]) -> Told:
             "word": "Stopped",
             "sentences": [
                 f"Stopped: {words.count(critical, 'critical expectation')} failed{also}; {held}.",
-                "Nothing is learnt from this data; the shop shows what it showed before.",
+                "No model is fitted on this data; the shop shows what it showed before.",
             ],
         }
     if warnings:
@@ -65,9 +64,9 @@ def verdict(suites: list[Told]) -> Told:
     return {"state": "good", "word": "Passed", "sentences": [f"All {held.partition(' of ')[2]}."]}
 
 
-def _suite(suite: Mapping[str, Any]) -> Told:
-    """One table of the shop: what failed, the critical first, and what holds."""
-    failed = sorted(suite["failed"], key=lambda each: each["severity"])
+def _suite(suite: Mapping[str, Any]) -> Content:
+    """One dataset of the shop: its failures, the critical ones first, and the expectations that hold."""
+    failed = sorted(suite["failed"], key=lambda failure: failure["severity"])
     n_held = suite["n_expectations"] - len(failed)
     return {
         "name": suite["suite"],
@@ -75,16 +74,16 @@ def _suite(suite: Mapping[str, Any]) -> Told:
         "n_expectations": suite["n_expectations"],
         "share": f"{n_held} of {suite['n_expectations']}",
         "n_held": words.count(n_held, "expectation holds", "expectations hold"),
-        "failed": [_failure(each, suite["suite"], suite["n_rows"]) for each in failed],
+        "failed": [_failure(failure, suite["suite"], suite["n_rows"]) for failure in failed],
         "held": suite.get("held", []),
     }
 
 
-def _failure(failure: Mapping[str, Any], dataset: str, n_rows: int) -> Told:
-    """One expectation that failed: how many rows, and the first of them as a table.
+def _failure(failure: Mapping[str, Any], dataset: str, n_rows: int) -> Content:
+    """One failed expectation: how many rows break it, and the first of them as a table.
 
-    The columns that the expectation is about come first and are marked `at`, the others in the order of
-    contract.py.
+    The columns that the expectation is about come first, with the class `at`; the others keep the order of
+    the contract.
     """
     examples: list[Mapping[str, str]] = failure["examples"]
     kwargs = failure.get("kwargs", {})
@@ -105,13 +104,13 @@ def _failure(failure: Mapping[str, Any], dataset: str, n_rows: int) -> Told:
 
 
 def _amount(failure: Mapping[str, Any], n_rows: int) -> str:
-    """What was found instead: rows and their share of the table, or what the table as a whole shows."""
+    """The rows that break it and their share of the table, or what the table as a whole has instead."""
     n_failed = failure["n_rows"]
     if n_failed is None:
         return f"Found instead: {failure['observed'] or 'nothing'}"
     if failure.get("type") == QUERY or not n_rows:
-        return f"Against it: {words.count(n_failed, 'row')}"
-    return f"Against it: {words.count(n_failed, 'row')}, {_share(n_failed / n_rows)} of the table"
+        return f"Not true for {words.count(n_failed, 'row')}"
+    return f"Not true for {words.count(n_failed, 'row')}, {_share(n_failed / n_rows)} of the table"
 
 
 def _share(share: float) -> str:
@@ -125,6 +124,6 @@ def _note(failure: Mapping[str, Any], n_shown: int) -> str:
 
 
 def _cell(value: str, is_at: bool) -> tuple[str, str]:
-    """A value, cut where it is too long, and its classes of style.css."""
+    """A value, shortened to LONGEST characters, and its classes of style.css."""
     text = value if len(value) <= LONGEST else f"{value[: LONGEST - 1]}…"
     return text, " ".join(["at"] * is_at + ["long"] * (len(text) > SHORT))

@@ -1,4 +1,4 @@
-"""The verdict in sentences: published or refused and why, how good, how much better than the best rule."""
+"""The report's verdict in sentences: published or refused and why, and how it compares with the best rule."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from pipeline.report import words
 from pipeline.runs import receipts
 from pipeline.runs.folder import RunFolder
 
-SHOWN = (
-    "Rows that failed and what next are in validation.html beside this page; in Airflow it is the button"
-    " Validation of the task “validate”."
+ROWS_ARE_IN = (
+    "The rows that failed and what to do next are in validation.html, beside this page; in Airflow, under the"
+    " button Validation of the task “validate”."
 )
 
-Told = dict[str, Any]
+Content = dict[str, Any]
 
 
 def verdict(
     folder: RunFolder, mode: str, ours: Mapping[str, Any] | None, publication: Mapping[str, Any] | None
-) -> Told:
+) -> Content:
     """`state` (good, warn or bad), `word`, `sentences`, `reasons` (of a refusal), `warnings`, `skipped`.
 
-    ours: the row of `metrics` of the published lists; None: nobody was measured
+    ours:        the row of `metrics` of the published lists; None: nobody was measured
+    publication: what `publish` recorded; None: it has not
     """
     decision = folder.document("decision") if folder.has("decision") else None
     if decision is None:
         return _stopped(folder)
-    told = _judged(decision, publication)
-    told["sentences"] = [told.pop("opening"), *_worth(folder, mode, ours), *_against(decision)]
-    return told
+    content = _judged(decision, publication)
+    content["sentences"] = [content.pop("opening"), *_worth(folder, mode, ours), *_against(decision)]
+    return content
 
 
-def _stopped(folder: RunFolder) -> Told:
-    """A run that has not come as far as the gate: the data stopped it, or it has not ended."""
+def _stopped(folder: RunFolder) -> Content:
+    """A run that has not reached the gate: the data stopped it, or it has not finished."""
     why = receipts.why_stopped(folder)
     missing = next(stage.name for stage in STAGES if not folder.receipt(stage.name))
     opening = (
@@ -44,7 +45,7 @@ def _stopped(folder: RunFolder) -> Told:
     )
     sentences = [opening, "Nothing of it is published; the shop shows what it showed before."]
     if why:
-        sentences.append(SHOWN if why["stage"] == "validate" else f"What next: {why['then']}.")
+        sentences.append(ROWS_ARE_IN if why["stage"] == "validate" else f"What next: {why['then']}.")
     return {
         "state": "bad",
         "word": "Stopped" if why else "Not finished",
@@ -56,44 +57,44 @@ def _stopped(folder: RunFolder) -> Told:
 
 
 def amount(failure: Mapping[str, Any]) -> str:
-    """How many rows a failed expectation found, in brackets."""
+    """How many rows break a failed expectation, in brackets."""
     if failure.get("n_rows") is not None:
-        return f" ({words.count(failure['n_rows'], 'row')} against it)"
+        return f" (not true for {words.count(failure['n_rows'], 'row')})"
     return f" (found {failure['observed']})" if failure.get("observed") else ""
 
 
-def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) -> Told:
+def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) -> Content:
     reasons, warnings = decision.get("reasons", []), decision.get("warnings", [])
-    told: Told = {
+    content: Content = {
         "reasons": reasons,
         "warnings": warnings,
-        "skipped": [each["why"] for each in decision.get("skipped", [])],
+        "skipped": [skipped["why"] for skipped in decision.get("skipped", [])],
     }
     if publication is None and not decision["publish"]:
         opening = "The lists were refused; the shop goes on showing what it showed before."
-        return {**told, "state": "bad", "word": "Refused", "opening": opening}
+        return {**content, "state": "bad", "word": "Refused", "opening": opening}
     if publication is None:
         opening = (
-            "The lists passed the gate; they are not published (a dry run, or nobody has said yes), and the"
+            "The lists passed the gate; they are not published (a dry run, or not yet approved), and the"
             " shop shows what it showed before."
         )
-        return {**told, "state": "warn", "word": "Not published", "opening": opening}
+        return {**content, "state": "warn", "word": "Not published", "opening": opening}
     lists = f"Lists for {words.count(publication['n_users'], 'user')}"
     version = f"version {publication['version']}"
     if not publication.get("is_live", True):
         opening = (
-            f"{lists} are stored as {version}, but they are not what the shop shows; what the stage “publish”"
-            " said tells why."
+            f"{lists} are stored as {version}, but they are not live; the log of the stage “publish” says"
+            " why."
         )
-        return {**told, "state": "warn", "word": "Stored, not live", "opening": opening}
+        return {**content, "state": "warn", "word": "Stored, not live", "opening": opening}
     if reasons:
-        opening = f"{lists} are live as {version} because somebody insisted; the gate had refused them."
-        return {**told, "state": "warn", "word": "Published by force", "opening": opening}
-    return {**told, "state": "good", "word": "Published", "opening": f"{lists} are live as {version}."}
+        opening = f"{lists} are live as {version} because publishing was forced; the gate had refused them."
+        return {**content, "state": "warn", "word": "Published by force", "opening": opening}
+    return {**content, "state": "good", "word": "Published", "opening": f"{lists} are live as {version}."}
 
 
 def _worth(folder: RunFolder, mode: str, ours: Mapping[str, Any] | None) -> list[str]:
-    """What Precision@3 says, in words."""
+    """Precision@3 of the published lists, in a sentence."""
     if ours is None:
         return ["Nobody could be measured, so how good they are is not known."]
     split = folder.document("split") if folder.has("split") else {}
@@ -106,16 +107,16 @@ def _worth(folder: RunFolder, mode: str, ours: Mapping[str, Any] | None) -> list
 
 
 def _against(decision: Mapping[str, Any]) -> list[str]:
-    """How much better or worse, relatively, and whether chance may explain it."""
+    """A sentence for each comparison: how much better or worse, and whether chance may explain it."""
     comparison = decision.get("precision", {}).get("comparison", {})
-    found = []
+    sentences = []
     for other in comparison.get("against", []):
         if other["against"] == "best_rule":
             whose = f"the best simple rule (“{words.model(other['model']).lower()}”)"
         else:
-            whose = f"what is live until tonight (version {other['version']})"
-        found.append(_compared(other, whose))
-    return found
+            whose = f"the model that was live before this run (version {other['version']})"
+        sentences.append(_compared(other, whose))
+    return sentences
 
 
 def _compared(other: Mapping[str, Any], whose: str) -> str:
@@ -133,7 +134,7 @@ def _compared(other: Mapping[str, Any], whose: str) -> str:
 
 
 def gain(folder: RunFolder) -> tuple[str, str] | None:
-    """How much better than the best rule, relatively, and beside what; None where that is not known."""
+    """The relative gain over the best rule, and the words beside it; None where it is not known."""
     decision = folder.document("decision") if folder.has("decision") else {}
     for other in decision.get("precision", {}).get("comparison", {}).get("against", []):
         if other["against"] == "best_rule" and other["precision_at_3"]:

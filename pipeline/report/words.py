@@ -1,4 +1,4 @@
-"""The page's words: what models, groups, parameters, reasons and numbers are called to a shop's owner."""
+"""The words of the pages: names of models, groups, parameters and features, and how numbers are written."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ REASONS = {
     "similar_to_purchase": "close to what they bought",
 }
 PARAMETERS = {
-    "factors": "factors: how many tastes are told apart",
+    "factors": "factors: numbers that describe a taste",
     "iterations": "iterations",
     "regularization": "regularization",
-    "alpha": "alpha: how much a purchase counts",
-    "regularization_scale": "regularization by activity",
+    "alpha": "alpha: confidence that a purchase adds",
+    "regularization_scale": "regularization, scaled by activity",
     "half_life_days": "half-life of an event, days",
+    "is_quantity_weighed": "more weight for a larger quantity",
+    "purchase": "weight of a purchase",
     "view": "weight of a view",
     "cart": "weight of an add to cart",
 }
@@ -41,23 +43,23 @@ def model(name: str) -> str:
 
 
 def reason(name: str | None) -> str:
-    """Why an item is in a list; empty when the list does not say."""
+    """The words for a list's reason; empty where it has none."""
     return REASONS.get(name, plain(name)) if name else ""
 
 
 def plain(name: str) -> str:
-    """A column's or a setting's name as words."""
+    """The name of a column or setting with spaces."""
     return name.replace("_", " ")
 
 
 def of_100(share: float) -> str:
-    """Precision@3 as items of 100 that were bought, to three digits: 38.4, 2.63, 0.52."""
+    """Precision@3 as items bought of 100 shown: 38.4, 2.63, 0.52."""
     value = 100 * share
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share as 12.3 %, not to be broken."""
+    """A share as `12.3 %`, with a space that does not break."""
     return f"{100 * share:.{digits}f}{NBSP}%"
 
 
@@ -72,7 +74,7 @@ def count(number: float, one: str, many: str = "") -> str:
 
 
 def days(number: float | None) -> str:
-    """The length of the test in words."""
+    """The length of the test, `number` days, in words; None: not known."""
     if number is None:
         return "afterwards"
     return "the day after" if number == 1 else f"in the {number:.3g} days after"
@@ -131,8 +133,8 @@ FEATURES = {
     "user_trips_28": "the buyer's shopping days in the last four weeks",
     "item_age": "days since the shop first sold it",
     "item_buyers": "how many people buy it",
-    "item_trend_short": "does it sell better this week than this month",
-    "item_trend_long": "does it sell better this month than this season",
+    "item_trend_short": "its sales this week, against this month",
+    "item_trend_long": "its sales this month, against this season",
     "item_repeat_share": "share of its buyers who buy it again",
     "item_gap": "other buyers' usual days between two purchases",
     "item_share_in_category": "its share of its category",
@@ -149,5 +151,5 @@ FEATURES = {
 
 
 def feature(name: str) -> str:
-    """What a fact is called that the second step looks at (`FEATURES` of contract.py)."""
+    """The name of one of the re-ranker's features on a page."""
     return FEATURES.get(name, plain(name))

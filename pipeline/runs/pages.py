@@ -1,4 +1,4 @@
-"""Where the pages of a run lie: for those who only show them, without what it takes to make them."""
+"""Find the pages of a run. Imports nothing, so that what only shows pages need not load what makes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PAGES = {"report": PAGE, "validation": VALIDATION}
 
 
 def page_of(runs: Path, run_id: str, page: str = "report") -> Path | None:
-    """A page of run `run_id` under `runs`; None when there is none, or when that is no run's name."""
+    """The path of a page of `run_id` in the folder of runs; None without a page, or for no valid run id."""
     if not run_id or run_id.startswith(".") or "/" in run_id or "\\" in run_id:
         return None
     path = runs / run_id / PAGES[page]

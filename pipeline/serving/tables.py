@@ -1,4 +1,4 @@
-"""Tables of text for a terminal."""
+"""The stored publications as a text table, for a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pipeline.times import utc
 
 
 def publications_table(stored: Sequence[Stored], hold: Hold | None) -> str:
-    """Every publication and refusal, the newest first, the live one marked; below it a hold, if one is on."""
+    """Publications and refusals, the newest first, the live one marked; below it the hold, if there is one.
+
+    stored: oldest first
+    """
     heads = ("", "version", "state", "as of", "published", "Precision@3", "mode", "users", "items", "run")
     rows = [
         (
@@ -35,7 +38,7 @@ def publications_table(stored: Sequence[Stored], hold: Hold | None) -> str:
 
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Columns side by side, two spaces apart; numbers to the right."""
+    """Headings, a rule and the rows in aligned columns; columns of numbers are right-aligned."""
     cells = [["" if value is None else str(value) for value in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(heads), *cells]) for i in range(len(heads))]
     is_number = [

@@ -20,9 +20,9 @@ import scipy.sparse as sp
 from pipeline import engine
 from pipeline.config import Filter, Run, Weights
 
-NO_ITEMS = (
-    "SELECT item_id, '' AS name, '' AS category, true AS available FROM item_rows WHERE false"  # of their types
-)
+NO_ITEMS = """
+    SELECT item_id, '' AS name, '' AS category, true AS available FROM item_rows WHERE false
+"""
 
 
 class History:

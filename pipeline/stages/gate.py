@@ -1,9 +1,9 @@
-"""Publish or refuse, and why. The rules can all refuse; `force` overrides them and is recorded."""
+"""Decide whether this run's lists may be published: any rule can refuse, and `force` overrides them all."""
 
 from __future__ import annotations
 
 from pipeline.gate import rules
-from pipeline.gate.output import LISTS, check_lists, look
+from pipeline.gate.output import LISTS, check_lists, read_shop
 from pipeline.runs.job import Counts, Job
 
 MAY_BE_EMPTY = ("similar_items",)
@@ -12,12 +12,12 @@ MAY_BE_EMPTY = ("similar_items",)
 def run(job: Job) -> Counts:
     """Lists, `events`, `items`, `purchaser_events`, `comparison`, `live` -> `decision`.
 
-    The document is that of `gate_rules.decision`, and `repeat_purchases`. A refusal is written down
-    here; `publish` records it in the serving schema and then fails.
+    The document is that of `gate_rules.decision` with `repeat_purchases`. A refusal does not fail this stage:
+    `publish` records it in the serving schema and then fails.
     """
     folder, limits = job.folder, job.settings.gate
     rows = {name: folder.rows(name) for name in LISTS}
-    shop = look(job)
+    shop = read_shop(job)
     findings = (
         rules.output(rows, check_lists(job, shop, rows), MAY_BE_EMPTY),
         rules.precision(folder.document("comparison"), limits.max_loss),

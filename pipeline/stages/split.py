@@ -10,6 +10,7 @@ from pipeline.errors import DataError
 from pipeline.runs.job import Counts, Job
 from pipeline.splits.folds import Cuts, cuts
 from pipeline.splits.history import opened
+from pipeline.splits.holdout import hold_out
 from pipeline.times import utc
 
 PARTS = ("train", "validation_set", "test")
@@ -65,5 +66,7 @@ def _n_measured(job: Job, cut_at: datetime) -> int:
     folder, settings = job.folder, job.settings
     before = [folder.file("train"), folder.file("validation_set")]
     with opened(before, cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        held_out = history.held_out(folder.file("test"), is_repeat_relevant=not settings.run.excludes_repeats)
+        held_out = hold_out(
+            history, folder.file("test"), is_repeat_relevant=not settings.run.excludes_repeats
+        )
     return len(held_out.rows)

@@ -1,12 +1,12 @@
-"""Great Expectations over a dataset's Parquet file: what failed, how bad, how many rows, which.
+"""Check a dataset's Parquet file against its suite: which expectations fail, on how many and which rows.
 
-The engine is DuckDB: it reads the file in place, in bounded memory, about ten times as fast as the
-frame engine. Importing Great Expectations takes seconds, so it happens inside `check` (see `gx`).
+Great Expectations runs on DuckDB, which reads the file in place, in bounded memory and about ten times as
+fast as GX's pandas engine. Importing it takes seconds, so that happens inside `check` (see `gx`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,10 @@ import pyarrow.parquet as pq
 from pipeline.errors import DiskFull, SettingsError
 from pipeline.times import utc
 from pipeline.validation import gx
-from pipeline.validation.suites import Expectation, Suite, load_suite
+from pipeline.validation.suites import QUERY, Expectation, Suite, load_suite
 
-__all__ = ["Failure", "Result", "Suite", "check", "load_suite", "table"]
+__all__ = ["Failure", "Result", "Suite", "check", "document", "load_suite", "table"]
 
-QUERY = "unexpected_rows_expectation"
 UNIQUE = {
     "expect_column_values_to_be_unique": "column",
     "expect_compound_columns_to_be_unique": "column_list",
@@ -32,10 +31,10 @@ UNIQUE = {
 class Failure:
     """One failed expectation.
 
-    n_rows:   rows against it; for a query of rows that must not be, the rows it found; None when
-              the table as a whole fails
-    observed: what the table shows instead, for a table as a whole
-    examples: at most three rows, column -> value as text; the same ones each time
+    n_rows:   rows that break it; for a query (`QUERY`), the rows that it finds; None where the expectation
+              is about the table as a whole
+    observed: what the table has instead, where the expectation is about the table as a whole
+    examples: at most three rows, column -> value as text; always the same ones for the same file
     """
 
     type: str
@@ -47,14 +46,14 @@ class Failure:
     examples: tuple[Mapping[str, str], ...]
 
     def __str__(self) -> str:
-        """One line: what was promised, how many rows broke it, the first of them."""
+        """One line: what is expected, how many rows break it, the first of them."""
         first = f" (for instance {_row(self.examples[0])})" if self.examples else ""
         return f"{self.description}: {_amount(self)}{first}"
 
 
 @dataclass(frozen=True)
 class Result:
-    """How one dataset met its suite. The same file and parameters give the same result."""
+    """Which expectations of a suite hold for a dataset. The same file and parameters give the same result."""
 
     suite: str
     n_rows: int
@@ -67,15 +66,15 @@ class Result:
 
     @property
     def is_success(self) -> bool:
-        """No critical expectation failed; warnings do not count."""
+        """Whether no critical expectation failed; warnings do not count."""
         return not self.critical
 
     @property
     def critical(self) -> tuple[Failure, ...]:
-        return tuple(f for f in self.failed if f.severity == "critical")
+        return tuple(failure for failure in self.failed if failure.severity == "critical")
 
     def to_json(self) -> dict[str, Any]:
-        """As `validation.json` and `decision.json` hold it."""
+        """The entry of `validation.json` and `decision.json`."""
         return {
             "suite": self.suite,
             "success": self.is_success,
@@ -83,15 +82,15 @@ class Result:
             "n_expectations": self.n_expectations,
             "failed": [
                 {
-                    "expectation": f.description,
-                    "severity": f.severity,
-                    "n_rows": f.n_rows,
-                    "observed": f.observed,
-                    "examples": [dict(example) for example in f.examples],
-                    "type": f.type,
-                    "kwargs": dict(f.kwargs),
+                    "expectation": failure.description,
+                    "severity": failure.severity,
+                    "n_rows": failure.n_rows,
+                    "observed": failure.observed,
+                    "examples": [dict(example) for example in failure.examples],
+                    "type": failure.type,
+                    "kwargs": dict(failure.kwargs),
                 }
-                for f in self.failed
+                for failure in self.failed
             ],
         }
 
@@ -104,14 +103,15 @@ def check(
     memory_gb: float = 1.0,
     beside: Mapping[str, Path] | None = None,
 ) -> Result:
-    """Hold `parquet` against `suite`.
+    """Check the rows of `parquet` against `suite`.
 
     parameters:  values of the suite's `$PARAMETER`s; times in any zone
-    beside:      other tables that the suite's queries may read, by name: Parquet files
-    docs_folder: where Data Docs of this suite go, replacing those that are there
+    docs_folder: where GX writes its pages (Data Docs), replacing those that are there; None: no pages
+    memory_gb:   DuckDB's memory, beyond which it spills to a folder beside `parquet`
+    beside:      other tables that the suite's queries may read: name -> Parquet file
 
-    Raises SettingsError when a parameter is missing or an expectation cannot be evaluated at all,
-    DiskFull when there is no room to: none of them is ever taken for a pass.
+    Raises SettingsError when a parameter is missing or an expectation cannot be evaluated, and DiskFull when
+    there is no room to evaluate it. What was not evaluated never counts as passed.
     """
     if missing := sorted(suite.parameters - set(parameters)):
         raise SettingsError(
@@ -122,16 +122,36 @@ def check(
     given = {name: _naive(value) for name, value in parameters.items() if name in suite.parameters}
     with gx.datasource(suite, {suite.name: parquet, **(beside or {})}, memory_gb) as (context, source):
         outcomes = gx.validate(context, source, suite, given, pq.read_schema(parquet).names)
-        told = list(zip(suite.expectations, outcomes, strict=True))
-        held = tuple(expectation for expectation, outcome in told if outcome.success)
-        failed = tuple(_failure(source, suite, *each) for each in told if not each[1].success)
+        pairs = list(zip(suite.expectations, outcomes, strict=True))
+        held = tuple(expectation for expectation, outcome in pairs if outcome.success)
+        failed = tuple(
+            _failure(source, suite, expectation, outcome)
+            for expectation, outcome in pairs
+            if not outcome.success
+        )
         if docs_folder is not None:
             gx.write_docs(context, docs_folder)
     return Result(suite.name, pq.read_metadata(parquet).num_rows, held, failed)
 
 
+def document(results: Sequence[Result]) -> dict[str, Any]:
+    """The document `validation`: each dataset's result with what holds, and a line for each failure."""
+    return {
+        "success": all(result.is_success for result in results),
+        "suites": [{**result.to_json(), "held": _held(result)} for result in results],
+        "failed": [f"{result.suite}: {failure}" for result in results for failure in result.failed],
+    }
+
+
+def _held(result: Result) -> list[dict[str, str]]:
+    return [
+        {"expectation": expectation.description, "severity": expectation.severity}
+        for expectation in result.held
+    ]
+
+
 def table(*results: Result) -> str:
-    """For a person: each dataset, then each failed expectation with its rows and examples."""
+    """Lines for the log: each dataset, then each failed expectation with its rows and examples."""
     lines = []
     for result in results:
         held = f"{len(result.held)} of {result.n_expectations} expectations hold"
@@ -176,11 +196,13 @@ def _failure(source: Any, suite: Suite, expectation: Expectation, outcome: Any) 
     examples = result.get("partial_unexpected_index_list") or []
     if expectation.type == QUERY:
         n_rows = result["observed_value"]
-        examples = gx.ask(source, expectation.kwargs["unexpected_rows_query"].replace("{batch}", suite.name))
+        examples = gx.first_rows(
+            source, expectation.kwargs["unexpected_rows_query"].replace("{batch}", suite.name)
+        )
     elif expectation.type in UNIQUE:
         key = expectation.kwargs[UNIQUE[expectation.type]]
         columns = ", ".join(key) if isinstance(key, list) else key
-        examples = gx.ask(
+        examples = gx.first_rows(
             source,
             f"SELECT {columns}, count(*) AS times FROM {suite.name} GROUP BY {columns} "
             f"HAVING count(*) > 1 ORDER BY {columns}",

@@ -1,4 +1,4 @@
-"""The example rows in documents of expectations (`validation.json`, `decision.json`), less one user's."""
+"""Remove a user's example rows from the documents that hold some: `validation.json`, `decision.json`."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from typing import Any
 from pipeline.contract.datasets import USER
 
 SHOWN = " (for instance "
-"""Where the example begins in a line that tells a failure (`Failure.__str__`)."""
+"""The text before the example row in the line of a failure (`Failure.__str__`)."""
 
 
 def without(document: dict[str, Any], user: str) -> dict[str, Any]:
-    """`document` with no example of the user whose id is shown as `user`; equal to it where there is none.
+    """A copy of `document` without example rows of `user`; equal to it where it has none.
 
-    When one goes, the lines that tell failures lose their examples too: counts and promises stay.
+    user: the id as text, as example rows have it
+
+    If a row is removed, every line under `failed` loses its example as well, whoever it is of. Counts and
+    expectations stay.
     """
-    cleaned: dict[str, Any] = _less(document, user)
+    cleaned: dict[str, Any] = _cleaned(document, user)
     if cleaned != document and "failed" in cleaned:
         cleaned["failed"] = [line.split(SHOWN)[0] for line in cleaned["failed"]]
     return cleaned
 
 
-def _less(part: Any, user: str) -> Any:
+def _cleaned(part: Any, user: str) -> Any:
     if isinstance(part, dict):
         return {
-            name: [each for each in value if not _shows(each, user)]
+            name: [example for example in value if not _is_of(example, user)]
             if name == "examples" and isinstance(value, list)
-            else _less(value, user)
+            else _cleaned(value, user)
             for name, value in part.items()
         }
-    return [_less(each, user) for each in part] if isinstance(part, list) else part
+    return [_cleaned(value, user) for value in part] if isinstance(part, list) else part
 
 
-def _shows(example: dict[str, str], user: str) -> bool:
-    """By its `user_id`; an example whose query calls it otherwise, by any of its values."""
+def _is_of(example: dict[str, str], user: str) -> bool:
+    """Whether its `user_id` is `user`; where a query names no `user_id`, whether any value is."""
     return example[USER] == user if USER in example else user in example.values()

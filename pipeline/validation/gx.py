@@ -1,8 +1,8 @@
-"""Great Expectations over DuckDB: the care it needs, in one place.
+"""Run Great Expectations (GX) on DuckDB, with every workaround that the two need together.
 
-GX fetches an answer when the connection is closed already; DuckDB hands times with zone to Python
-only through pytz, and trusts a Parquet file's smallest and largest values, which leave NaN out.
-Importing GX takes seconds, so it happens on first use.
+GX fetches the rows of a query after it has closed the connection. DuckDB passes times with a time zone to
+Python only through pytz, and filters by a Parquet file's minima and maxima, which leave NaN out.
+Importing GX takes seconds, so it is imported on first use.
 """
 
 from __future__ import annotations
@@ -22,21 +22,24 @@ import pyarrow.parquet as pq
 import sqlalchemy
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
-from pipeline.validation.suites import Suite, build, imported
+from pipeline.validation.suites import Suite, build, quiet_import
 
 EXAMPLES = 3
 BUFFERED = 1_000
-"""Rows of an answer kept for GX, which never asks for more than 200."""
+"""Rows of a query kept for GX, which never asks for more than 200."""
 
 NAN_SEEN = {"disabled_optimizers": "statistics_propagation,filter_pushdown"}
-"""DuckDB trusts a Parquet file's smallest and largest values, which leave NaN out (see parquet.py)."""
+"""Settings with which DuckDB finds NaN though a Parquet file's minima and maxima leave it out."""
 
 
 @contextmanager
 def datasource(suite: Suite, files: Mapping[str, Path], memory_gb: float) -> Iterator[tuple[Any, Any]]:
-    """A GX context and a DuckDB data source in which every Parquet file is a view of its name.
+    """A GX context and a DuckDB data source with a view of each Parquet file, by name.
 
-    The views lie in a database file beside the one that the suite is of, where DuckDB also spills.
+    files:     name -> Parquet file; one has the suite's name
+    memory_gb: DuckDB's memory
+
+    The database with the views lies in a temporary folder beside the suite's file; DuckDB spills there too.
     """
     context = _gx().get_context(mode="ephemeral")
     context.enable_analytics(False)
@@ -64,18 +67,18 @@ def datasource(suite: Suite, files: Mapping[str, Path], memory_gb: float) -> Ite
 
 @cache
 def _gx() -> Any:
-    """Great Expectations, once.
+    """The module of Great Expectations, imported once.
 
-    It keeps SQLAlchemy's classes alive past the end of the interpreter, and through them DuckDB,
-    which then prints forty lines about leaks; emptying the dialect's module at exit lets it go (and
-    clearing the types it has met, in `datasource`).
+    It keeps SQLAlchemy's classes, and through them DuckDB, alive past the end of the interpreter; DuckDB then
+    prints forty lines about leaks. Emptying the dialect's module at exit prevents that, together with
+    clearing the types that the dialect has cached (in `datasource`).
     """
     atexit.register(vars(importlib.import_module("duckdb_engine")).clear)
-    return imported("great_expectations")
+    return quiet_import("great_expectations")
 
 
 def _keep_rows(_: Any, cursor: Any, __: str, ___: Any, execution: Any, ____: bool) -> None:
-    """Fetch an answer at once: GX asks for it when the connection is closed already."""
+    """Fetch rows as soon as a query has run: GX reads them after it has closed the connection."""
     if cursor.description:
         execution.cursor_fetch_strategy = FullyBufferedCursorFetchStrategy(
             cursor, initial_buffer=cursor.fetchmany(BUFFERED)
@@ -83,7 +86,7 @@ def _keep_rows(_: Any, cursor: Any, __: str, ___: Any, execution: Any, ____: boo
 
 
 def _columns(parquet: Path) -> str:
-    """Times as UTC without zone: DuckDB hands a time with zone to Python only through pytz."""
+    """The columns to select; times as UTC without a time zone, which would need pytz (see above)."""
     return ", ".join(
         f'make_timestamp(epoch_us("{field.name}")) AS "{field.name}"'
         if pa.types.is_timestamp(field.type)
@@ -102,7 +105,7 @@ def validate(
     """One GX result for each expectation, in the suite's order."""
     gx = _gx()
     batch = source.add_table_asset(suite.name, table_name=suite.name).add_batch_definition_whole_table("all")
-    entries = [build(suite.path, f"entry {i}", each) for i, each in enumerate(suite.expectations, start=1)]
+    entries = [build(suite.path, f"entry {i}", entry) for i, entry in enumerate(suite.expectations, start=1)]
     stored = context.suites.add(gx.ExpectationSuite(name=suite.name, expectations=entries))
     definition = gx.ValidationDefinition(name=suite.name, data=batch, suite=stored)
     outcome = context.validation_definitions.add(definition).run(
@@ -113,28 +116,28 @@ def validate(
             "unexpected_index_column_names": columns,
         },
     )
-    found = {each.expectation_config.id: each for each in outcome.results}
-    return [found[each.id] for each in stored.expectations]
+    by_id = {result.expectation_config.id: result for result in outcome.results}
+    return [by_id[expectation.id] for expectation in stored.expectations]
 
 
-def ask(source: Any, query: str) -> list[dict[str, Any]]:
-    """The first rows of a query: GX's own examples of these come in no fixed order."""
+def first_rows(source: Any, query: str) -> list[dict[str, Any]]:
+    """The first EXAMPLES rows of `query`, in its order: GX's own examples come in no fixed order."""
     with source.get_execution_engine().engine.connect() as db:
-        answer = db.exec_driver_sql(f"SELECT * FROM ({query}) LIMIT {EXAMPLES}")
-        return [dict(row._mapping) for row in answer]
+        rows = db.exec_driver_sql(f"SELECT * FROM ({query}) LIMIT {EXAMPLES}")
+        return [dict(row._mapping) for row in rows]
 
 
 def reason(info: Any) -> str:
-    """The first line of what GX caught."""
+    """The first line of the exception that GX caught; `info` is the `exception_info` of a GX result."""
     if isinstance(info, Mapping):
-        for each in (info, *info.values()):
-            if isinstance(each, Mapping) and each.get("exception_message"):
-                return str(each["exception_message"]).splitlines()[0]
+        for part in (info, *info.values()):
+            if isinstance(part, Mapping) and part.get("exception_message"):
+                return str(part["exception_message"]).splitlines()[0]
     return str(info)
 
 
 def write_docs(context: Any, folder: Path) -> None:
-    """Data Docs of the last validation; GX's animated help pictures (4 MB) are left out."""
+    """Write GX's pages (Data Docs) of the last validation, without its animated help pictures (4 MB)."""
     shutil.rmtree(folder, ignore_errors=True)
     context.add_data_docs_site(
         site_name="run",

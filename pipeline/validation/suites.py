@@ -1,11 +1,11 @@
-"""Expectation suites (`expectations/*.json`), read strictly.
+"""Read expectation suites (`expectations/*.json`) and refuse any that would not check what it says.
 
-Great Expectations logs an unknown expectation and drops it, lets an empty suite pass and takes an
-empty table for one without nulls. A suite that would do any of that is refused here, by name.
+Great Expectations (GX) logs an unknown expectation and drops it, and it passes both an empty suite and most
+expectations on an empty table. A suite that would run into any of that is refused; the message names the
+entry.
 
-An entry is what Great Expectations writes, less what a person does not need:
-`type`, `kwargs`, `severity` (critical or warning) and `description`, the expectation in plain words.
-A value given at run time is `{"$PARAMETER": "as_of"}`.
+An entry has four keys: `type` and `kwargs` as in GX, `severity` (critical or warning), and `description`,
+the expectation in plain words. `{"$PARAMETER": "as_of"}` stands for a value that is given at run time.
 """
 
 from __future__ import annotations
@@ -18,8 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.config import ROOT
 from pipeline.contract.datasets import DATASETS
 from pipeline.errors import SettingsError
+
+SOURCE_SUITES = ("events", "items", "users")
+"""Datasets of the shop that have a suite; a shop may have no items and no users."""
+
+QUERY = "unexpected_rows_expectation"
+"""GX's expectation of a query that must find no rows. The rows it finds need not be rows of the dataset."""
 
 ENTRY = {"type", "kwargs", "severity", "description"}
 SEVERITIES = ("critical", "warning")
@@ -32,12 +39,12 @@ NOT_KWARGS = {
     *("id", "meta", "notes", "result_format", "description", "catch_exceptions"),
     *("rendered_content", "severity", "windows", "batch_id", "expectation_context"),
 }
-"""Fields of GX's classes that an entry does not set through `kwargs`."""
+"""Fields of GX's classes that an entry must not set through `kwargs`."""
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """One line of a suite: GX's type and arguments, how bad a failure is, and what it says."""
+    """One entry of a suite: GX's type and arguments, how bad a failure is, and what is expected, in words."""
 
     type: str
     kwargs: Mapping[str, Any]
@@ -47,7 +54,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Suite:
-    """What one dataset promises. `parameters` are the names its values are given by at run time."""
+    """The expectations of one dataset. `parameters`: the names of the values it needs at run time."""
 
     name: str
     path: Path
@@ -55,14 +62,22 @@ class Suite:
 
     @property
     def parameters(self) -> frozenset[str]:
-        return frozenset(name for each in self.expectations for name in _parameters(each.kwargs))
+        return frozenset(
+            name for expectation in self.expectations for name in _parameters(expectation.kwargs)
+        )
+
+
+def project_suite(dataset: str) -> Suite:
+    """The suite of a dataset in this project's folder `expectations`; raises as `load_suite` does."""
+    return load_suite(ROOT / "expectations" / f"{dataset}.json")
 
 
 def load_suite(path: Path) -> Suite:
-    """Read and check one suite; its name is its file's and that of a dataset of contract.py.
+    """Read and check one suite. It has the name of its file, which is that of a dataset of the contract.
 
-    Raises SettingsError that names the file and the entry: an unknown expectation, key, argument
-    or column, no severity or description, no entries, or a first entry that is no row count.
+    Raises SettingsError, which names the file and the entry, for an unknown expectation, key, argument or
+    column, a missing severity or description, a suite without entries, or a first entry that does not count
+    the rows.
     """
     content = _json(path)
     name = path.stem
@@ -125,23 +140,23 @@ def _entry(path: Path, number: int, entry: Any) -> Expectation:
     return expectation
 
 
-def imported(name: str) -> Any:
-    """A module of Great Expectations, quiet about its own workings: a task's log is for the shop's."""
+def quiet_import(name: str) -> Any:
+    """Import a module of Great Expectations and keep its messages below warnings out of the log."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
         module = importlib.import_module(name)
     finally:
         logging.disable(before)
-    for known in list(logging.root.manager.loggerDict):
-        if known.split(".")[0] == "great_expectations":
-            logging.getLogger(known).setLevel(logging.WARNING)
+    for logger in list(logging.root.manager.loggerDict):
+        if logger.split(".")[0] == "great_expectations":
+            logging.getLogger(logger).setLevel(logging.WARNING)
     return module
 
 
 def build(path: Path, where: str, expectation: Expectation) -> Any:
-    """The Great Expectations object of an entry; SettingsError when it knows no such type or argument."""
-    registry = imported("great_expectations.expectations.registry")
+    """The GX object of an entry. Raises SettingsError where GX has no such type or refuses the arguments."""
+    registry = quiet_import("great_expectations.expectations.registry")
     if expectation.type not in registry.list_registered_expectation_implementations():
         raise _refusal(path, f"{where} is of an unknown type", "a type that Great Expectations has")
     kind = registry.get_expectation_impl(expectation.type)
@@ -160,29 +175,29 @@ def build(path: Path, where: str, expectation: Expectation) -> Any:
 
 
 def _check_columns(path: Path, where: str, expectation: Expectation) -> None:
-    known = set(DATASETS[path.stem].columns)
+    columns = set(DATASETS[path.stem].columns)
     named: set[str] = set()
     for argument in COLUMN_KWARGS:
         value = expectation.kwargs.get(argument, [])
         named |= {str(v) for v in (value if isinstance(value, list) else [value])}
     condition = expectation.kwargs.get("row_condition")
     if condition is not None:
-        found = set(_condition_columns(condition))
-        if not found:
+        conditioned = set(_condition_columns(condition))
+        if not conditioned:
             raise _refusal(path, f"{where} has a row_condition that would not be read", CONDITION)
-        named |= found
-    if unknown := sorted(named - known):
-        raise _refusal(path, f"{where} names no column {', '.join(unknown)}", ", ".join(sorted(known)))
+        named |= conditioned
+    if unknown := sorted(named - columns):
+        raise _refusal(path, f"{where} names no column {', '.join(unknown)}", ", ".join(sorted(columns)))
 
 
 def _condition_columns(condition: Any) -> Iterator[str]:
-    """The columns of a row_condition, which may be nested (and, or); none of one written as text."""
+    """The columns of a row_condition, which may be nested (and, or). One written as text yields none."""
     if isinstance(condition, Mapping):
         column = condition.get("column")
         if isinstance(column, Mapping):
             yield str(column.get("name"))
-        for each in condition.get("conditions", ()):
-            yield from _condition_columns(each)
+        for part in condition.get("conditions", ()):
+            yield from _condition_columns(part)
 
 
 def _check_parameters(path: Path, where: str, expectation: Expectation) -> None:
@@ -198,8 +213,8 @@ def _parameters(value: Any) -> Iterator[Any]:
             return
         value = list(value.values())
     if isinstance(value, list):
-        for each in value:
-            yield from _parameters(each)
+        for part in value:
+            yield from _parameters(part)
 
 
 def _refusal(path: Path, what: str, promised: str, found: str = "") -> SettingsError:

@@ -39,7 +39,7 @@ def near(*values: float) -> object:
 
 def test_bought_pairs(history: History) -> None:
     """User 1's milk and bread, user 2's milk, user 3's tea. Age 14 is of the two weeks before the last."""
-    told = history.facts("bought_pairs")
+    told = history.columns("bought_pairs")
     assert (told["user_row"].tolist(), told["item_row"].tolist()) == ([0, 0, 1, 2], [0, 1, 0, 2])
     assert told["n_days"].tolist() == [3, 1, 1, 2]
     assert told["n_lines"].tolist() == [3, 2, 1, 2]
@@ -57,7 +57,7 @@ def test_bought_pairs(history: History) -> None:
 
 
 def test_seen_pairs(history: History) -> None:
-    told = history.facts("seen_pairs")
+    told = history.columns("seen_pairs")
     assert (told["user_row"].tolist(), told["item_row"].tolist()) == ([1, 1], [1, 2])
     assert told["seen_age"].tolist() == [7, 30]
     assert told["views_7"].tolist() == [0.5, 0]
@@ -67,7 +67,7 @@ def test_seen_pairs(history: History) -> None:
 
 def test_user_trips(history: History) -> None:
     """Two lines of one day are one trip."""
-    told = history.facts("user_trips")
+    told = history.columns("user_trips")
     assert told["user_row"].tolist() == [0, 1, 2]
     assert told["n_trips"].tolist() == [4, 1, 2]
     assert told["last_trip_age"].tolist() == [3.5, 7, 3]
@@ -77,7 +77,7 @@ def test_user_trips(history: History) -> None:
 
 def test_item_ages(history: History) -> None:
     """Tea is known since it lay in a cart, bread since day 93, milk since day 10."""
-    told = history.facts("item_ages")
+    told = history.columns("item_ages")
     assert told["item_row"].tolist() == [0, 1, 2]
     assert told["item_age"].tolist() == [90, 7, 30]
     assert told["bought_3"].tolist() == near(

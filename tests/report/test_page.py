@@ -80,7 +80,7 @@ def test_the_whole_page(run_folder: Make) -> None:
     assert "30 Dec this run, 1 Jan" in section(made, "publications")
     assert "heavy buyers 14 buyers 4.00 3.00" in section(made, "groups")
     assert "These lists 50.0 % 0.5 50 %" in section(made, "variety")
-    assert "warning events: quantity is above 0 (3 rows against it)" in section(made, "data")
+    assert "warning events: quantity is above 0 (not true for 3 rows)" in section(made, "data")
     tuning = section(made, "tuning")
     assert "9 sets of parameters were tried, 1 of them cut off early." in tuning
     assert "Why this one: ranker: als has 0.0420, which may be chance." in tuning
@@ -89,7 +89,7 @@ def test_the_whole_page(run_folder: Make) -> None:
     assert "ALS: its rank 60 %" in tuning
     buyers = section(made, "buyers")
     assert "2 buyers who bought on one or two days only" in buyers
-    assert "0 buyers of whose purchases no item is available any more" in buyers
+    assert "0 buyers of whose items none is available any more" in buyers
     assert "3 new items" in buyers
     assert "recommend 90 70 1.5 300 3 new items, 2 thin users, 20 users" in section(made, "run")
 

@@ -127,4 +127,4 @@ def test_every_word_falls_back_to_the_name() -> None:
     assert words.feature("own_due") == "how due it is for the buyer"
     assert words.feature("brand_new_fact") == "brand new fact"
     assert amount({"n_rows": None, "observed": "7"}) == " (found 7)"
-    assert amount({"n_rows": 1, "observed": ""}) == " (1 row against it)"
+    assert amount({"n_rows": 1, "observed": ""}) == " (not true for 1 row)"

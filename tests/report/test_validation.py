@@ -83,7 +83,7 @@ def section(page: str, name: str) -> str:
             (DOUBLED,),
             "Passed with warnings Passed with 1 warning: 4 of 5 expectations hold. The run goes on.",
         ),
-        ((NO_USER,), "Stopped Stopped: 1 critical expectation failed; 4 of 5 expectations hold. Nothing is"),
+        ((NO_USER,), "Stopped Stopped: 1 critical expectation failed; 4 of 5 expectations hold. No model is"),
         (
             (DOUBLED, NO_USER),
             "Stopped Stopped: 1 critical expectation failed (and 1 warning); 4 of 6 expectations hold.",
@@ -101,14 +101,14 @@ def test_each_expectation_in_words_with_what_was_found_the_critical_first(run_fo
     events = section(page, "events")
     assert events == (
         "events 1,000 rows"
-        " ✕ critical user_id is there Against it: 4 rows, 0.4 % of the table The first of them:"
+        " ✕ critical user_id is there Not true for 4 rows, 0.4 % of the table The first of them:"
         " user_id item_id quantity null 7 1.0"
-        " ! warning no event occurs twice Against it: 2 rows user_id times 4242 2 4243 3"
+        " ! warning no event occurs twice Not true for 2 rows user_id times 4242 2 4243 3"
         " 1 expectation holds the window holds events critical"
     )
     items = section(page, "items")
     assert "✕ critical the shop has items Found instead: 0" in items
-    assert "Against it: 1 row price item_id name -2.0 7" in items
+    assert "Not true for 1 row price item_id name -2.0 7" in items
     assert "This shop has no users, so none were checked." in text(page)
 
 

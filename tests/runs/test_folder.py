@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import ROOT
-from pipeline.contract import stages
-from pipeline.contract.datasets import DATASETS, DOCUMENTS
+from pipeline.contract.datasets import DATASETS, DOCUMENTS, stages
 from pipeline.errors import (
     ContractBroken,
     DamagedFile,

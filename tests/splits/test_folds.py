@@ -14,6 +14,7 @@ from pipeline.runs.run_stage import run_stage
 from pipeline.splits import folds
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import opened
+from pipeline.splits.holdout import hold_out
 from tests.shelf import DAY_0, day, events, give
 
 Row = tuple[object, ...]
@@ -38,7 +39,7 @@ def cut(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Call
 def both_sides(folder: RunFolder, fold: Fold) -> tuple[list[int], list[int]]:
     """The items that lie before a fold's cut, and those it asks about."""
     with opened(fold.before, fold.cut_at, Filter(), Run(), folder.scratch()) as history:
-        held_out = history.held_out(fold.later, is_repeat_relevant=True, since=fold.since, until=fold.until)
+        held_out = hold_out(history, fold.later, is_repeat_relevant=True, since=fold.since, until=fold.until)
         known = history.item_ids.to_pylist()
         assert len(held_out.rows) <= 1
         return known, [known[place] for place in held_out.items.indices]
@@ -111,7 +112,7 @@ def test_each_users_last_order_is_asked_about_whenever_it_was(cut: Callable[...,
     folder = cut([*rows, *others], 60, method="last_purchase")
     fold = folds.test(folder)
     with opened(fold.before, fold.cut_at, Filter(), Run(), folder.scratch()) as history:
-        held_out = history.held_out(fold.later, is_repeat_relevant=True, since=fold.since, until=fold.until)
+        held_out = hold_out(history, fold.later, is_repeat_relevant=True, since=fold.since, until=fold.until)
     assert held_out.user_ids.to_pylist() == [1, 2]
     assert held_out.n_items.tolist() == [1, 1]
 

@@ -14,7 +14,7 @@ import pytest
 from pipeline.config import Filter, Run, Weights
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
-from pipeline.splits.holdout import UNSERVED
+from pipeline.splits.holdout import UNSERVED, hold_out
 from tests.shelf import day, events
 
 BEFORE = events(
@@ -117,8 +117,8 @@ def test_held_out_purchases(run_folder: Callable[..., RunFolder], tmp_path: Path
         "test", events((10, 5, 11), (10, 7, 11), (10, 8, 12), (20, 9, 11, "view"), (30, 5, 11), (40, 5, 12))
     )
     with history(folder) as made:
-        every = made.held_out(folder.file("test"), is_repeat_relevant=True)
-        new = made.held_out(folder.file("test"), is_repeat_relevant=False)
+        every = hold_out(made, folder.file("test"), is_repeat_relevant=True)
+        new = hold_out(made, folder.file("test"), is_repeat_relevant=False)
     assert every.rows.tolist() == [0]
     assert every.user_ids.to_pylist() == [10]
     assert every.items.toarray().tolist() == [[1, 1, 0]]
@@ -136,7 +136,7 @@ def test_a_buyer_whom_the_filters_leave_out_is_measured_and_unserved(
     folder.write("test", events((10, 7, 11), (20, 5, 11), (30, 5, 11)))
     with history(folder, who=Filter(min_events=3)) as made:
         assert made.user_ids.to_pylist() == [10]
-        found = made.held_out(folder.file("test"), is_repeat_relevant=True)
+        found = hold_out(made, folder.file("test"), is_repeat_relevant=True)
     assert found.user_ids.to_pylist() == [10, 20]
     assert found.rows.tolist() == [0, UNSERVED]
     assert found.n_items.tolist() == [1, 1]
@@ -164,6 +164,6 @@ def test_nobody_held_out(run_folder: Callable[..., RunFolder]) -> None:
     folder = run_folder()
     folder.write("test", events((20, 9, 11, "view")))
     with history(folder) as made:
-        nobody = made.held_out(folder.file("test"), is_repeat_relevant=True)
+        nobody = hold_out(made, folder.file("test"), is_repeat_relevant=True)
     assert len(nobody.rows) == 0
     assert nobody.items.shape == (0, 3)
