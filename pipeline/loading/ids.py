@@ -1,4 +1,4 @@
-"""Decides the type of a shop's ids: what config.toml says where the values allow it, else the strictest that fits.
+"""Decides the type of a shop's ids: that of config.toml where the values allow it, else the strictest.
 
 Texts count as whole numbers only where writing each number again gives the same text.
 """

@@ -155,7 +155,7 @@ def _sessions(
 
 
 def _visitors(world: World, day: int, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
-    """`n` customers who have joined by `day`, drawn by activity, and the cluster that each session is about."""
+    """`n` customers who have joined by `day`, drawn by activity, and the cluster of each session."""
     n_joined = max(1, int(np.searchsorted(world.joined, day, side="right")))
     bounds = np.cumsum(world.activity[:n_joined])
     customer = np.minimum(np.searchsorted(bounds, rng.random(n) * bounds[-1], side="right"), n_joined - 1)
@@ -166,5 +166,5 @@ def _visitors(world: World, day: int, n: int, rng: np.random.Generator) -> tuple
 
 
 def _clock(rng: np.random.Generator, n: int) -> Any:
-    """`n` times in microseconds after midnight, mostly in the afternoon, with room for a session before the next."""
+    """`n` times in microseconds after midnight, mostly in the afternoon; a session ends the same day."""
     return (rng.beta(3, 2, n) * 85_000_000_000).astype(np.int64)

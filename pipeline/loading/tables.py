@@ -59,7 +59,7 @@ def _id_type(kind: IdType) -> sa.types.TypeEngine[Any]:
 
 
 def text_type() -> sa.types.TypeEngine[Any]:
-    """The type of text columns; MySQL indexes and compares only texts of a limited length."""
+    """The type of text columns: at most 255 characters on MySQL and MariaDB, of any length elsewhere."""
     return sa.Text().with_variant(sa.String(255), "mysql", "mariadb")
 
 
@@ -100,7 +100,7 @@ def write_or_derive(
     events: sa.Table,
     key: str,
 ) -> int:
-    """Fill `products` or `customers` with `batches`, or where there are none with the distinct ids of the events.
+    """Fill `products` or `customers` with `batches`, or where they are None with the ids in the events.
 
     key: the column that names the product or customer in both tables
 
