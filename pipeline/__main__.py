@@ -1,4 +1,4 @@
-"""`python -m pipeline`: the stages, the loaders and the local servers, for a person at a terminal."""
+"""The commands of `python -m pipeline`: runs, loads, publications and the local servers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pipeline.runs.job import Databases, Job
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit status. A NightshelfError is told on stderr and ends in 1."""
-    given = cli.parser().parse_args(arguments)
+    """Run one command; returns the exit status. A NightshelfError is printed to stderr, with status 1."""
+    options = cli.parser().parse_args(arguments)
     try:
-        COMMANDS[given.command](given)
+        COMMANDS[options.command](options)
     except NightshelfError as error:
         print(error, file=sys.stderr)
         return 1
@@ -39,21 +39,21 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def run(given: argparse.Namespace) -> None:
-    """The night, or one stage of it."""
+def run(options: argparse.Namespace) -> None:
+    """Run all stages, or one."""
     from pipeline.report import leave
 
-    job = _job(given)
-    names = [given.stage] if given.stage else [stage.name for stage in STAGES]
+    job = _job(options)
+    names = [options.stage] if options.stage else [stage.name for stage in STAGES]
     say(f"run {job.folder.run_id}, as of {job.folder.as_of.isoformat()}")
     for name in names:
-        if name == "publish" and given.dry_run:
+        if name == "publish" and options.dry_run:
             say("publish: left out (--dry-run); apps read what they read before")
             leave(job)
         else:
             jobs.play(name, job)
-    if given.stage:
-        follower = {a.name: b.name for a, b in pairwise(STAGES)}.get(given.stage)
+    if options.stage:
+        follower = {a.name: b.name for a, b in pairwise(STAGES)}.get(options.stage)
         if follower:
             say(f"next: python -m pipeline run {follower} --run-id {job.folder.run_id}")
     else:
@@ -62,33 +62,35 @@ def run(given: argparse.Namespace) -> None:
         say(ending(job.folder, job.settings))
 
 
-def _job(given: argparse.Namespace) -> Job:
-    overrides = {field: getattr(given, field) for field in config.FORM if getattr(given, field) is not None}
-    settings = config.load(given.config, overrides)
+def _job(options: argparse.Namespace) -> Job:
+    overrides = {
+        field: getattr(options, field) for field in config.FORM if getattr(options, field) is not None
+    }
+    settings = config.load(options.config, overrides)
     runs, now = config.runs_folder(settings), datetime.now(UTC).replace(microsecond=0)
     databases = _databases()
-    as_of = _as_of(given.as_of, settings, databases, now)
-    run_id = given.run_id
-    if as_of is None and run_id is None and given.stage:
-        there = latest(runs)
-        if not there and given.stage != STAGES[0].name:
+    as_of = _as_of(options.as_of, settings, databases, now)
+    run_id = options.run_id
+    if as_of is None and run_id is None and options.stage:
+        folders = latest(runs)
+        if not folders and options.stage != STAGES[0].name:
             raise RunError(
-                f"{given.stage} cannot start: there is no run under {runs} to go on with",
+                f"{options.stage} cannot start: there is no run under {runs} to go on with",
                 then="python -m pipeline run",
             )
-        run_id = there[0].name if there else None
+        run_id = folders[0].name if folders else None
     is_new = run_id is None or not (runs / run_id / "run.json").exists()
-    if as_of is None and is_new and given.stage in (None, STAGES[0].name):
+    if as_of is None and is_new and options.stage in (None, STAGES[0].name):
         as_of = now
     return jobs.job_for(
         run_id or jobs.cli_run_id(as_of or now),
         as_of=as_of,
         overrides=overrides,
-        config_path=given.config,
+        config_path=options.config,
         databases=databases,
         now=now,
         say=say,
-        force=given.force,
+        force=options.force,
     )
 
 
@@ -110,117 +112,117 @@ def _databases() -> Databases:
     return Databases(partial(url_of, "source"), partial(url_of, "serving"))
 
 
-def report(given: argparse.Namespace) -> None:
-    """The page of a run, made again."""
+def report(options: argparse.Namespace) -> None:
+    """Build the report of a run again."""
     from pipeline.report import build
 
-    settings = config.load(given.config)
-    there = [path.name for path in latest(config.runs_folder(settings))]
-    if not there and given.run_id is None:
+    settings = config.load(options.config)
+    run_ids = [path.name for path in latest(config.runs_folder(settings))]
+    if not run_ids and options.run_id is None:
         raise RunError("there is no run to report", then="python -m pipeline run")
-    run_id, now = given.run_id or there[0], datetime.now(UTC)
-    job = jobs.job_for(run_id, databases=_databases(), now=now, say=say, config_path=given.config)
+    run_id, now = options.run_id or run_ids[0], datetime.now(UTC)
+    job = jobs.job_for(run_id, databases=_databases(), now=now, say=say, config_path=options.config)
     with job.folder.held("report"):
         say(f"report: {build(job.folder, job.settings)}")
 
 
-def backtest(given: argparse.Namespace) -> None:
+def backtest(options: argparse.Namespace) -> None:
     """Judge every model on an events file."""
     from pipeline import backtest as trial
 
-    overrides = {"repeat_purchases": given.repeat_purchases} if given.repeat_purchases else {}
-    settings = config.load(given.config, overrides)
-    if given.test_days is not None:
-        settings = config.changed(settings, "split", test_days=given.test_days)
-    if given.json:
-        trial.check_place(given.json)
-    document = trial.backtest(given.events, given.items, settings, given.as_of, given.windows, say)
-    if given.json:
-        trial.write_json(given.json, document)
+    overrides = {"repeat_purchases": options.repeat_purchases} if options.repeat_purchases else {}
+    settings = config.load(options.config, overrides)
+    if options.test_days is not None:
+        settings = config.changed(settings, "split", test_days=options.test_days)
+    if options.json:
+        trial.check_place(options.json)
+    document = trial.backtest(options.events, options.items, settings, options.as_of, options.windows, say)
+    if options.json:
+        trial.write_json(options.json, document)
     say(trial.table(document))
 
 
-def load(given: argparse.Namespace) -> None:
+def load(options: argparse.Namespace) -> None:
     """Fill the source database."""
     from pipeline.databases.urls import url_of
     from pipeline.loading import load as fill
 
     kept = ("command", "kind", "config")
-    options = {name: value for name, value in vars(given).items() if name not in kept}
-    settings = config.load(given.config)
-    fill(given.kind, url_of("source"), now=datetime.now(UTC), say=say, settings=settings, **options)
+    load_options = {name: value for name, value in vars(options).items() if name not in kept}
+    settings = config.load(options.config)
+    fill(options.kind, url_of("source"), now=datetime.now(UTC), say=say, settings=settings, **load_options)
 
 
-def url(given: argparse.Namespace) -> None:
-    """The connection URL in use."""
+def url(options: argparse.Namespace) -> None:
+    """Print the connection URL in use."""
     from pipeline.databases.urls import url_of
 
-    prefix = config.load(given.config).serving.role_prefix
-    print(url_of(given.database, given.role, prefix))
+    prefix = config.load(options.config).serving.role_prefix
+    print(url_of(options.database, options.role, prefix))
 
 
-def migrate(given: argparse.Namespace) -> None:
+def migrate(options: argparse.Namespace) -> None:
     """Create or upgrade the serving schema."""
     from pipeline.databases.urls import url_of
     from pipeline.serving import migrate as upgrade
 
-    settings = config.load(given.config)
-    upgrade(url_of("serving"), settings, say=say, reset=given.reset_serving)
+    settings = config.load(options.config)
+    upgrade(url_of("serving"), settings, say=say, reset=options.reset_serving)
 
 
-def publications(given: argparse.Namespace) -> None:
-    """The stored versions, the live one marked."""
+def publications(options: argparse.Namespace) -> None:
+    """Print the stored versions, with the live one marked."""
     from pipeline.databases.urls import url_of
     from pipeline.serving import publications as stored
     from pipeline.serving.tables import publications_table
 
-    rows, hold = stored(url_of("serving"), config.load(given.config))
+    rows, hold = stored(url_of("serving"), config.load(options.config))
     say(publications_table(rows, hold))
 
 
-def rollback(given: argparse.Namespace) -> None:
+def rollback(options: argparse.Namespace) -> None:
     """Put an earlier publication live again."""
     from pipeline.databases.urls import url_of
     from pipeline.serving import rollback as put_back
     from pipeline.versions import remember
 
-    settings, serving = config.load(given.config), url_of("serving")
-    put_back(serving, settings, to=given.to, hold=given.hold, who=account(), say=say)
+    settings, serving = config.load(options.config), url_of("serving")
+    put_back(serving, settings, to=options.to, hold=options.hold, who=account(), say=say)
     remember(serving, settings, say)
 
 
-def release(given: argparse.Namespace) -> None:
+def release(options: argparse.Namespace) -> None:
     """End a hold."""
     from pipeline.databases.urls import url_of
     from pipeline.serving import release as end_hold
     from pipeline.versions import remember
 
-    settings, serving = config.load(given.config), url_of("serving")
+    settings, serving = config.load(options.config), url_of("serving")
     end_hold(serving, settings, who=account(), say=say)
     remember(serving, settings, say)
 
 
-def forget(given: argparse.Namespace) -> None:
+def forget(options: argparse.Namespace) -> None:
     """Erase a user, and keep that user out of later nights."""
     from pipeline.databases.urls import url_of
     from pipeline.retention.forget import forget as erase
 
-    text = sys.stdin.read().rstrip("\r\n") if given.user_id == "-" else given.user_id
-    settings = config.load(given.config)
+    text = sys.stdin.read().rstrip("\r\n") if options.user_id == "-" else options.user_id
+    settings = config.load(options.config)
     runs = config.runs_folder(settings)
     erase(text, settings, url_of("serving"), runs, now=datetime.now(UTC), say=say)
 
 
-def tidy(given: argparse.Namespace) -> None:
+def tidy(options: argparse.Namespace) -> None:
     """Remove old run folders."""
     from pipeline.databases.urls import url_of
     from pipeline.retention.old_runs import remove_old_runs
 
-    remove_old_runs(config.load(given.config), url_of("serving"), now=datetime.now(UTC), say=say)
+    remove_old_runs(config.load(options.config), url_of("serving"), now=datetime.now(UTC), say=say)
 
 
 def account() -> str:
-    """Who types, for the record: `anna@host`."""
+    """The caller's account, which rollbacks record: `anna@host`."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -229,7 +231,7 @@ def account() -> str:
 
 
 def demo(_: argparse.Namespace) -> None:
-    """A night on real purchases under a local Airflow."""
+    """Run the DAG once on real purchases under a local Airflow."""
     from pipeline.local.demo import demo as play
 
     play(say)
@@ -250,13 +252,13 @@ def down(_: argparse.Namespace) -> None:
 
 
 def status(_: argparse.Namespace) -> None:
-    """What runs locally."""
-    from pipeline.local.servers import status as told
+    """Print which local servers run."""
+    from pipeline.local.servers import status as report_status
 
-    say(told())
+    say(report_status())
 
 
-def airflow(given: argparse.Namespace) -> None:
+def airflow(options: argparse.Namespace) -> None:
     """An `airflow` command against the local Airflow, in place of this process."""
     from pipeline.local.airflow import LocalAirflow
 
@@ -264,7 +266,7 @@ def airflow(given: argparse.Namespace) -> None:
     if not local.is_running():
         raise AirflowError("the local Airflow does not run", then="make up")
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "airflow", *given.words], local.environment())
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", *options.words], local.environment())
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {

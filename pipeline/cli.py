@@ -1,4 +1,4 @@
-"""The words of the command line: `python -m pipeline ...` read into an argparse namespace."""
+"""Defines the command line: the commands and flags of `python -m pipeline`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EPILOG = """stages, in order:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Every command and flag; `command` names the command."""
+    """The parser of every command; its namespace holds the command's name as `command`."""
     top = argparse.ArgumentParser(
         prog="python -m pipeline",
         description="Restocks a shop's recommendation shelves. The same stages as the DAG, without Airflow.",

@@ -1,7 +1,7 @@
-"""Reading a shop's settings: `config.toml`, the form of a run, the environment.
+"""Reads a shop's settings: `config.toml`, the form of a run, the environment.
 
-What is unknown or out of range is refused by name. `settings` is the schema of the file; this
-module is the only reader of the environment.
+Unknown keys and values out of range are refused by name. `settings` is the schema of the file. No other
+module reads the environment.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ FORM: dict[str, tuple[str, str]] = {
 
 
 def form_value(settings: Settings, field: str) -> object:
-    """What `settings` says about a field of the form."""
+    """The value that `settings` has for a field of the form."""
     section, name = FORM[field]
     return getattr(getattr(settings, section), name)
 
@@ -127,10 +127,10 @@ def load(file: Path | None = None, overrides: Mapping[str, object] | None = None
 
 
 def changed(settings: Settings, section: str, **values: object) -> Settings:
-    """The same settings with other values in one section. Raises SettingsError where they cannot be."""
-    told = settings.model_dump(by_alias=True)
+    """The same settings with other values in one section. Raises SettingsError where they are not allowed."""
+    sections = settings.model_dump(by_alias=True)
     try:
-        return Settings.model_validate({**told, section: {**told[section], **values}})
+        return Settings.model_validate({**sections, section: {**sections[section], **values}})
     except ValidationError as error:
         raise SettingsError(
             "a setting that cannot be", found="; ".join(_complaint(e) for e in error.errors()), then="mend it"
@@ -159,8 +159,8 @@ def runs_folder(settings: Settings) -> Path:
 def configured_url(database: Literal["source", "serving"]) -> str | None:
     """`NIGHTSHELF_SOURCE_URL` or `NIGHTSHELF_SERVING_URL`, else what the file `..._URL_FILE` names holds.
 
-    None: the embedded server is meant. Raises SettingsError, which never shows what is in the file, where
-    it cannot be read or holds nothing.
+    None: the embedded server is used. Raises SettingsError, which never shows the content of the file, where
+    the file cannot be read or is empty.
     """
     name = f"NIGHTSHELF_{database.upper()}_URL"
     url, file = os.environ.get(name), os.environ.get(f"{name}_FILE")
@@ -204,10 +204,10 @@ def port(server: LocalServer) -> int | None:
 
 
 def is_scheduled() -> bool:
-    """False (`NIGHTSHELF_SCHEDULE=off`): the DAG of this Airflow runs only when triggered."""
+    """Whether the DAG runs on its schedule; with `NIGHTSHELF_SCHEDULE=off` it runs only when triggered."""
     return os.environ.get("NIGHTSHELF_SCHEDULE") != "off"
 
 
 def child_environment(without: str, **changes: str) -> dict[str, str]:
-    """The environment for a child process: this one's with `changes`, less what begins with `without`."""
+    """The environment of a child process: this one's less names that begin with `without`, plus `changes`."""
     return {**{k: v for k, v in os.environ.items() if not k.startswith(without)}, **changes}

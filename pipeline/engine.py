@@ -1,8 +1,7 @@
-"""DuckDB over a run's Parquet files: set work, out of core.
+"""Runs SQL over a run's Parquet files in DuckDB, which spills to disk beyond its memory limit.
 
-The SQL lives in `sql/transform/`, one statement a file, values bound as `$name`. It compares
-moments and takes `epoch()` of them; it never casts one to a date or a text, because that would
-depend on the machine's time zone.
+The statements lie in `sql/transform/`, one a file, values bound as `$name`. They compare times and take
+`epoch()` of them, but never cast one to a date or a text: that would depend on the machine's time zone.
 """
 
 from __future__ import annotations
@@ -21,9 +20,11 @@ from pipeline.config import ROOT
 from pipeline.errors import DiskFull
 
 BATCH = 128 * 1024
+"""Rows of a record batch that is read."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FULL = ("No space left", "File too large", "Disk quota exceeded")
-"""What an IOException says when the disk ends."""
+"""Parts of the message of an IOException that mean a full disk."""
 
 
 @contextmanager
@@ -43,14 +44,14 @@ def connect(
     try:
         yield connection
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        told = str(error).splitlines()[0]
-        if isinstance(error, duckdb.IOException) and not any(sign in told for sign in FULL):
+        message = str(error).splitlines()[0]
+        if isinstance(error, duckdb.IOException) and not any(sign in message for sign in FULL):
             raise
         raise DiskFull(
             "the SQL engine ran out of memory, and of room to spill"
             if spill
             else "the SQL engine ran out of memory",
-            found=told,
+            found=message,
             promised=f"memory_limit_gb = {memory_gb:g}, and room beside the run folders for what is beyond",
             then="make room, or raise memory_limit_gb under [run] in config.toml, then run the stage again",
         ) from error
@@ -59,7 +60,7 @@ def connect(
 
 
 def _microseconds(moment: datetime) -> int:
-    """Since the epoch, exactly: DuckDB reads a bound datetime in the machine's zone."""
+    """Microseconds since 1970. DuckDB would read a bound datetime in the machine's time zone."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
@@ -76,7 +77,7 @@ def view(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> None:
-    """Let the SQL see Parquet files as the table `name`; of events, those in `[since, until)` if told."""
+    """Make Parquet files visible to SQL as table `name`; of events, those in `[since, until)` where given."""
     rows = db.read_parquet([str(file) for file in files])
     moment = duckdb.FunctionExpression("epoch_us", duckdb.ColumnExpression("occurred_at"))
     if since is not None:
@@ -89,12 +90,12 @@ def view(
 def rows(
     db: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
 ) -> pa.RecordBatchReader:
-    """Run `sql/transform/<name>.sql` with the values it names; record batches, streamed."""
+    """The rows of `sql/transform/<name>.sql` with the values that it binds, streamed in batches of BATCH."""
     return db.sql(statement(name), params=dict(values or {})).to_arrow_reader(BATCH)
 
 
 def keep(
     db: duckdb.DuckDBPyConnection, table: str, name: str, values: Mapping[str, Any] | None = None
 ) -> None:
-    """Run `sql/transform/<name>.sql` into the temporary table `table`."""
+    """Store the rows of `sql/transform/<name>.sql` in the temporary table `table`."""
     db.execute(f"CREATE TEMP TABLE {table} AS {statement(name)}", dict(values or {}))

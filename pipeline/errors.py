@@ -1,4 +1,4 @@
-"""Every error a person can meet, each with what was found, what was promised and what to do next.
+"""Every error that users meet, each with what was found, what was expected and the next step.
 
     NightshelfError
     ├── SettingsError            config.toml, the form or the command line asks for what cannot be
@@ -23,11 +23,11 @@
 
 
 class NightshelfError(Exception):
-    """One failure, told once.
+    """One failure, as the message that a user reads.
 
-    what:     the thing and what is wrong with it, one sentence
-    found:    what was found, if that says more
-    promised: what was promised instead
+    what:     what is wrong with what, in one sentence
+    found:    what was found, where that says more
+    promised: what was expected instead
     then:     the next command or edit
     """
 

@@ -1,4 +1,4 @@
-"""Times as files and databases write them, read as moments in UTC: one reader for both."""
+"""Converts times as files and databases write them to UTC, by the same rules for both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.contract.datasets import TIME
 ZONED = r"[0-9:.](Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 WITH_TIME = r"[0-9][T ][0-9]"
 YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000
-"""Microseconds since 1970: what databases and Python's datetime hold lies between them."""
+"""In microseconds since 1970: the range that databases and Python's datetime can hold."""
 
 
 def utc(moment: datetime) -> datetime:
@@ -22,10 +22,11 @@ def utc(moment: datetime) -> datetime:
 
 
 def moments(column: pa.Array, zone: str) -> pa.Array:
-    """Texts, timestamps or dates -> timestamp[us, UTC]. A time without zone is one of `zone`.
+    """Texts, timestamps or dates as timestamp[us, UTC]; times without zone are read in `zone`.
 
-    Texts are ISO 8601; nulls stay. An hour that `zone` skips in spring is read an hour later, one
-    it has twice in autumn is the first. Raises ValueError with the first text that is no time.
+    Texts are ISO 8601; nulls stay. Times in the hour that `zone` skips in spring are read an hour later,
+    in the hour that it repeats in autumn as the first of the two. Raises ValueError with the first text that
+    is no time, or for a year outside 1 to 9999.
     """
     return _checked(_moments(column, zone))
 
@@ -57,21 +58,17 @@ def _parsed(texts: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _in_zone(naive: pa.Array, zone: str) -> pa.Array:
-    """Python's own zone data, not Arrow's: those come from the system, which may have none."""
+    """Naive times of `zone` in UTC, by Python's zone data: Arrow needs the system's, which may be missing."""
     if zone == "UTC":
         return naive.cast(TIME)
-    place = ZoneInfo(zone)
+    info = ZoneInfo(zone)
     distinct = pc.unique(_checked(naive).drop_null())
-    read = [_moment(value, place) for value in distinct.to_pylist()]
+    read = [value.replace(tzinfo=info) for value in distinct.to_pylist()]
     return pa.array(read, TIME).take(pc.index_in(naive, value_set=distinct))
 
 
-def _moment(naive: datetime, place: ZoneInfo) -> datetime:
-    return naive.replace(tzinfo=place)
-
-
 def _checked(times: pa.Array) -> pa.Array:
-    """The same; ValueError when one is of a year that Python and databases do not have."""
+    """`times` unchanged. Raises ValueError where one is outside the years 1 to 9999."""
     span = pc.min_max(times.cast(pa.int64())).as_py()
     for edge in (span["min"], span["max"]):
         if edge is not None and not YEAR_1 <= edge < YEAR_10000:

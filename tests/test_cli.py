@@ -43,23 +43,23 @@ def test_a_night_and_then_one_stage_of_it(
     databases: str, runs: Callable[[], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(NIGHT) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     [run_id] = runs()
     folder = tmp_path / "home" / "runs" / run_id
     for stage in STAGES:
-        assert f"\n{stage.name}: " in told
-    assert f"files: {folder}" in told
+        assert f"\n{stage.name}: " in output
+    assert f"files: {folder}" in output
     with psycopg.connect(databases) as db:
         [live] = db.execute("SELECT version, n_users FROM serving.publications WHERE is_live").fetchall()
-    assert f"live: version {live[0]}, lists for {live[1]:,} users" in told
+    assert f"live: version {live[0]}, lists for {live[1]:,} users" in output
     assert (
-        len(re.findall("model +Precision@3", told)) == 3
+        len(re.findall("model +Precision@3", output)) == 3
     )  # both modes as evaluate says them, the published one at the end
 
     before = (folder / "train.parquet").read_bytes()
     assert main(["run", "split"]) == 0
-    told = capsys.readouterr().out
-    assert f"next: python -m pipeline run tune --run-id {run_id}" in told
+    output = capsys.readouterr().out
+    assert f"next: python -m pipeline run tune --run-id {run_id}" in output
     assert (folder / "train.parquet").read_bytes() == before
     assert runs() == [run_id]
     overrides = json.loads((folder / "run.json").read_text())["overrides"]
@@ -73,9 +73,9 @@ def test_a_dry_run_leaves_the_serving_database_alone(
     databases: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*NIGHT, "--dry-run", "--run-id", "rehearsal"]) == 0
-    told = capsys.readouterr().out
-    assert "publish: left out" in told
-    assert "live: version" not in told
+    output = capsys.readouterr().out
+    assert "publish: left out" in output
+    assert "live: version" not in output
     with psycopg.connect(databases) as db:
         assert db.execute("SELECT to_regclass('serving.recommendations')").fetchone() == (None,)
 

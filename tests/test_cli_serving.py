@@ -44,10 +44,10 @@ def test_rollback_hold_and_release(shop: Shop, capsys: pytest.CaptureFixture[str
     assert shop.lists() == [(1, 1, 11)]
     shop.publish(shop.night(3, {1: [13]}))
     assert main(["publications"]) == 0
-    told = capsys.readouterr().out
-    assert "held back" in told
-    assert told.splitlines()[-1].startswith("held since ")
-    assert account() in told
+    output = capsys.readouterr().out
+    assert "held back" in output
+    assert output.splitlines()[-1].startswith("held since ")
+    assert account() in output
     assert main(["release"]) == 0
     assert capsys.readouterr().out == "the hold is over: version 3 is live; before it was 1\n"
 
@@ -79,7 +79,7 @@ def test_tidy_says_what_went(
         for path in (*folder.rglob("*"), folder):
             os.utime(path, (0, 0))
     assert main(["tidy"]) == 0
-    gone, told = capsys.readouterr().out.splitlines()
+    gone, output = capsys.readouterr().out.splitlines()
     assert gone.startswith("night-1 is removed, ")
-    assert told.startswith("remove_old_runs: 1 removed, 1 kept, ")
+    assert output.startswith("remove_old_runs: 1 removed, 1 kept, ")
     assert shop.lists() == [(1, 1, 12)]

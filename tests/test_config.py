@@ -24,8 +24,8 @@ def changed(tmp_path: Path, *lines: tuple[str, str]) -> Path:
     """config.toml with whole lines (found by their beginning) replaced."""
     text = WHOLE
     for begins, instead in lines:
-        text, found = re.subn(rf"(?m)^{re.escape(begins)}.*$", instead, text, count=1)
-        assert found == 1, begins
+        text, count = re.subn(rf"(?m)^{re.escape(begins)}.*$", instead, text, count=1)
+        assert count == 1, begins
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -44,7 +44,7 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("begins", "instead", "told"),
+    ("begins", "instead", "message"),
     [
         ("seed = 0", "sede = 0", "run.sede: unknown setting"),
         ("window_days", 'window_days = "365"', "run.window_days = '365'"),
@@ -75,10 +75,10 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ("cron =", 'cron = "0 0 31 2 *"', "schedule.cron = '0 0 31 2 *'"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(tmp_path: Path, begins: str, instead: str, told: str) -> None:
+def test_what_cannot_be_is_refused_by_name(tmp_path: Path, begins: str, instead: str, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         config.load(changed(tmp_path, (begins, instead)))
-    assert told in caught.value.found
+    assert message in caught.value.found
     assert str(tmp_path / "config.toml") in caught.value.then
 
 
@@ -104,7 +104,7 @@ def numbers() -> Iterator[tuple[str, str, dict[str, float]]]:
                 yield section, name, bounds
 
 
-def told(bounds: dict[str, float]) -> str:
+def range_in_words(bounds: dict[str, float]) -> str:
     """`(1 to 200)`, `(above 0, below 0.5)`, `(1 or more)`"""
     low = f"above {bounds['exclusiveMinimum']:.15g}," if "exclusiveMinimum" in bounds else ""
     low = low or f"{bounds['minimum']:.15g}"
@@ -119,7 +119,7 @@ def test_the_comment_of_every_number_ends_with_its_range(
 ) -> None:
     lines = WHOLE.split(f"\n[{section}]")[1].split("\n[")[0]
     [line] = re.findall(rf"(?m)^{name} = .*$", lines)
-    assert line.endswith(told(bounds)), told(bounds)
+    assert line.endswith(range_in_words(bounds)), range_in_words(bounds)
 
 
 def test_what_may_be_searched_may_also_be_set() -> None:
@@ -201,6 +201,6 @@ def test_a_file_without_a_url_is_told_without_its_content(
     with pytest.raises(SettingsError, match="NIGHTSHELF_SERVING_URL_FILE") as caught:
         config.configured_url("serving")
     assert found in caught.value.found
-    told = "".join(traceback.format_exception(caught.value))
-    assert str(file) in told
-    assert "word" not in told
+    printed = "".join(traceback.format_exception(caught.value))
+    assert str(file) in printed
+    assert "word" not in printed

@@ -17,12 +17,12 @@ KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 
 def drawn() -> list[tuple[str, str, bool]]:
     """(class, its base, whether it is marked with `retry`) of each line of the docstring's tree."""
-    above, found = ["NightshelfError"], []
+    above, lines = ["NightshelfError"], []
     for branch, name, rest in re.findall(r"^    ([│ ]*)[├└]── (\w+)(.*)$", errors.__doc__ or "", re.M):
         depth = len(branch) // 4
         above[depth + 1 :] = [name]
-        found.append((name, above[depth], rest.endswith("(retry)")))
-    return found
+        lines.append((name, above[depth], rest.endswith("(retry)")))
+    return lines
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
@@ -34,14 +34,14 @@ def test_no_other_module_has_errors_of_its_own() -> None:
     for path in (ROOT / "pipeline").rglob("*.py"):
         if path.name not in ("__init__.py", "__main__.py"):
             import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    found, left = set(), [NightshelfError]
+    classes, left = set(), [NightshelfError]
     while left:
-        found |= {kind := left.pop()}
+        classes |= {kind := left.pop()}
         left += kind.__subclasses__()
-    assert found == set(KINDS)
+    assert classes == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_error_survives_a_process_boundary(kind: type[NightshelfError]) -> None:
-    told = kind("what", found="found", promised="promised", then="then")
-    assert str(pickle.loads(pickle.dumps(told))) == str(told)
+    error = kind("what", found="found", promised="promised", then="then")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

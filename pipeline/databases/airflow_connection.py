@@ -1,4 +1,4 @@
-"""An Airflow connection, taken apart, as the URL the pipeline uses."""
+"""Builds the database URL of an Airflow connection from the connection's parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOOK_ONLY = frozenset(
         "workgroup-name",
     )
 )
-"""Extras that speak to Airflow's hooks; no driver knows them."""
+"""Extras that only Airflow's hooks read; database drivers do not know them."""
 
 
 def url(
@@ -37,8 +37,8 @@ def url(
 ) -> str:
     """`dialect://login:password@host:port/schema?extra`; `kind` is the connection's type.
 
-    A SQLite connection names its file as host or as schema. Of the extras, texts and numbers that
-    a driver may know are kept (`sslmode`, `options`, `charset`, ...).
+    A SQLite connection names its file as host or as schema. Extras become the query where they are texts
+    or whole numbers that a driver may know (`sslmode`, `options`, `charset`, ...). The password is included.
     """
     query = {
         key: str(value)
@@ -47,5 +47,5 @@ def url(
     }
     if kind == "sqlite":
         return URL.create("sqlite", database=host or f"/{schema}", query=query).render_as_string()
-    made = URL.create(kind, login, password, host, port, schema, query)
-    return made.render_as_string(hide_password=False)
+    whole = URL.create(kind, login, password, host, port, schema, query)
+    return whole.render_as_string(hide_password=False)

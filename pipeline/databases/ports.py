@@ -1,10 +1,16 @@
-"""Ports of the local servers on 127.0.0.1: the one asked for by name, else the one near the remembered."""
+"""Chooses the ports of the local servers on 127.0.0.1.
+
+A port set in the environment (NIGHTSHELF_UI_PORT, NIGHTSHELF_POSTGRES_PORT) is used or refused. Otherwise a
+server keeps the port it had, or takes a free one where another process has that.
+"""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 from pipeline import config
 from pipeline.config import LocalServer
@@ -13,13 +19,18 @@ from pipeline.errors import NightshelfError
 TRIES = 50
 
 
+def preferred(folder: Path, among: range) -> int:
+    """The port that a new server in `folder` tries first: always the same, rarely another folder's."""
+    return among[int(hashlib.sha256(str(folder).encode()).hexdigest(), 16) % len(among)]
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen on 127.0.0.1:`port` now."""
     return _obstacle(port) is None
 
 
 def candidates(server: LocalServer, remembered: int, among: range) -> Iterator[int]:
-    """The port asked for by name and no other; else the remembered one, then others of `among`."""
+    """The port set in the environment and no other; else `remembered`, then others of `among`."""
     asked = config.port(server)
     if asked is not None:
         yield asked
@@ -30,9 +41,9 @@ def candidates(server: LocalServer, remembered: int, among: range) -> Iterator[i
 
 
 def check(server: LocalServer, what: str, kind: type[NightshelfError]) -> None:
-    """Raise `kind` where the port asked for by name cannot be listened on; nothing where none is asked for.
+    """Raise `kind` where a port is set in the environment and cannot be listened on.
 
-    what: the server, as a person calls it
+    what: the server's name in the message
     """
     port = config.port(server)
     obstacle = None if port is None else _obstacle(port)
@@ -48,6 +59,7 @@ def check(server: LocalServer, what: str, kind: type[NightshelfError]) -> None:
 
 
 def _obstacle(port: int) -> OSError | None:
+    """Why nothing can listen on 127.0.0.1:`port`; None where something can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,7 +1,7 @@
-"""PostgreSQL over one data folder: made, started, found again, stopped.
+"""Creates, starts, finds and stops the PostgreSQL server of one data folder.
 
-As root its programs run as the account that owns the data folder, because PostgreSQL refuses to be
-root. The background server holds none of the caller's file descriptors.
+Where the caller is root, the programs run as the owner of the data folder, because PostgreSQL refuses to
+run as root. The server in the background inherits none of the caller's file descriptors.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import hashlib
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.databases.install import OWN_DATABASE, Account
 from pipeline.databases.ports import is_free
@@ -34,15 +33,15 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-"""Fit for two cores and a few GB. `wal_level` is minimal because nothing is replicated or archived;
-no parallel hash, because its memory may outgrow the 64 MB of /dev/shm in a container."""
+"""Sized for two cores and a few GB of memory. `wal_level` is minimal because nothing is replicated
+or archived. Parallel hash is off because its memory can exceed the 64 MB that /dev/shm has in a container."""
 
 
 @dataclass(frozen=True)
 class Postmaster:
     """One data folder and the programs that serve it.
 
-    data:     the folder initdb makes; its path, links resolved, names the processes
+    data:     the folder that initdb creates; its path, with links resolved, names the processes
     programs: a `pginstall` folder that `account` can read
     """
 
@@ -52,19 +51,24 @@ class Postmaster:
 
     @property
     def name(self) -> str:
-        """The cluster name: every process of this server carries it on its command line."""
+        """The cluster name, which stands in the command line of every process of this server."""
         return "nightshelf-" + hashlib.sha256(str(self.data).encode()).hexdigest()[:12]
 
     @property
     def log(self) -> Path:
+        """The server's log."""
         return self.data / "server.log"
 
     def initialise(self, password_file: Path, *, is_durable: bool) -> None:
-        """Make the data folder: UTF-8, locale C, scram; whole or not at all."""
+        """Create the data folder, whole or not at all: UTF-8, locale C, scram-sha-256 passwords.
+
+        password_file: holds the superuser's password
+        is_durable:    False: no fsync, for tests only
+        """
         unfinished = self.data.with_name("data.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         settings = SETTINGS if is_durable else {**SETTINGS, "fsync": "off", "full_page_writes": "off"}
-        self._must(
+        self._run_or_raise(
             "initdb",
             f"--pgdata={unfinished}",
             "--username=postgres",
@@ -78,21 +82,21 @@ class Postmaster:
         unfinished.rename(self.data)
 
     def pid(self) -> int | None:
-        """The running server's process; None when there is none, whatever an old pid file says."""
-        told = self._pid_file()
-        return int(told[0]) if told and int(told[0]) in self.processes() else None
+        """The process id of the running server; None when it does not run, whatever an old pid file says."""
+        lines = self._pid_file()
+        return int(lines[0]) if lines and int(lines[0]) in self.processes() else None
 
     def processes(self) -> set[int]:
-        """Live processes of this server, backends that outlive a killed postmaster included."""
+        """Process ids of this server, including backends that outlive a killed postmaster."""
         return set(_commands_with(self.name.encode()))
 
     def start(self, port: int) -> bool:
         """Serve on 127.0.0.1:`port`; False when another process has the port.
 
-        Waits first for the processes of a killed server to end, and puts away its pid file when
-        the number has since gone to a zombie or a stranger: PostgreSQL would refuse for ever.
+        First waits until the processes of a killed server have ended, then removes its pid file:
+        PostgreSQL would refuse to start for as long as another process, or a zombie, has that number.
         """
-        _until(lambda: not self.processes(), "the processes of the old server have not ended", self.log)
+        _wait_until(lambda: not self.processes(), "the processes of the old server have not ended", self.log)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         if not is_free(port):
             return False
@@ -103,17 +107,18 @@ class Postmaster:
         return done.returncode == 0
 
     def wait_ready(self) -> int:
-        """Wait until a server that is coming up takes connections; returns its port."""
-        _until(lambda: self._pid_file()[7:8] == ["ready"], "the server does not become ready", self.log)
+        """Wait until a server that is starting accepts connections; returns its port."""
+        _wait_until(lambda: self._pid_file()[7:8] == ["ready"], "the server does not become ready", self.log)
         return int(self._pid_file()[3])
 
     def stop(self) -> None:
-        """End the server, sessions included; nothing when it does not run."""
+        """Stop the server and end its sessions; does nothing when it does not run."""
         if self.pid() is not None:
-            self._must("pg_ctl", "stop", "-w", "-t", "120", "-s", "-m", "fast")
-        _until(lambda: not self.processes(), "the server's processes do not end", self.log)
+            self._run_or_raise("pg_ctl", "stop", "-w", "-t", "120", "-s", "-m", "fast")
+        _wait_until(lambda: not self.processes(), "the server's processes do not end", self.log)
 
     def _pid_file(self) -> list[str]:
+        """Lines of postmaster.pid, among them [0] process id, [3] port, [7] state; empty without the file."""
         try:
             return [
                 line.strip()
@@ -123,22 +128,22 @@ class Postmaster:
             return []
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        place = [] if program == "initdb" else [f"--pgdata={self.data}"]
-        return self.account.run([str(self.programs / "bin" / program), *arguments, *place])
+        data = [] if program == "initdb" else [f"--pgdata={self.data}"]
+        return self.account.run([str(self.programs / "bin" / program), *arguments, *data])
 
-    def _must(self, program: str, *arguments: str) -> None:
+    def _run_or_raise(self, program: str, *arguments: str) -> None:
         done = self._run(program, *arguments)
         if done.returncode:
             raise self._failure(f"{program} of the embedded PostgreSQL failed", done.stdout)
 
-    def _failure(self, what: str, told: str) -> DatabaseError:
+    def _failure(self, what: str, output: str) -> DatabaseError:
         log = self.log.read_text(errors="replace").splitlines()[-5:] if self.log.exists() else []
-        found = " / ".join([*told.strip().splitlines()[-3:], *log])
+        found = " / ".join([*output.strip().splitlines()[-3:], *log])
         return DatabaseError(what, found=found, then=f"read {self.log}, or {OWN_DATABASE}")
 
 
 def _commands_with(mark: bytes) -> Iterator[int]:
-    """Processes whose command is a postgres that carries `mark`; command lines are open to every user."""
+    """Ids of the postgres processes whose command line holds `mark`; every user may read command lines."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             command = path.read_bytes()
@@ -149,7 +154,8 @@ def _commands_with(mark: bytes) -> Iterator[int]:
             yield int(path.parent.name)
 
 
-def _until(condition: Any, what: str, log: Path, seconds: float = 60.0) -> None:
+def _wait_until(condition: Callable[[], object], what: str, log: Path, seconds: float = 60.0) -> None:
+    """Raise DatabaseError, which says `what`, where `condition` does not come true in time."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

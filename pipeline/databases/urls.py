@@ -1,4 +1,8 @@
-"""Which database is meant, and its URL shown without its password."""
+"""Which database is meant: its URL, and that URL in messages without its password.
+
+A URL comes from `NIGHTSHELF_SOURCE_URL` / `NIGHTSHELF_SERVING_URL` (config.py reads them), else from the
+embedded server. In the DAG it comes from an Airflow connection, and `url_of` is not used.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ DRIVERS = {
 }
 
 
-SET = {
+HOW_TO_SET = {
     "source": "set NIGHTSHELF_SOURCE_URL, or the Airflow connection `shop`",
     "serving": "set NIGHTSHELF_SERVING_URL, or the Airflow connection `serving`",
 }
@@ -37,11 +41,11 @@ def url_of(
     role_prefix: str = PREFIX,
     say: Callable[[str], None] = silent,
 ) -> str:
-    """The connection URL in use, password included; starts the embedded server if that is meant.
+    """The connection URL in use, password included. Starts the embedded server where no URL is configured.
 
     role: of the serving database. The owner may `SET ROLE` to the others; their URLs are the
           owner's with that role set, or logins of their own on the embedded server.
-    say:  told what starting the embedded server does
+    say:  called with lines of progress while the embedded server starts
     """
     if database == "source" and role != "owner":
         raise SettingsError(
@@ -62,24 +66,29 @@ def url_of(
 
 
 def with_role(url: str, role: str) -> str:
-    """A PostgreSQL URL whose sessions begin with `SET ROLE role`; options it has are kept."""
+    """A PostgreSQL URL whose sessions begin with `SET ROLE role`; its other options are kept."""
     parsed = postgresql(url, "serving")
-    given = parsed.query.get("options", "")
-    options = " ".join([given if isinstance(given, str) else " ".join(given), f"-c role={role}"]).strip()
+    present = parsed.query.get("options", "")
+    options = " ".join(
+        [present if isinstance(present, str) else " ".join(present), f"-c role={role}"]
+    ).strip()
     plain = parsed.difference_update_query(["options"]).set(drivername="postgresql")
     text = plain.render_as_string(hide_password=False)
     return f"{text}{'&' if '?' in text else '?'}options={quote(options, safe='')}"
 
 
 def normalise(url: str, which: Database = "source") -> sqlalchemy.URL:
-    """The URL with the driver this project installs; SettingsError, without the URL, if it is none."""
+    """The URL with the driver that this project installs.
+
+    Raises SettingsError, which does not show the URL, where it is none.
+    """
     try:
         parsed = parsed_url(url)
     except ValueError:
         raise SettingsError(
             f"the URL of the {which} database cannot be read",
             promised="dialect://user:password@host:port/database, special characters percent-encoded",
-            then=SET[which],
+            then=HOW_TO_SET[which],
         ) from None
     backend = parsed.drivername.split("+")[0]
     is_plain = backend == parsed.drivername or backend == "postgresql"
@@ -87,7 +96,7 @@ def normalise(url: str, which: Database = "source") -> sqlalchemy.URL:
 
 
 def shown(url: str) -> str:
-    """The URL for a person: no password, nor anything else that follows a `?`."""
+    """The URL for messages: without the password and without the query, which may hold one too."""
     try:
         return parsed_url(url).set(query={}).render_as_string(hide_password=True)
     except ValueError:
@@ -95,7 +104,7 @@ def shown(url: str) -> str:
 
 
 def scrub(text: str, url: str) -> str:
-    """`text` without the URL and its passwords, raw or percent-encoded."""
+    """`text` with the URL and its passwords, raw or percent-encoded, replaced by `***`."""
     secrets = {url}
     try:
         parsed = parsed_url(url)
@@ -112,7 +121,7 @@ def scrub(text: str, url: str) -> str:
 
 
 def parsed_url(url: str) -> sqlalchemy.URL:
-    """The URL's parts; ValueError, which may show the URL, when it has none that can be told apart."""
+    """The URL's parts. Raises ValueError, which may show the URL, where they are ambiguous or it is none."""
     try:
         parsed = sqlalchemy.make_url(url)
     except exc.ArgumentError as error:
@@ -126,6 +135,8 @@ def postgresql(url: str, which: Database) -> sqlalchemy.URL:
     parsed = normalise(url, which)
     if parsed.get_backend_name() != "postgresql":
         raise SettingsError(
-            f"the {which} database must be PostgreSQL", found=parsed.get_backend_name(), then=SET[which]
+            f"the {which} database must be PostgreSQL",
+            found=parsed.get_backend_name(),
+            then=HOW_TO_SET[which],
         )
     return parsed

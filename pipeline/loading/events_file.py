@@ -1,11 +1,11 @@
-"""A user's own events, items and users, as Parquet or CSV with the columns of DESIGN.md section 5.
+"""Reads a shop's own events, items and users from Parquet or CSV files.
 
-    events: user_id, item_id, event_type, occurred_at and, if there, order_id, quantity (1 where it is empty)
-    items:  item_id and, if there, name, category, price, discount, available (else true)
-    users:  user_id and, if there, segment
+    events: user_id, item_id, event_type, occurred_at; optional: order_id, quantity (1 where it is empty)
+    items:  item_id; optional: name, category, price, discount, available (else true)
+    users:  user_id; optional: segment
 
-Dates are kept. What the values are worth (nulls, unknown event types, times in the future) is for
-`validate` to say; only what cannot be read is refused here.
+Dates are kept. Only what cannot be read is refused; nulls, unknown event types and times in the future
+are for stage `validate` to judge.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ TIMES = ("VARCHAR", "TIMESTAMP", "DATE")
 
 @contextmanager
 def read(path: Path, items: Path | None, users: Path | None, ids: Ids, zone: str) -> Iterator[Shop]:
-    """The files as a shop; a time without zone is one of `zone`.
+    """The files as a shop; times without zone are read in `zone`.
 
-    Raises SourceError for a file that is missing, damaged, of another kind, or without a column.
+    Raises SourceError for a file that is missing, damaged, of another format, or lacks a column.
     """
     with ExitStack() as stack:
 
@@ -51,15 +51,16 @@ def read(path: Path, items: Path | None, users: Path | None, ids: Ids, zone: str
         yield Shop(
             user,
             item,
-            _with_moments(events, _select(events, {"customer_id": user_id, "product_id": item_id}), zone),
-            products.rows(_select_item(products, item_id)) if products else None,
-            customers.rows(_select_user(customers, user_id)) if customers else None,
+            _with_moments(events, _select_events(events, user_id, item_id), zone),
+            products.rows(_select_items(products, item_id)) if products else None,
+            customers.rows(_select_users(customers, user_id)) if customers else None,
         )
 
 
-def _select(file: TableFile, keys: Mapping[str, str]) -> str:
+def _select_events(file: TableFile, user_id: str, item_id: str) -> str:
     columns = {
-        **keys,
+        "customer_id": user_id,
+        "product_id": item_id,
         "event_type": "CAST(event_type AS VARCHAR)",
         "occurred_at": "occurred_at",
         "order_id": _optional(file, "order_id", "VARCHAR", "NULL"),
@@ -68,9 +69,9 @@ def _select(file: TableFile, keys: Mapping[str, str]) -> str:
     return _query(file, columns)
 
 
-def _select_item(file: TableFile, key: str) -> str:
+def _select_items(file: TableFile, item_id: str) -> str:
     columns = {
-        "product_id": key,
+        "product_id": item_id,
         "name": _optional(file, "name", "VARCHAR", "NULL"),
         "category": _optional(file, "category", "VARCHAR", "NULL"),
         "price": _optional(file, "price", "DOUBLE", "NULL"),
@@ -80,8 +81,8 @@ def _select_item(file: TableFile, key: str) -> str:
     return _query(file, columns)
 
 
-def _select_user(file: TableFile, key: str) -> str:
-    return _query(file, {"customer_id": key, "segment": _optional(file, "segment", "VARCHAR", "NULL")})
+def _select_users(file: TableFile, user_id: str) -> str:
+    return _query(file, {"customer_id": user_id, "segment": _optional(file, "segment", "VARCHAR", "NULL")})
 
 
 def _query(file: TableFile, columns: Mapping[str, str]) -> str:
@@ -89,6 +90,7 @@ def _query(file: TableFile, columns: Mapping[str, str]) -> str:
 
 
 def _optional(file: TableFile, name: str, kind: str, absent: str) -> str:
+    """SQL for a column that the file may lack; `absent` is the SQL of its value then."""
     return f"CAST({name if name in file.types else absent} AS {kind})"
 
 
@@ -104,10 +106,11 @@ def _check_times(file: TableFile) -> None:
 
 
 def _with_moments(file: TableFile, query: str, zone: str) -> Iterator[pa.RecordBatch]:
+    """The rows of `query`, `occurred_at` read as times in UTC."""
     for batch in file.rows(query):
-        place = batch.schema.get_field_index("occurred_at")
+        index = batch.schema.get_field_index("occurred_at")
         try:
-            read_times = moments(batch.column(place), zone)
+            read_times = moments(batch.column(index), zone)
         except ValueError as error:
             raise SourceError(
                 f"`occurred_at` of {file.path} holds what is no time",
@@ -115,4 +118,4 @@ def _with_moments(file: TableFile, query: str, zone: str) -> Iterator[pa.RecordB
                 promised="ISO 8601, such as 2026-01-31 18:05:00 or 2026-01-31T18:05:00+01:00",
                 then="mend that row, then load again; the shop is as it was",
             ) from error
-        yield batch.set_column(place, "occurred_at", read_times)
+        yield batch.set_column(index, "occurred_at", read_times)

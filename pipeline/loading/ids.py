@@ -1,5 +1,6 @@
-"""Which type a shop's ids have: what config.toml says if they can be that; numbers only if every one
-survives the round trip.
+"""Decides the type of a shop's ids: that of config.toml where the values allow it, else the strictest.
+
+Texts count as whole numbers only where writing each number again gives the same text.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
 def of_texts(db: duckdb.DuckDBPyConnection, source: str, column: str) -> set[IdType]:
-    """Types that every text in `column` of the SQL relation `source` allows, nulls left out.
+    """The id types that every text in `column` of the SQL relation `source` allows; nulls are ignored.
 
-    `00123`, `1.0` and 20 digits are text. No value at all: every type.
+    `00123`, `1.0` and numbers of 20 digits are text. Without any value every type is allowed.
     """
     [(is_integer, is_uuid)] = db.execute(
         f"""
@@ -44,11 +45,11 @@ def common(allowed: Sequence[set[IdType]], wanted: IdType) -> IdType:
     return "integer" if "integer" in shared else "uuid" if "uuid" in shared else "text"
 
 
-def complaint(found_user: IdType, found_item: IdType, ids: Ids) -> str:
-    """What to write in config.toml when the shop's ids are of other types than it says; else empty."""
-    if (found_user, found_item) == (ids.user, ids.item):
+def advice(user: IdType, item: IdType, ids: Ids) -> str:
+    """What to write into config.toml where it names other id types than the shop has; else empty."""
+    if (user, item) == (ids.user, ids.item):
         return ""
     return (
         "the ids of this shop are of other types than config.toml says; write there, before the night:\n"
-        f'  [ids]\n  user = "{found_user}"\n  item = "{found_item}"'
+        f'  [ids]\n  user = "{user}"\n  item = "{item}"'
     )

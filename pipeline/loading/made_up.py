@@ -1,4 +1,4 @@
-"""The people and products of a made-up shop: who likes what, and when a product is liked."""
+"""The customers and products of a made-up shop: who prefers what, and how popular a product is when."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 
 @dataclass(frozen=True)
 class World:
-    """Everything that does not change from day to day; rows of products lie cluster by cluster.
+    """What does not change from day to day; product rows are sorted by cluster.
 
     cluster_starts: first product row of each cluster, and the end of the last: [n_clusters + 1]
-    product_ids, appeal, born, rise, half_life, phase: by product row; half_life 0: it never fades
+    product_ids, appeal, born, rise, half_life, phase: by product row; half_life 0: never fades
     joined, activity, is_buyer: by customer row, in the order of joining
-    tastes:  [n_customers, 2] clusters, the stronger taste first
-    repeat_customer, repeat_product, period, offset: one row for each product that a buyer comes back for
+    tastes:  [n_customers, 2] clusters, the preferred one first
+    repeat_customer, repeat_product, period, offset: one row for each product that a buyer buys repeatedly
     """
 
     seed: int
@@ -53,7 +53,7 @@ class World:
 
     @classmethod
     def make(cls, n_events: int, seed: int) -> World:
-        """A shop of a size that `n_events` fit: 40 a customer, 150 a product."""
+        """A shop of a size that suits `n_events`: 40 events a customer, 150 a product."""
         rng = np.random.default_rng([seed, 0])
         n_products = int(np.clip(n_events // 150, 40, 200_000))
         n_customers = max(20, n_events // 40)
@@ -87,14 +87,14 @@ class World:
         )
 
     def popularity(self, day: int) -> Floats:
-        """How much each product is asked for on `day`: it rises after its birth, then fades or stays."""
+        """Demand for each product on `day`, by product row: it rises from `born` on, then fades or stays."""
         age = day - self.born
         faded = np.maximum(age - self.rise, 0.0) / np.where(self.half_life > 0, self.half_life, np.inf)
         season = 1.0 + 0.5 * np.sin(2 * np.pi * day / DAYS + self.phase)
         return self.appeal * season * np.clip(age / self.rise, 0.0, 1.0) * 0.5**faded
 
     def products(self) -> Iterator[pa.RecordBatch]:
-        """The table `products`, by id."""
+        """The rows of table `products`, by id."""
         rng = np.random.default_rng([self.seed, 2])
         count = len(self.product_ids)
         cluster = np.searchsorted(self.cluster_starts, np.arange(count), side="right") - 1
@@ -115,7 +115,7 @@ class World:
         )
 
     def customers(self) -> Iterator[pa.RecordBatch]:
-        """The table `customers`; a segment says something of the taste, and one in ten has none."""
+        """The rows of table `customers`; segments correlate with tastes, and one customer in ten has none."""
         rng = np.random.default_rng([self.seed, 3])
         count = len(self.joined)
         likely = self.tastes[:, 0] % len(SEGMENTS)
@@ -129,9 +129,9 @@ class World:
 
 
 def pick(rng: np.random.Generator, shares: Floats, starts: Integers, cluster: Integers) -> Integers:
-    """For each entry of `cluster`, a product row of that cluster, drawn by `shares`."""
+    """For each entry of `cluster`, a product row of that cluster, drawn in proportion to `shares`."""
     bounds = np.concatenate([[0.0], np.cumsum(shares)])
     low, high = bounds[starts[cluster]], bounds[starts[cluster + 1]]
-    found = np.searchsorted(bounds, low + rng.random(len(cluster)) * (high - low), side="right") - 1
-    rows: Integers = np.clip(found, starts[cluster], starts[cluster + 1] - 1)
+    drawn = np.searchsorted(bounds, low + rng.random(len(cluster)) * (high - low), side="right") - 1
+    rows: Integers = np.clip(drawn, starts[cluster], starts[cluster + 1] - 1)
     return rows

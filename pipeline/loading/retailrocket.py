@@ -1,6 +1,6 @@
-"""The RetailRocket dataset: its `events.csv`, 2.76 million views, carts and purchases of 2015.
+"""Reads the RetailRocket dataset: `events.csv`, 2.76 million views, carts and purchases of 2015.
 
-timestamp (epoch ms), visitorid, event (view, addtocart, transaction), itemid, transactionid
+Columns: timestamp (epoch ms), visitorid, event (view, addtocart, transaction), itemid, transactionid.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pipeline.loading.shop import Shop, days_to_shift, shifted
 from pipeline.loading.table_file import TableFile, id_as, reading
 
 COLUMNS = ("timestamp", "visitorid", "event", "itemid", "transactionid")
-FAR = 253_402_300_800_000
-"""Epoch ms of the year 10000."""
+YEAR_10000_MS = 253_402_300_800_000
+"""The year 10000, in ms since 1970."""
 
-BAD = f"""
+INVALID = f"""
     SELECT timestamp, event FROM {{source}}
     WHERE event IS NULL OR event NOT IN ('view', 'addtocart', 'transaction')
-       OR coalesce(try_cast(timestamp AS BIGINT), -1) NOT BETWEEN 0 AND {FAR}
+       OR coalesce(try_cast(timestamp AS BIGINT), -1) NOT BETWEEN 0 AND {YEAR_10000_MS}
     LIMIT 1
 """
 LAST = "SELECT make_timestamp(max(CAST(timestamp AS BIGINT)) * 1000) FROM {source}"
@@ -40,9 +40,11 @@ EVENTS = """
 
 @contextmanager
 def read(path: Path, now: datetime, ids: Ids, *, keep_dates: bool) -> Iterator[Shop]:
-    """All its events, the last one within the 24 hours before `now` unless `keep_dates`.
+    """All its events, shifted by whole days so that they end within the 24 hours before `now`.
 
-    Columns beyond the five are ignored. Raises SourceError for another file, naming a bad row.
+    keep_dates: do not shift
+
+    Other columns are ignored. Raises SourceError for another file, naming an invalid row.
     """
     with engine.connect() as db:
         file = TableFile(db, path)
@@ -57,16 +59,16 @@ def read(path: Path, now: datetime, ids: Ids, *, keep_dates: bool) -> Iterator[S
 
 
 def _last(file: TableFile) -> datetime | None:
-    """The time of the last event, after a look at every row."""
+    """The time of the last event, after a check of every row."""
     file.require(COLUMNS)
     with reading(file.path):
-        bad = file.db.execute(BAD.format(source=file.source)).fetchall()
-        if not bad:
+        invalid = file.db.execute(INVALID.format(source=file.source)).fetchall()
+        if not invalid:
             [(last,)] = file.db.execute(LAST.format(source=file.source)).fetchall()
             return last  # type: ignore[no-any-return]
     raise SourceError(
         f"{file.path} is not RetailRocket's events.csv",
-        found=f"a row with timestamp {bad[0][0]!r} and event {bad[0][1]!r}",
+        found=f"a row with timestamp {invalid[0][0]!r} and event {invalid[0][1]!r}",
         promised="timestamp in epoch ms; event one of view, addtocart, transaction",
         then="take events.csv of that dataset, or: python -m pipeline load events FILE",
     )

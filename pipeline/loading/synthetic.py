@@ -1,8 +1,8 @@
-"""A made-up shop of any size, the same for the same seed, in the order of time and in bounded memory.
+"""Generates the events of a made-up shop of any size: same seed, same events, in bounded memory.
 
-What a model can find in it: people and products have tastes (clusters; a product's is its category),
-products are born, peak and fade, some buyers come back for the same product at their own pace, and
-most visitors never buy. Sessions run from views over the cart to an order.
+The structure that a model can learn: customers prefer clusters of products (their categories), products
+appear, peak and fade, some buyers buy the same product again at their own intervals, and most visitors
+never buy. A session runs from views over the cart to an order. `made_up` holds customers and products.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ NAMES = pa.array(["view", "cart", "purchase"])
 
 @contextmanager
 def read(n_events: int, seed: int, now: datetime, *, keep_dates: bool) -> Iterator[Shop]:
-    """`n_events` events over a year, the last within the 24 hours before `now` unless `keep_dates`.
+    """`n_events` events over a year, in time order, the last within the 24 hours before `now`.
+
+    keep_dates: keep the dates of 2025 instead
 
     Raises SettingsError when `n_events` is not positive or `seed` is negative.
     """
@@ -47,13 +49,13 @@ def read(n_events: int, seed: int, now: datetime, *, keep_dates: bool) -> Iterat
 
 
 def quotas(n_events: int) -> Integers:
-    """Events of each day: more at weekends and towards the end of the year; they sum to `n_events`."""
+    """Number of events of each day, [DAYS]: more at weekends and late in the year; the sum is `n_events`."""
     day = np.arange(DAYS)
     busy = 1.0 + 0.3 * np.isin((day + 2) % 7, (5, 6)) + 0.5 * day / DAYS
-    found: Integers = np.diff(
+    counts: Integers = np.diff(
         np.floor(np.cumsum(busy) / busy.sum() * n_events + 1e-6).astype(np.int64), prepend=0
     )
-    return found
+    return counts
 
 
 def _events(world: World, n_events: int) -> Iterator[pa.RecordBatch]:
@@ -69,15 +71,15 @@ def _events(world: World, n_events: int) -> Iterator[pa.RecordBatch]:
 
 
 def _last(world: World, n_events: int) -> datetime:
-    """The time of the last event: days are made independently of each other."""
-    found = quotas(n_events)
-    day = int(np.flatnonzero(found)[-1])
-    last: datetime = _day(world, day, int(found[day])).column("occurred_at")[-1].as_py()
+    """The time of the last event; days are generated independently of each other."""
+    counts = quotas(n_events)
+    day = int(np.flatnonzero(counts)[-1])
+    last: datetime = _day(world, day, int(counts[day])).column("occurred_at")[-1].as_py()
     return last
 
 
 def _day(world: World, day: int, quota: int) -> pa.RecordBatch:
-    """The `quota` events of one day, in the order of time."""
+    """The `quota` events of one day, in time order."""
     rng = np.random.default_rng([world.seed, 1, day])
     repeats = _repeats(world, day, int(quota * SHARE_OF_REPEATS / 2), rng)
     n_orders = len(repeats["kind"]) // 2
@@ -104,7 +106,7 @@ def _day(world: World, day: int, quota: int) -> pa.RecordBatch:
 
 
 def _repeats(world: World, day: int, most: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Buyers who come back for what they bought: a cart and a purchase each."""
+    """At most `most` repeat purchases that are due on `day`: a cart and a purchase event each."""
     due = (day + world.offset) % world.period == 0
     due &= world.joined[world.repeat_customer] <= day
     rows = np.flatnonzero(due)
@@ -123,28 +125,28 @@ def _repeats(world: World, day: int, most: int, rng: np.random.Generator) -> dic
 def _sessions(
     world: World, day: int, quota: int, first_order: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Visits: some views within one taste, and sometimes what was seen last goes to the cart and is bought.
+    """Sessions: a few views within one cluster; the product viewed last may go to the cart and be bought.
 
-    The last visit is cut off where the day's quota ends.
+    The last session is cut off where the day's quota ends.
     """
     n = quota // 2 + 51
     customer, cluster = _visitors(world, day, n, rng)
     n_views = np.minimum(rng.geometric(0.4, n), 8)
     start = _clock(rng, n)
     visit = np.repeat(np.arange(n), n_views)
-    place = np.arange(len(visit)) - np.repeat(np.cumsum(n_views) - n_views, n_views)
+    position = np.arange(len(visit)) - np.repeat(np.cumsum(n_views) - n_views, n_views)
     product = pick(rng, world.popularity(day), world.cluster_starts, cluster[visit])
-    seen_last = product[np.cumsum(n_views) - 1]
-    luck = rng.random(n)
-    carts = np.flatnonzero(luck < np.where(world.is_buyer[customer], 0.35, 0.05))
-    bought = np.flatnonzero((luck < 0.25) & world.is_buyer[customer])
+    viewed_last = product[np.cumsum(n_views) - 1]
+    chance = rng.random(n)
+    carts = np.flatnonzero(chance < np.where(world.is_buyer[customer], 0.35, 0.05))
+    bought = np.flatnonzero((chance < 0.25) & world.is_buyer[customer])
     visits = np.concatenate([visit, carts, bought])
     parts = {
         "customer": customer[visits],
-        "product": np.concatenate([product, seen_last[carts], seen_last[bought]]),
+        "product": np.concatenate([product, viewed_last[carts], viewed_last[bought]]),
         "kind": np.repeat([VIEW, CART, PURCHASE], [len(visit), len(carts), len(bought)]),
         "at": start[visits]
-        + 40_000_000 * np.concatenate([place, n_views[carts], n_views[bought] + 1])
+        + 40_000_000 * np.concatenate([position, n_views[carts], n_views[bought] + 1])
         + rng.integers(0, 20_000_000, len(visits)),
         "order": first_order + visits,
     }
@@ -153,7 +155,7 @@ def _sessions(
 
 
 def _visitors(world: World, day: int, n: int, rng: np.random.Generator) -> tuple[Any, Any]:
-    """`n` customers who have joined, by activity, and the taste each follows this time."""
+    """`n` customers who have joined by `day`, drawn by activity, and the cluster of each session."""
     n_joined = max(1, int(np.searchsorted(world.joined, day, side="right")))
     bounds = np.cumsum(world.activity[:n_joined])
     customer = np.minimum(np.searchsorted(bounds, rng.random(n) * bounds[-1], side="right"), n_joined - 1)
@@ -164,5 +166,5 @@ def _visitors(world: World, day: int, n: int, rng: np.random.Generator) -> tuple
 
 
 def _clock(rng: np.random.Generator, n: int) -> Any:
-    """Microseconds after midnight, most of them in the afternoon, with room for a visit before the next."""
+    """`n` times in microseconds after midnight, mostly in the afternoon; a session ends the same day."""
     return (rng.beta(3, 2, n) * 85_000_000_000).astype(np.int64)

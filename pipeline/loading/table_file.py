@@ -1,4 +1,4 @@
-"""A Parquet or CSV file as DuckDB reads it: streamed, and with failures that name the file."""
+"""Reads a Parquet or CSV file through DuckDB: streamed, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL", "HUGEINT")
 
 @dataclass(frozen=True)
 class TableFile:
-    """One file. In CSV every column is text; in Parquet it has the type it has."""
+    """One file. Every column of a CSV file is text; those of a Parquet file keep their types."""
 
     db: duckdb.DuckDBPyConnection
     path: Path
@@ -36,7 +36,7 @@ class TableFile:
 
     @cached_property
     def source(self) -> str:
-        """The SQL relation. Raises SourceError for a file of another kind, or none."""
+        """The file as an SQL relation. Raises SourceError where it is missing or of another format."""
         if not self.path.is_file():
             raise SourceError(f"no file {self.path}", then="name an existing Parquet or CSV file")
         with reading(self.path):
@@ -61,7 +61,7 @@ class TableFile:
         return {str(name): str(kind) for name, kind, *_ in rows}
 
     def require(self, columns: Iterable[str]) -> None:
-        """Raises SourceError naming the columns that are not there; others are ignored."""
+        """Raise SourceError naming those of `columns` that the file lacks; other columns are ignored."""
         missing = [name for name in columns if name not in self.types]
         if missing:
             raise SourceError(
@@ -72,7 +72,7 @@ class TableFile:
             )
 
     def id_types(self, column: str) -> set[IdType]:
-        """The id types that the values of `column` allow; SourceError when they are no ids."""
+        """The id types that the values of `column` allow. Raises SourceError where they are no ids."""
         kind = self.types[column]
         with reading(self.path):
             if kind in INTEGERS:
@@ -80,17 +80,17 @@ class TableFile:
             if kind == "UUID":
                 return {"uuid"}
             if kind.startswith(FRACTIONS):
-                # pandas makes floats of whole numbers as soon as one is missing
+                # pandas stores whole numbers as floats as soon as one is missing
                 whole = f"try_cast({column} AS BIGINT) IS NOT DISTINCT FROM {column}"
-                odd = self.db.execute(
+                fractions = self.db.execute(
                     f"SELECT {column} FROM {self.source} WHERE NOT ({whole}) LIMIT 1"
                 ).fetchall()
-                if not odd:
+                if not fractions:
                     return {"integer"}
-                kind = f"{odd[0][0]}, {kind}"
+                kind = f"{fractions[0][0]}, {kind}"
             elif kind == "VARCHAR" or kind.startswith("ENUM"):
-                found = ids.of_texts(self.db, self.source, column)
-                return found if self.is_csv or len(found) == 3 else found - {"integer"}
+                allowed = ids.of_texts(self.db, self.source, column)
+                return allowed if self.is_csv or len(allowed) == 3 else allowed - {"integer"}
         raise SourceError(
             f"`{column}` of {self.path} holds no ids",
             found=kind,
@@ -119,14 +119,14 @@ class TableFile:
 
 
 def id_as(column: str, kind: IdType) -> str:
-    """SQL for an id column as int64, or as text (UUIDs in their canonical form)."""
+    """SQL for an id column as BIGINT, or as text (UUIDs in lower case)."""
     if kind == "integer":
         return f"CAST({column} AS BIGINT)"
     return f"lower(CAST({column} AS VARCHAR))" if kind == "uuid" else f"CAST({column} AS VARCHAR)"
 
 
 def text(value: str) -> str:
-    """`value` as an SQL literal, where nothing can be bound (the arguments of a reader)."""
+    """`value` as an SQL literal, for the arguments of read_csv and read_parquet, which cannot be bound."""
     return "'" + value.replace("'", "''") + "'"
 
 

@@ -1,11 +1,11 @@
-"""An Airflow and a PostgreSQL of this checkout, for a first look and for the tests.
+"""Runs an Airflow and a PostgreSQL for this checkout: for a first look, and for the tests.
 
     servers         what `make up`, `make down` and `make status` do
-    demo            `make demo`: one night, and what apps then read
-    airflow         API server, scheduler, DAG processor and triggerer over the embedded PostgreSQL
-    configuration   how that Airflow is configured
+    demo            `make demo`: one run of the DAG, and what apps then read
+    airflow         API server, scheduler, DAG processor and triggerer on the embedded PostgreSQL
+    configuration   Airflow's settings
     api             the REST API of a running Airflow
     processes       background processes that outlive their caller
 
-In production none of it is used: Airflow is its own installation.
+In production none of it is used: Airflow is an installation of its own.
 """

@@ -1,16 +1,15 @@
-"""A local Airflow: API server with UI, scheduler, DAG processor and triggerer over the embedded PostgreSQL.
+"""A local Airflow: API server with UI, scheduler, DAG processor and triggerer, on the embedded PostgreSQL.
 
-    <home>/airflow/local.json   port, password, secrets and who runs, mode 0600
+    <home>/airflow/local.json   port, password, secrets and running processes, mode 0600
     <home>/airflow/*.log        one log for each component; logs/ holds those of the tasks
 
-For a first look and for the tests. In production Airflow is its own installation
-(docker-compose.yml), and nothing here is used.
+For a first look and for the tests. In production Airflow is an installation of its own
+(docker-compose.yml), and this module is not used.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import secrets
@@ -63,34 +62,34 @@ class LocalAirflow:
     @property
     def url(self) -> str:
         """Where UI and REST API answer."""
-        return f"http://127.0.0.1:{self._known()['port']}"
+        return f"http://127.0.0.1:{self._state()['port']}"
 
     @property
     def password(self) -> str:
         """The password of user `admin`."""
-        return str(self._known()["password"])
+        return str(self._state()["password"])
 
     def api(self) -> Api:
         """A client that logs in as `admin`."""
         return Api(self.url, USER, self.password)
 
     def start(self, say: Say) -> None:
-        """Start what does not run and wait until every component is healthy.
+        """Start the components that do not run and wait until all are healthy.
 
-        Raises AirflowError with the end of the component's log when one does not come up.
+        Raises AirflowError with the end of a component's log where that does not start.
         """
         self.start_database(say)
         self.folder.mkdir(parents=True, exist_ok=True)
-        known = self._known() or self._new(say)
+        state = self._state() or self._new_state(say)
         asked = {"is_scheduled": self.is_scheduled, "database_port": self.server.port}
-        is_at_its_port = config.port("ui") in (None, known["port"])
-        if not (self.is_running() and is_at_its_port and asked.items() <= known.items()):
+        has_its_port = config.port("ui") in (None, state["port"])
+        if not (self.is_running() and has_its_port and asked.items() <= state.items()):
             self.stop()
-            self._take_port(known, say)
-            self._migrate(known, say)
+            self._take_port(state, say)
+            self._migrate(state, say)
             say("starting Airflow")
-            known |= asked | {"started_at": datetime.now(UTC).isoformat()}
-            known["processes"] = {
+            state |= asked | {"started_at": datetime.now(UTC).isoformat()}
+            state["processes"] = {
                 name: start(
                     [sys.executable, "-m", "airflow", *words],
                     self._fresh_log(name),
@@ -99,14 +98,14 @@ class LocalAirflow:
                 ).as_json()
                 for name, words in COMPONENTS.items()
             }
-            self._write(known)
+            self._write(state)
         self._wait_healthy()
 
     def start_database(self, say: Say) -> None:
-        """Start the embedded PostgreSQL; one that runs on another port than it should moves, Airflow stopped.
+        """Start the embedded PostgreSQL. To move it to another port, Airflow is stopped first.
 
-        Raises AirflowError or DatabaseError, with nothing started or stopped, where a port that is asked
-        for by name (NIGHTSHELF_UI_PORT, NIGHTSHELF_POSTGRES_PORT) is somebody else's.
+        Raises AirflowError or DatabaseError, with nothing started or stopped, where another process has
+        the port that NIGHTSHELF_UI_PORT or NIGHTSHELF_POSTGRES_PORT asks for.
         """
         self._check_port()
         if self.server.must_move():
@@ -116,11 +115,11 @@ class LocalAirflow:
         self.server.start(say)
 
     def stop(self) -> None:
-        """Stop every component and all it started; nothing when none runs."""
+        """Stop every component with all processes that it started; does nothing when none runs."""
         leaders = self.leaders()
         end(leaders.values())
         if leaders:
-            self._write({**self._known(), "processes": {}})
+            self._write({**self._state(), "processes": {}})
 
     def is_running(self) -> bool:
         """Whether every component's process runs."""
@@ -128,12 +127,15 @@ class LocalAirflow:
         return set(leaders) == set(COMPONENTS) and all(leader.is_alive() for leader in leaders.values())
 
     def keeps_the_schedule(self) -> bool:
-        """Whether it runs and was started by `make up`, not by a demo."""
-        return self.is_running() and bool(self._known()["is_scheduled"])
+        """Whether it runs with the daily schedule on: started by `make up`, not by `make demo`."""
+        return self.is_running() and bool(self._state()["is_scheduled"])
 
     @contextmanager
     def alone(self, doing: str) -> Iterator[None]:
-        """Hold the home's lock while starting or playing. Raises AirflowError when another does."""
+        """Hold the lock of this home during the block. Raises AirflowError where another process has it.
+
+        doing: the command, for the message of the other process
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
@@ -150,13 +152,13 @@ class LocalAirflow:
         leaders = self.leaders()
         if not any(leader.is_alive() for leader in leaders.values()):
             return f"the local Airflow in {self.folder} is stopped"
-        told = self.api().health()
-        states = [f"{name} {told.get(name, {}).get('status') or 'does not answer'}" for name in HEALTHY]
+        health = self.api().health()
+        states = [f"{name} {health.get(name, {}).get('status') or 'does not answer'}" for name in HEALTHY]
         return f"the local Airflow in {self.folder} serves {self.url}: {', '.join(states)}"
 
     def environment(self) -> dict[str, str]:
-        """Airflow's settings, for its components and for `airflow` commands."""
-        settings = configuration(self.folder, self._known(), self.url, self.server.url("airflow"))
+        """The environment of Airflow's components and of `airflow` commands."""
+        settings = configuration(self.folder, self._state(), self.url, self.server.url("airflow"))
         return config.child_environment(
             without="AIRFLOW_",
             AIRFLOW_HOME=str(self.folder),
@@ -168,7 +170,7 @@ class LocalAirflow:
         )
 
     def _connections(self) -> dict[str, str]:
-        """`AIRFLOW_CONN_*` for the embedded databases; a configured URL reaches the DAG as it is."""
+        """`AIRFLOW_CONN_*` for the embedded databases; the DAG reads configured URLs from the environment."""
         settings = config.load()
         ids = {"source": settings.source.connection, "serving": settings.serving.connection}
         return {
@@ -177,11 +179,10 @@ class LocalAirflow:
             if config.configured_url("source" if name == "source" else "serving") is None
         }
 
-    def _new(self, say: Say) -> dict[str, Any]:
-        """Port, password and secrets, chosen once."""
-        place = int(hashlib.sha256(str(self.folder).encode()).hexdigest(), 16)
-        known = {
-            "port": PORTS[place % len(PORTS)],
+    def _new_state(self, say: Say) -> dict[str, Any]:
+        """Choose port, password and secrets, once for this home."""
+        state = {
+            "port": ports.preferred(self.folder, PORTS),
             "password": secrets.token_hex(8),
             "fernet_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
             "secret_key": secrets.token_hex(32),
@@ -191,11 +192,14 @@ class LocalAirflow:
             "processes": {},
         }
         say(f"making a local Airflow in {self.folder}")
-        self._write(known)
-        return known
+        self._write(state)
+        return state
 
     def _check_port(self) -> None:
-        """Raise AirflowError where the UI's port that is asked for is not to be had."""
+        """Raise AirflowError where another process has the port that NIGHTSHELF_UI_PORT asks for.
+
+        Raises SettingsError where PostgreSQL is to have the same port.
+        """
         asked = config.port("ui")
         if asked is not None and asked == config.port("postgres"):
             raise SettingsError(
@@ -203,25 +207,25 @@ class LocalAirflow:
                 then="set NIGHTSHELF_UI_PORT or NIGHTSHELF_POSTGRES_PORT to another port, or unset it",
             )
         api_server = self.leaders().get("api-server")
-        if not (api_server and api_server.members() and asked == self._known()["port"]):
+        if not (api_server and api_server.members() and asked == self._state()["port"]):
             ports.check("ui", "Airflow's UI", AirflowError)
 
-    def _take_port(self, known: dict[str, Any], say: Say) -> None:
-        """The port asked for by name, else the remembered one, else a free one near it."""
+    def _take_port(self, state: dict[str, Any], say: Say) -> None:
+        """Settle on a port: the one that is asked for, else the remembered one, else another that is free."""
         self._check_port()
-        remembered = int(known["port"])
+        remembered = int(state["port"])
         port = next(filter(ports.is_free, ports.candidates("ui", remembered, PORTS)), None)
         if port is None:
             raise AirflowError("no free port for Airflow's UI", found=f"{remembered} and others are taken")
         if port != remembered:
             if port != config.port("ui"):
                 say(f"port {remembered} is taken by another process: Airflow now listens on {port}")
-            known["port"] = port
-            self._write(known)
+            state["port"] = port
+            self._write(state)
 
-    def _migrate(self, known: dict[str, Any], say: Say) -> None:
-        """Make or upgrade Airflow's tables, unless they are those this version of Airflow made."""
-        if known["migrated"] and known["migrated"] == self._schema():
+    def _migrate(self, state: dict[str, Any], say: Say) -> None:
+        """Create or upgrade Airflow's tables, unless this version of Airflow has done so before."""
+        if state["migrated"] and state["migrated"] == self._schema():
             return
         say("making Airflow's tables")
         done = subprocess.run(
@@ -236,39 +240,43 @@ class LocalAirflow:
         )
         if done.returncode:
             raise AirflowError("airflow db migrate failed", found=done.stdout[-1500:], then="make down")
-        known["migrated"] = self._schema()
-        self._write(known)
+        state["migrated"] = self._schema()
+        self._write(state)
 
     def _schema(self) -> str:
-        """Airflow's version and the revision of its tables; empty when there are none."""
+        """Airflow's version and the revision of its tables; empty without tables."""
         with psycopg.connect(self.server.url("airflow"), connect_timeout=10) as db:
             try:
-                found = db.execute("SELECT version_num FROM alembic_version").fetchone()
+                revision = db.execute("SELECT version_num FROM alembic_version").fetchone()
             except psycopg.errors.UndefinedTable:
                 return ""
-        return f"{version('apache-airflow-core')} {found[0]}" if found else ""
+        return f"{version('apache-airflow-core')} {revision[0]}" if revision else ""
 
     def _wait_healthy(self) -> None:
+        """Wait until every component is healthy. Raises AirflowError when one ends or time is up."""
         until, serves_tasks = time.monotonic() + START_SECONDS, False
         api = self.api()
         while True:
             for name, leader in self.leaders().items():
                 if not leader.is_alive():
                     raise self._failure(f"{name} of the local Airflow ended", name)
-            told = api.health()
-            serves_tasks = serves_tasks or (bool(told) and api.serves_tasks())
-            if serves_tasks and all(self._is_healthy(name, told.get(name, {})) for name in HEALTHY):
+            health = api.health()
+            serves_tasks = serves_tasks or (bool(health) and api.serves_tasks())
+            if serves_tasks and all(self._is_healthy(name, health.get(name, {})) for name in HEALTHY):
                 return
             if time.monotonic() > until:
-                raise self._failure(f"the local Airflow is not healthy: {told}", "api-server")
+                raise self._failure(f"the local Airflow is not healthy: {health}", "api-server")
             time.sleep(0.1)
 
-    def _is_healthy(self, component: str, told: dict[str, Any]) -> bool:
-        """Whether it says so; the last heartbeat of one that was killed before this start does not count."""
-        beat = told.get(f"latest_{component}_heartbeat")
-        started = datetime.fromisoformat(self._known()["started_at"])
+    def _is_healthy(self, component: str, report: dict[str, Any]) -> bool:
+        """Whether a component reports health, with a heartbeat since this start.
+
+        An older heartbeat is that of a component that was killed.
+        """
+        beat = report.get(f"latest_{component}_heartbeat")
+        started = datetime.fromisoformat(self._state()["started_at"])
         is_fresh = beat is None or datetime.fromisoformat(beat) >= started
-        return told.get("status") == "healthy" and is_fresh
+        return report.get("status") == "healthy" and is_fresh
 
     def _failure(self, what: str, component: str) -> AirflowError:
         log = self.folder / f"{component}.log"
@@ -281,19 +289,20 @@ class LocalAirflow:
         return log
 
     def leaders(self) -> dict[str, Leader]:
-        """The first process of each component, as it was started; it may have ended since."""
-        return {name: Leader(**told) for name, told in self._known().get("processes", {}).items()}
+        """The first process of each component, as it was started. It may have ended since."""
+        return {name: Leader(**process) for name, process in self._state().get("processes", {}).items()}
 
-    def _known(self) -> dict[str, Any]:
+    def _state(self) -> dict[str, Any]:
+        """The content of local.json; empty where there is no local Airflow yet."""
         try:
-            found: dict[str, Any] = json.loads((self.folder / "local.json").read_text(encoding="utf-8"))
+            state: dict[str, Any] = json.loads((self.folder / "local.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        return found
+        return state
 
-    def _write(self, known: dict[str, Any]) -> None:
-        """Keep what is known, for nobody else to read."""
-        for name, content in (("local.json", known), ("passwords.json", {USER: known["password"]})):
+    def _write(self, state: dict[str, Any]) -> None:
+        """Replace local.json and Airflow's file of passwords; only their owner may read them."""
+        for name, content in (("local.json", state), ("passwords.json", {USER: state["password"]})):
             handle, unfinished = tempfile.mkstemp(dir=self.folder)
             with os.fdopen(handle, "w") as file:
                 json.dump(content, file, indent=2)

@@ -1,4 +1,4 @@
-"""The REST API of a running Airflow, as far as the demo and the tests need it."""
+"""A client of Airflow's REST API, as far as the demo and the tests need it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS = 20.0
 
 
 class Api:
-    """A client that logs in once. Holds the password, so it has no `repr` of its own to show it."""
+    """A client that logs in once. It has no `repr` of its own, which could show the password."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
         self.url = url.rstrip("/")
@@ -30,7 +30,7 @@ class Api:
             return {}
 
     def serves_tasks(self) -> bool:
-        """Whether what tasks talk to answers; the first request takes seconds, in which the UI hangs."""
+        """Whether the API that tasks use answers. Its first request takes seconds, in which the UI hangs."""
         try:
             self._send("GET", "/execution/health", None, {})
         except NightshelfError:
@@ -58,10 +58,12 @@ class Api:
         self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
     ) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
-        asked = {"Content-Type": "application/json", "Accept": "application/json", **headers}
+        all_headers = {"Content-Type": "application/json", "Accept": "application/json", **headers}
         try:
-            with urlopen(Request(self.url + path, data, asked, method=method), timeout=SECONDS) as answer:
-                found: dict[str, Any] = json.load(answer)
+            with urlopen(
+                Request(self.url + path, data, all_headers, method=method), timeout=SECONDS
+            ) as answer:
+                content: dict[str, Any] = json.load(answer)
         except HTTPError as error:
             raise AirflowError(
                 f"Airflow refused {method} {path} with {error.code}",
@@ -71,4 +73,4 @@ class Api:
             raise Unreachable(
                 f"Airflow does not answer at {self.url}", found=str(error), then="make status"
             ) from None
-        return found
+        return content

@@ -1,4 +1,4 @@
-"""How the local Airflow is configured, as `AIRFLOW__SECTION__KEY` variables."""
+"""The settings of the local Airflow, as variables `AIRFLOW__SECTION__KEY`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pipeline import config
 USER = "admin"
 
 
-def configuration(folder: Path, known: Mapping[str, Any], url: str, database: str) -> dict[str, str]:
-    """The settings of every component.
+def configuration(folder: Path, state: Mapping[str, Any], url: str, database: str) -> dict[str, str]:
+    """The settings that every component gets.
 
-    folder: AIRFLOW_HOME; known: port and secrets (local.json); url: where the API server answers;
-    database: the URL of Airflow's own database
+    folder:   AIRFLOW_HOME
+    state:    port and secrets (local.json)
+    url:      where the API server answers
+    database: URL of Airflow's own database
     """
     settings = {
         "CORE__DAGS_FOLDER": str(config.ROOT / "dags"),
@@ -23,7 +25,7 @@ def configuration(folder: Path, known: Mapping[str, Any], url: str, database: st
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": "2",
-        "CORE__FERNET_KEY": known["fernet_key"],
+        "CORE__FERNET_KEY": state["fernet_key"],
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
@@ -31,10 +33,10 @@ def configuration(folder: Path, known: Mapping[str, Any], url: str, database: st
         "DATABASE__SQL_ALCHEMY_CONN": database.replace("postgresql:", "postgresql+psycopg2:", 1),
         "DATABASE__SQL_ALCHEMY_CONN_ASYNC": database.replace("postgresql:", "postgresql+asyncpg:", 1),
         "API__HOST": "127.0.0.1",
-        "API__PORT": str(known["port"]),
+        "API__PORT": str(state["port"]),
         "API__BASE_URL": url,
-        "API__SECRET_KEY": known["secret_key"],
-        "API_AUTH__JWT_SECRET": known["jwt_secret"],
+        "API__SECRET_KEY": state["secret_key"],
+        "API_AUTH__JWT_SECRET": state["jwt_secret"],
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",

@@ -1,9 +1,8 @@
-"""`make demo`: one night on real purchases through Airflow's own scheduler, and what apps then read."""
+"""`make demo`: runs the DAG once on real purchases under a local Airflow, then shows what apps read."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -12,7 +11,7 @@ from urllib.parse import quote
 from pipeline import config
 from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError, SettingsError
-from pipeline.local.airflow import LocalAirflow
+from pipeline.local.airflow import LocalAirflow, Say
 from pipeline.local.api import Api
 from pipeline.local.servers import DAG_ID, prepare, unpause
 from pipeline.local.shelf import lists
@@ -23,13 +22,12 @@ from pipeline.runs.folder import RunFolder
 CONF = {"trials": 3}
 RUNS = f"/dags/{DAG_ID}/dagRuns"
 POLL_SECONDS = 0.3
-Say = Callable[[str], None]
 
 
 def demo(say: Say) -> None:
-    """Play one night and show its lists; leaves the embedded database running.
+    """Run the DAG once and show its lists; leaves the embedded database running.
 
-    Raises AirflowError with the failed task's own words. What it started is stopped, on Ctrl-C too.
+    Raises AirflowError with the message of the task that failed. What it started is stopped, on Ctrl-C too.
     """
     if config.configured_url("source") or config.configured_url("serving"):
         raise SettingsError(
@@ -43,7 +41,7 @@ def demo(say: Say) -> None:
     is_served = airflow.server.is_running()
     with airflow.alone("make demo"):
         try:
-            run_id = _play(airflow, say)
+            run_id = _run_once(airflow, say)
         except KeyboardInterrupt:
             if not is_served and not is_up:
                 airflow.stop()
@@ -56,8 +54,8 @@ def demo(say: Say) -> None:
     say(f"\n{time.monotonic() - started:.0f} s in all")
 
 
-def _play(airflow: LocalAirflow, say: Say) -> str:
-    """Load, start, trigger and follow one run; returns its id. A run that is left is marked failed."""
+def _run_once(airflow: LocalAirflow, say: Say) -> str:
+    """Load the shop, start Airflow, trigger one run and follow it; returns its id. Ctrl-C marks it failed."""
     airflow.start_database(say)
     with ThreadPoolExecutor(max_workers=1) as beside:
         ready = beside.submit(airflow.start, say)
@@ -65,20 +63,20 @@ def _play(airflow: LocalAirflow, say: Say) -> str:
         ready.result()
     api = airflow.api()
     unpause(api)
-    _make_way(api, say, is_alone=not airflow.is_scheduled)
+    _clear_the_queue(api, say, is_alone=not airflow.is_scheduled)
     run_id = str(api.post(RUNS, {"logical_date": None, "conf": CONF})["dag_run_id"])
     try:
         say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
         follow(api, run_id, say)
     except KeyboardInterrupt:
-        with suppress(AirflowError):  # the next demo gives up what is left
+        with suppress(AirflowError):  # the next demo marks it failed
             api.patch(_run(run_id), {"state": "failed"})
         raise
     return run_id
 
 
-def _make_way(api: Api, say: Say, *, is_alone: bool) -> None:
-    """One night at a time: give up what a killed demo left, or say which night of `make up` is waited for."""
+def _clear_the_queue(api: Api, say: Say, *, is_alone: bool) -> None:
+    """Mark runs failed that a killed demo left; with the schedule on, say which run is waited for."""
     for run in api.get(f"{RUNS}?state=running&state=queued")["dag_runs"]:
         if is_alone:
             api.patch(_run(run["dag_run_id"]), {"state": "failed"})
@@ -91,22 +89,22 @@ def _run(run_id: str) -> str:
 
 
 def follow(api: Api, run_id: str, say: Say) -> None:
-    """Say each stage as it finishes. Raises AirflowError when the run fails."""
+    """Say a line for each stage as it finishes. Raises AirflowError where the run fails."""
     run = _run(run_id)
-    told: set[tuple[str, int]] = set()
+    reported: set[tuple[str, int]] = set()
     while True:
         state = api.get(run)["state"]
         tasks = {t["task_id"]: t for t in api.get(f"{run}/taskInstances")["task_instances"]}
         for stage in STAGES:
             task = tasks.get(stage.name, {})
             key = (stage.name, task.get("try_number", 0))
-            if key in told:
+            if key in reported:
                 continue
             if task.get("state") == "success":
-                told.add(key)
+                reported.add(key)
                 say(f"  {receipts.line(_folder(run_id).receipt(stage.name))}")
             elif task.get("state") == "up_for_retry":
-                told.add(key)
+                reported.add(key)
                 say(f"  {stage.name} failed and is tried again: {reason(api, run, task)}")
         if state == "failed":
             failed = [t for t in tasks.values() if t["state"] == "failed"]
@@ -119,7 +117,7 @@ def follow(api: Api, run_id: str, say: Say) -> None:
 
 
 def reason(api: Api, run: str, task: dict[str, Any]) -> str:
-    """The words of the exception that ended a task, from its log."""
+    """The exception that ended a task, from its log."""
     log = api.get(f"{run}/taskInstances/{task['task_id']}/logs/{task['try_number']}?full_content=true")
     for line in reversed(log["content"]):
         if isinstance(line, dict) and line.get("error_detail"):

@@ -1,7 +1,7 @@
-"""Background processes that outlive their caller: each leads a session of its own, known by its start.
+"""Starts background processes that outlive their caller, and ends them with everything they started.
 
-A session is what a process and all it starts belong to, whatever process groups they make, so
-ending the session ends them all and nobody else. Linux only (`/proc`).
+Each process leads a session of its own. All that it starts belongs to the same session, whatever process
+groups are made, so ending the session ends exactly these. Linux only (`/proc`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ TICK_SECONDS = 0.05
 class Leader:
     """The first process of a session.
 
-    started: clock ticks since boot, which with `boot` tells it from a later process of the same number
+    started: clock ticks since boot; with `boot` it tells the process from a later one of the same number
+    boot:    id of the boot of this machine
     """
 
     pid: int
@@ -30,17 +31,18 @@ class Leader:
     boot: str
 
     def as_json(self) -> dict[str, Any]:
+        """Its fields, from which it can be made again."""
         return asdict(self)
 
     def members(self) -> list[int]:
         """Live processes of the session, the leader among them while it lives; zombies do not count."""
         if self.boot != _boot():
             return []
-        alive = {pid: told for pid, told in _processes() if told.session == self.pid and told.state != "Z"}
+        alive = {pid: stat for pid, stat in _processes() if stat.session == self.pid and stat.state != "Z"}
         leader = alive.get(self.pid)
         if leader and leader.started != self.started:
             return []
-        return [pid for pid, told in alive.items() if told.started >= self.started]
+        return [pid for pid, stat in alive.items() if stat.started >= self.started]
 
     def is_alive(self) -> bool:
         """Whether the leader itself runs."""
@@ -52,7 +54,7 @@ class Leader:
 
 
 def end(leaders: Collection[Leader], patience_seconds: float = 15.0) -> None:
-    """End several sessions at once; those who do not go within `patience_seconds` are killed."""
+    """End several sessions at once; processes that do not end within `patience_seconds` are killed."""
     for kind, seconds in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, 10.0)):
         for pid in _all_members(leaders):
             _send(pid, kind)
@@ -80,31 +82,33 @@ def start(command: list[str], log: Path, environment: Mapping[str, str], folder:
             start_new_session=True,
             close_fds=True,
         )
-    process.returncode = 0  # it is let go: Popen must not warn that it still runs
-    return Leader(process.pid, _told(process.pid).started, _boot())
+    process.returncode = 0  # keeps Popen from warning that the process still runs
+    return Leader(process.pid, _stat(process.pid).started, _boot())
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Stat:
+    """The fields of `/proc/<pid>/stat` that are used."""
+
     state: str
     session: int
     started: int
 
 
-def _told(pid: int) -> _Told:
+def _stat(pid: int) -> _Stat:
     fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    return _Told(fields[0], int(fields[3]), int(fields[19]))
+    return _Stat(fields[0], int(fields[3]), int(fields[19]))
 
 
-def _processes() -> list[tuple[int, _Told]]:
-    found = []
+def _processes() -> list[tuple[int, _Stat]]:
+    processes = []
     for path in Path("/proc").iterdir():
         if path.name.isdigit():
             try:
-                found.append((int(path.name), _told(int(path.name))))
+                processes.append((int(path.name), _stat(int(path.name))))
             except (OSError, IndexError):
                 continue
-    return found
+    return processes
 
 
 def _boot() -> str:
@@ -119,7 +123,7 @@ def _send(pid: int, kind: signal.Signals) -> None:
 
 
 def _reap(pid: int) -> None:
-    """Let a child of ours that has ended go."""
+    """Collect the exit status of a child of this process that has ended, so that no zombie stays."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

@@ -1,9 +1,8 @@
-"""What `make up`, `make down` and `make status` do: the local servers and the shop they show."""
+"""What `make up`, `make down` and `make status` do: start and stop the local servers, load the demo shop."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pipeline import config
@@ -12,7 +11,7 @@ from pipeline.databases.urls import url_of
 from pipeline.errors import AirflowError
 from pipeline.loading import is_stale, load
 from pipeline.loading.shop import loaded_kind
-from pipeline.local.airflow import LocalAirflow
+from pipeline.local.airflow import LocalAirflow, Say
 from pipeline.local.api import Api
 from pipeline.local.configuration import USER
 from pipeline.serving import migrate
@@ -20,7 +19,6 @@ from pipeline.serving import migrate
 DAG_ID = "recommendations"
 DEMO_SHOP = "complete-journey"
 PARSE_SECONDS = 90.0
-Say = Callable[[str], None]
 
 
 def up(say: Say) -> None:
@@ -52,10 +50,10 @@ def status() -> str:
 
 
 def prepare(say: Say, *, is_demo: bool = False) -> None:
-    """A shop and the serving schema in the embedded databases; databases that are configured are left alone.
+    """Load a shop and create the serving schema in the embedded databases; configured ones are left alone.
 
-    The demo shop is loaded when there is none or it has gone stale. A shop somebody else loaded
-    stays, unless `is_demo` asks for the demo's.
+    The demo shop is loaded where there is no shop, or its newest event is older than 24 hours. Another
+    shop stays, unless `is_demo` asks for the demo's.
     """
     settings = config.load()
     now = datetime.now(UTC)
@@ -73,14 +71,14 @@ def prepare(say: Say, *, is_demo: bool = False) -> None:
 
 
 def unpause(api: Api) -> None:
-    """Wait until Airflow knows the DAG, then let it run."""
+    """Wait until Airflow has read the DAG, then unpause it. Raises AirflowError where it cannot be read."""
     until = time.monotonic() + PARSE_SECONDS
     while True:
         broken = api.get("/importErrors")["import_errors"]
         if broken:
             raise AirflowError("Airflow cannot read a DAG file", found=broken[0]["stack_trace"][-1500:])
-        known = api.get(f"/dags?dag_id_pattern={DAG_ID}")["dags"]
-        if any(dag["dag_id"] == DAG_ID for dag in known):
+        dags = api.get(f"/dags?dag_id_pattern={DAG_ID}")["dags"]
+        if any(dag["dag_id"] == DAG_ID for dag in dags):
             break
         if time.monotonic() > until:
             raise AirflowError(f"Airflow does not find the DAG {DAG_ID}", then="make logs")

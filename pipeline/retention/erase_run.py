@@ -1,8 +1,9 @@
-"""One run folder without one user: every file that holds rows of the user is written anew.
+"""Erases one user from one run folder: rewrites every file that holds rows of the user.
 
-A file is made beside its place, its stage's receipt is told of the new one, then it takes the place.
-Killed between the two, the run refuses that file until the user is erased again, which makes the
-same bytes. What tells that there is something to erase, the datasets, goes last.
+The new file is written beside the old one, its checksum is put into the receipt of its stage, then it
+replaces the old one. Where the process is killed between the last two steps, the run refuses that file
+until the user is erased again, which writes the same bytes. The datasets, in which the user is looked for,
+are replaced last.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from pipeline.runs.pages import PAGE, VALIDATION
 from pipeline.validation import example_rows
 
 LEFTOVERS = ("scratch", ".check-*", ".*.part", "*/.*.part")
-"""What a stage that was killed leaves in a run folder; each begins anew."""
+"""Files that a killed stage leaves in a run folder; no stage reads them."""
 
 LEARNT_FROM = ("train", "validation_set")
 """What the model of a run folder was fitted on."""
@@ -43,18 +44,18 @@ LEARNT_FROM = ("train", "validation_set")
 
 @dataclass(frozen=True)
 class Erased:
-    """What a run folder held of a user: files that were changed or removed, rows of its datasets."""
+    """What was erased: files that were changed or removed, rows of datasets."""
 
     n_files: int
     n_rows: int
 
 
 def erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
-    """Take `user`, an id of the run's own type, out of every file of the run; the others stay as they are.
+    """Erase `user`, an id in the id type of the run, from every file of the run; other rows stay.
 
-    The receipts go on telling what lies there, and when it was changed: the run can be gone on with.
-    Pages that show rows (Data Docs, the report, what validation found) are removed. Raises RunBusy when
-    a stage is at work, DamagedFile when a file cannot be read, DiskFull.
+    Receipts get the checksums of the new files and the time of the change, so that the run can be continued.
+    Pages that show rows (Data Docs, the report, the validation page) are removed. Raises RunBusy where a
+    stage is at work, DamagedFile where a file cannot be read, RunError, DiskFull.
     """
     try:
         with _as_recent(folder.path), folder.held("forget"):
@@ -76,12 +77,14 @@ def _erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
     datasets = {path: n for path in sorted(folder.path.glob("*.parquet")) if (n := _n_rows(path, user))}
     new: dict[Path, Callable[[Path], object]] = {}
     for path in sorted(folder.path.glob("*.json")):
-        if content := _less_examples(path, str(user)):
+        if content := _without_examples(path, str(user)):
             new[path] = partial(write_json, content=content)
     for path in sorted(folder.path.glob("model/*.npz")):
-        if factors := _less_factors(folder, path, user):
+        if factors := _without_factors(folder, path, user):
             new[path] = partial(write_whole, fill=factors.save)
-    pages = [folder.path / "data_docs" / name for name, made in DATASETS.items() if USER in made.columns]
+    pages = [
+        folder.path / "data_docs" / name for name, dataset in DATASETS.items() if USER in dataset.columns
+    ]
     pages += [folder.path / page for page in (PAGE, VALIDATION)]
     removed = [path for path in pages if path.exists()] if datasets or new else []
     for path in removed:
@@ -93,20 +96,20 @@ def _erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
 
 
 def _n_rows(path: Path, user: int | str) -> int:
-    """Rows of the user in a dataset; 0 in one without users."""
+    """The number of the user's rows in a dataset; 0 where it has no users."""
     with _reading(path):
         if USER not in pq.read_schema(path).names:
             return 0
         with engine.connect() as db:
-            found = db.execute(
+            count = db.execute(
                 "SELECT count(*) FROM read_parquet($path) WHERE user_id = $user",
                 {"path": str(path), "user": user},
             ).fetchone()
-    return int(found[0]) if found else 0
+    return int(count[0]) if count else 0
 
 
 def _write_rows(path: Path, user: int | str, target: Path) -> None:
-    """The dataset's other rows, in their order, in the columns that the file has."""
+    """Write the rows of the other users to `target`, in the order and columns of the file."""
     dataset = DATASETS.get(path.stem, Dataset(path.stem, "", {}))
     with _reading(path), pq.ParquetFile(path) as file:
         parquet.write(dataset, file.schema_arrow, _others(file, user), target)
@@ -119,7 +122,7 @@ def _others(file: pq.ParquetFile, user: int | str) -> Iterator[pa.RecordBatch]:
         yield batch.filter(pc.fill_null(is_other, True))
 
 
-def _less_examples(path: Path, user: str) -> dict[str, object] | None:
+def _without_examples(path: Path, user: str) -> dict[str, object] | None:
     """The document without examples of the user; None where it has none."""
     with _reading(path):
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -127,8 +130,8 @@ def _less_examples(path: Path, user: str) -> dict[str, object] | None:
     return cleaned if cleaned != content else None
 
 
-def _less_factors(folder: RunFolder, path: Path, user: int | str) -> AlsFactors | None:
-    """The model without the user, and without items that it knows from nobody else; None: not in it."""
+def _without_factors(folder: RunFolder, path: Path, user: int | str) -> AlsFactors | None:
+    """The model without the user and without items that nobody else touched; None: the user is not in it."""
     with _reading(path):
         with np.load(path, allow_pickle=False) as file:
             is_other = np.asarray(file["user_ids"] != user)
@@ -136,7 +139,7 @@ def _less_factors(folder: RunFolder, path: Path, user: int | str) -> AlsFactors 
             return None
         factors = AlsFactors.load(path)
     users, items = factors.user_ids.filter(pa.array(is_other)), factors.item_ids
-    is_known = pc.is_in(items, value_set=_touched(folder, users, items))
+    is_known = pc.is_in(items, value_set=_items_of(folder, users, items))
     return AlsFactors(
         factors.user_factors[is_other],
         factors.item_factors[is_known.to_numpy(zero_copy_only=False)],
@@ -145,8 +148,8 @@ def _less_factors(folder: RunFolder, path: Path, user: int | str) -> AlsFactors 
     )
 
 
-def _touched(folder: RunFolder, users: pa.Array, items: pa.Array) -> pa.Array:
-    """Items that `users` had to do with before the test; all `items` when that cannot be told any more."""
+def _items_of(folder: RunFolder, users: pa.Array, items: pa.Array) -> pa.Array:
+    """Items in the training data of `users`; all `items` where that data is no longer in the folder."""
     files = [folder.file(name) for name in LEARNT_FROM]
     if not all(file.exists() for file in files):
         return items
@@ -158,9 +161,9 @@ def _touched(folder: RunFolder, users: pa.Array, items: pa.Array) -> pa.Array:
 
 
 def _replace(folder: RunFolder, path: Path, fill: Callable[[Path], object], now: datetime) -> None:
-    """Let `fill` make the file anew, and the receipts that told of the old one tell of it.
+    """Replace a file by what `fill` writes, and its checksum in the receipts that name the old file.
 
-    A receipt that told of other bytes is left alone: the file was damaged before, and stays refused.
+    A receipt with another checksum stays: the file was damaged before, and stays refused.
     """
     relative = str(path.relative_to(folder.path))
     target = folder.scratch() / path.name
@@ -183,19 +186,19 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def _as_recent(path: Path) -> Iterator[None]:
-    """Leave the run as recent as it was: `run STAGE` goes on with the one that a night worked on last."""
-    folders = [each for each in (path, path / "receipts") if each.exists()]
-    times = [each.stat() for each in folders]
+    """Restore the folder's times after the block: `run STAGE` continues the run that was worked on last."""
+    folders = [folder for folder in (path, path / "receipts") if folder.exists()]
+    times = [folder.stat() for folder in folders]
     try:
         yield
     finally:
-        for each, time in zip(folders, times, strict=True):
-            os.utime(each, ns=(time.st_atime_ns, time.st_mtime_ns))
+        for folder, time in zip(folders, times, strict=True):
+            os.utime(folder, ns=(time.st_atime_ns, time.st_mtime_ns))
 
 
 @contextmanager
 def _reading(*paths: Path) -> Iterator[None]:
-    """What cannot be read cannot be cleaned; no value of the file is told."""
+    """Turn a failure to read into DamagedFile, which shows no value of the file."""
     try:
         yield
     except (OSError, EOFError, ValueError, KeyError, BadZipFile, duckdb.Error) as error:

@@ -1,4 +1,4 @@
-"""Erasing a user: recorded first, so that no night brings the user back, then erased everywhere."""
+"""Erases a user: records the user first, so that later runs leave the user out, then erases all data."""
 
 from __future__ import annotations
 
@@ -34,10 +34,9 @@ def forget(
     url:  of the serving database
     runs: where this shop's run folders lie
 
-    All that can be erased is, before what cannot be is told: RunBusy where stages or a publisher are
-    at work, RunError where a file cannot be read or written. The same again then does the rest.
-    Raises SettingsError, with nothing done, when `text` is no id of this shop. Nothing that is said or
-    raised holds the id.
+    Raises SettingsError, with nothing done, where `text` is no id of this shop. A failure in one place does
+    not stop the others; at the end it is raised as RunBusy (a stage or a publisher is at work) or RunError
+    (a file cannot be read or written), and the same command again erases the rest. No message holds the id.
     """
     user = user_id(text, settings.ids.user)
     schema.ensure(url, settings, say=say)
@@ -67,9 +66,9 @@ def forget(
 
 
 def user_id(text: str, kind: IdType) -> int | str:
-    """An id as the datasets hold it: a number, a text as it is, a UUID in lower case with hyphens.
+    """The id as the datasets hold it: a number, an unchanged text, a UUID in lower case with hyphens.
 
-    Raises SettingsError, which does not show `text`, when it is none of that kind.
+    Raises SettingsError, which does not show `text`, where it is no id of that type.
     """
     try:
         if not TEXT.fullmatch(text) or not text.encode():
@@ -95,20 +94,20 @@ def _integer(text: str) -> int:
 
 
 def _clean(path: Path, user: int | str, settings: Settings, now: datetime, say: Callable[[str], None]) -> int:
-    """Erase the user from one run folder, if it is of this shop; how many files that changed."""
+    """Erase the user from one run folder, if it is one of this shop; returns the number of files changed."""
     folder = _opened(path)
-    told = folder.receipt("extract").get("params", {}).get("serving", {})
-    here = _as_in(folder, user)
-    if here is None or told.get("schema") not in (None, settings.serving.schema_name):
+    serving = folder.receipt("extract").get("params", {}).get("serving", {})
+    run_user = _id_in(folder, user)
+    if run_user is None or serving.get("schema") not in (None, settings.serving.schema_name):
         return 0
-    erased = erase(folder, here, now)
+    erased = erase(folder, run_user, now)
     if erased.n_files:
         say(f"{path}: {erased.n_rows:,} rows erased, {erased.n_files:,} files changed")
     return erased.n_files
 
 
 def _opened(path: Path) -> RunFolder:
-    """The run, with the id types that it began with."""
+    """The run, with the id types that it was made with. Raises DamagedFile where run.json cannot be read."""
     try:
         ids = json.loads((path / "run.json").read_text(encoding="utf-8"))["ids"]
         return RunFolder.open(path.parent, path.name, {"user": ids["user"], "item": ids["item"]})
@@ -116,13 +115,13 @@ def _opened(path: Path) -> RunFolder:
         raise DamagedFile(f"{path / 'run.json'} is damaged: the run may hold the user") from None
 
 
-def _as_in(folder: RunFolder, user: int | str) -> int | str | None:
-    """The user's id in the type of a run's own ids; None where no such id can be."""
+def _id_in(folder: RunFolder, user: int | str) -> int | str | None:
+    """The user's id in the id type of the run; None where that type cannot hold it."""
     try:
-        found = user_id(str(user), folder.ids["user"])
+        run_user = user_id(str(user), folder.ids["user"])
     except SettingsError:
         return None
-    return found if str(found) == str(user) else None
+    return run_user if str(run_user) == str(user) else None
 
 
 def _unfinished(undone: list[NightshelfError]) -> NightshelfError:

@@ -1,7 +1,7 @@
-"""Old run folders make room: what nobody has touched for `run.keep_runs_days` is removed.
+"""Removes run folders that no stage has worked on for `run.keep_runs_days`.
 
-The lists themselves lie in the serving database, so that a rollback needs no run folder. Kept all the
-same is the folder of the run whose lists are live, the only one that can tell how they came about.
+A rollback needs no run folder, because the lists are stored in the serving database. The folder of the run
+whose lists are live is kept whatever its age: it holds the report and metrics of those lists.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ def remove_old_runs(
 ) -> Counts:
     """Remove old run folders; returns `n_removed`, `n_kept` and `mb_freed`.
 
-    A run that is being worked on stays, however old, and so do all while nothing is live. Raises
-    Unreachable or ServingError, with nothing removed, when it cannot be known which run is live.
+    A run that a stage works on stays, and nothing is removed while no lists are live. Raises Unreachable or
+    ServingError, with nothing removed, where the live run cannot be read.
     """
-    there, days = latest(config.runs_folder(settings)), settings.run.keep_runs_days
+    folders, days = latest(config.runs_folder(settings)), settings.run.keep_runs_days
     before = (now - timedelta(days=days)).timestamp() * 1e9
-    old = [path for path in there if days and not path.is_symlink() and touched(path) < before]
+    old = [path for path in folders if days and not path.is_symlink() and touched(path) < before]
     live = read_live(serving_url, settings, say=say).get("run_id") if old else None
     if live is None:
         old = []
     freed = [_remove(path, settings, before, say) for path in old if path.name != live]
     n_removed = sum(n_bytes is not None for n_bytes in freed)
     mb_freed = sum(n_bytes or 0 for n_bytes in freed) // 1_000_000
-    say(f"remove_old_runs: {n_removed:,} removed, {len(there) - n_removed:,} kept, {mb_freed:,} MB freed")
-    return {"n_removed": n_removed, "n_kept": len(there) - n_removed, "mb_freed": mb_freed}
+    say(f"remove_old_runs: {n_removed:,} removed, {len(folders) - n_removed:,} kept, {mb_freed:,} MB freed")
+    return {"n_removed": n_removed, "n_kept": len(folders) - n_removed, "mb_freed": mb_freed}
 
 
 def _remove(path: Path, settings: Settings, before: float, say: Callable[[str], None]) -> int | None:
-    """Remove one run folder; the bytes that are free now, None when somebody works on it or just has.
+    """Remove one run folder; returns the bytes freed, None where a stage works on it or has since `before`.
 
-    `run.json` goes last, so that what is left after a kill is found again.
+    `run.json` is removed last, so that the rest is removed next time where the process is killed.
     """
     folder = RunFolder(path, settings.ids.model_dump(), datetime.min.replace(tzinfo=UTC))
     try:
@@ -61,6 +61,6 @@ def _remove(path: Path, settings: Settings, before: float, say: Callable[[str], 
         say(f"{path.name} stays: {error.found}")
         return None
     except FileNotFoundError:
-        return None  # another night's task was quicker
+        return None  # another process removed it first
     say(f"{path.name} is removed, {n_bytes / 1e6:,.0f} MB")
     return n_bytes

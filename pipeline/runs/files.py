@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, synced, renamed, fingerprinted."""
+"""Writes files atomically (beside their place, synced, renamed), locks them, and takes their checksums."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from pipeline.times import utc
 
 
 def write_whole(target: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write a file beside `target`, then put it in place.
+    """Let `fill` write a file beside `target`, then rename it to `target`.
 
-    Raises DiskFull when the disk ends. Whatever fails, the old file stays and no part is left.
+    Raises DiskFull on a full disk, RunError on any other failure to write. The old file then stays, and no
+    unfinished one is left.
     """
     unfinished = target.with_name(f".{target.name}.part")
     with _disk(target):
@@ -48,9 +49,11 @@ def write_json(target: Path, content: Mapping[str, Any]) -> None:
 
 @contextmanager
 def held(lock: Path, doing: str) -> Iterator[None]:
-    """Hold the file `lock` while the block runs; it says what is `doing`, and a process that dies lets go.
+    """Hold a lock on the file `lock` during the block; a process that dies releases it.
 
-    Raises BlockingIOError with the holder's words when another process has it.
+    doing: written into the file, for the message of another process
+
+    Raises BlockingIOError with the holder's `doing` when another process has the lock.
     """
     with lock.open("a+", encoding="utf-8") as file:
         try:
@@ -66,10 +69,10 @@ def held(lock: Path, doing: str) -> Iterator[None]:
 
 def fingerprint(path: Path) -> dict[str, int | str]:
     """Size and SHA-256 of a file, and the rows of a Parquet file."""
-    told: dict[str, int | str] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    values: dict[str, int | str] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     if path.suffix == ".parquet":
-        told["rows"] = pq.read_metadata(path).num_rows
-    return told
+        values["rows"] = pq.read_metadata(path).num_rows
+    return values
 
 
 def sha256(path: Path) -> str:
@@ -80,7 +83,7 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def _disk(target: Path) -> Iterator[None]:
-    """Tell a full disk from any other failure to write."""
+    """Turn a failure to write `target` into DiskFull on a full disk, else into RunError."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The peak memory of one stage, as the operating system counts it."""
+"""Measures the peak memory of one stage, as the operating system counts it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def reset_peak() -> None:
-    """Ask Linux to forget the process's peak memory, so that a receipt tells the stage's own."""
+    """Reset the process's peak memory (Linux), so that the next `peak_mb` is that of one stage."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -15,7 +15,7 @@ def reset_peak() -> None:
 
 
 def peak_mb() -> int:
-    """Largest resident set since `reset_peak` (elsewhere than on Linux: since the process began), in MB."""
+    """The largest resident set in MB since `reset_peak`; elsewhere than on Linux since the process began."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) // 1024

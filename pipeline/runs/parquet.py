@@ -1,4 +1,4 @@
-"""A dataset's Parquet file: exactly the schema and key of contract.py, the same bytes for the same rows."""
+"""Writes a dataset's Parquet file with the schema and key of the contract: same rows, same bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Iterable[pa.RecordBatch]
 
 
 def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path) -> int:
-    """Write `rows` to `target`; returns how many. See `RunFolder.write` for what is refused."""
+    """Write `rows` to `target`; returns how many.
+
+    Raises ContractBroken where columns, types or nulls differ from `schema` or a key is doubled; DiskFull.
+    """
     batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
     count = 0
 
@@ -43,17 +46,18 @@ def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path) -> int:
 
 
 def with_statistics(schema: pa.Schema) -> list[str]:
-    """The columns whose smallest and largest value the file tells: all but floating-point ones.
+    """The columns whose smallest and largest value are stored in the file: all but floating-point ones.
 
-    A NaN is in neither, and DuckDB, which trusts them, would then never find one.
+    Neither counts NaN, so that DuckDB, which skips row groups by them, would miss rows with NaN.
     """
     return [field.name for field in schema if not pa.types.is_floating(field.type)]
 
 
 def fit(dataset: Dataset, schema: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """`batch` with exactly the columns and types of `schema`; ContractBroken when it cannot be.
+    """`batch` with exactly the columns and types of `schema`.
 
-    A cast that would lose something (an overflow, a fraction, a bad number) is refused.
+    Raises ContractBroken where a column is missing or unknown, holds a null that the schema forbids, or
+    cannot be cast without loss (an overflow, a fraction, a text that is no number).
     """
     if set(batch.schema.names) != set(schema.names):
         raise ContractBroken(
@@ -85,7 +89,7 @@ def fit(dataset: Dataset, schema: pa.Schema, batch: pa.RecordBatch) -> pa.Record
 
 
 def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Batches of any size, handed on as tables of exactly ROW_GROUP rows (the last one shorter)."""
+    """The rows of batches of any size as tables of exactly ROW_GROUP rows; the last may be shorter."""
     waiting: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:

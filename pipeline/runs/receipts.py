@@ -1,4 +1,4 @@
-"""What a stage leaves behind beside its data: its receipt, in words too, or why the data stopped it."""
+"""Builds a stage's receipt and its line in the log, and records why the data stopped a stage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = ("rows_in", "rows_out")
 
 
 def machine(seconds: float) -> dict[str, Any]:
-    """How long it took, how much memory, when it ended, and with which versions."""
+    """The part of a receipt about the machine: duration, peak memory, end, versions of packages."""
     return {
         "seconds": round(seconds, 3),
         "peak_memory_mb": peak_mb(),
@@ -34,9 +34,9 @@ def machine(seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def telling_why(folder: RunFolder, stage: str) -> Iterator[None]:
-    """Leave `stopped.json` where the data stops the stage; the next stage of the run removes it.
+    """Write `stopped.json` where the block raises a DataError; the next stage of the run removes it.
 
-    It holds no value of the data: what an error found may be a row of somebody.
+    It leaves out the error's `found`, which may be a row of a user.
     """
     path = folder.path / STOPPED
     path.unlink(missing_ok=True)
@@ -50,18 +50,19 @@ def telling_why(folder: RunFolder, stage: str) -> Iterator[None]:
 def why_stopped(folder: RunFolder) -> dict[str, str]:
     """`stage`, `what` and `then` of a run that the data stopped; empty for any other."""
     try:
-        found: dict[str, str] = json.loads((folder.path / STOPPED).read_text(encoding="utf-8"))
+        reason: dict[str, str] = json.loads((folder.path / STOPPED).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return found
+    return reason
 
 
 def counted(
     folder: RunFolder, reads: Iterable[str], files: Mapping[str, Any], counts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The counts of a stage, rows in and out before them; floats to four digits.
+    """The counts of a stage after its rows in and out; floats are rounded to four digits.
 
-    reads: the datasets (and documents, which have no rows) that it reads; files: what it wrote
+    reads: names of the datasets and documents that it reads; documents count no rows
+    files: fingerprints of the files that it wrote
     """
     rows_in = sum(folder.rows(name) for name in reads)
     rows_out = sum(file.get("rows", 0) for file in files.values())
@@ -72,7 +73,7 @@ def counted(
 
 
 def line(receipt: Mapping[str, Any]) -> str:
-    """`stage: rows in, rows out, seconds, peak memory; counts`: what a person reads of a finished stage."""
+    """`stage: rows in, rows out, seconds, peak memory; counts`: the log line of a finished stage."""
     counts = receipt["counts"]
     cost = f"{receipt['seconds']:,.1f} s, {receipt['peak_memory_mb']:,} MB"
     rows = f"{counts['rows_in']:,} rows in, {counts['rows_out']:,} out"
@@ -80,11 +81,13 @@ def line(receipt: Mapping[str, Any]) -> str:
 
 
 def told(counts: Mapping[str, Any]) -> str:
-    """Counts other than rows in words: `model ranker, 3 trials, alpha 0.25`; nothing of an empty one."""
-    return ", ".join(_told(name, value) for name, value in counts.items() if name not in ROWS and value != "")
+    """Counts in words, without rows and empty ones: `model ranker, 3 trials, alpha 0.25`."""
+    return ", ".join(
+        _in_words(name, value) for name, value in counts.items() if name not in ROWS and value != ""
+    )
 
 
-def _told(name: str, value: object) -> str:
+def _in_words(name: str, value: object) -> str:
     number = f"{value:,}" if isinstance(value, int) else str(value)
     if not name.startswith("n_"):
         return f"{name} {number}"

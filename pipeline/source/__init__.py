@@ -1,4 +1,4 @@
-"""The shop's database, read through the statements of `sql/source/`; nothing is ever written there."""
+"""Reading a shop's database through the SELECT statements of `sql/source/`. Nothing is written to it."""
 
 from pipeline.source.reader import Source, last_event_at, opened
 

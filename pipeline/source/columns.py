@@ -1,7 +1,7 @@
-"""The columns of a source statement, made what contract.py promises or refused by name.
+"""Converts the columns that a source statement returns to the types of the contract, or refuses them by name.
 
-A shop's own types vary; what may vary is written in PROMISES. Nothing is guessed from values: a
-number in a text column stays text, and the message says what to edit.
+Shops store the same thing in different types; PROMISES lists which types are accepted for what. No type
+is guessed from values: a number in a text column stays text, and the error says what to edit.
 """
 
 from __future__ import annotations
@@ -34,16 +34,18 @@ PROMISES: Mapping[str, tuple[frozenset[str], str]] = {
     "boolean": (frozenset({"boolean", "integer"}), "true or false, or 1 and 0"),
     "time": (frozenset({"time", "time with zone"}), "a time (timestamp, datetime)"),
 }
-"""Promise -> the kinds of column that keep it, and the promise in words."""
+"""What a column is promised to hold -> the kinds of column accepted for it, and the promise in words."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a statement's columns are held against.
+    """What the columns of a statement must look like.
 
-    file:           the statement, as a person knows it: `sql/source/events.sql`
-    timezone:       zone of times that carry none
-    has_text_times: the database has no type for times (SQLite): ISO text is read as a time
+    dataset:        the dataset of the contract that the rows go into
+    file:           the statement's path for messages: `sql/source/events.sql`
+    ids:            type of ids: `user` and `item` -> integer, text or uuid
+    timezone:       zone of times without one
+    has_text_times: the database has no type for times (SQLite): ISO 8601 text is read as a time
     """
 
     dataset: Dataset
@@ -54,10 +56,11 @@ class Shape:
 
     @property
     def then(self) -> str:
+        """The next step that an error about this statement names."""
         return f"edit {self.file}, then: python -m pipeline run extract"
 
     def promise(self, column: str) -> str:
-        """The key of PROMISES that a column must keep."""
+        """The key of PROMISES for a column of the dataset."""
         kind = self.dataset.columns[column]
         if kind in (USER, ITEM):
             return self.ids["user" if kind == USER else "item"]
@@ -67,40 +70,45 @@ class Shape:
         return names[kind]
 
     def schema(self) -> pa.Schema:
+        """The Arrow schema that the rows are converted to."""
         return self.dataset.schema(self.ids)
 
 
-def check_names(shape: Shape, found: Sequence[str]) -> None:
-    """Refuse a missing, an unknown or a doubled column."""
+def check_names(shape: Shape, names: Sequence[str]) -> None:
+    """Raise SourceError where a column of the dataset is missing, unknown or returned twice."""
     wanted = list(shape.dataset.columns)
     name = shape.dataset.name
-    if missing := [column for column in wanted if column not in found]:
+    if missing := [column for column in wanted if column not in names]:
         column = missing[0]
         hint = f" ({HINTS[column]})" if column in HINTS else ""
         raise SourceError(
             f"`{name}` has no column `{column}`",
-            found=", ".join(found),
+            found=", ".join(names),
             promised=f"{shape.file} selects it{hint}",
             then=shape.then,
         )
-    if unknown := [column for column in found if column not in wanted]:
+    if unknown := [column for column in names if column not in wanted]:
         raise SourceError(
             f"`{name}` has unknown column {', '.join(f'`{u}`' for u in unknown)}",
-            found=", ".join(found),
+            found=", ".join(names),
             promised=f"{shape.file} selects {', '.join(wanted)} and nothing else",
             then=shape.then,
         )
-    if doubled := sorted({column for column in found if list(found).count(column) > 1}):
+    if doubled := sorted({column for column in names if list(names).count(column) > 1}):
         raise SourceError(
-            f"`{name}` has column `{doubled[0]}` {list(found).count(doubled[0])} times",
-            found=", ".join(found),
+            f"`{name}` has column `{doubled[0]}` {list(names).count(doubled[0])} times",
+            found=", ".join(names),
             promised=f"{shape.file} selects it once",
             then=shape.then,
         )
 
 
 def check_kinds(shape: Shape, kinds: Mapping[str, str], example: object = None) -> None:
-    """Refuse a column of a kind that cannot keep its promise; kind `null` can be anything."""
+    """Raise SourceError where a column is of a kind that is not accepted; kind `null` fits everywhere.
+
+    kinds:   column -> kind, in the words of PROMISES
+    example: a value of the refused column, for the message
+    """
     for column, kind in kinds.items():
         allowed, _ = PROMISES[shape.promise(column)]
         is_text_time = shape.has_text_times and kind == "text" and shape.promise(column) == "time"
@@ -127,7 +135,7 @@ def _wrong_kind(shape: Shape, column: str, kind: str, example: object) -> Source
 
 
 def kind_of(kind: pa.DataType) -> str:
-    """An Arrow type in the words of PROMISES; another type's own name for what has no place there."""
+    """An Arrow type in the words of PROMISES; Arrow's own name for any other type."""
     types = pa.types
     if types.is_timestamp(kind):
         return "time with zone" if kind.tz else "time"
@@ -146,7 +154,7 @@ def kind_of(kind: pa.DataType) -> str:
 
 
 def enforce(shape: Shape, batch: pa.RecordBatch, kinds: Mapping[str, str]) -> pa.RecordBatch:
-    """`batch` with the contract's columns, order and types; SourceError naming what cannot be.
+    """`batch` with the contract's columns, order and types. Raises SourceError naming the column at fault.
 
     kinds: column -> what the source says it holds (`kind_of` the Arrow type, or `uuid`)
     """
@@ -156,7 +164,7 @@ def enforce(shape: Shape, batch: pa.RecordBatch, kinds: Mapping[str, str]) -> pa
 
 
 def column(shape: Shape, name: str, values: pa.Array, kind: str) -> pa.Array:
-    """One column as the contract wants it; all nulls are welcome whatever their type."""
+    """One column in the type of the contract; a column of nulls only is accepted whatever its type."""
     field = shape.schema().field(name)
     if values.null_count == len(values):
         return pa.nulls(len(values), field.type)
@@ -186,7 +194,10 @@ def _convert(shape: Shape, promise: str, values: pa.Array, kind: str) -> pa.Arra
 
 
 def canonical_uuids(values: pa.Array) -> pa.Array:
-    """UUIDs in lower case with hyphens, from any of the usual ways to write them."""
+    """UUIDs in lower case with hyphens, from any of the usual spellings.
+
+    Raises pa.ArrowInvalid (a ValueError) naming the first value that is no UUID.
+    """
     digits = pc.replace_substring_regex(pc.utf8_lower(values), r"^(urn:uuid:)|[{}-]", "")
     valid = pc.match_substring_regex(digits, r"^[0-9a-f]{32}$")
     if pc.any(pc.invert(valid)).as_py():
@@ -196,17 +207,20 @@ def canonical_uuids(values: pa.Array) -> pa.Array:
 
 
 def as_arrow(shape: Shape, name: str, values: Sequence[Any]) -> tuple[pa.Array, str]:
-    """Values as a driver hands them out, and their kind; SourceError when they are of several types."""
+    """Values as a database driver returns them, as an Arrow array, and their kind.
+
+    Raises SourceError where they are of several types.
+    """
     first = next((value for value in values if value is not None), None)
     if type(first).__name__ == "UUID":
         return pa.array([None if value is None else str(value) for value in values], pa.string()), "uuid"
     try:
         array = pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        found = sorted({type(value).__name__ for value in values if value is not None})
+        types = sorted({type(value).__name__ for value in values if value is not None})
         raise SourceError(
             f"`{shape.dataset.name}.{name}` cannot be read as one type",
-            found=", ".join(found) if len(found) > 1 else re.sub(r"\s+", " ", str(error)),
+            found=", ".join(types) if len(types) > 1 else re.sub(r"\s+", " ", str(error)),
             promised=PROMISES[shape.promise(name)][1],
             then=shape.then,
         ) from error

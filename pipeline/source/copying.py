@@ -1,4 +1,4 @@
-"""The fast way out of PostgreSQL: COPY as CSV, parsed by Arrow, a batch of rows at a time."""
+"""Reads PostgreSQL fast: COPY to CSV, which Arrow parses, one batch of rows at a time."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ KINDS = {20: "integer", 21: "integer", 23: "integer", 26: "integer", 700: "numbe
     1700: "decimal",
     2950: "uuid",
 }
-"""PostgreSQL's built-in type numbers (pg_type.dat) -> the words of PROMISES."""
+"""OIDs of PostgreSQL's built-in types (pg_type.dat) -> the words of PROMISES."""
 
 TEXT_CATEGORIES = ("S", "E", "X")
-"""pg_type.typcategory: strings, enums, and literals of no type yet."""
+"""pg_type.typcategory of strings, enums and untyped literals."""
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A COPY that is ready to run: the statement, its values, what its columns hold and become."""
+    """A COPY that is ready to run.
+
+    values: bound values of the statement
+    kinds:  column -> what it holds, in the words of PROMISES
+    types:  column -> the Arrow type that its CSV text is parsed as
+    """
 
     connection: psycopg.Connection[Any]
     query: str
@@ -42,12 +47,17 @@ class Copy:
 
 
 def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], limit: int | None) -> Copy:
-    """Ask for the columns first, and refuse them before any row is read."""
+    """Ask the database which columns the statement returns, and check them before any row is read.
+
+    limit: most rows to read; None: all of them
+
+    Raises SourceError where a column is missing, unknown or of the wrong kind.
+    """
     shape = statement.shape
     with db.execute(statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0"), values) as result:
         described = [(column[0], column[1]) for column in result.cursor.description]
     check_names(shape, [name for name, _ in described])
-    kinds = {name: _kind(db, number) for name, number in described}
+    kinds = {name: _kind(db, oid) for name, oid in described}
     check_kinds(shape, {name: kind for name, kind in kinds.items() if kind != "text"})
     columns = ", ".join(_selected(name, kind) for name, kind in kinds.items())
     inner = statement.around(
@@ -69,7 +79,10 @@ def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], 
 
 
 def read(copy: Copy, batch_rows: int) -> Generator[pa.RecordBatch, None, None]:
-    """The rows; PostgreSQL sends each as one message, so that a batch never ends within one."""
+    """The rows, at most `batch_rows` at a time.
+
+    PostgreSQL sends each row as one message, so that a batch never ends inside a row.
+    """
     with copy.connection.cursor() as cursor, cursor.copy(copy.query, dict(copy.values) or None) as rows:
         text, count = bytearray(), 0
         for row in rows:
@@ -83,7 +96,7 @@ def read(copy: Copy, batch_rows: int) -> Generator[pa.RecordBatch, None, None]:
 
 
 def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:
-    """A null is an empty field, an empty text a quoted one."""
+    """CSV text as a batch: an unquoted empty field is null, a quoted one is the empty text."""
     try:
         table = csv.read_csv(
             pa.BufferReader(text),
@@ -105,23 +118,23 @@ def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:
 
 
 def _bad_value(copy: Copy, error: pa.ArrowInvalid) -> SourceError:
-    told = str(error).splitlines()[0]
-    place = next((i for i in range(len(copy.types)) if f"#{i}:" in told), None)
-    name = list(copy.types)[place] if place is not None else "a column"
-    promised = PROMISES[copy.shape.promise(name)][1] if place is not None else ""
+    message = str(error).splitlines()[0]
+    name = next((name for i, name in enumerate(copy.types) if f"#{i}:" in message), None)
+    promised = PROMISES[copy.shape.promise(name)][1] if name else ""
     return SourceError(
-        f"`{copy.shape.dataset.name}.{name}` holds a value that is not {promised or 'what its type says'}",
-        found=told,
+        f"`{copy.shape.dataset.name}.{name or 'a column'}` holds a value that is not "
+        f"{promised or 'what its type says'}",
+        found=message,
         promised=promised,
         then=copy.shape.then,
     )
 
 
-def _kind(db: sa.Connection, number: Any) -> str:
-    if number in KINDS:
-        return KINDS[number]
-    query = sa.text("SELECT typcategory, typname FROM pg_type WHERE oid = :number")
-    category, name = db.execute(query, {"number": number}).one()
+def _kind(db: sa.Connection, oid: Any) -> str:
+    if oid in KINDS:
+        return KINDS[oid]
+    query = sa.text("SELECT typcategory, typname FROM pg_type WHERE oid = :oid")
+    category, name = db.execute(query, {"oid": oid}).one()
     return "text" if category in TEXT_CATEGORIES else str(name)
 
 
@@ -130,7 +143,7 @@ def _selected(name: str, kind: str) -> str:
 
 
 def _csv_type(shape: Shape, name: str, kind: str) -> pa.DataType:
-    """What Arrow parses a column as; times with zone arrive as UTC without one."""
+    """The Arrow type that a column's text is parsed as; times with zone are selected as UTC without one."""
     if kind == "decimal":
         return {"integer": pa.int64(), "number": pa.float64()}.get(shape.promise(name), pa.string())
     types = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}

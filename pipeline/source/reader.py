@@ -1,7 +1,7 @@
-"""An open source database: its rows in batches, of any database that SQLAlchemy speaks to.
+"""Reads the shop's rows in batches, from any database that SQLAlchemy supports.
 
-PostgreSQL goes faster, through COPY (`copying`). What the columns must be is the business of
-`columns`, what a shop's file must be that of `statement`.
+PostgreSQL is read through COPY (`copying`), which is faster. `columns` checks and converts the columns,
+`statement` reads the shop's SQL files.
 """
 
 from __future__ import annotations
@@ -24,22 +24,26 @@ from pipeline.config import Source as SourceSettings
 from pipeline.contract.datasets import DATASETS
 from pipeline.databases import connect, urls
 from pipeline.errors import DataError, SourceError
-from pipeline.source import copying, statement
+from pipeline.source import copying
+from pipeline.source import statement as statements
 from pipeline.source.columns import Shape, as_arrow, check_names, column, enforce
 from pipeline.source.statement import WINDOW, Statement
 from pipeline.times import utc
 
 EARLIEST, LATEST = datetime(1000, 1, 3, tzinfo=UTC), datetime(9999, 12, 28, tzinfo=UTC)
-"""A window that holds every event, within what MySQL and SQLite can compare."""
+"""A window that holds every event, within the range of times that MySQL and SQLite can compare."""
 
 MARGIN = timedelta(days=1)
 MYSQL = ("mysql", "mariadb")
-NO_IDS: Mapping[str, IdType] = {"user": "text", "item": "text"}
+ANY_IDS: Mapping[str, IdType] = {"user": "text", "item": "text"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """A connection to the shop, in one snapshot where the database has such, and how it is read."""
+    """An open connection to the shop's database; on PostgreSQL all reads see one snapshot.
+
+    ids: type of ids: `user` and `item` -> integer, text or uuid
+    """
 
     url: str
     settings: SourceSettings
@@ -48,28 +52,29 @@ class Source:
 
     @property
     def dialect(self) -> str:
+        """SQLAlchemy's name of the database system: `postgresql`, `mysql`, `sqlite`, ..."""
         return self.db.dialect.name
 
     @property
     def _is_copied(self) -> bool:
-        """Whether COPY is used: it has the limit in its statement and is always read to its end."""
+        """Whether COPY is used. It carries the limit in its statement, and must be read to its end."""
         return self.dialect == "postgresql" and self.db.dialect.driver == "psycopg"
 
     def has(self, name: str) -> bool:
         """Whether the shop has a statement for this dataset."""
-        return statement.path(self.settings.sql, name).exists()
+        return statements.path(self.settings.sql, name).exists()
 
     def batches(
         self, name: str, start: datetime = EARLIEST, end: datetime = LATEST, limit: int | None = None
     ) -> Generator[pa.RecordBatch, None, None]:
-        """Rows of `events` within [start, end), of `items` or of `users`, as contract.py wants them.
+        """Rows of `events` within [start, end), of `items` or of `users`, in the columns of the contract.
 
-        At most `settings.batch_rows` at a time and `limit` in all. Raises SourceError that names
-        the statement and the column, or Unreachable.
+        At most `settings.batch_rows` at a time and `limit` in all. Raises SourceError naming the
+        statement and the column, or Unreachable.
         """
-        told = self._statement(name)
+        bounds = self._bounds(start, end) if name == "events" else {}
         left = limit
-        for batch in self._read(told, self._bounds(start, end) if name == "events" else {}, limit):
+        for batch in self._read(self._statement(name), bounds, limit):
             batch = _within(batch, start, end) if name == "events" else batch
             if left is not None:
                 batch = batch.slice(0, left)
@@ -79,70 +84,76 @@ class Source:
                 return
 
     def span(self, start: datetime = EARLIEST, end: datetime = LATEST) -> tuple[datetime, datetime] | None:
-        """When the oldest and the newest event within [start, end) happened; None without any."""
-        told = self._statement("events")
-        if told.shape.has_text_times:
-            return self._span_of_texts(told, start, end)
-        query = told.around("SELECT min(occurred_at), max(occurred_at) FROM ({}) rows_of_source")
-        with self._asking(told):
-            found = list(self.db.execute(query, self._bounds(start, end)).one())
-        if found[0] is None:
+        """The times of the oldest and the newest event within [start, end), UTC; None without events."""
+        statement = self._statement("events")
+        if statement.shape.has_text_times:
+            return self._span_of_texts(statement, start, end)
+        query = statement.around("SELECT min(occurred_at), max(occurred_at) FROM ({}) rows_of_source")
+        with self._failures_named(statement):
+            ends = list(self.db.execute(query, self._bounds(start, end)).one())
+        if ends[0] is None:
             return None
-        values, kind = as_arrow(told.shape, "occurred_at", found)
-        oldest, newest = column(told.shape, "occurred_at", values, kind).to_pylist()
+        values, kind = as_arrow(statement.shape, "occurred_at", ends)
+        oldest, newest = column(statement.shape, "occurred_at", values, kind).to_pylist()
         return oldest, newest
 
     def _span_of_texts(
-        self, told: Statement, start: datetime, end: datetime
+        self, statement: Statement, start: datetime, end: datetime
     ) -> tuple[datetime, datetime] | None:
-        """Over every row: the order of texts is not always that of times."""
+        """`span` where times are texts: reads every row, because texts need not sort as times do."""
         ends: list[datetime] = []
-        query = told.around("SELECT occurred_at FROM ({}) rows_of_source")
-        with self._asking(told), self.db.execute(query, self._bounds(start, end)) as result:
+        query = statement.around("SELECT occurred_at FROM ({}) rows_of_source")
+        with self._failures_named(statement), self.db.execute(query, self._bounds(start, end)) as result:
             for rows in result.partitions(self.settings.batch_rows):
-                values, kind = as_arrow(told.shape, "occurred_at", [row[0] for row in rows])
-                moments = pa.record_batch({"occurred_at": column(told.shape, "occurred_at", values, kind)})
-                found = pc.min_max(_within(moments, start, end).column("occurred_at")).as_py()
-                ends += [moment for moment in found.values() if moment is not None]
+                values, kind = as_arrow(statement.shape, "occurred_at", [row[0] for row in rows])
+                moments = pa.record_batch(
+                    {"occurred_at": column(statement.shape, "occurred_at", values, kind)}
+                )
+                span = pc.min_max(_within(moments, start, end).column("occurred_at")).as_py()
+                ends += [moment for moment in span.values() if moment is not None]
         return (min(ends), max(ends)) if ends else None
 
     def _statement(self, name: str) -> Statement:
         file = f"{self.settings.sql}/{name}.sql"
         is_sqlite = self.dialect == "sqlite"
-        return statement.read(Shape(DATASETS[name], file, self.ids, self.settings.timezone, is_sqlite))
+        return statements.read(Shape(DATASETS[name], file, self.ids, self.settings.timezone, is_sqlite))
 
     def _read(
-        self, told: Statement, bounds: Mapping[str, Any], limit: int | None
+        self, statement: Statement, bounds: Mapping[str, Any], limit: int | None
     ) -> Generator[pa.RecordBatch, None, None]:
         if self._is_copied:
-            with self._asking(told):
-                rows = copying.read(copying.prepare(self.db, told, bounds, limit), self.settings.batch_rows)
+            with self._failures_named(statement):
+                rows = copying.read(
+                    copying.prepare(self.db, statement, bounds, limit), self.settings.batch_rows
+                )
         else:
-            rows = self._fetch(told, bounds)
+            rows = self._fetch(statement, bounds)
         with closing(rows):
             while True:
-                with self._asking(told):
+                with self._failures_named(statement):
                     batch = next(rows, None)
                 if batch is None:
                     return
                 yield batch
 
-    def _fetch(self, told: Statement, bounds: Mapping[str, Any]) -> Generator[pa.RecordBatch, None, None]:
+    def _fetch(
+        self, statement: Statement, bounds: Mapping[str, Any]
+    ) -> Generator[pa.RecordBatch, None, None]:
         options = {"stream_results": True, "max_row_buffer": self.settings.batch_rows}
-        with self.db.execute(told.text, bounds, execution_options=options) as result:
+        with self.db.execute(statement.text, bounds, execution_options=options) as result:
             names = list(result.keys())
-            check_names(told.shape, names)
+            check_names(statement.shape, names)
             for rows in result.partitions(self.settings.batch_rows):
                 columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-                read = {name: as_arrow(told.shape, name, values) for name, values in columns.items()}
+                read = {name: as_arrow(statement.shape, name, values) for name, values in columns.items()}
                 batch = pa.RecordBatch.from_arrays([array for array, _ in read.values()], names=names)
-                yield enforce(told.shape, batch, {name: kind for name, (_, kind) in read.items()})
+                yield enforce(statement.shape, batch, {name: kind for name, (_, kind) in read.items()})
 
     def _bounds(self, start: datetime, end: datetime) -> dict[str, Any]:
-        """Both ends as this database compares them: with zone, in the shop's own zone, or as text.
+        """The ends of the window as this database compares them: with zone, in the shop's zone, or as text.
 
-        SQLite compares texts, and there is more than one way to write a time: it is asked for a day
-        more on both sides, and `_within` cuts exactly.
+        SQLite compares texts, and a time can be written in more than one way: MARGIN is added on both
+        sides, and `_within` then cuts exactly.
         """
         if self.dialect == "postgresql":
             return dict(zip(WINDOW, (utc(start), utc(end)), strict=True))
@@ -156,24 +167,25 @@ class Source:
         return dict(zip(WINDOW, values, strict=True))
 
     @contextmanager
-    def _asking(self, told: Statement) -> Iterator[None]:
+    def _failures_named(self, statement: Statement) -> Iterator[None]:
+        """Turn a failure of the database into a SourceError that names the statement, or Unreachable."""
         try:
             with connect.reaching(self.url, "source"):
                 yield
         except (exc.SQLAlchemyError, psycopg.Error) as error:
             raise SourceError(
-                f"the source database refused {told.shape.file}",
+                f"the source database refused {statement.shape.file}",
                 found=_reason(error, self.url),
                 promised=f"a SELECT that this login may run on {self.dialect}",
-                then=told.shape.then,
+                then=statement.shape.then,
             ) from None
 
 
 @contextmanager
 def opened(url: str, settings: SourceSettings, ids: Mapping[str, IdType]) -> Iterator[Source]:
-    """Connect for reading. Raises Unreachable, or SourceError when the server lacks the shop's zone.
+    """Connect for reading. Raises Unreachable, or SourceError where the server lacks the shop's time zone.
 
-    The connection is dropped in the end, not rolled back: it may be lost, or in mid-answer.
+    At the end the connection is dropped, not rolled back: it may be lost, or in the middle of an answer.
     """
     engine = connect.engine(url)
     if engine.dialect.name == "postgresql":
@@ -189,20 +201,20 @@ def opened(url: str, settings: SourceSettings, ids: Mapping[str, IdType]) -> Ite
 
 
 def last_event_at(url: str, settings: SourceSettings, now: datetime) -> datetime:
-    """When the newest event at or before `now` happened, UTC. DataError when there is none."""
-    with opened(url, settings, NO_IDS) as source:
-        found = source.span(end=now + timedelta(microseconds=1))
-    if found is None:
+    """The time of the newest event at or before `now`, UTC. Raises DataError when there is none."""
+    with opened(url, settings, ANY_IDS) as source:
+        span = source.span(end=now + timedelta(microseconds=1))
+    if span is None:
         raise DataError(
             "the source has no events yet",
             found=f"none at or before {utc(now).isoformat()}",
             then=f"load some (python -m pipeline load --help), or edit {settings.sql}/events.sql",
         )
-    return found[1]
+    return span[1]
 
 
 def _set_zone(db: sa.Connection, url: str, timezone: str) -> None:
-    """Let the server read times without zone as the shop means them."""
+    """Set the session's time zone, in which the server reads times without one."""
     try:
         with connect.reaching(url, "source"):
             if db.dialect.name == "postgresql":
@@ -220,9 +232,9 @@ def _set_zone(db: sa.Connection, url: str, timezone: str) -> None:
 
 
 def _within(batch: pa.RecordBatch, start: datetime, end: datetime) -> pa.RecordBatch:
-    """The rows of [start, end), and those without a time, which `validate` judges.
+    """The rows within [start, end), and those without a time, which `validate` judges.
 
-    Cut here because a clock that repeats an hour, or a text, is not cut exactly in the database.
+    The database cannot cut exactly where times are texts, or local in an hour that the clock repeats.
     """
     moments = batch.column("occurred_at")
     scalar = [pa.scalar(utc(moment), moments.type) for moment in (start, end)]
@@ -231,6 +243,7 @@ def _within(batch: pa.RecordBatch, start: datetime, end: datetime) -> pa.RecordB
 
 
 def _reason(error: Exception, url: str) -> str:
-    told = error.orig if isinstance(error, exc.DBAPIError) else error
-    lines = urls.scrub(str(told), url).strip().splitlines()
-    return lines[0][:500] if lines else type(told).__name__
+    """The first line of the driver's message, without the password."""
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    lines = urls.scrub(str(cause), url).strip().splitlines()
+    return lines[0][:500] if lines else type(cause).__name__

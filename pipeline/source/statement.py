@@ -1,4 +1,4 @@
-"""One statement of `sql/source/`, as the shop wrote it."""
+"""Reads one statement of `sql/source/`, as the shop wrote it, and checks the names that it binds."""
 
 from __future__ import annotations
 
@@ -13,35 +13,39 @@ from pipeline.errors import SourceError
 from pipeline.source.columns import Shape
 
 WINDOW = ("window_start", "window_end")
+"""The names that `events.sql` binds: the ends of the window."""
+
 TOKEN = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`)|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+"""A quoted text or name (group 1, kept) or a comment (removed)."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """The statement without comments (a `:name` in one would be bound), and what it must return."""
+    """A statement without its comments, in which a `:name` would be bound too, and what it must return."""
 
     sql: str
     shape: Shape
 
-    def around(self, outer: str = "SELECT * FROM ({}) rows_of_source") -> sa.TextClause:
-        """The statement in the place of `{}` in `outer`."""
+    def around(self, outer: str) -> sa.TextClause:
+        """`outer` with the statement in place of `{}`."""
         return sa.text(outer.replace("{}", f"\n{self.sql}\n"))
 
     @property
     def text(self) -> sa.TextClause:
+        """The statement alone, ready to execute."""
         return sa.text(self.sql)
 
 
 def path(folder: str, name: str) -> Path:
-    """Where the statement of a dataset lies; a relative folder is one of this checkout."""
+    """The file of a dataset's statement; a relative folder is one of this checkout."""
     return ROOT / folder / f"{name}.sql"
 
 
 def read(shape: Shape) -> Statement:
     """Read `shape.file`.
 
-    Raises SourceError when there is none, when it is empty, or when `events.sql` does not bind
-    exactly `:window_start` and `:window_end`, which would read too much or fail in mid-night.
+    Raises SourceError where the file cannot be read or is empty, and where `events.sql` does not bind
+    exactly `:window_start` and `:window_end`: it would read too much, or fail in the middle of a run.
     """
     file = ROOT / shape.file
     try:
@@ -53,7 +57,7 @@ def read(shape: Shape) -> Statement:
             promised=f"a SELECT that returns {', '.join(shape.dataset.columns)}",
             then=f"write {shape.file}, or set [source] sql in config.toml to the folder that has it",
         ) from error
-    sql = TOKEN.sub(lambda found: found.group(1) or " ", text).strip().rstrip(";").strip()
+    sql = TOKEN.sub(lambda token: token.group(1) or " ", text).strip().rstrip(";").strip()
     wanted = set(WINDOW) if shape.dataset.name == "events" else set()
     bound = set(sa.text(sql).compile().params)
     if not sql or bound != wanted:

@@ -63,8 +63,8 @@ def test_a_url_that_cannot_be_read_is_refused_without_showing_it(url: str) -> No
 def test_no_password_is_shown_or_left_in_a_message() -> None:
     url = f"postgresql://u:{ENCODED}@h/d?sslpassword=other"
     assert shown(url) == "postgresql://u:***@h/d"
-    told = scrub(f"{url} or {SECRET} or {ENCODED} or other", url)
-    assert told == "*** or *** or *** or ***"
+    scrubbed = scrub(f"{url} or {SECRET} or {ENCODED} or other", url)
+    assert scrubbed == "*** or *** or *** or ***"
 
 
 def test_a_wrong_password_is_told_and_never_printed(server: Server) -> None:
@@ -175,8 +175,8 @@ def test_a_configured_url_is_taken_and_gets_the_role(server: Server, monkeypatch
     assert url_of("serving").startswith(url)
     as_reader = url_of("serving", "reader")
     with psycopg_connect(as_reader) as db:
-        found = db.execute("SELECT session_user::text, current_user::text, current_setting('work_mem')")
-        assert found.fetchone() == ("nightshelf_owner", "nightshelf_reader", "8MB")
+        roles = db.execute("SELECT session_user::text, current_user::text, current_setting('work_mem')")
+        assert roles.fetchone() == ("nightshelf_owner", "nightshelf_reader", "8MB")
     with reaching(as_reader, "serving"), connect.engine(as_reader).connect() as db:
         assert db.execute(sqlalchemy.text("SELECT current_user::text")).scalar() == "nightshelf_reader"
     with pytest.raises(SettingsError, match="no role `reader`"):

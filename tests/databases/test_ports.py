@@ -28,8 +28,8 @@ def listener() -> Iterator[Callable[[str], int]]:
         return int(sockets[-1].getsockname()[1])
 
     yield listen
-    for each in sockets:
-        each.close()
+    for opened in sockets:
+        opened.close()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])

@@ -147,8 +147,8 @@ def test_ids_of_a_csv_are_what_config_toml_says_if_they_can_be(
     assert ("[ids]" in said[-1]) is (says != kept)
     types = "SELECT data_type FROM information_schema.columns WHERE table_name = 'events'"
     sql_types = {"integer": "bigint", "text": "text", "uuid": "uuid"}
-    found = rows(shop_url, f"{types} AND column_name IN ('customer_id', 'product_id') ORDER BY column_name")
-    assert [kind for (kind,) in found] == [sql_types[kind] for kind in kept]
+    columns = rows(shop_url, f"{types} AND column_name IN ('customer_id', 'product_id') ORDER BY column_name")
+    assert [kind for (kind,) in columns] == [sql_types[kind] for kind in kept]
 
 
 def test_a_time_without_zone_is_of_the_source_timezone(
@@ -190,7 +190,7 @@ def test_what_is_for_validate_to_judge_is_loaded(shop_url: str, written: Callabl
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("e.csv", EVENTS.replace("event_type", "type"), "no column `event_type`"),
         ("e.csv", EVENTS.replace("2026-01-01 10:00:00", "01/02/2026"), "01/02/2026"),
@@ -203,12 +203,12 @@ def test_what_is_for_validate_to_judge_is_loaded(shop_url: str, written: Callabl
     ],
 )
 def test_a_file_that_cannot_be_read_leaves_the_shop_as_it_was(
-    shop_url: str, written: Callable[[str, str], Path], name: str, text: str, told: str
+    shop_url: str, written: Callable[[str, str], Path], name: str, text: str, message: str
 ) -> None:
     load(shop_url, "events", file=written("good.csv", EVENTS))
     with pytest.raises(SourceError) as caught:
         load(shop_url, "events", file=written(name, text))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert rows(shop_url, "SELECT count(*) FROM events") == [(3,)]
     tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
     assert rows(shop_url, tables) == [(4,)]

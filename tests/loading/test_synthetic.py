@@ -15,11 +15,11 @@ NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
 
 def shop(n_events: int, seed: int = 0, *, keep_dates: bool = False) -> tuple[pa.Table, pa.Table, pa.Table]:
-    with synthetic.read(n_events, seed, NOW, keep_dates=keep_dates) as made:
-        assert made.products is not None
-        assert made.customers is not None
+    with synthetic.read(n_events, seed, NOW, keep_dates=keep_dates) as read:
+        assert read.products is not None
+        assert read.customers is not None
         return tuple(
-            pa.Table.from_batches(list(part)) for part in (made.events, made.products, made.customers)
+            pa.Table.from_batches(list(part)) for part in (read.events, read.products, read.customers)
         )
 
 

@@ -42,8 +42,8 @@ def trigger(api: Api) -> Callable[..., str]:
 
 
 def tasks(api: Api, run_id: str) -> dict[str, dict[str, Any]]:
-    found = api.get(f"{RUNS}/{quote(run_id, safe='')}/taskInstances")["task_instances"]
-    return {task["task_id"]: task for task in found}
+    instances = api.get(f"{RUNS}/{quote(run_id, safe='')}/taskInstances")["task_instances"]
+    return {task["task_id"]: task for task in instances}
 
 
 def test_a_run_without_a_logical_date_publishes(
@@ -86,8 +86,8 @@ def test_what_cannot_be_mended_fails_at_once_and_says_why(api: Api, trigger: Cal
     failed = tasks(api, run_id)["extract"]
     assert failed["try_number"] == 1
     log = api.get(f"{RUNS}/{quote(run_id, safe='')}/taskInstances/extract/logs/1?full_content=true")
-    told = json.dumps(log["content"])
-    assert told.count("the form has fields that do not exist") == 1
+    content = json.dumps(log["content"])
+    assert content.count("the form has fields that do not exist") == 1
 
 
 def test_a_value_out_of_range_is_refused_before_anything_starts(trigger: Callable[..., str]) -> None:
@@ -102,8 +102,8 @@ def test_secrets_are_readable_by_their_owner_only(local_airflow: LocalAirflow) -
 
 
 def test_status_says_where_it_answers(local_airflow: LocalAirflow) -> None:
-    told = local_airflow.status()
-    assert f"serves {local_airflow.url}: metadatabase healthy, scheduler healthy" in told
+    status = local_airflow.status()
+    assert f"serves {local_airflow.url}: metadatabase healthy, scheduler healthy" in status
     assert urlopen(local_airflow.url).status == 200
 
 

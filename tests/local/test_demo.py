@@ -45,18 +45,22 @@ def test_two_nights_and_what_apps_read(home: Path, environment: dict[str, str]) 
     for version, trials in ((1, 3), (2, 0)):
         done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        told = done.stdout
+        output = done.stdout
         for stage in STAGES:
-            assert f"\n  {stage.name}: " in told
-        tried = re.findall(r" (\d+) (?:pruned|trials?)\b", told)
+            assert f"\n  {stage.name}: " in output
+        tried = re.findall(r" (\d+) (?:pruned|trials?)\b", output)
         assert sum(map(int, tried)) == trials
-        assert f"live: version {version}, lists for 2,469 users" in told
-        assert told.count("a buyer: SELECT") == 2
-        assert "an unknown user: SELECT rank, item_id, source, reason FROM serving.recommend(-1, 5);" in told
-        assert re.search(r"^ +als +0\.\d+", told, re.MULTILINE)
-        assert Path(re.findall(r"^files: (.+)$", told, re.MULTILINE)[0], "receipts", "publish.json").exists()
+        assert f"live: version {version}, lists for 2,469 users" in output
+        assert output.count("a buyer: SELECT") == 2
+        assert (
+            "an unknown user: SELECT rank, item_id, source, reason FROM serving.recommend(-1, 5);" in output
+        )
+        assert re.search(r"^ +als +0\.\d+", output, re.MULTILINE)
+        assert Path(
+            re.findall(r"^files: (.+)$", output, re.MULTILINE)[0], "receipts", "publish.json"
+        ).exists()
         assert not LocalAirflow(home).is_running()
-        [url] = re.findall(r"^psql: .*'(postgresql://[^']+)'$", told, re.MULTILINE)
+        [url] = re.findall(r"^psql: .*'(postgresql://[^']+)'$", output, re.MULTILINE)
         with psycopg.connect(url) as db:
             assert db.execute("SELECT count(*) FROM serving.recommend(1, 10)").fetchone() == (10,)
 
@@ -107,6 +111,6 @@ def test_the_demo_leaves_a_user_s_own_databases_alone(
 ) -> None:
     monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", "postgresql://app:secret@db.shop.example/shop")
     assert main(["demo"]) == 1
-    told = capsys.readouterr().err
-    assert "NIGHTSHELF_SOURCE_URL" in told
-    assert "secret" not in told
+    output = capsys.readouterr().err
+    assert "NIGHTSHELF_SOURCE_URL" in output
+    assert "secret" not in output

@@ -97,8 +97,8 @@ def until(look: Callable[[], Any], otherwise: str) -> Any:
     """What `look` finds, as soon as that is something."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
-        if found := look():
-            return found
+        if result := look():
+            return result
         time.sleep(0.5)
     raise AssertionError(otherwise)
 
@@ -109,13 +109,13 @@ def runs(api: Api, dag_id: str) -> list[dict[str, Any]]:
 
 
 def tasks(api: Api, run_id: str, dag_id: str = DAG_ID) -> dict[str, dict[str, Any]]:
-    found = api.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances")["task_instances"]
-    return {task["task_id"]: task for task in found}
+    instances = api.get(f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances")["task_instances"]
+    return {task["task_id"]: task for task in instances}
 
 
 def trigger(api: Api, conf: dict[str, Any], dag_id: str = DAG_ID) -> str:
-    made = api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
-    return str(made["dag_run_id"])
+    run = api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})
+    return str(run["dag_run_id"])
 
 
 def succeeds(api: Api, run_id: str, dag_id: str = DAG_ID) -> None:
@@ -127,19 +127,19 @@ def succeeds(api: Api, run_id: str, dag_id: str = DAG_ID) -> None:
         return state if state in ("success", "failed") else None
 
     state = until(look, f"{run_id} does not end")
-    failed = {name: told for name, told in tasks(api, run_id, dag_id).items() if told["state"] == "failed"}
+    failed = {name: task for name, task in tasks(api, run_id, dag_id).items() if task["state"] == "failed"}
     assert state == "success", {name: reason(api, run, task) for name, task in failed.items()}
 
 
 def update(api: Api, asset: str) -> None:
     """Tell Airflow that an asset is new, as another team's pipeline does."""
-    [known] = [each for each in api.get("/assets?limit=1000")["assets"] if each["name"] == asset]
-    api.post("/assets/events", {"asset_id": known["id"]})
+    [known_asset] = [row for row in api.get("/assets?limit=1000")["assets"] if row["name"] == asset]
+    api.post("/assets/events", {"asset_id": known_asset["id"]})
 
 
 def as_of(airflow: LocalAirflow, run_id: str, folder: str = "runs") -> datetime:
-    told = json.loads((airflow.home / folder / run_id / "run.json").read_text())
-    return datetime.fromisoformat(told["as_of"])
+    about = json.loads((airflow.home / folder / run_id / "run.json").read_text())
+    return datetime.fromisoformat(about["as_of"])
 
 
 def live(airflow: LocalAirflow, schema: str = "serving") -> str:
@@ -162,19 +162,19 @@ def test_a_backfill_makes_up_for_past_days_and_replaces_nothing_newer(
     last = as_of(airflow, tonight)
     days = [last - timedelta(days=2), last - timedelta(days=1)]
     readme = (config.ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
-    [told] = re.findall(r"\.venv/bin/python (-m pipeline airflow backfill create .*)", readme)
-    words = told.replace("2026-11-10", days[0].isoformat()).replace("2026-11-16", days[1].isoformat())
+    [command] = re.findall(r"\.venv/bin/python (-m pipeline airflow backfill create .*)", readme)
+    words = command.replace("2026-11-10", days[0].isoformat()).replace("2026-11-16", days[1].isoformat())
     subprocess.run([sys.executable, *words.split()], check=True, cwd=config.ROOT)
 
     def look() -> list[str]:
-        made = [run["dag_run_id"] for run in runs(api, DAG_ID) if run["run_type"] == "backfill"]
-        return made if len(made) == 2 else []
+        run_ids = [run["dag_run_id"] for run in runs(api, DAG_ID) if run["run_type"] == "backfill"]
+        return run_ids if len(run_ids) == 2 else []
 
-    made = until(look, "the backfill makes no two runs")
-    for run_id in made:
+    run_ids = until(look, "the backfill makes no two runs")
+    for run_id in run_ids:
         succeeds(api, run_id)
-    assert sorted(as_of(airflow, run_id) for run_id in made) == days
-    for run_id in made:
+    assert sorted(as_of(airflow, run_id) for run_id in run_ids) == days
+    for run_id in run_ids:
         assert tasks(api, run_id)["publish"]["state"] == "skipped"
         assert (airflow.home / "runs" / run_id / "report.html").exists()
         assert (airflow.home / "runs" / run_id / "metrics.parquet").exists()
@@ -230,10 +230,10 @@ def test_another_dag_waits_for_the_lists_and_a_rollback_tells_it_too(
     [run] = until(lambda: runs(api, example), "nothing begins when other lists have gone live")
     succeeds(api, run["dag_run_id"], example)
     path = f"/dags/{example}/dagRuns/{quote(run['dag_run_id'], safe='')}/taskInstances/use_them"
-    told = api.get(f"{path}/xcomEntries/return_value")["value"]
-    told = told if isinstance(told, dict) else json.loads(told)
-    assert told["run_id"] == live(airflow)
-    assert set(told) == {"version", "run_id", "n_users", "n_items", "precision_at_3"}
+    value = api.get(f"{path}/xcomEntries/return_value")["value"]
+    value = value if isinstance(value, dict) else json.loads(value)
+    assert value["run_id"] == live(airflow)
+    assert set(value) == {"version", "run_id", "n_users", "n_items", "precision_at_3"}
 
 
 def approve(api: Api, run_id: str, dag_id: str) -> None:

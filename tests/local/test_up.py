@@ -103,8 +103,8 @@ def _python_of(uid: int, home: Path) -> list[str]:
         pytest.skip(f"needs root, setpriv and a {version} that every user may run")
     subprocess.run([program, "-m", "venv", "--without-pip", str(home / "venv")], check=True)
     [packages] = (home / "venv").glob("lib/python*/site-packages")
-    here = [path for path in sys.path if path.endswith("site-packages")]
-    (packages / "packages.pth").write_text("\n".join(here))
+    packages_here = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "packages.pth").write_text("\n".join(packages_here))
     command = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", str(home / "venv/bin/python")]
     if subprocess.run([*command, "-c", "import airflow"], cwd=ROOT, check=False).returncode:
         pytest.skip("other users cannot read this checkout or its packages")
@@ -135,12 +135,12 @@ def taken() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
-def told(done: subprocess.CompletedProcess[str]) -> tuple[str, int, Api]:
+def address_and_client(done: subprocess.CompletedProcess[str]) -> tuple[str, int, Api]:
     """URL, port and a client from the last three lines of `make up`."""
     assert done.returncode == 0, done.stdout + done.stderr
-    found = ENDING.search(done.stdout)
-    assert found, done.stdout
-    return found[1], int(found[2]), Api(found[1], found[3], found[4])
+    ending = ENDING.search(done.stdout)
+    assert ending, done.stdout
+    return ending[1], int(ending[2]), Api(ending[1], ending[3], ending[4])
 
 
 def is_alive(pid: int) -> bool:
@@ -159,7 +159,7 @@ def assert_healthy(api: Api) -> None:
 
 @pytest.mark.slow
 def test_up_says_where_and_returns_when_all_is_healthy(anna: Person) -> None:
-    _, _, api = told(anna.make("up"))
+    _, _, api = address_and_client(anna.make("up"))
     assert_healthy(api)
     assert api.serves_tasks()
     assert api.get("/dags/recommendations")["is_paused"] is False
@@ -168,19 +168,19 @@ def test_up_says_where_and_returns_when_all_is_healthy(anna: Person) -> None:
 
 @pytest.mark.slow
 def test_up_again_starts_nothing_anew(anna: Person) -> None:
-    told(anna.make("up"))
+    address_and_client(anna.make("up"))
     before = anna.airflow.leaders(), anna.airflow.server.pid()
-    told(anna.make("up"))
+    address_and_client(anna.make("up"))
     assert (anna.airflow.leaders(), anna.airflow.server.pid()) == before
 
 
 @pytest.mark.slow
 def test_other_ports_move_what_runs_and_are_remembered(anna: Person, two_ports: tuple[str, str]) -> None:
     ui, postgres = two_ports
-    old_url, _, _ = told(anna.make("up"))
+    old_url, _, _ = address_and_client(anna.make("up"))
     old_database = anna.airflow.server.url("serving")
     done = anna.make("up", NIGHTSHELF_UI_PORT=ui, NIGHTSHELF_POSTGRES_PORT=postgres)
-    _, port, api = told(done)
+    _, port, api = address_and_client(done)
     assert (port, anna.airflow.server.port) == (int(ui), int(postgres))
     assert f"moves to port {postgres}" in done.stdout
     assert_healthy(api)
@@ -190,7 +190,7 @@ def test_other_ports_move_what_runs_and_are_remembered(anna: Person, two_ports: 
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(old_database)
     before = anna.pids()
-    assert told(anna.make("up"))[1] == int(ui)
+    assert address_and_client(anna.make("up"))[1] == int(ui)
     assert before <= anna.pids()
 
 
@@ -199,7 +199,7 @@ def test_other_ports_move_what_runs_and_are_remembered(anna: Person, two_ports: 
 def test_a_port_of_somebody_else_is_told_and_what_runs_stays(
     anna: Person, taken: int, name: str, what: str
 ) -> None:
-    told(anna.make("up"))
+    address_and_client(anna.make("up"))
     before = anna.airflow.leaders(), anna.airflow.server.pid()
     done = anna.make("up", **{f"NIGHTSHELF_{name}_PORT": str(taken)})
     assert done.returncode == 1
@@ -210,18 +210,18 @@ def test_a_port_of_somebody_else_is_told_and_what_runs_stays(
 
 @pytest.mark.slow
 def test_a_killed_scheduler_s_last_heartbeat_does_not_pass_for_health(anna: Person) -> None:
-    told(anna.make("up"))
+    address_and_client(anna.make("up"))
     for pid in anna.airflow.leaders()["scheduler"].members():
         os.kill(pid, signal.SIGKILL)
     killed_at = datetime.now(UTC)
-    _, _, api = told(anna.make("up"))
+    _, _, api = address_and_client(anna.make("up"))
     beat = api.health()["scheduler"]["latest_scheduler_heartbeat"]
     assert datetime.fromisoformat(beat) > killed_at
 
 
 @pytest.mark.slow
 def test_down_stops_all_of_it_and_nothing_else(anna: Person, server: Server) -> None:
-    told(anna.make("up"))
+    address_and_client(anna.make("up"))
     pids = anna.pids()
     assert len(pids) > len(COMPONENTS)
     with subprocess.Popen(
@@ -242,7 +242,7 @@ def test_down_stops_all_of_it_and_nothing_else(anna: Person, server: Server) -> 
 @pytest.mark.slow
 def test_an_ordinary_user_has_the_same(new_person: Callable[..., Person]) -> None:
     person = new_person(NOBODY)
-    _, _, api = told(person.make("up"))
+    _, _, api = address_and_client(person.make("up"))
     assert_healthy(api)
     assert {Path(f"/proc/{pid}").stat().st_uid for pid in person.pids()} == {NOBODY}
     assert {path.stat().st_uid for path in (person.home / "airflow").rglob("*")} == {NOBODY}

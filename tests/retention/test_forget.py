@@ -50,10 +50,10 @@ class Place:
         self.config.write_text(ids + rest, encoding="utf-8")
 
     def say(self, *words: str, status: int = 0) -> str:
-        """Run a command of this shop; what it told, on stdout and stderr."""
+        """Run a command of this shop; returns its stdout and stderr."""
         assert main([*words, "--config", str(self.config)]) == status
-        told = self.capsys.readouterr()
-        return told.out + told.err
+        captured = self.capsys.readouterr()
+        return captured.out + captured.err
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.serving) as db:
@@ -66,44 +66,44 @@ class Place:
             "SELECT table_name, column_name FROM information_schema.columns"
             " WHERE table_schema = 'serving_storage' AND table_name <> 'forget_key'"
         )
-        told = [
+        values = [
             str(value)
             for table, column in columns
             for (value,) in self.rows(f'SELECT "{column}"::text FROM serving_storage."{table}"')
         ]
         stats = self.rows("SELECT histogram_bounds::text, most_common_vals::text FROM pg_stats")
-        return told + [str(value) for row in stats for value in row]
+        return values + [str(value) for row in stats for value in row]
 
     def lists(self) -> dict[str, list[tuple[Any, ...]]]:
         """The stored lists of each user, of all versions."""
         query = (
             "SELECT user_id::text, version, item_ids, scores FROM serving_storage.user_lists ORDER BY 1, 2"
         )
-        found: dict[str, list[tuple[Any, ...]]] = {}
+        lists: dict[str, list[tuple[Any, ...]]] = {}
         for user, *row in self.rows(query):
-            found.setdefault(user, []).append(tuple(row))
-        return found
+            lists.setdefault(user, []).append(tuple(row))
+        return lists
 
 
 def spelled(user: str) -> list[bytes]:
     """The ways in which a file may hold an id."""
-    found = [user, user.split('"')[0]]
+    texts = [user, user.split('"')[0]]
     numbers = [int(user).to_bytes(8, "little")] if user.isdecimal() else []
-    return [each.encode() for each in found] + numbers + [user.encode("utf-32-le")]
+    return [text.encode() for text in texts] + numbers + [user.encode("utf-32-le")]
 
 
 def files_that_hold(runs: Path, user: str) -> list[str]:
     """By bytes, and by the values of every column of every Parquet file and model."""
-    found = []
+    files = []
     for path in sorted(path for path in runs.rglob("*") if path.is_file()):
         content, values = path.read_bytes(), set()
         if path.suffix == ".parquet":
             values = {str(v) for column in pq.read_table(path).columns for v in column.unique().to_pylist()}
         elif path.suffix == ".npz":
             values = {str(value) for value in AlsFactors.load(path).user_ids.to_pylist()}
-        if user in values or any(each in content for each in spelled(user)):
-            found.append(str(path.relative_to(runs)))
-    return found
+        if user in values or any(spelling in content for spelling in spelled(user)):
+            files.append(str(path.relative_to(runs)))
+    return files
 
 
 def contents(runs: Path) -> dict[Path, bytes]:
@@ -172,11 +172,11 @@ def test_a_user_is_nowhere_after_it_and_stays_away(
     )
 
     monkeypatch.setattr("sys.stdin", io.StringIO(TYPED[kind] + "\n"))
-    told = place.say("forget", "-")
-    assert "the user is erased" in told
-    assert f"{place.runs / 'first'}: " in told
-    assert elena not in told
-    assert TYPED[kind] not in told
+    output = place.say("forget", "-")
+    assert "the user is erased" in output
+    assert f"{place.runs / 'first'}: " in output
+    assert elena not in output
+    assert TYPED[kind] not in output
     assert files_that_hold(place.runs, elena) == []
     assert not [value for value in place.stored() if elena.split('"')[0] in value]
     assert place.lists() == {user: lists for user, lists in before.items() if user != elena}
@@ -190,9 +190,9 @@ def test_a_user_is_nowhere_after_it_and_stays_away(
 
     for stage in ("evaluate", "recommend", "gate", "publish"):
         place.say("run", stage, "--run-id", "first")
-    told = place.say("run", "--as-of", "last", "--run-id", "second")
-    assert "extract: 17 events of forgotten users left out" in told
-    assert "extract: 1 users of forgotten users left out" in told
+    output = place.say("run", "--as-of", "last", "--run-id", "second")
+    assert "extract: 17 events of forgotten users left out" in output
+    assert "extract: 1 users of forgotten users left out" in output
     assert files_that_hold(place.runs, elena) == []
     assert elena not in place.lists()
     assert sorted(place.lists()) == sorted(place.users[1:])
@@ -203,7 +203,7 @@ def test_a_user_is_nowhere_after_it_and_stays_away(
         assert not [
             name for name, content in contents(place.runs).items() if secret.hex().encode() in content
         ]
-        assert secret.hex() not in told
+        assert secret.hex() not in output
 
     kept = contents(place.runs)
     assert "nothing of the user was left" in place.say("forget", TYPED[kind])
@@ -223,8 +223,8 @@ def night(place: Place, run_id: str, **about: str) -> RunFolder:
     folder = fill(RunFolder.create(place.runs, run_id, as_of(1), ids, {}), {1: [11], 2: [12]})
     give(folder, live={})
     receipt = folder.path / "receipts" / "extract.json"
-    told = {**json.loads(receipt.read_text()), "params": {"serving": {"schema": schema}}}
-    receipt.write_text(json.dumps(told), encoding="utf-8")
+    content = {**json.loads(receipt.read_text()), "params": {"serving": {"schema": schema}}}
+    receipt.write_text(json.dumps(content), encoding="utf-8")
     return folder
 
 
@@ -234,9 +234,9 @@ def users_of(folder: RunFolder) -> set[int]:
 
 def test_an_unknown_user_is_no_error_and_is_kept_out(place: Place) -> None:
     folder = night(place, "night")
-    told = place.say("forget", "3")
-    assert "later nights leave this user out" in told
-    assert "nowhere found" in told
+    output = place.say("forget", "3")
+    assert "later nights leave this user out" in output
+    assert "nowhere found" in output
     assert users_of(folder) == {1, 2}
     assert place.rows("SELECT count(*) FROM serving_storage.forgotten") == [(1,)]
 
@@ -244,10 +244,10 @@ def test_an_unknown_user_is_no_error_and_is_kept_out(place: Place) -> None:
 def test_a_run_at_work_is_told_and_the_others_are_cleaned(place: Place) -> None:
     busy, free = night(place, "busy"), night(place, "free")
     with busy.held("evaluate"):
-        told = place.say("forget", "1", status=1)
+        output = place.say("forget", "1", status=1)
     assert (users_of(busy), users_of(free)) == ({1, 2}, {2})
-    assert "run busy is being worked on (evaluate, process" in told
-    assert "next:     wait until they have ended, then the same command again" in told
+    assert "run busy is being worked on (evaluate, process" in output
+    assert "next:     wait until they have ended, then the same command again" in output
     assert "the user is erased" in place.say("forget", "1")
     assert users_of(busy) == {2}
 
@@ -259,9 +259,9 @@ def test_a_publisher_at_work_is_told_and_the_runs_are_cleaned(place: Place) -> N
         other.execute("SET application_name = 'nightshelf publish late'")
         key = Names("serving", "", "", "", "", "").lock_key
         other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, key])
-        told = place.say("forget", "1", status=1)
-    assert "another publisher is at work" in told
-    assert "nightshelf publish late" in told
+        output = place.say("forget", "1", status=1)
+    assert "another publisher is at work" in output
+    assert "nightshelf publish late" in output
     assert users_of(folder) == {2}
     assert "nothing of the user was left" in place.say("forget", "1")
 
@@ -270,11 +270,11 @@ def test_what_cannot_be_read_is_told_and_the_others_are_cleaned(place: Place) ->
     damaged, whole, nameless = (night(place, name) for name in ("damaged", "whole", "nameless"))
     damaged.file("recommendations").write_bytes(b"PAR1 and no more")
     (nameless.path / "run.json").write_text("{", encoding="utf-8")
-    told = place.say("forget", "1", status=1)
+    output = place.say("forget", "1", status=1)
     assert users_of(whole) == {2}
-    assert f"{damaged.file('recommendations')} cannot be read: it may hold the user" in told
-    assert f"{nameless.path / 'run.json'} is damaged: the run may hold the user" in told
-    assert "mend or delete what is named, then the same command again" in told
+    assert f"{damaged.file('recommendations')} cannot be read: it may hold the user" in output
+    assert f"{nameless.path / 'run.json'} is damaged: the run may hold the user" in output
+    assert "mend or delete what is named, then the same command again" in output
 
 
 def test_runs_of_another_shop_are_not_touched(place: Place) -> None:
@@ -338,9 +338,9 @@ def test_what_is_no_id_is_refused_and_not_shown(text: str, kind: Any) -> None:
 
 def test_a_wrong_id_does_nothing(place: Place) -> None:
     folder = night(place, "night")
-    told = place.say("forget", "u-4711", status=1)
-    assert "no user id of this shop" in told
-    assert "4711" not in told
+    output = place.say("forget", "u-4711", status=1)
+    assert "no user id of this shop" in output
+    assert "4711" not in output
     assert users_of(folder) == {1, 2}
     with psycopg.connect(place.serving) as db:
         assert db.execute("SELECT to_regnamespace('serving_storage')").fetchone() == (None,)

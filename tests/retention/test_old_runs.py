@@ -47,8 +47,8 @@ def test_what_nobody_touched_for_longer_goes_and_the_rest_stays(shop: Shop) -> N
     shop.publish(shop.night(3))
     old, new = touched(shop.night(1), 10.1), touched(shop.night(2), 9.9)
     shop.said.clear()
-    told = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
-    assert (told["n_removed"], told["n_kept"]) == (1, 2)
+    counts = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
+    assert (counts["n_removed"], counts["n_kept"]) == (1, 2)
     assert not old.path.exists()
     assert (new.path / "recommendations.parquet").exists()
     assert shop.said[0].startswith("night-1 is removed, ")
@@ -65,8 +65,8 @@ def test_a_link_among_the_runs_is_never_followed(shop: Shop, tmp_path: Path) -> 
 
 def test_nothing_goes_while_nothing_is_live(shop: Shop) -> None:
     folder = touched(shop.night(1), 300)
-    told = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
-    assert (told["n_removed"], told["n_kept"]) == (0, 1)
+    counts = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
+    assert (counts["n_removed"], counts["n_kept"]) == (0, 1)
     assert folder.path.exists()
 
 
@@ -75,9 +75,9 @@ def test_the_run_whose_lists_are_live_stays_however_old(shop: Shop) -> None:
     for folder in runs:
         shop.publish(folder)
         touched(folder, 300)
-    told = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
+    counts = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
     assert [folder.path.exists() for folder in runs] == [False, True]
-    assert (told["n_removed"], told["n_kept"]) == (1, 1)
+    assert (counts["n_removed"], counts["n_kept"]) == (1, 1)
     assert shop.lists() == [(1, 1, 12)]
 
 
@@ -97,8 +97,8 @@ def test_a_run_that_is_worked_on_stays(shop: Shop) -> None:
     shop.said.clear()
     with folder.held("tune"):
         touched(folder, 300)
-        told = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
-    assert told["n_removed"] == 0
+        counts = remove_old_runs(shop.settings, shop.url, now=NOW, say=shop.said.append)
+    assert counts["n_removed"] == 0
     assert (folder.path / "recommendations.parquet").exists()
     assert shop.said[0].startswith("night-1 stays: tune, process ")
 
@@ -115,8 +115,8 @@ def test_zero_days_keep_everything_and_ask_no_database(
 ) -> None:
     folder = touched(shop.night(1), 3000)
     settings = make_settings(run={"keep_runs_days": 0})
-    told = remove_old_runs(settings, "postgresql://x:y@127.0.0.1:1/none", now=NOW, say=str)
-    assert told == {"n_removed": 0, "n_kept": 1, "mb_freed": 0}
+    counts = remove_old_runs(settings, "postgresql://x:y@127.0.0.1:1/none", now=NOW, say=str)
+    assert counts == {"n_removed": 0, "n_kept": 1, "mb_freed": 0}
     assert folder.path.exists()
 
 

@@ -32,10 +32,10 @@ STARTS_WITHIN = 60
 
 
 def program(name: str) -> str:
-    found = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if found is None:
+    path = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if path is None:
         pytest.fail(f"{name} is not installed: apt-get install mariadb-server", pytrace=False)
-    return found
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +83,9 @@ def url(mariadb: int) -> str:
 @pytest.fixture
 def extract(job: Callable[..., Job], serving_url: str) -> Callable[..., Job]:
     def go(url: str, settings: Settings | None = None, now: datetime = AS_OF) -> Job:
-        made = job(source=url, serving=serving_url, settings=settings, as_of=AS_OF, now=now)
-        run_stage("extract", made)
-        return made
+        started = job(source=url, serving=serving_url, settings=settings, as_of=AS_OF, now=now)
+        run_stage("extract", started)
+        return started
 
     return go
 
