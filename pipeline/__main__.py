@@ -180,23 +180,23 @@ def publications(given: argparse.Namespace) -> None:
 def rollback(given: argparse.Namespace) -> None:
     """Put an earlier publication live again."""
     from pipeline.databases import url_of
+    from pipeline.rollback_form import save_choices
     from pipeline.serving import rollback as put_back
-    from pipeline.versions import remember
 
     settings, serving = config.load(given.config), url_of("serving")
     put_back(serving, settings, to=given.to, hold=given.hold, who=account(), say=say)
-    remember(serving, settings, say)
+    save_choices(serving, settings, say)
 
 
 def release(given: argparse.Namespace) -> None:
     """End a hold."""
     from pipeline.databases import url_of
+    from pipeline.rollback_form import save_choices
     from pipeline.serving import release as end_hold
-    from pipeline.versions import remember
 
     settings, serving = config.load(given.config), url_of("serving")
     end_hold(serving, settings, who=account(), say=say)
-    remember(serving, settings, say)
+    save_choices(serving, settings, say)
 
 
 def forget(given: argparse.Namespace) -> None:
