@@ -1,4 +1,7 @@
-"""The nightly DAG of every shop: order, schedule, retries. What a stage does is in `pipeline/stages/`."""
+"""The nightly DAG of every shop: its tasks, their order, its schedule.
+
+What a stage does is in `pipeline/stages/`; what its task adds, in `nightshelf_airflow/tasks.py`.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from airflow.sdk import DAG, TaskGroup, chain, task
-from nightshelf_airflow import alerts, approval, assets, broken, night
+from nightshelf_airflow import alerts, approval, assets, broken_settings, tasks
 from nightshelf_airflow.channels import has_channel
-from nightshelf_airflow.failures import RETRIES
+from nightshelf_airflow.dag_arguments import shared_arguments
 from nightshelf_airflow.form import form
 from nightshelf_airflow.links import LINKS
 
 from pipeline import config
 from pipeline.contract.stages import BY_NAME, STAGES
 from pipeline.errors import SettingsError
-from pipeline.shops import Shop, settled, shops
+from pipeline.shops import Shop, find_shops, load_settings
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -63,13 +66,13 @@ GROUPS = {
 
 
 def nightly(shop: Shop, settings: Settings) -> DAG:
-    """The DAG of one shop."""
-    fields = form(settings)
+    """The DAG of one shop: remove_old_runs, then the stages in three boxes, one task after the other."""
+    of_shop = f" of {shop.name}" if shop.name else ""
     with DAG(
         dag_id=shop.named("recommendations"),
-        description=f"Restocks the recommendation shelves{_of(shop)}",
+        description=f"Restocks the recommendation shelves{of_shop}",
         doc_md=DOC.format(
-            of=_of(shop),
+            of=of_shop,
             schema=settings.serving.schema_name,
             file=shop.path.name,
             runs=config.runs_folder(settings),
@@ -77,87 +80,83 @@ def nightly(shop: Shop, settings: Settings) -> DAG:
         schedule=assets.schedule(settings),
         start_date=datetime(2020, 1, 1, tzinfo=ZoneInfo(settings.schedule.timezone)),
         catchup=False,
-        max_active_runs=1,
-        params=fields,
-        tags=["nightshelf", *([shop.name] if shop.name else [])],
-        default_args={"owner": "nightshelf", **RETRIES, **alerts.on_failure(settings)},
-        on_failure_callback=alerts.when_lost(settings),
-        deadline=alerts.when_late(shop, settings),
+        params=form(settings),
+        deadline=alerts.deadline(shop, settings),
+        **shared_arguments(shop, settings),
     ) as dag:
-        groups: list[Any] = [_tidy(shop, settings)]
-        for group, (title, names) in GROUPS.items():
+        steps: list[Any] = [_remove_old_runs_task(shop, settings)]
+        for group, (title, stages) in GROUPS.items():
             with TaskGroup(group, prefix_group_id=False, tooltip=title) as box:
-                chain(*(part for name in names for part in _parts(shop, settings, name)))
-            groups.append(box)
-        chain(*groups)
-        dag.get_task(STAGES[0].name).trigger_rule = "all_done"  # old runs that stay cost no night
+                chain(*(step for stage in stages for step in _steps(shop, settings, stage)))
+            steps.append(box)
+        chain(*steps)
+        dag.get_task(STAGES[0].name).trigger_rule = "all_done"  # also when old runs could not be removed
     return dag
 
 
-def _of(shop: Shop) -> str:
-    return f" of {shop.name}" if shop.name else ""
+def _remove_old_runs_task(shop: Shop, settings: Settings) -> Any:
+    """Removes old run folders.
 
-
-def _parts(shop: Shop, settings: Settings, name: str) -> list[Any]:
-    """The task of a stage; before `publish` the question whether to, where the shop wants to be asked."""
-    asked = [approval.question(settings)] if name == "publish" and settings.approval.is_required else []
-    return [*asked, _publish(shop, settings) if name == "publish" else _stage(shop, settings, name)]
-
-
-def _stage(shop: Shop, settings: Settings, name: str) -> Any:
-    """The task of one stage; it returns the stage's counts."""
-
-    @task(task_id=name, doc_md=BY_NAME[name].summary, show_return_value_in_logs=False)
-    def run(**context: Any) -> dict[str, int | float | str]:
-        return night.run_stage(shop, settings, name, context)
-
-    return _linked(run())
-
-
-def _publish(shop: Shop, settings: Settings) -> Any:
-    """The last stage: what goes live is announced; what does not is no update for anyone."""
-    asset = assets.published(settings)
-
-    @task(
-        task_id="publish", doc_md=BY_NAME["publish"].summary, outlets=[asset], show_return_value_in_logs=False
-    )
-    def run(**context: Any) -> dict[str, int | float | str]:
-        counts = night.run_stage(shop, settings, "publish", context)
-        context["ti"].xcom_push(key="return_value", value=counts)
-        assets.announce(context["outlet_events"], asset, night.published(settings, context["dag_run"].run_id))
-        return counts
-
-    return _linked(run())
-
-
-def _linked(made: Any) -> Any:
-    made.operator.operator_extra_links = LINKS.get(made.operator.task_id, ())
-    return made
-
-
-def _tidy(shop: Shop, settings: Settings) -> Any:
-    """Old run folders make room for tonight's.
-
-    First, because the state of a run is that of its last task; and no teardown, because with one left to
-    run Airflow calls a night that a person stopped a success.
+    It is the first task, because the state of a run is that of its last one; and it is no teardown,
+    because Airflow calls a run successful that a person stopped while a teardown was left to run.
     """
 
     @task(
         task_id="remove_old_runs", doc_md=f"Remove run folders older than {settings.run.keep_runs_days} days."
     )
     def run() -> dict[str, int | float | str]:
-        return night.remove_old_runs(shop, settings)
+        return tasks.remove_old_runs(shop, settings)
 
     return run()
 
 
-found = settled(shops())
-readable = {shop: each for shop, each in found.items() if not isinstance(each, SettingsError)}
+def _steps(shop: Shop, settings: Settings, stage: str) -> list[Any]:
+    """The task of a stage; before `publish` the task that asks for approval, where the shop requires it."""
+    if stage != "publish":
+        return [_stage_task(shop, settings, stage)]
+    asking = [approval.approval_task(settings)] if settings.approval.is_required else []
+    return [*asking, _publish_task(shop, settings)]
+
+
+def _stage_task(shop: Shop, settings: Settings, stage: str) -> Any:
+    """The task of a stage other than `publish`; it returns the stage's counts."""
+
+    @task(task_id=stage, doc_md=BY_NAME[stage].summary, show_return_value_in_logs=False)
+    def run(**context: Any) -> dict[str, int | float | str]:
+        return tasks.run_stage(shop, settings, stage, context)
+
+    return _with_buttons(run())
+
+
+def _publish_task(shop: Shop, settings: Settings) -> Any:
+    """The last stage. It updates the asset when its lists went live, and is skipped when they did not."""
+    asset = assets.published(settings)
+
+    @task(
+        task_id="publish", doc_md=BY_NAME["publish"].summary, outlets=[asset], show_return_value_in_logs=False
+    )
+    def run(**context: Any) -> dict[str, int | float | str]:
+        counts = tasks.run_stage(shop, settings, "publish", context)
+        context["ti"].xcom_push(key="return_value", value=counts)  # a skipped task returns nothing
+        publication = tasks.live_publication(settings, context["dag_run"].run_id)
+        assets.announce(context["outlet_events"], asset, publication)
+        return counts
+
+    return _with_buttons(run())
+
+
+def _with_buttons(step: Any) -> Any:
+    step.operator.operator_extra_links = LINKS.get(step.operator.task_id, ())
+    return step
+
+
+all_settings = load_settings(find_shops())
+readable = [settings for settings in all_settings.values() if not isinstance(settings, SettingsError)]
 if not readable:
-    raise next(each for each in found.values() if isinstance(each, SettingsError))
-teller = next(filter(has_channel, readable.values()), next(iter(readable.values())))
-for shop, settings in found.items():
+    raise next(error for error in all_settings.values() if isinstance(error, SettingsError))
+alerting = next(filter(has_channel, readable), readable[0])  # alerts of shops whose own channels are unknown
+for shop, settings in all_settings.items():
     if isinstance(settings, SettingsError):
-        broken.dag(shop, settings, alerts.on_failure(teller))
+        broken_settings.failing_dag(shop, settings, alerts.on_task_failure(alerting))
     else:
         nightly(shop, settings)

@@ -183,23 +183,23 @@ def publications(options: argparse.Namespace) -> None:
 def rollback(options: argparse.Namespace) -> None:
     """Put an earlier publication live again."""
     from pipeline.databases.urls import url_of
+    from pipeline.rollback_form import save_choices
     from pipeline.serving import rollback as put_back
-    from pipeline.versions import remember
 
     settings, serving = config.load(options.config), url_of("serving")
     put_back(serving, settings, to=options.to, hold=options.hold, who=account(), say=say)
-    remember(serving, settings, say)
+    save_choices(serving, settings, say)
 
 
 def release(options: argparse.Namespace) -> None:
     """End a hold."""
     from pipeline.databases.urls import url_of
+    from pipeline.rollback_form import save_choices
     from pipeline.serving import release as end_hold
-    from pipeline.versions import remember
 
     settings, serving = config.load(options.config), url_of("serving")
     end_hold(serving, settings, who=account(), say=say)
-    remember(serving, settings, say)
+    save_choices(serving, settings, say)
 
 
 def forget(options: argparse.Namespace) -> None:

@@ -1,7 +1,10 @@
-"""The words of an alert: what failed or is late, why, what to do, and what apps read meanwhile.
+"""The content of an alert: what happened to which run, why, what to do, and which lists apps read meanwhile.
 
-Made for a person at four in the morning; the JSON document says the same to a program. Who is told,
-and how, is the business of the door that noticed (`dags/nightshelf_airflow/alerts.py`).
+Three functions write an alert, one for each thing worth waking somebody for; three format it for a channel:
+
+    failed_task()  late_run()  approval_wanted()   ->   Alert   ->   document()  slack()  mail()
+
+When an alert is sent and how it is delivered stands in `dags/nightshelf_airflow/alerts.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 from pipeline.contract.stages import STAGES
@@ -16,105 +20,160 @@ from pipeline.errors import DataError, NightshelfError, Refused
 
 UNTOUCHED = "what they read before: this attempt has changed nothing"
 CLEAR = "mend what the log names, then clear the task: the run goes on from there"
+BEFORE_PUBLISH = {stage.name for stage in STAGES} - {"publish"} | {"remove_old_runs", "approve", "settings"}
+"""Tasks that cannot have changed what apps read."""
+
 TITLE_LENGTH = 120
 SLACK_TITLE, SLACK_VALUE = 150, 500
 """Slack refuses a longer header, and a section of more than 3,000 characters; `&` becomes five of them."""
 
 
 @dataclass(frozen=True)
-class Alert:
-    """One thing to tell. Empty or None: not known, or nothing to say.
+class Subject:
+    """The run, and the task in it, that an alert is about. Empty or None: not known, or there is none.
 
-    kind:        a task that failed for good, a run that is late, or one that waits for a person's yes
-    why, found, promised, what_to_do: as a NightshelfError says them
-    apps_read:   which lists the apps read now
-    attempt:     how many times the task was tried
-    as_of, window_days: what the run is about
-    late_since:  when the run should have ended
+    dag, run, task:      Airflow's ids; without a task the alert is about the whole run
+    attempt:             how many times the task was tried
+    as_of, window_days:  the end and the length of the window of events that the run reads
     log, run_page, report, validation: addresses in the Airflow UI
     """
 
-    kind: Literal["failed", "late", "asked"]
     dag: str
     run: str
-    why: str
-    what_to_do: str
-    apps_read: str
     task: str = ""
     attempt: int | None = None
-    found: str = ""
-    promised: str = ""
     as_of: datetime | None = None
     window_days: int | None = None
-    late_since: datetime | None = None
     log: str = ""
     run_page: str = ""
     report: str = ""
     validation: str = ""
 
 
-def reasons(error: object) -> dict[str, Any]:
-    """`why`, `found`, `promised` and `what_to_do` of the error that ended a task; None: nobody saw one.
+@dataclass(frozen=True)
+class Alert:
+    """One message to the people who look after a shop.
 
-    Only a NightshelfError's text is told: another's may hold a password.
+    kind:       a task failed for good, a run is late, or a run waits for a person's approval
+    why, found, promised, what_to_do: see NightshelfError; `found` and `promised` may be empty
+    apps_read:  which lists the apps read now
+    late_since: when a late run should have ended
     """
+
+    kind: Literal["failed", "late", "asked"]
+    subject: Subject
+    why: str
+    what_to_do: str
+    apps_read: str
+    found: str = ""
+    promised: str = ""
+    late_since: datetime | None = None
+
+
+def failed_task(subject: Subject, error: object, schema: str) -> Alert:
+    """A task that failed and is not tried again.
+
+    error:  the exception that ended it; anything else: its process was killed and raised none
+    schema: the serving schema of the shop
+
+    Only the text of a NightshelfError is repeated: that of another exception may hold a password.
+    """
+    alert = partial(Alert, "failed", subject, apps_read=_apps_read(subject.task, error, schema))
     if isinstance(error, NightshelfError):
-        return {
-            "why": error.what,
-            "found": "" if isinstance(error, DataError) else error.found,  # it may hold rows of somebody
-            "promised": error.promised,
-            "what_to_do": error.then or CLEAR,
-        }
+        return alert(
+            why=error.what,
+            found="" if isinstance(error, DataError) else error.found,  # it may quote rows of a customer
+            promised=error.promised,
+            what_to_do=error.then or CLEAR,
+        )
     if isinstance(error, BaseException):
-        return {"why": f"{type(error).__name__}; the task's log says more", "what_to_do": CLEAR}
-    return {
-        "why": "the task's process ended without an error of its own",
-        "found": "it was killed (as when memory ran out), its machine is gone, or somebody marked it failed",
-        "what_to_do": "look at the machine, then clear the task: the run goes on from there",
-    }
+        return alert(why=f"{type(error).__name__}; the task's log says more", what_to_do=CLEAR)
+    return alert(
+        why="the task's process ended without an error of its own",
+        found="it was killed (as when memory ran out), its machine is gone, or somebody marked it failed",
+        what_to_do="look at the machine, then clear the task: the run goes on from there",
+    )
 
 
-def apps_read(task: str, error: object, schema: str) -> str:
-    """What apps read after `task` has failed: certain before `publish`, and when the gate refused."""
-    before = {stage.name for stage in STAGES} - {"publish"} | {"remove_old_runs", "approve", "settings"}
-    if task in before or isinstance(error, Refused):
+def late_run(subject: Subject, state: str, late_since: datetime, hours: float) -> Alert:
+    """A run in `state` that should have ended at `late_since`, `hours` after it was queued."""
+    alert = partial(
+        Alert,
+        "late",
+        subject,
+        apps_read="what they read before, unless the run's publish has finished",
+        late_since=late_since,
+    )
+    due = f"at {_time(late_since)}, {hours:g} h after its trigger"
+    if state == "failed":
+        return alert(
+            why=f"its lists may be missing: the run has failed, and nobody had mended it {due}",
+            what_to_do="read the log of the task that failed, mend what it names and clear the task",
+        )
+    return alert(
+        why=f"the run had not ended {due}",
+        found=f"its state is {state}",
+        what_to_do="look which task runs or waits, and what its log says; where none runs, whether the"
+        " workers do",
+    )
+
+
+def approval_wanted(subject: Subject, hours: float) -> Alert:
+    """Lists that passed the gate and wait `hours` for a person's approval."""
+    return Alert(
+        "asked",
+        subject,
+        why="tonight's lists are ready, and go live when somebody says yes",
+        what_to_do="look at the report, then answer under Required Actions; no answer within"
+        f" {hours:g} hours is a no",
+        apps_read=UNTOUCHED,
+    )
+
+
+def _apps_read(task: str, error: object, schema: str) -> str:
+    """Which lists apps read after `task` failed: certain before `publish`, and when the gate refused."""
+    if task in BEFORE_PUBLISH or isinstance(error, Refused):
         return UNTOUCHED
     return f"whole lists, those of before or newer ones: {schema}.publications says which (is_live)"
 
 
-def lateness(state: str, late_since: datetime, hours: float) -> dict[str, Any]:
-    """`why` and `what_to_do` of a run in `state` that should have ended `hours` after it was queued."""
-    due = f"at {_time(late_since)}, {hours:g} h after its trigger"
-    if state == "failed":
-        return {
-            "why": f"its lists may be missing: the run has failed, and nobody had mended it {due}",
-            "what_to_do": "read the log of the task that failed, mend what it names and clear the task",
-        }
-    return {
-        "why": f"the run had not ended {due}",
-        "found": f"its state is {state}",
-        "what_to_do": "look which task runs or waits, and what its log says; where none runs, whether the"
-        " workers do",
-    }
-
-
 def title(alert: Alert) -> str:
-    """One line: the DAG, the task, the first words of why."""
-    what = {"failed": f"{alert.task} failed", "late": "late", "asked": "a yes is wanted"}[alert.kind]
-    return _clipped(f"{alert.dag}: {what}: {' '.join(alert.why.split())}", TITLE_LENGTH)
+    """One line of at most 120 characters: the DAG, the task, the first words of why."""
+    headlines = {"failed": f"{alert.subject.task} failed", "late": "late", "asked": "a yes is wanted"}
+    why = " ".join(alert.why.split())
+    return _clipped(f"{alert.subject.dag}: {headlines[alert.kind]}: {why}", TITLE_LENGTH)
 
 
 def document(alert: Alert) -> dict[str, Any]:
-    """What a program is posted: every field by its name, null where there is nothing to say."""
-    fields = {name: value or None for name, value in vars(alert).items()}
-    times = {name: value.isoformat() for name, value in fields.items() if isinstance(value, datetime)}
-    return {"title": title(alert), **fields, **times}
+    """The JSON document for the webhook: always these keys, null where there is nothing to say."""
+    subject = alert.subject
+    fields = {
+        "title": title(alert),
+        "kind": alert.kind,
+        "dag": subject.dag,
+        "run": subject.run,
+        "why": alert.why,
+        "what_to_do": alert.what_to_do,
+        "apps_read": alert.apps_read,
+        "task": subject.task,
+        "attempt": subject.attempt,
+        "found": alert.found,
+        "promised": alert.promised,
+        "as_of": subject.as_of and subject.as_of.isoformat(),
+        "window_days": subject.window_days,
+        "late_since": alert.late_since and alert.late_since.isoformat(),
+        "log": subject.log,
+        "run_page": subject.run_page,
+        "report": subject.report,
+        "validation": subject.validation,
+    }
+    return {key: value or None for key, value in fields.items()}
 
 
 def mail(alert: Alert) -> str:
     """The body of the e-mail: HTML of one table, everything in it escaped."""
     style = 'style="padding: 2px 12px 2px 0; vertical-align: top; white-space: '
-    rows = [(label, html.escape(value)) for label, value in _facts(alert)]
+    rows = [(label, html.escape(text)) for label, text in _texts(alert)]
     rows += [(label, f'<a href="{html.escape(url)}">{html.escape(url)}</a>') for label, url in _links(alert)]
     table = "\n".join(
         f'<tr><td {style}nowrap">{label}</td><td {style}pre-wrap">{value}</td></tr>' for label, value in rows
@@ -124,40 +183,43 @@ def mail(alert: Alert) -> str:
 
 def slack(alert: Alert) -> dict[str, Any]:
     """The message for Slack: `text` for the notification, `blocks` for the channel."""
-    facts = [f"*{label}*  {_escaped(_clipped(value, SLACK_VALUE))}" for label, value in _facts(alert)]
+    lines = [f"*{label}*  {_escaped(_clipped(text, SLACK_VALUE))}" for label, text in _texts(alert)]
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": _clipped(title(alert), SLACK_TITLE)}},
-        *map(_section, facts),
+        *map(_section, lines),
     ]
     if links := "   ".join(f"<{_escaped(url)}|{label}>" for label, url in _links(alert)):
         blocks.append(_section(links))
     return {"text": _escaped(title(alert)), "blocks": blocks}
 
 
-def _facts(alert: Alert) -> list[tuple[str, str]]:
-    """What there is to read, each with its label, the most urgent first."""
-    tries = f", on attempt {alert.attempt}" if (alert.attempt or 0) > 1 else ""
-    window = f", {alert.window_days} days of events before it" if alert.window_days else ""
-    told = [
+def _texts(alert: Alert) -> list[tuple[str, str]]:
+    """The lines that Slack and the e-mail show, each with its label, the most urgent first."""
+    subject = alert.subject
+    tries = f", on attempt {subject.attempt}" if (subject.attempt or 0) > 1 else ""
+    window = f", {subject.window_days} days of events before it" if subject.window_days else ""
+    texts = [
         ("why", f"{alert.why}{tries}"),
         ("found", alert.found),
         ("promised", alert.promised),
         ("what to do", alert.what_to_do),
         ("apps read", alert.apps_read),
-        ("run", alert.run),
-        ("as of", f"{_time(alert.as_of)}{window}" if alert.as_of else ""),
+        ("run", subject.run),
+        ("as of", f"{_time(subject.as_of)}{window}" if subject.as_of else ""),
     ]
-    return [(label, value) for label, value in told if value]
+    return [(label, text) for label, text in texts if text]
 
 
 def _links(alert: Alert) -> list[tuple[str, str]]:
-    told = [
-        ("log", alert.log),
-        ("run page", alert.run_page),
-        ("report", alert.report),
-        ("validation", alert.validation),
+    """The addresses that Slack and the e-mail show, each with its label."""
+    subject = alert.subject
+    links = [
+        ("log", subject.log),
+        ("run page", subject.run_page),
+        ("report", subject.report),
+        ("validation", subject.validation),
     ]
-    return [(label, url) for label, url in told if url]
+    return [(label, url) for label, url in links if url]
 
 
 def _section(text: str) -> dict[str, Any]:
@@ -165,7 +227,7 @@ def _section(text: str) -> dict[str, Any]:
 
 
 def _escaped(text: str) -> str:
-    """Slack's three control characters."""
+    """`text` with Slack's three control characters escaped: `&`, `<` and `>`."""
     return html.escape(text, quote=False)
 
 
@@ -173,5 +235,5 @@ def _clipped(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 3].rstrip()}..."
 
 
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

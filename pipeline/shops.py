@@ -37,21 +37,28 @@ class Shop:
         return f"{what}__{self.name}" if self.name else what
 
 
-def shops(folder: Path | None = None) -> list[Shop]:
-    """Every shop that has a settings file in `folder` (default: where config.toml lies), by name."""
-    there = folder or config.path().parent
-    further = {path.name[len("config.") : -len(".toml")]: path for path in there.glob("config.*.toml")}
-    return [Shop("", there / "config.toml"), *(Shop(name, further[name]) for name in sorted(further))]
+ShopSettings = Mapping[Shop, Settings | SettingsError]
+"""Each shop with its settings, or with the error that says why it cannot run."""
 
 
-def settled(found: Iterable[Shop]) -> dict[Shop, Settings | SettingsError]:
+def find_shops(folder: Path | None = None) -> list[Shop]:
+    """Every shop with a settings file in `folder` (default: that of config.toml), sorted by name."""
+    folder = folder or config.path().parent
+    paths = {path.name[len("config.") : -len(".toml")]: path for path in folder.glob("config.*.toml")}
+    return [Shop("", folder / "config.toml"), *(Shop(name, paths[name]) for name in sorted(paths))]
+
+
+def load_settings(shops: Iterable[Shop]) -> dict[Shop, Settings | SettingsError]:
     """The settings of each shop, or why it cannot run.
 
-    Of shops that share a place all are refused, save config.toml's: nobody can tell which is the copy.
+    Shops that would write to one place are all refused, save config.toml's: nobody can tell which of
+    them is the copy. So are shops whose nightly run would be started by its own lists.
     """
-    told = {shop: _read(shop) for shop in found}
-    refused = {shop: (_shared(shop, told) if shop.name else None) or _circle(shop, told) for shop in told}
-    return {shop: refused[shop] or settings for shop, settings in told.items()}
+    loaded = {shop: _load(shop) for shop in shops}
+    return {
+        shop: _shared_place(shop, loaded) or _circular_schedule(shop, loaded) or settings
+        for shop, settings in loaded.items()
+    }
 
 
 def lists_asset(settings: Settings) -> str:
@@ -59,12 +66,12 @@ def lists_asset(settings: Settings) -> str:
     return f"{settings.serving.schema_name}.recommendations"
 
 
-def shop_of(dag_id: str, found: Iterable[Shop]) -> Shop | None:
+def shop_of_dag(dag_id: str, shops: Iterable[Shop]) -> Shop | None:
     """The shop whose nightly DAG is `dag_id`; None where there is none."""
-    return next((shop for shop in found if shop.named(NIGHTLY) == dag_id), None)
+    return next((shop for shop in shops if shop.named(NIGHTLY) == dag_id), None)
 
 
-def _read(shop: Shop) -> Settings | SettingsError:
+def _load(shop: Shop) -> Settings | SettingsError:
     try:
         settings = config.load(shop.path)
     except SettingsError as error:
@@ -79,22 +86,22 @@ def _read(shop: Shop) -> Settings | SettingsError:
     )
 
 
-def _shared(shop: Shop, told: Mapping[Shop, Settings | SettingsError]) -> SettingsError | None:
-    """Two shops never write to one place: the refusal of a shop that would; None where it does not.
+def _shared_place(shop: Shop, loaded: ShopSettings) -> SettingsError | None:
+    """The refusal of a further shop that would write where another shop writes; None where it would not.
 
     A config.toml that cannot be read is taken to have the defaults, so that no copy takes its place.
     """
-    mine = told[shop]
-    if isinstance(mine, SettingsError):
+    settings = loaded[shop]
+    if not shop.name or isinstance(settings, SettingsError):
         return None
-    for other, theirs in told.items():
-        if other is shop or (isinstance(theirs, SettingsError) and other.name):
+    for other, other_settings in loaded.items():
+        if other is shop or (isinstance(other_settings, SettingsError) and other.name):
             continue
-        places = _places(Settings() if isinstance(theirs, SettingsError) else theirs)
-        for what, place in _places(mine).items():
-            if place == places[what]:
+        taken = _places(Settings() if isinstance(other_settings, SettingsError) else other_settings)
+        for setting, place in _places(settings).items():
+            if place == taken[setting]:
                 return SettingsError(
-                    f"{shop.path.name} and {other.path.name} have the same {what}",
+                    f"{shop.path.name} and {other.path.name} have the same {setting}",
                     found=place,
                     promised="run folders, a serving schema and roles of its own for every shop",
                     then=f"set another one in {shop.path.name}",
@@ -102,33 +109,36 @@ def _shared(shop: Shop, told: Mapping[Shop, Settings | SettingsError]) -> Settin
     return None
 
 
-def _circle(shop: Shop, told: Mapping[Shop, Settings | SettingsError]) -> SettingsError | None:
-    """The refusal of a night that its own lists begin, by way of other shops too; None where it is not so."""
-    updates = {lists_asset(each): each for each in told.values() if isinstance(each, Settings)}
-    mine = told[shop]
-    if isinstance(mine, SettingsError):
-        return None
-    asset, met = mine.schedule.asset, set[str]()
-    while asset in updates and asset not in met:
-        met.add(asset)
-        asset = updates[asset].schedule.asset
-    if lists_asset(mine) not in met:
-        return None
-    return SettingsError(
-        f"in {shop.path.name} the night begins with what it ends with",
-        found=f"schedule.asset = {mine.schedule.asset}",
-        promised="an asset that no night of this shop updates, by way of other shops neither",
-        then=f"set another schedule.asset in {shop.path.name}",
-    )
-
-
 def _places(settings: Settings) -> dict[str, str]:
     """Where a shop writes and who may read it, by the settings that say so.
 
-    The name of a schema or a role is one shop's on every server.
+    A schema or a role of one name is the same shop's on every server.
     """
     return {
         "run.folder": str(config.runs_folder(settings).resolve()),
         "serving.schema": settings.serving.schema_name,
         "serving.role_prefix": settings.serving.role_prefix,
     }
+
+
+def _circular_schedule(shop: Shop, loaded: ShopSettings) -> SettingsError | None:
+    """The refusal of a shop whose lists start its own nightly run, be it by way of other shops; else None.
+
+    A shop's schedule.asset may be the lists of another shop, whose own may be those of a third.
+    """
+    settings = loaded[shop]
+    if isinstance(settings, SettingsError):
+        return None
+    publishers = {lists_asset(s): s for s in loaded.values() if isinstance(s, Settings)}
+    asset, visited = settings.schedule.asset, set[str]()
+    while asset in publishers and asset not in visited:
+        visited.add(asset)
+        asset = publishers[asset].schedule.asset
+    if lists_asset(settings) not in visited:
+        return None
+    return SettingsError(
+        f"in {shop.path.name} the night begins with what it ends with",
+        found=f"schedule.asset = {settings.schedule.asset}",
+        promised="an asset that no night of this shop updates, by way of other shops neither",
+        then=f"set another schedule.asset in {shop.path.name}",
+    )

@@ -1,4 +1,4 @@
-"""Real servers that take what alerts send: one for HTTP, one for SMTP. Each listens on a free port."""
+"""Real servers that receive alerts in tests, one for HTTP and one for SMTP, each on a free port."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 
-class Web:
-    """What was posted: path, headers and the JSON document, in order.
+class WebServer:
+    """What an HTTP server received: path, headers and JSON document of each POST, in order.
 
-    status: what it answers; drip: seconds between two bytes of that
+    status: the status of its answers
+    drip:   seconds between two bytes of an answer; 0: no delay
     """
 
     def __init__(self, port: int) -> None:
@@ -32,20 +33,20 @@ class Web:
 
 
 @contextmanager
-def web() -> Iterator[Web]:
+def web_server() -> Iterator[WebServer]:
     """An HTTP server while the block runs."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            taken.paths.append(self.path)
-            taken.headers.append(dict(self.headers))
-            taken.documents.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            if taken.drip:
+            received.paths.append(self.path)
+            received.headers.append(dict(self.headers))
+            received.documents.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            if received.drip:
                 for byte in b"HTTP/1.0 200 OK\r\n\r\n":
-                    time.sleep(taken.drip)
+                    time.sleep(received.drip)
                     self.wfile.write(bytes([byte]))
                 return
-            self.send_response(taken.status)
+            self.send_response(received.status)
             self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "2")
             self.end_headers()
@@ -55,15 +56,15 @@ def web() -> Iterator[Web]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    taken = Web(server.server_address[1])
+    received = WebServer(server.server_address[1])
     with _serving(server):
-        yield taken
+        yield received
 
 
-class Post:
-    """What was mailed: the sender and the addressees of the envelope, and the message.
+class MailServer:
+    """What an SMTP server received: sender and recipients of each envelope, and each message.
 
-    logins:  user names and passwords that were given; every one is let in but the wrong one
+    logins: user names and passwords that were given; a password that begins with `wrong` is refused
     """
 
     def __init__(self, port: int) -> None:
@@ -79,7 +80,7 @@ class Post:
 
 
 @contextmanager
-def post() -> Iterator[Post]:
+def mail_server() -> Iterator[MailServer]:
     """An SMTP server (RFC 5321, AUTH PLAIN and LOGIN, no TLS) while the block runs."""
 
     class Handler(socketserver.StreamRequestHandler):
@@ -87,8 +88,8 @@ def post() -> Iterator[Post]:
             self.say("220 here")
             sender, to = "", list[str]()
             while line := self.line():
-                verb, _, rest = line.partition(" ")
-                match verb.upper():
+                command, _, rest = line.partition(" ")
+                match command.upper():
                     case "EHLO":
                         self.say("250-here\r\n250 AUTH PLAIN LOGIN")
                     case "AUTH":
@@ -99,23 +100,23 @@ def post() -> Iterator[Post]:
                         to.append(_address(rest))
                     case "DATA":
                         self.say("354 go on")
-                        taken.messages.append(message_from_bytes(self.message(), policy=default))
-                        taken.envelopes.append((sender, to))
-                if verb.upper() not in ("EHLO", "AUTH"):
-                    self.say("221 bye" if verb.upper() == "QUIT" else "250 ok")
+                        received.messages.append(message_from_bytes(self.message(), policy=default))
+                        received.envelopes.append((sender, to))
+                if command.upper() not in ("EHLO", "AUTH"):
+                    self.say("221 bye" if command.upper() == "QUIT" else "250 ok")
 
         def login(self, rest: str) -> None:
-            kind, _, told = rest.partition(" ")
-            if kind == "PLAIN":
-                _, user, password = base64.b64decode(told).decode().split("\0")
+            mechanism, _, given = rest.partition(" ")
+            if mechanism == "PLAIN":
+                _, user, password = base64.b64decode(given).decode().split("\0")
             else:
-                user = base64.b64decode(told or self.asked("VXNlcm5hbWU6")).decode()
-                password = base64.b64decode(self.asked("UGFzc3dvcmQ6")).decode()
-            taken.logins.append((user, password))
+                user = base64.b64decode(given or self.answer_to("VXNlcm5hbWU6")).decode()
+                password = base64.b64decode(self.answer_to("UGFzc3dvcmQ6")).decode()
+            received.logins.append((user, password))
             self.say("535 no" if password.startswith("wrong") else "235 welcome")
 
-        def asked(self, what: str) -> str:
-            self.say(f"334 {what}")
+        def answer_to(self, challenge: str) -> str:
+            self.say(f"334 {challenge}")
             return self.line()
 
         def message(self) -> bytes:
@@ -130,9 +131,9 @@ def post() -> Iterator[Post]:
 
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    taken = Post(server.server_address[1])
+    received = MailServer(server.server_address[1])
     with _serving(server):
-        yield taken
+        yield received
 
 
 @contextmanager

@@ -1,16 +1,16 @@
-"""What an alert says: why, what to do, which lists apps read; and nothing that could be a secret."""
+"""The content of an alert: why, what to do, which lists apps read, and nothing that could be a secret."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from pipeline import alerts
-from pipeline.alerts import Alert
+from pipeline.alerts import Alert, Subject
 from pipeline.config import Settings
 from pipeline.errors import DiskFull, Refused, SourceError, ValidationFailed
 
@@ -22,48 +22,41 @@ MISSING = SourceError(
 )
 
 
-def told(error: object = MISSING, task: str = "extract", **more: object) -> Alert:
-    alert = Alert(
-        kind="failed",
-        dag="recommendations",
-        run="night",
-        task=task,
-        attempt=1,
-        apps_read=alerts.apps_read(task, error, "serving"),
-        **alerts.reasons(error),
-    )
-    return dataclasses.replace(alert, **more)  # type: ignore[arg-type]
+def failed(error: object = MISSING, task: str = "extract", **details: Any) -> Alert:
+    """The alert of `task` in the run `night`; details: more fields of its subject."""
+    subject = Subject("recommendations", "night", task, **{"attempt": 1, **details})
+    return alerts.failed_task(subject, error, "serving")
 
 
 def slack_text(alert: Alert) -> str:
     return "\n".join(block["text"]["text"] for block in alerts.slack(alert)["blocks"])
 
 
-def test_an_error_of_ours_is_told_whole() -> None:
-    document = alerts.document(told())
+def test_of_an_error_of_ours_every_part_is_sent() -> None:
+    document = alerts.document(failed())
     assert document["title"] == "recommendations: extract failed: `events` has no column `order_id`"
     assert document["why"] == "`events` has no column `order_id`"
     assert document["found"] == "user_id, item_id"
     assert document["promised"] == "order_id, null where there is none"
     assert document["what_to_do"] == "edit sql/source/events.sql"
-    for text in (alerts.mail(told()), slack_text(told())):
+    for text in (alerts.mail(failed()), slack_text(failed())):
         assert "edit sql/source/events.sql" in text
         assert "user_id, item_id" in text
 
 
 def test_an_error_without_a_next_step_gets_one() -> None:
-    assert "clear the task" in alerts.reasons(DiskFull("no room"))["what_to_do"]
+    assert "clear the task" in failed(DiskFull("no room")).what_to_do
 
 
-def test_of_any_other_error_only_the_type_is_told() -> None:
-    reasons = alerts.reasons(RuntimeError("postgresql://reader:secret@shop"))
-    assert reasons["why"] == "RuntimeError; the task's log says more"
-    assert "secret" not in str(reasons)
+def test_of_any_other_error_only_the_type_is_sent() -> None:
+    alert = failed(RuntimeError("postgresql://reader:secret@shop"))
+    assert alert.why == "RuntimeError; the task's log says more"
+    assert "secret" not in str(alert)
 
 
-@pytest.mark.parametrize("nobody_saw", [None, "", "killed externally"])
-def test_a_task_that_was_killed_says_so(nobody_saw: object) -> None:
-    assert "memory" in alerts.reasons(nobody_saw)["found"]
+@pytest.mark.parametrize("no_exception", [None, "", "killed externally"])
+def test_a_task_that_was_killed_says_so(no_exception: object) -> None:
+    assert "memory" in failed(no_exception).found
 
 
 @pytest.mark.parametrize(
@@ -82,7 +75,7 @@ def test_a_task_that_was_killed_says_so(nobody_saw: object) -> None:
 def test_the_lists_are_called_untouched_only_where_that_is_certain(
     task: str, error: object, sure: bool
 ) -> None:
-    words = told(error, task).apps_read
+    words = failed(error, task).apps_read
     if sure:
         assert words == "what they read before: this attempt has changed nothing"
     else:
@@ -90,7 +83,7 @@ def test_the_lists_are_called_untouched_only_where_that_is_certain(
 
 
 def test_the_subject_is_one_short_line() -> None:
-    title = alerts.title(told(SourceError("line one\nline two " + "and more " * 40)))
+    title = alerts.title(failed(SourceError("line one\nline two " + "and more " * 40)))
     assert title.startswith("recommendations: extract failed: line one line two and more")
     assert "\n" not in title
     assert len(title) <= 120
@@ -98,7 +91,7 @@ def test_the_subject_is_one_short_line() -> None:
 
 def test_the_mail_is_escaped() -> None:
     nasty = SourceError("<script>alert('&')</script>", found='"><img src=x>')
-    body = alerts.mail(told(nasty, log='https://night.example/"onclick="x'))
+    body = alerts.mail(failed(nasty, log='https://night.example/"onclick="x'))
     assert "<script>" not in body
     assert "<img" not in body
     assert "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;" in body
@@ -106,7 +99,7 @@ def test_the_mail_is_escaped() -> None:
 
 
 def test_slack_takes_it_whatever_is_in_it() -> None:
-    alert = told(SourceError("<!channel> & " * 500, found="&" * 5000, promised="x" * 5000))
+    alert = failed(SourceError("<!channel> & " * 500, found="&" * 5000, promised="x" * 5000))
     message = alerts.slack(alert)
     header, *sections = [block["text"]["text"] for block in message["blocks"]]
     assert len(header) <= 150
@@ -116,7 +109,7 @@ def test_slack_takes_it_whatever_is_in_it() -> None:
 
 
 def test_the_run_and_its_window_and_how_often_it_was_tried() -> None:
-    alert = told(attempt=4, as_of=datetime(2026, 11, 21, tzinfo=UTC), window_days=365)
+    alert = failed(attempt=4, as_of=datetime(2026, 11, 21, tzinfo=UTC), window_days=365)
     for text in (alerts.mail(alert), slack_text(alert)):
         assert "`events` has no column `order_id`, on attempt 4" in text
         assert "2026-11-21 00:00 UTC, 365 days of events before it" in text
@@ -126,11 +119,11 @@ def test_the_run_and_its_window_and_how_often_it_was_tried() -> None:
 
 def test_links_lead_to_log_and_report() -> None:
     links = {"log": "https://night.example/log", "report": "https://night.example/report"}
-    alert = told(**links)
+    alert = failed(**links)
     assert "<https://night.example/log|log>   <https://night.example/report|report>" in slack_text(alert)
     for url in links.values():
         assert f'<a href="{url}">' in alerts.mail(alert)
-    assert "|" not in slack_text(told()), "no link where there is none"
+    assert "|" not in slack_text(failed()), "no link where there is none"
 
 
 @pytest.mark.parametrize(
@@ -146,9 +139,7 @@ def test_links_lead_to_log_and_report() -> None:
 )
 def test_what_is_late_says_since_when_and_what_to_do(state: str, why: str, todo: str) -> None:
     since = datetime(2026, 11, 21, 6, tzinfo=UTC)
-    words = alerts.lateness(state, since, 6.0)
-    alert = Alert(kind="late", dag="recommendations", run="night", apps_read="", late_since=since, **words)
-    document = alerts.document(alert)
+    document = alerts.document(alerts.late_run(Subject("recommendations", "night"), state, since, 6.0))
     assert document["title"].startswith(f"recommendations: late: {why}")
     assert todo in document["what_to_do"]
     assert document["late_since"] == "2026-11-21T06:00:00+00:00"
@@ -163,7 +154,7 @@ def test_what_is_late_says_since_when_and_what_to_do(state: str, why: str, todo:
         ({"late_after_hours": 6.0}, "late_after_hours tells nobody"),
     ],
 )
-def test_settings_that_would_tell_nobody_are_refused(
+def test_settings_that_would_alert_nobody_are_refused(
     make_settings: Callable[..., Settings], asked: dict[str, object], complaint: str
 ) -> None:
     with pytest.raises(ValidationError, match=complaint):

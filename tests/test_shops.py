@@ -1,4 +1,4 @@
-"""Several shops: each settings file is a shop of its own, and none is given another's place."""
+"""Several shops: each settings file is a shop of its own, and no two write to one place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from pipeline import config
 from pipeline.config import Settings
 from pipeline.errors import SettingsError
-from pipeline.shops import Shop, settled, shop_of, shops
+from pipeline.shops import Shop, find_shops, load_settings, shop_of_dag
 
 BOOKS = """
 [run]
@@ -31,16 +31,16 @@ def write(tmp_path: Path) -> Callable[..., list[Shop]]:
         (tmp_path / "config.toml").write_text(config.path().read_text(encoding="utf-8"), encoding="utf-8")
         for name, text in files.items():
             (tmp_path / f"config.{name}.toml").write_text(text, encoding="utf-8")
-        return shops(tmp_path)
+        return find_shops(tmp_path)
 
     return make
 
 
-def error_of(found: list[Shop], name: str) -> SettingsError:
+def error_of(shops: list[Shop], name: str) -> SettingsError:
     """Why the shop `name` cannot run."""
-    told = {shop.name: settings for shop, settings in settled(found).items()}[name]
-    assert isinstance(told, SettingsError)
-    return told
+    [error] = [settings for shop, settings in load_settings(shops).items() if shop.name == name]
+    assert isinstance(error, SettingsError)
+    return error
 
 
 def test_without_further_files_there_is_one_shop(write: Callable[..., list[Shop]]) -> None:
@@ -50,11 +50,13 @@ def test_without_further_files_there_is_one_shop(write: Callable[..., list[Shop]
 
 
 def test_every_further_file_is_a_shop_by_its_name(write: Callable[..., list[Shop]]) -> None:
-    found = write(wine=BOOKS.replace("books", "wine"), books=BOOKS)
-    assert [shop.named("rollback") for shop in found] == ["rollback", "rollback__books", "rollback__wine"]
-    told = settled(found)
-    assert all(isinstance(settings, Settings) for settings in told.values())
-    assert [settings.serving.schema_name for settings in told.values() if isinstance(settings, Settings)] == [
+    shops = write(wine=BOOKS.replace("books", "wine"), books=BOOKS)
+    assert [shop.named("rollback") for shop in shops] == ["rollback", "rollback__books", "rollback__wine"]
+    settings_of = load_settings(shops)
+    assert all(isinstance(settings, Settings) for settings in settings_of.values())
+    assert [
+        settings.serving.schema_name for settings in settings_of.values() if isinstance(settings, Settings)
+    ] == [
         "serving",
         "books",
         "wine",
@@ -62,10 +64,13 @@ def test_every_further_file_is_a_shop_by_its_name(write: Callable[..., list[Shop
 
 
 def test_a_file_that_cannot_be_read_stops_its_own_shop_only(write: Callable[..., list[Shop]]) -> None:
-    found = write(books="[run]\nsurprise = 1\n", wine=BOOKS)
-    assert "surprise" in str(error_of(found, "books"))
-    told = settled(found)
-    assert [shop.name for shop, settings in told.items() if isinstance(settings, Settings)] == ["", "wine"]
+    shops = write(books="[run]\nsurprise = 1\n", wine=BOOKS)
+    assert "surprise" in str(error_of(shops, "books"))
+    settings_of = load_settings(shops)
+    assert [shop.name for shop, settings in settings_of.items() if isinstance(settings, Settings)] == [
+        "",
+        "wine",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -88,35 +93,37 @@ BEGINS = '[schedule]\nasset = "{}.recommendations"\n'
 
 
 def test_a_shop_may_wait_for_another_s_lists(write: Callable[..., list[Shop]]) -> None:
-    told = settled(write(books=BOOKS + BEGINS.format("serving")))
-    assert all(isinstance(each, Settings) for each in told.values())
+    settings_of = load_settings(write(books=BOOKS + BEGINS.format("serving")))
+    assert all(isinstance(settings, Settings) for settings in settings_of.values())
 
 
 def test_no_night_begins_itself(write: Callable[..., list[Shop]]) -> None:
     wine = BOOKS.replace("books", "wine")
     error = error_of(write(books=BOOKS + BEGINS.format("books")), "books")
     assert error.what == "in config.books.toml the night begins with what it ends with"
-    found = write(books=BOOKS + BEGINS.format("wine"), wine=wine + BEGINS.format("books"))
+    shops = write(books=BOOKS + BEGINS.format("wine"), wine=wine + BEGINS.format("books"))
     for name in ("books", "wine"):
-        assert f"in config.{name}.toml the night begins" in error_of(found, name).what
-    assert isinstance(settled(found)[found[0]], Settings)
+        assert f"in config.{name}.toml the night begins" in error_of(shops, name).what
+    assert isinstance(load_settings(shops)[shops[0]], Settings)
 
 
 def test_of_two_copies_both_are_refused_and_the_first_shop_runs(write: Callable[..., list[Shop]]) -> None:
-    found = write(books=BOOKS, art=BOOKS)
-    assert error_of(found, "books").what.startswith("config.books.toml and config.art.toml have the same")
-    assert error_of(found, "art").what.startswith("config.art.toml and config.books.toml have the same")
-    assert isinstance(settled(found)[found[0]], Settings)
+    shops = write(books=BOOKS, art=BOOKS)
+    assert error_of(shops, "books").what.startswith("config.books.toml and config.art.toml have the same")
+    assert error_of(shops, "art").what.startswith("config.art.toml and config.books.toml have the same")
+    assert isinstance(load_settings(shops)[shops[0]], Settings)
 
 
 def test_no_copy_takes_the_place_of_a_first_shop_that_cannot_be_read(
     write: Callable[..., list[Shop]], tmp_path: Path
 ) -> None:
-    found = write(copy="", books=BOOKS)
+    shops = write(copy="", books=BOOKS)
     (tmp_path / "config.toml").write_text("[run]\nsurprise = 1\n", encoding="utf-8")
-    assert "config.copy.toml and config.toml have the same run.folder" in str(error_of(found, "copy"))
-    assert "surprise" in str(error_of(found, ""))
-    assert [shop.name for shop, each in settled(found).items() if isinstance(each, Settings)] == ["books"]
+    assert "config.copy.toml and config.toml have the same run.folder" in str(error_of(shops, "copy"))
+    assert "surprise" in str(error_of(shops, ""))
+    assert [
+        shop.name for shop, settings in load_settings(shops).items() if isinstance(settings, Settings)
+    ] == ["books"]
 
 
 def test_a_name_that_no_dag_can_have_is_refused(write: Callable[..., list[Shop]]) -> None:
@@ -124,11 +131,11 @@ def test_a_name_that_no_dag_can_have_is_refused(write: Callable[..., list[Shop]]
 
 
 def test_the_shop_of_a_dag_is_that_of_the_whole_id(write: Callable[..., list[Shop]]) -> None:
-    found = write(books=BOOKS)
-    assert shop_of("recommendations", found) == found[0]
-    assert shop_of("recommendations__books", found) == found[1]
+    shops = write(books=BOOKS)
+    assert shop_of_dag("recommendations", shops) == shops[0]
+    assert shop_of_dag("recommendations__books", shops) == shops[1]
     for other in ("rollback__books", "recommendations__wine", "books", "", "recommendations__"):
-        assert shop_of(other, found) is None, other
+        assert shop_of_dag(other, shops) is None, other
 
 
 def test_the_settings_folder_can_lie_elsewhere(
@@ -137,4 +144,4 @@ def test_the_settings_folder_can_lie_elsewhere(
     write(books=BOOKS)
     monkeypatch.setenv("NIGHTSHELF_CONFIG", str(tmp_path))
     assert config.path() == tmp_path / "config.toml"
-    assert [shop.name for shop in shops()] == ["", "books"]
+    assert [shop.name for shop in find_shops()] == ["", "books"]

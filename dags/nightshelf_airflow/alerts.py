@@ -1,79 +1,103 @@
-"""When somebody is told: a night failed, a task was killed, a night is late, or one waits for a yes."""
+"""When somebody is alerted: a task failed, a task was killed, a run is late, a run waits for approval.
+
+A shop sends alerts when its [alerts] name a channel. From what happened to who hears of it:
+
+    a task raises,        a task's process       a run has not ended    the lists passed the gate,
+    no retry is left      is killed              at its deadline        and [approval] is required
+          |                     |                      |                        |
+    the task's process    the DAG processor,     the triggerer          the task `approve`
+          |               when the run fails           |                        |
+    on_task_failure()     on_run_failure()       deadline(), late()     ask_for_approval()
+          |                     |                      |                        |
+          +---------------------+-----------+----------+------------------------+
+                                            |
+                 alert_subject.py     which run and task, its window, its pages in the UI
+                 pipeline/alerts.py   the sentences, and their format for each channel
+                 delivery.py          all channels at once, each outcome in the log
+                 channels.py          webhook, Slack, e-mail
+
+Nobody is alerted of a retry, of a backfill that is late, or of a late run that has ended well.
+"""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-sys.path += map(str, Path(__file__).resolve().parents[1:3])  # the triggerer reads no DAG file before `late`
+sys.path += map(str, Path(__file__).resolve().parents[1:3])  # the triggerer imports `late` without a DAG file
 
-from airflow.sdk.configuration import conf
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from asgiref.sync import sync_to_async
 
-from nightshelf_airflow.channels import has_channel, tell
-from nightshelf_airflow.links import PageLink, ReportLink, ValidationLink
+from nightshelf_airflow import alert_subject
+from nightshelf_airflow.channels import has_channel
+from nightshelf_airflow.delivery import deliver
 from pipeline import alerts, config
-from pipeline.alerts import Alert
-from pipeline.runs.pages import page_of
-from pipeline.shops import shops
+from pipeline.shops import find_shops
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
     from pipeline.shops import Shop
 
 log = logging.getLogger(__name__)
-TOLD = "told"
-"""The XCom of a task that failed with an error of its own; Airflow drops it when the task is tried again."""
+Callback = Callable[[Mapping[str, Any]], None]
+
+ALERTED = "told"
+"""XCom key that marks a task whose failure was alerted; Airflow drops it when the task is tried again."""
 LATE = "dags.nightshelf_airflow.alerts.late"
-"""Where the triggerer finds `late`: the folder that holds `dags` and `pipeline` is on its PYTHONPATH."""
+"""The import path of `late`, which Airflow stores with every pending deadline.
+
+The folder that holds `dags` and `pipeline` is on the triggerer's PYTHONPATH.
+"""
 
 
-def on_failure(settings: Settings) -> dict[str, Any]:
-    """Default arguments of the tasks: who is told of the error that ends one; empty where nobody is."""
-    if not has_channel(settings):
-        return {}
+def on_task_failure(settings: Settings) -> Callback | None:
+    """The `on_failure_callback` of every task; None for a shop without channels.
 
-    def failed(context: Mapping[str, Any]) -> None:
-        if isinstance(context.get("exception"), BaseException):  # else `when_lost` tells
-            context["ti"].xcom_push(key=TOLD, value=True)
-            tell(settings, failure(settings, context))
-
-    return {"on_failure_callback": failed}
-
-
-def when_lost(settings: Settings) -> Callable[[Mapping[str, Any]], None] | None:
-    """What the DAG calls when its run has failed: it tells of a task that was killed and could not.
-
-    Airflow's DAG processor calls it, with the task that ended last. None where nobody is told.
+    Airflow calls it in the task's own process, after the last attempt. A killed process cannot call it:
+    see `on_run_failure`.
     """
     if not has_channel(settings):
         return None
 
-    def lost(context: Mapping[str, Any]) -> None:
+    def alert_failed_task(context: Mapping[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, BaseException):
+            context["ti"].xcom_push(key=ALERTED, value=True)
+            subject = alert_subject.of_running_task(settings, context["ti"])
+            deliver(settings, alerts.failed_task(subject, error, settings.serving.schema_name))
+
+    return alert_failed_task
+
+
+def on_run_failure(settings: Settings) -> Callback | None:
+    """The `on_failure_callback` of a DAG: it alerts of the tasks that were killed; None without channels.
+
+    Airflow's DAG processor calls it when the run has failed, with the task instance that ended last.
+    """
+    if not has_channel(settings):
+        return None
+
+    def alert_killed_tasks(context: Mapping[str, Any]) -> None:
         last = context.get("ti")
         if last is None:
             return
         states = last.get_task_states(dag_id=last.dag_id, run_ids=[last.run_id])[last.run_id]
         for task_id in sorted(name for name, state in states.items() if state == "failed"):
-            if not last.xcom_pull(task_ids=task_id, key=TOLD):
-                tell(settings, _failed(settings, last, task_id))
+            if not last.xcom_pull(task_ids=task_id, key=ALERTED):
+                subject = alert_subject.of_run(settings, last.dag_id, last.run_id, task_id)
+                deliver(settings, alerts.failed_task(subject, None, settings.serving.schema_name))
 
-    return lost
+    return alert_killed_tasks
 
 
-def when_late(shop: Shop, settings: Settings) -> DeadlineAlert | None:
-    """The deadline of a night; None where no night is late."""
+def deadline(shop: Shop, settings: Settings) -> DeadlineAlert | None:
+    """The deadline of a nightly run, [alerts] late_after_hours after it was queued; None where that is 0."""
     hours = settings.alerts.late_after_hours
     if not hours:
         return None
@@ -85,96 +109,28 @@ def when_late(shop: Shop, settings: Settings) -> DeadlineAlert | None:
 
 
 async def late(context: Mapping[str, Any], shop: str) -> None:
-    """What Airflow's triggerer runs when a night of `shop` has passed its deadline.
+    """What Airflow's triggerer calls when a run of the shop named `shop` has passed its deadline.
 
-    Not the executor: to a callback there Airflow 3.3 denies the connections of its own database.
+    The triggerer and not the executor: to a callback there Airflow 3.3 denies the connections of its own
+    database.
     """
-    await sync_to_async(tell_late, thread_sensitive=False)(context, shop)
+    await sync_to_async(_alert_late_run, thread_sensitive=False)(context, shop)
 
 
-def tell_late(context: Mapping[str, Any], shop: str) -> None:
-    """Tell of a run that is late.
-
-    A backfill is never late: nobody waits for the lists of a past day. Nor is a run that has ended well.
-    """
+def _alert_late_run(context: Mapping[str, Any], shop: str) -> None:
     run = context["dag_run"]
     if run["run_type"] == "backfill" or run["state"] == "success":
-        log.info("nobody is told: a %s run, %s", run["run_type"], run["state"])
+        log.info("no alert of a late run: it is a %s run, in state %s", run["run_type"], run["state"])
         return
-    settings = config.load({each.name: each.path for each in shops()}[shop])
+    paths = {known.name: known.path for known in find_shops()}
+    settings = config.load(paths[shop])
+    subject = alert_subject.of_run(settings, run["dag_id"], run["dag_run_id"])
     since = datetime.fromisoformat(str(context["deadline"]["deadline_time"]))
-    told = alerts.lateness(run["state"], since, settings.alerts.late_after_hours)
-    alert = Alert(
-        kind="late",
-        dag=run["dag_id"],
-        run=run["dag_run_id"],
-        late_since=since,
-        apps_read="what they read before, unless the run's publish has finished",
-        **told,
-        **_about(settings, run["dag_id"], run["dag_run_id"]),
-    )
-    tell(settings, alert)
+    deliver(settings, alerts.late_run(subject, run["state"], since, settings.alerts.late_after_hours))
 
 
-def failure(settings: Settings, context: Mapping[str, Any]) -> Alert:
-    """What there is to tell of the task that has just failed."""
+def ask_for_approval(settings: Settings, context: Mapping[str, Any]) -> None:
+    """Alert that the run of `context` waits for a person's approval."""
     ti = context["ti"]
-    told = _failed(settings, ti, ti.task_id, context.get("exception"))
-    return replace(told, attempt=ti.try_number, log=ti.log_url if _ui() else "")
-
-
-def _failed(settings: Settings, ti: Any, task_id: str, error: object = None) -> Alert:
-    """The alert of a task in the run of `ti`; no error: its process is gone."""
-    return Alert(
-        kind="failed",
-        dag=ti.dag_id,
-        run=ti.run_id,
-        task=task_id,
-        apps_read=alerts.apps_read(task_id, error, settings.serving.schema_name),
-        **alerts.reasons(error),
-        **_about(settings, ti.dag_id, ti.run_id, task_id),
-    )
-
-
-def asked(settings: Settings, context: Mapping[str, Any]) -> None:
-    """Tell every channel that a night waits for a person's yes."""
-    ti = context["ti"]
-    alert = Alert(
-        kind="asked",
-        dag=ti.dag_id,
-        run=ti.run_id,
-        task=ti.task_id,
-        why="tonight's lists are ready, and go live when somebody says yes",
-        what_to_do="look at the report, then answer under Required Actions; no answer within"
-        f" {settings.approval.hours:g} hours is a no",
-        apps_read=alerts.UNTOUCHED,
-        **_about(settings, ti.dag_id, ti.run_id, ti.task_id),
-    )
-    tell(settings, alert)
-
-
-def _about(settings: Settings, dag_id: str, run_id: str, task_id: str = "") -> dict[str, Any]:
-    """What the run is about, where that is known here, and where the UI shows more of it."""
-    told: dict[str, Any] = {}
-    runs, root = config.runs_folder(settings), _ui()
-    with suppress(OSError, ValueError, KeyError):  # not RunFolder: the triggerer is spared pyarrow
-        about = json.loads((runs / run_id / "run.json").read_text(encoding="utf-8"))
-        told["as_of"] = datetime.fromisoformat(about["as_of"])
-        told["window_days"] = about["overrides"]["window_days"]
-    if root:
-        told["run_page"] = f"{root}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
-        for page, link in _pages(task_id).items():
-            if page_of(runs, run_id, page):
-                told[page] = link.get_link(None, ti_key=SimpleNamespace(dag_id=dag_id, run_id=run_id))
-    return told
-
-
-def _pages(task_id: str) -> dict[str, PageLink]:
-    """The report, and for `validate` what it found."""
-    validation = {"validation": ValidationLink()} if task_id == "validate" else {}
-    return {"report": ReportLink(), **validation}
-
-
-def _ui() -> str:
-    """The address of Airflow's UI; empty where `[api] base_url` does not tell."""
-    return str(conf.get("api", "base_url", fallback="")).rstrip("/")
+    subject = alert_subject.of_run(settings, ti.dag_id, ti.run_id, ti.task_id)
+    deliver(settings, alerts.approval_wanted(subject, settings.approval.hours))

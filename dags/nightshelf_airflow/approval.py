@@ -1,4 +1,4 @@
-"""A person who looks before the lists go live."""
+"""The task `approve`: it waits until a person has looked at the report and said yes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
-from nightshelf_airflow import alerts, night
+from nightshelf_airflow import alerts, tasks
 from pipeline.errors import Refused
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ Reject: apps read what they read before.
 """
 
 
-class Question(ApprovalOperator):
-    """Asks where a yes would put lists live, and tells the shop's alerts that somebody is asked.
+class PublishApproval(ApprovalOperator):
+    """Alerts that approval is wanted and waits for it; passes at once where nothing would go live.
 
-    Raises Refused when nobody answers in time: a night without an answer is told like one that failed.
+    Raises Refused when nobody answers in time, so that this is alerted like any failed task.
     """
 
     def __init__(self, *, settings: Settings, **options: Any) -> None:
@@ -37,11 +37,11 @@ class Question(ApprovalOperator):
         self._settings = settings
 
     def execute(self, context: Any) -> Any:
-        """Wait for the answer, unless nothing would go live whatever it is."""
-        if why := night.stays_as_it_is(self._settings, context):
-            log.info("nobody is asked: %s", why)
+        """Ask, unless the lists would not go live whatever the answer."""
+        if reason := tasks.reason_not_to_go_live(self._settings, context):
+            log.info("no approval needed, nothing would go live: %s", reason)
             return None
-        alerts.asked(self._settings, context)
+        alerts.ask_for_approval(self._settings, context)
         return super().execute(context)
 
     def process_trigger_event_error(self, event: dict[str, Any]) -> None:
@@ -54,9 +54,9 @@ class Question(ApprovalOperator):
         super().process_trigger_event_error(event)
 
 
-def question(settings: Settings) -> Question:
-    """The task `approve`: it waits for an answer under Required Actions."""
-    return Question(
+def approval_task(settings: Settings) -> PublishApproval:
+    """The task `approve`; Airflow shows its question under Required Actions."""
+    return PublishApproval(
         settings=settings,
         task_id="approve",
         subject="Put tonight's lists live?",

@@ -1,4 +1,4 @@
-"""What a publication emits, and what a night can wait for."""
+"""Airflow assets: the one that a publication updates, and the one that can start a nightly run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def published(settings: Settings) -> Asset:
-    """Updated whenever other lists go live: `serving.recommendations` for config.toml as it comes.
+    """The asset that is updated when other lists go live: `serving.recommendations` by default.
 
     Another DAG waits for it with `schedule=[Asset("serving.recommendations")]`. The extra of an event:
     version, run_id, n_users, n_items, precision_at_3 (null when nobody could be measured).
@@ -25,17 +25,18 @@ def published(settings: Settings) -> Asset:
     return Asset(lists_asset(settings))
 
 
-def announce(events: Any, asset: Asset, told: Mapping[str, Any]) -> None:
-    """Give the event of this task's `asset` its extra: the row of `publications` that is live now."""
+def announce(outlet_events: Any, asset: Asset, publication: Mapping[str, Any]) -> None:
+    """Describe the live `publication`, a row of `publications`, in the event that this task emits."""
     names = ("version", "run_id", "n_users", "n_items", "precision_at_3")
-    events[asset].extra = {name: told[name] for name in names}
+    outlet_events[asset].extra = {name: publication[name] for name in names}
 
 
 def schedule(settings: Settings) -> CronTriggerTimetable | list[AssetNameRef] | None:
-    """When the night begins: the shop's asset, else the clock; None: by hand only."""
-    asked = settings.schedule
+    """What starts a nightly run: the shop's asset, else the clock; None: a trigger by hand only."""
     if not config.is_scheduled():
         return None
-    if asked.asset:  # by name: whatever URI its owner gave it
-        return [Asset.ref(name=asked.asset)]
-    return CronTriggerTimetable(asked.cron, timezone=asked.timezone) if asked.cron else None
+    if settings.schedule.asset:
+        return [Asset.ref(name=settings.schedule.asset)]  # by name: its URI is its owner's business
+    if settings.schedule.cron:
+        return CronTriggerTimetable(settings.schedule.cron, timezone=settings.schedule.timezone)
+    return None

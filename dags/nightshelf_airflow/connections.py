@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def databases(shop: Shop, settings: Settings) -> Databases:
-    """Both ends of the shop; a connection is looked up when it is needed."""
+    """The source and the serving database of the shop; a connection is looked up when it is needed."""
     from pipeline.runs.job import Databases
 
     return Databases(
@@ -27,13 +27,13 @@ def databases(shop: Shop, settings: Settings) -> Databases:
 
 
 def url_of(shop: Shop, database: Literal["source", "serving"], connection_id: str) -> str:
-    """The URL in the Airflow connection; where config.toml's has none, what the command line uses.
+    """The URL in the Airflow connection; without one, config.toml's shop has what the command line uses.
 
     Raises SettingsError where a further shop's connection is missing: it must never be given another
     shop's database.
     """
     try:
-        found = Connection.get(connection_id)
+        connection = Connection.get(connection_id)
     except AirflowNotFoundException:
         if shop.name:
             raise SettingsError(
@@ -42,17 +42,17 @@ def url_of(shop: Shop, database: Literal["source", "serving"], connection_id: st
                 then="add it in the UI under Admin, Connections (or: airflow connections add"
                 f" {connection_id} --conn-uri URL), then clear this task",
             ) from None
-        from pipeline.databases.urls import url_of as embedded_or_configured
+        from pipeline.databases.urls import url_of as command_line_url
 
-        return embedded_or_configured(database)
+        return command_line_url(database)
     from pipeline.databases.airflow_connection import url
 
     return url(
-        found.conn_type,
-        host=found.host,
-        port=found.port,
-        login=found.login,
-        password=found.password,
-        schema=found.schema,
-        extra=found.extra_dejson,
+        connection.conn_type,
+        host=connection.host,
+        port=connection.port,
+        login=connection.login,
+        password=connection.password,
+        schema=connection.schema,
+        extra=connection.extra_dejson,
     )

@@ -17,11 +17,11 @@ SECTIONS = {
     "tune": "Learning",
     "trials": "Learning",
 }
-"""Where in the form a setting stands; every field of config.FORM has a place."""
+"""The section of the form in which each setting of config.FORM stands."""
 
 
 def form(settings: Settings) -> dict[str, Param]:
-    """The fields, in the order they are shown; what is left alone comes from the shop's settings."""
+    """The fields in the order of the form; the defaults are the shop's settings."""
     fields = {
         "as_of": Param(
             None,

@@ -1,7 +1,7 @@
-"""Airflow's API server shows the pages of the runs to who may see the runs.
+"""An Airflow plugin: the API server serves the pages of a run to users who may see the run.
 
-They are at /nightshelf/<dag id>/<run id>/report and .../validation; the buttons of the tasks lead there.
-A page lies in its run folder; an API server on a machine without the run folders has none to show.
+They are at /nightshelf/<dag id>/<run id>/report and .../validation, where the buttons of the tasks lead.
+The pages lie in the run folders, so the API server must be able to read those.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-store",
 }
-
-
 WRITTEN = {
     "report": "when its lists are published or refused, or when the data stops the night",
     "validation": "when its task validate ends, whether the data passes or not",
@@ -49,19 +47,19 @@ def pages() -> FastAPI:
     from pipeline import config
     from pipeline.errors import SettingsError
     from pipeline.runs.pages import PAGES, page_of
-    from pipeline.shops import settled, shop_of, shops
+    from pipeline.shops import find_shops, load_settings, shop_of_dag
 
     app = FastAPI(title="Nightshelf", docs_url=None, redoc_url=None, openapi_url=None)
     may_see = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 
     @app.get("/{dag_id}/{run_id}/{page}", dependencies=[may_see], response_model=None)
     def show(dag_id: str, run_id: str, page: str) -> Any:
-        """One page of one run of one shop; runs of another shop are another DAG's."""
-        told = settled(shops())
-        shop = shop_of(dag_id, told)
+        """A page of a run of the DAG `dag_id`; the runs of another shop are those of another DAG."""
+        all_settings = load_settings(find_shops())
+        shop = shop_of_dag(dag_id, all_settings)
         if shop is None or page not in PAGES:
             return nothing(f"The DAG {dag_id} has no page “{page}”.")
-        settings = told[shop]
+        settings = all_settings[shop]
         if isinstance(settings, SettingsError):
             return nothing(f"{shop.path.name} cannot be used: the DAG {dag_id} says why.")
         path = page_of(config.runs_folder(settings), run_id, page)
@@ -88,5 +86,5 @@ class NightshelfPlugin(AirflowPlugin):
 
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """Built where it is asked for, in the API server: other parts of Airflow load plugins too."""
+        """Built on request: every part of Airflow loads the plugin, only the API server asks for this."""
         return [{"app": pages(), "url_prefix": PREFIX, "name": "Nightshelf"}]

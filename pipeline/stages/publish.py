@@ -6,10 +6,10 @@ import pyarrow.compute as pc
 
 from pipeline import report
 from pipeline.errors import Refused
+from pipeline.rollback_form import save_choices
 from pipeline.runs.job import Counts, Job
 from pipeline.serving import About, publish, refuse
 from pipeline.serving.copy_lines import KINDS
-from pipeline.versions import remember
 
 MODEL = "published"
 
@@ -37,7 +37,7 @@ def run(job: Job) -> Counts:
     force = job.force or bool(decision["forced"])
     made = publish(url, settings, folder, about, say=job.say, force=force)
     folder.write_document("publication", vars(made))
-    remember(url, settings, job.say)
+    save_choices(url, settings, job.say)
     report.leave(job, vars(made))
     return {
         "rows_out": sum(folder.rows(kind.dataset) for kind in KINDS),

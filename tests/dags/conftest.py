@@ -17,8 +17,8 @@ import pytest
 from pipeline import config
 from pipeline.config import ROOT
 from pipeline.loading import load
-from tests.dags.telling import HOOK_TOKEN, MAIL_PASSWORD, TOKEN, write_settings
-from tests.receivers import Post, Web, post, web
+from tests.dags.alert_settings import HOOK_TOKEN, MAIL_PASSWORD, TOKEN, write_settings
+from tests.receivers import MailServer, WebServer, mail_server, web_server
 
 HOME = Path(tempfile.mkdtemp(prefix="nightshelf-airflow-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
@@ -65,22 +65,22 @@ def shop(shop_url: str, serving_url: str, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 @pytest.fixture
-def hook() -> Iterator[Web]:
-    with web() as taken:
-        yield taken
+def webhook() -> Iterator[WebServer]:
+    with web_server() as server:
+        yield server
 
 
 @pytest.fixture
-def channel() -> Iterator[Web]:
-    """Slack's end."""
-    with web() as taken:
-        yield taken
+def slack() -> Iterator[WebServer]:
+    """The server behind the Slack channel."""
+    with web_server() as server:
+        yield server
 
 
 @pytest.fixture
-def mailbox() -> Iterator[Post]:
-    with post() as taken:
-        yield taken
+def mailbox() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
 
 
 @pytest.fixture
@@ -94,12 +94,17 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def connected(connect: Callable[..., None], hook: Web, channel: Web, mailbox: Post, serving_url: str) -> None:
+def connected(
+    connect: Callable[..., None], webhook: WebServer, slack: WebServer, mailbox: MailServer, serving_url: str
+) -> None:
     """All three channels, and the database that the last task looks at."""
     connect(
-        "ops_hook", conn_type="http", host=f"{hook.url}/hooks/{HOOK_TOKEN}", extra={"X-Team": "night shift"}
+        "ops_hook",
+        conn_type="http",
+        host=f"{webhook.url}/hooks/{HOOK_TOKEN}",
+        extra={"X-Team": "night shift"},
     )
-    connect("ops_slack", conn_type="slackwebhook", host=f"{channel.url}/services", password=TOKEN)
+    connect("ops_slack", conn_type="slackwebhook", host=f"{slack.url}/services", password=TOKEN)
     connect(
         "ops_mail",
         conn_type="smtp",
@@ -115,9 +120,9 @@ def connected(connect: Callable[..., None], hook: Web, channel: Web, mailbox: Po
 def _parts(url: str) -> dict[str, Any]:
     from urllib.parse import urlsplit
 
-    told = urlsplit(url)
-    place = {"host": told.hostname, "port": told.port, "schema": told.path[1:]}
-    return {**place, "login": told.username, "password": told.password}
+    parts = urlsplit(url)
+    place = {"host": parts.hostname, "port": parts.port, "schema": parts.path[1:]}
+    return {**place, "login": parts.username, "password": parts.password}
 
 
 @pytest.fixture

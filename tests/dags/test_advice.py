@@ -1,4 +1,4 @@
-"""The next step of an error, as a person takes it in Airflow."""
+"""The next step of an error, rewritten for somebody who works in Airflow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BOOKS = Shop("books", Path("settings/config.books.toml"))
 
 
 @pytest.mark.parametrize(
-    ("shop", "then", "there"),
+    ("shop", "then", "in_airflow"),
     [
         (
             FIRST,
@@ -46,14 +46,14 @@ BOOKS = Shop("books", Path("settings/config.books.toml"))
         ),
     ],
 )
-def test_the_next_step_is_one_that_can_be_taken_there(
-    monkeypatch: pytest.MonkeyPatch, shop: Shop, then: str, there: str
+def test_the_next_step_is_one_that_can_be_taken_in_airflow(
+    monkeypatch: pytest.MonkeyPatch, shop: Shop, then: str, in_airflow: str
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "dags")
-    from nightshelf_airflow.advice import advise
+    from nightshelf_airflow.advice import adapt_to_airflow
 
     error = SourceError("something", promised='[ids] user = "text" in config.toml', then=then)
-    advise(error, shop)
-    assert error.then == there
+    adapt_to_airflow(error, shop)
+    assert error.then == in_airflow
     assert shop.path.name in error.promised
-    assert str(error).endswith(there)
+    assert str(error).endswith(in_airflow)

@@ -1,4 +1,4 @@
-"""A night that fails tells every channel why and what to do, through the real hooks to real servers."""
+"""A run that fails or is late alerts every channel, through the real hooks to real servers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from pipeline.local.airflow import LocalAirflow
 from pipeline.local.servers import DAG_ID, unpause
 from pipeline.runs.folder import RunFolder
 from tests.conftest import AS_OF
-from tests.dags.telling import CHANNELS, HOOK_TOKEN, MAIL_PASSWORD, TOKEN, failed_task, write_settings
-from tests.receivers import Post, Web
+from tests.dags.alert_settings import CHANNELS, HOOK_TOKEN, MAIL_PASSWORD, TOKEN, failure, write_settings
+from tests.receivers import MailServer, WebServer
 
 UNKNOWN_FIELD = {"windowdays": 30}
 
@@ -31,31 +31,31 @@ UNKNOWN_FIELD = {"windowdays": 30}
 def run(dag: Any, conf: dict[str, Any]) -> Any:
     """One run in this process, without a scheduler; it fails in extract."""
     sleep = time.sleep
-    with pytest.MonkeyPatch.context() as patch:  # `test` rests a second before each task that is left out
+    with pytest.MonkeyPatch.context() as patch:  # `test` sleeps a second before each skipped task
         patch.setattr(time, "sleep", lambda _: sleep(0.01))
-        made = dag.test(run_conf=conf)
-    assert str(made.get_task_instance("extract").state) == "failed"
-    return made
+        dag_run = dag.test(run_conf=conf)
+    assert str(dag_run.get_task_instance("extract").state) == "failed"
+    return dag_run
 
 
 @pytest.mark.usefixtures("airflow_tables", "connected")
-def test_every_channel_is_told_what_failed_and_what_to_do(
+def test_every_channel_says_what_failed_and_what_to_do(
     nightly: Callable[..., Any],
-    hook: Web,
-    channel: Web,
-    mailbox: Post,
+    webhook: WebServer,
+    slack: WebServer,
+    mailbox: MailServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://night.example/air/")
-    made = run(nightly(**CHANNELS), UNKNOWN_FIELD)
-    [document], [message], [mail] = hook.documents, channel.documents, mailbox.messages
+    dag_run = run(nightly(**CHANNELS), UNKNOWN_FIELD)
+    [document], [message], [mail] = webhook.documents, slack.documents, mailbox.messages
     assert document == {
         "title": "recommendations: extract failed: the form has fields that do not exist",
         "kind": "failed",
         "dag": "recommendations",
-        "run": made.run_id,
+        "run": dag_run.run_id,
         "task": "extract",
         "attempt": 1,
         "why": "the form has fields that do not exist",
@@ -73,14 +73,14 @@ def test_every_channel_is_told_what_failed_and_what_to_do(
     }
     assert document["log"].startswith(f"{document['run_page']}/tasks/extract")
     assert document["run_page"].startswith("https://night.example/air/dags/recommendations/runs/manual__")
-    assert hook.paths == [f"/hooks/{HOOK_TOKEN}"]
-    assert hook.headers[0]["X-Team"] == "night shift"
+    assert webhook.paths == [f"/hooks/{HOOK_TOKEN}"]
+    assert webhook.headers[0]["X-Team"] == "night shift"
 
-    assert channel.paths == [f"/services/{TOKEN}"]
+    assert slack.paths == [f"/services/{TOKEN}"]
     assert message["text"] == document["title"]
-    told = "\n".join(block["text"]["text"] for block in message["blocks"])
-    assert "*what to do*  trigger again without them" in told
-    assert f"<{document['log']}|log>" in told
+    text = "\n".join(block["text"]["text"] for block in message["blocks"])
+    assert "*what to do*  trigger again without them" in text
+    assert f"<{document['log']}|log>" in text
 
     assert mailbox.envelopes == [("airflow@shop.example", ["night@shop.example"])]
     assert mailbox.logins == [("nightshelf", MAIL_PASSWORD)]
@@ -92,15 +92,15 @@ def test_every_channel_is_told_what_failed_and_what_to_do(
     log = caplog.text + "".join(capfd.readouterr())
     for name in ("ops_hook", "ops_slack", "ops_mail"):
         assert f"through the Airflow connection `{name}`" in log
-    for secret in (TOKEN, HOOK_TOKEN, MAIL_PASSWORD, hook.url, channel.url):
+    for secret in (TOKEN, HOOK_TOKEN, MAIL_PASSWORD, webhook.url, slack.url):
         assert secret not in log
         for sent in (json.dumps(document), json.dumps(message), mailbox.body()):
             assert secret not in sent
 
 
 @pytest.mark.usefixtures("airflow_tables", "connected")
-def test_a_failure_that_is_retried_tells_nobody_until_the_last(
-    nightly: Callable[..., Any], hook: Web, connect: Callable[..., None]
+def test_a_failure_that_is_retried_alerts_nobody_until_the_last(
+    nightly: Callable[..., Any], webhook: WebServer, connect: Callable[..., None]
 ) -> None:
     connect(
         "shop", conn_type="postgres", host="127.0.0.1", port=1, login="reader", password="a shop password"
@@ -108,25 +108,25 @@ def test_a_failure_that_is_retried_tells_nobody_until_the_last(
     dag = nightly(webhook="ops_hook")
     extract = dag.get_task("extract")
     extract.retries, extract.retry_delay, extract.retry_exponential_backoff = 1, timedelta(0), 0
-    made = run(dag, {"window_days": 30})
-    [document] = hook.documents
+    dag_run = run(dag, {"window_days": 30})
+    [document] = webhook.documents
     assert document["attempt"] == 2
     assert "127.0.0.1:1" in document["why"]
     assert "a shop password" not in json.dumps(document)
-    folder = RunFolder.open(config.runs_folder(config.load()), made.run_id, config.load().ids.model_dump())
+    folder = RunFolder.open(config.runs_folder(config.load()), dag_run.run_id, config.load().ids.model_dump())
     assert document["as_of"] == folder.as_of.isoformat()
     assert document["window_days"] == 30
-    assert document["log"] is None, "nobody has told Airflow its own address"
+    assert document["log"] is None, "[api] base_url is not set"
 
 
 @pytest.mark.usefixtures("airflow_tables", "connected")
 def test_a_channel_that_is_broken_hides_no_other_and_changes_no_state(
     nightly: Callable[..., Any],
-    hook: Web,
-    mailbox: Post,
+    webhook: WebServer,
+    mailbox: MailServer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    hook.status = 500
+    webhook.status = 500
     run(nightly(**{**CHANNELS, "slack": "nowhere"}), UNKNOWN_FIELD)
     assert len(mailbox.messages) == 1
     through = "through the Airflow connection"
@@ -135,8 +135,8 @@ def test_a_channel_that_is_broken_hides_no_other_and_changes_no_state(
 
 
 @pytest.mark.usefixtures("airflow_tables", "connected")
-def test_of_a_shop_that_cannot_be_read_the_channels_of_another_are_told(
-    nightly: Callable[..., Any], tmp_path: Path, hook: Web
+def test_a_shop_that_cannot_be_read_alerts_through_the_channels_of_another(
+    nightly: Callable[..., Any], tmp_path: Path, webhook: WebServer
 ) -> None:
     nightly()
     (tmp_path / "settings" / "config.books.toml").write_text("[run]\nsurprise = 1\n")
@@ -148,7 +148,7 @@ def test_of_a_shop_that_cannot_be_read_the_channels_of_another_are_told(
 
     bag = DagBag(dag_folder=str(ROOT / "dags" / "recommendations.py"))
     bag.dags["recommendations__books"].test()
-    [document] = hook.documents
+    [document] = webhook.documents
     assert (document["dag"], document["task"]) == ("recommendations__books", "settings")
     assert "config.books.toml" in document["why"]
     assert document["apps_read"] == "what they read before: this attempt has changed nothing"
@@ -163,11 +163,10 @@ def test_without_channels_nothing_is_attached(nightly: Callable[..., Any]) -> No
 
 @pytest.mark.usefixtures("connected")
 def test_the_pages_that_the_run_has_left_are_linked(
-    nightly: Callable[..., Any], hook: Web, monkeypatch: pytest.MonkeyPatch
+    nightly: Callable[..., Any], webhook: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nightly(webhook="ops_hook")
-    from nightshelf_airflow.alerts import failure
-    from nightshelf_airflow.channels import tell
+    from nightshelf_airflow.delivery import deliver
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://night.example")
     settings = config.load()
@@ -177,18 +176,18 @@ def test_the_pages_that_the_run_has_left_are_linked(
     for task, pages in (("train", []), ("train", ["report"]), ("validate", ["report", "validation"])):
         for page in pages:
             (folder.path / f"{page}.html").write_text("a page")
-        tell(settings, failure(settings, failed_task(task=task)))
-        document = hook.documents[-1]
-        there = {page: f"https://night.example/nightshelf/recommendations/night/{page}" for page in pages}
-        assert {page: document[page] for page in ("report", "validation") if document[page]} == there
+        deliver(settings, failure(task=task))
+        document = webhook.documents[-1]
+        addresses = {page: f"https://night.example/nightshelf/recommendations/night/{page}" for page in pages}
+        assert {page: document[page] for page in ("report", "validation") if document[page]} == addresses
         assert (document["as_of"], document["window_days"]) == (AS_OF.isoformat(), 30)
 
 
 def overdue(**changed: str) -> dict[str, Any]:
     """What Airflow gives the callback of a deadline."""
-    told = {"dag_id": "recommendations", "dag_run_id": "night", "state": "running", "run_type": "scheduled"}
+    run = {"dag_id": "recommendations", "dag_run_id": "night", "state": "running", "run_type": "scheduled"}
     return {
-        "dag_run": {**told, **changed},
+        "dag_run": {**run, **changed},
         "deadline": {"id": "1", "deadline_time": datetime(2026, 1, 1, 6, tzinfo=UTC)},
     }
 
@@ -204,8 +203,8 @@ def overdue(**changed: str) -> dict[str, Any]:
     ],
     ids=["running", "failed", "done meanwhile", "backfill"],
 )
-def test_a_night_that_is_late_is_told(
-    nightly: Callable[..., Any], hook: Web, run_as_it_is: dict[str, str], why: str | None
+def test_a_run_that_is_late_alerts(
+    nightly: Callable[..., Any], webhook: WebServer, run_as_it_is: dict[str, str], why: str | None
 ) -> None:
     [deadline] = nightly(webhook="ops_hook", late_after_hours=6.0).deadline
     assert deadline.interval == timedelta(hours=6)
@@ -213,16 +212,16 @@ def test_a_night_that_is_late_is_told(
     late = getattr(import_module(module), name)
     asyncio.run(late(context=overdue(**run_as_it_is), **deadline.callback.kwargs))
     if why is None:
-        assert hook.documents == []
+        assert webhook.documents == []
     else:
-        [document] = hook.documents
+        [document] = webhook.documents
         assert document["why"].startswith(why)
         assert (document["kind"], document["late_since"]) == ("late", "2026-01-01T06:00:00+00:00")
 
 
 @pytest.fixture
 def airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAirflow]:
-    """A real local Airflow whose shop tells a webhook, and whose nights are late after a second."""
+    """A real local Airflow whose shop has a webhook, and whose runs are late after a second."""
     write_settings(tmp_path / "settings", webhook="ops_hook", late_after_hours=0.0003)
     monkeypatch.setenv("NIGHTSHELF_CONFIG", str(tmp_path / "settings"))
     home = Path(tempfile.mkdtemp(prefix="nightshelf-airflow-"))
@@ -237,32 +236,32 @@ def airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAi
         shutil.rmtree(home, ignore_errors=True)
 
 
-def of_run(hook: Web, run_id: str) -> list[dict[str, Any]]:
-    """What was told of failures in the run."""
-    return [told for told in hook.documents if (told["run"], told["kind"]) == (run_id, "failed")]
+def failures_of(webhook: WebServer, run_id: str) -> list[dict[str, Any]]:
+    """The alerts of failed tasks in the run."""
+    return [alert for alert in webhook.documents if (alert["run"], alert["kind"]) == (run_id, "failed")]
 
 
 @pytest.mark.slow
-def test_a_real_airflow_tells_of_the_failure_and_that_the_night_is_late(
-    airflow: LocalAirflow, hook: Web
+def test_a_real_airflow_alerts_of_a_failure_a_late_run_and_a_killed_task(
+    airflow: LocalAirflow, webhook: WebServer
 ) -> None:
     api = airflow.api()
-    address = {"conn_type": "http", "host": f"{hook.url}/hooks/{HOOK_TOKEN}"}
+    address = {"conn_type": "http", "host": f"{webhook.url}/hooks/{HOOK_TOKEN}"}
     api.post("/connections", {"connection_id": "ops_hook", **address})
     unpause(api)
     run_id = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": UNKNOWN_FIELD})["dag_run_id"]
     until = time.monotonic() + 90
-    while len(hook.documents) < 2 and time.monotonic() < until:
+    while len(webhook.documents) < 2 and time.monotonic() < until:
         time.sleep(0.2)
-    told = {document["kind"]: document for document in hook.documents}
-    assert set(told) == {"failed", "late"}
-    assert told["failed"]["task"] == "extract"
-    assert told["failed"]["what_to_do"] == "trigger again without them"
-    for document in told.values():
+    alerts = {document["kind"]: document for document in webhook.documents}
+    assert set(alerts) == {"failed", "late"}
+    assert alerts["failed"]["task"] == "extract"
+    assert alerts["failed"]["what_to_do"] == "trigger again without them"
+    for document in alerts.values():
         assert (document["dag"], document["run"]) == (DAG_ID, run_id)
         assert document["run_page"].startswith(f"{airflow.url}/dags/{DAG_ID}/runs/")
 
-    # nobody can tell of a task whose process is gone, so Airflow's DAG processor does, once
+    # a task whose process is gone calls no callback: the DAG processor does, once for each such task
     nightly = f"/dags/{DAG_ID}"
     api.patch(nightly, {"is_paused": True})
     lost = api.post(f"{nightly}/dagRuns", {"logical_date": None})["dag_run_id"]
@@ -270,12 +269,12 @@ def test_a_real_airflow_tells_of_the_failure_and_that_the_night_is_late(
         api.patch(f"{nightly}/dagRuns/{quote(lost)}/taskInstances/{gone}", {"new_state": "failed"})
     api.patch(nightly, {"is_paused": False})
     until = time.monotonic() + 90
-    while len(of_run(hook, lost)) < 2 and time.monotonic() < until:
+    while len(failures_of(webhook, lost)) < 2 and time.monotonic() < until:
         time.sleep(0.2)
-    first, second = of_run(hook, lost)
+    first, second = failures_of(webhook, lost)
     assert (first["task"], second["task"]) == ("extract", "remove_old_runs")
     assert "marked it failed" in first["found"]
-    assert len(of_run(hook, run_id)) == 1
+    assert len(failures_of(webhook, run_id)) == 1
     files = [path for path in airflow.folder.rglob("*") if path.is_file()]
     logs = "".join(path.read_text(errors="replace") for path in files)
     assert "alert sent: webhook" in logs

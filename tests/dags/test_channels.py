@@ -1,4 +1,4 @@
-"""The channels of an alert, by real hooks to real servers: what is wrong is told, without a secret."""
+"""Delivery through the channels, by real hooks to real servers: what is wrong is logged, without a secret."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline import config
-from tests.dags.telling import CHANNELS, HOOK_TOKEN, TOKEN, failed_task
-from tests.receivers import Post, Web
+from tests.dags.alert_settings import CHANNELS, HOOK_TOKEN, TOKEN, failure
+from tests.receivers import MailServer, WebServer
 
 
 @pytest.fixture
@@ -19,12 +19,11 @@ def send(nightly: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> Calla
 
     def make(**alerts: object) -> str:
         nightly(**alerts)
-        from nightshelf_airflow import channels
-        from nightshelf_airflow.alerts import failure
+        from nightshelf_airflow.delivery import deliver
 
         caplog.clear()
         with caplog.at_level("DEBUG"):
-            channels.tell(config.load(), failure(config.load(), failed_task()))
+            deliver(config.load(), failure())
         from airflow.sdk.log import mask_logs
 
         lines = (mask_logs(None, "", {"event": record.getMessage()}) for record in caplog.records)
@@ -84,32 +83,36 @@ def test_the_log_says_what_is_wrong_with_a_channel_and_no_secret(
 def test_even_a_log_of_every_step_hides_the_address_of_the_webhook(send: Callable[..., str]) -> None:
     log = send(webhook="ops_hook")
     assert "alert sent: webhook" in log
-    assert "POST" in log, "urllib3 tells what it does"
+    assert "POST" in log, "urllib3 logs what it does"
     assert HOOK_TOKEN not in log
 
 
 @pytest.mark.usefixtures("connected")
-def test_a_channel_that_does_not_come_to_an_end_holds_up_nobody(
-    send: Callable[..., str], hook: Web, channel: Web, mailbox: Post, monkeypatch: pytest.MonkeyPatch
+def test_a_channel_that_never_finishes_delays_no_other(
+    send: Callable[..., str],
+    webhook: WebServer,
+    slack: WebServer,
+    mailbox: MailServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from nightshelf_airflow import channels
 
-    monkeypatch.setattr(channels, "SECONDS", 2)
-    hook.drip = 1.0
+    monkeypatch.setattr(channels, "TIMEOUT_SECONDS", 2)
+    webhook.drip = 1.0
     log = send(**CHANNELS)
     assert "alert not sent: webhook, through the Airflow connection `ops_hook`: no answer within 2 s" in log
-    assert (len(channel.documents), len(mailbox.messages)) == (1, 1)
+    assert (len(slack.documents), len(mailbox.messages)) == (1, 1)
 
 
 @pytest.mark.usefixtures("connected")
-def test_a_redirect_is_no_delivery(send: Callable[..., str], hook: Web) -> None:
-    hook.status = 302
+def test_a_redirect_is_no_delivery(send: Callable[..., str], webhook: WebServer) -> None:
+    webhook.status = 302
     assert "the answer was 302" in send(webhook="ops_hook")
-    assert len(hook.paths) == 1
+    assert len(webhook.paths) == 1
 
 
-def test_a_wrong_password_for_the_mail_is_told_without_it(
-    send: Callable[..., str], connect: Callable[..., None], mailbox: Post
+def test_a_wrong_password_for_the_mail_is_logged_without_it(
+    send: Callable[..., str], connect: Callable[..., None], mailbox: MailServer
 ) -> None:
     place = {"host": "127.0.0.1", "port": mailbox.port, "login": "nightshelf", "password": "wrong horse"}
     connect("ops_mail", conn_type="smtp", **place, extra=NO_TLS)
@@ -130,13 +133,12 @@ def test_a_wrong_password_for_the_mail_is_told_without_it(
     ],
     ids=["a bug", "killed"],
 )
-def test_an_error_that_is_not_ours_keeps_its_text_to_the_log(
-    nightly: Callable[..., Any], hook: Web, error: object, why: str
+def test_the_text_of_an_error_that_is_not_ours_is_not_sent(
+    nightly: Callable[..., Any], webhook: WebServer, error: object, why: str
 ) -> None:
     nightly(webhook="ops_hook")
-    from nightshelf_airflow.alerts import failure
-    from nightshelf_airflow.channels import tell
+    from nightshelf_airflow.delivery import deliver
 
-    tell(config.load(), failure(config.load(), failed_task(error)))
-    assert hook.documents[0]["why"] == why
-    assert TOKEN not in json.dumps(hook.documents)
+    deliver(config.load(), failure(error))
+    assert webhook.documents[0]["why"] == why
+    assert TOKEN not in json.dumps(webhook.documents)

@@ -42,8 +42,8 @@ def test_the_link_names_the_run(dag: Any, monkeypatch: pytest.MonkeyPatch, base:
 
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
     [link] = dag.get_task("publish").operator_extra_links
-    told = link.get_link(dag.get_task("publish"), ti_key=Key())
-    assert told == f"{start}/recommendations/scheduled__2026-11-21T00%3A00%3A00%2B00%3A00/report"
+    address = link.get_link(dag.get_task("publish"), ti_key=Key())
+    assert address == f"{start}/recommendations/scheduled__2026-11-21T00%3A00%3A00%2B00%3A00/report"
 
 
 def test_airflow_finds_the_plugin_and_only_the_api_server_pays_for_it() -> None:
@@ -81,11 +81,11 @@ def night(local_airflow: LocalAirflow) -> str:
     """A dry run under a real Airflow, nothing published; its id."""
     api = local_airflow.api()
     conf = {"tune": "never", "dry_run": True}
-    made = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})
+    dag_run = api.post(f"/dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTSHELF_HOME", str(local_airflow.home))
-        follow(api, made["dag_run_id"], str)
-    return str(made["dag_run_id"])
+        follow(api, dag_run["dag_run_id"], str)
+    return str(dag_run["dag_run_id"])
 
 
 @pytest.fixture
@@ -135,30 +135,28 @@ def test_the_api_server_shows_the_pages_to_who_is_logged_in_and_to_nobody_else(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["report", "validation"])
-def test_a_page_that_is_not_there_is_told_in_words(
-    local_airflow: LocalAirflow, token: str, page: str
-) -> None:
-    here = f"{local_airflow.url}/nightshelf"
+def test_a_page_that_is_not_there_is_explained(local_airflow: LocalAirflow, token: str, page: str) -> None:
+    root = f"{local_airflow.url}/nightshelf"
     for name in ("another", "%3Cscript%3E"):
-        status, told, headers = ask(f"{here}/{DAG_ID}/{name}/{page}", token)
+        status, text, headers = ask(f"{root}/{DAG_ID}/{name}/{page}", token)
         assert status == 404, name
         assert headers["Content-Type"].startswith("text/html")
-        assert f"The {page} of run " in told
-        assert "is written when" in told
-        assert "<script>" not in told
+        assert f"The {page} of run " in text
+        assert "is written when" in text
+        assert "<script>" not in text
     for name in ("..%2F..%2Fairflow", "%2e%2e", ".."):
-        assert ask(f"{here}/{DAG_ID}/{name}/{page}", token)[0] in (404, 405), name
+        assert ask(f"{root}/{DAG_ID}/{name}/{page}", token)[0] in (404, 405), name
 
 
 @pytest.mark.slow
 def test_a_run_is_shown_under_the_id_of_its_own_dag_alone(
     local_airflow: LocalAirflow, night: str, token: str
 ) -> None:
-    here = f"{local_airflow.url}/nightshelf"
-    assert ask(f"{here}/{DAG_ID}/{night}/report", token)[0] == 200
+    root = f"{local_airflow.url}/nightshelf"
+    assert ask(f"{root}/{DAG_ID}/{night}/report", token)[0] == 200
     for other in ("rollback", f"{DAG_ID}__other", "nothing", "~"):
         for page in ("report", "validation"):
-            status, told, _ = ask(f"{here}/{other}/{night}/{page}", token)
+            status, text, _ = ask(f"{root}/{other}/{night}/{page}", token)
             assert status == 404, other
-            assert f"The DAG {other} has no page" in told
-    assert ask(f"{here}/{DAG_ID}/{night}/airflow.cfg", token)[0] == 404
+            assert f"The DAG {other} has no page" in text
+    assert ask(f"{root}/{DAG_ID}/{night}/airflow.cfg", token)[0] == 404

@@ -1,4 +1,4 @@
-"""The DAGs of the night shift, run in this process on a real serving database."""
+"""The DAGs `rollback` and `release`, run in this process on a real serving database."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pipeline import config
+from pipeline.rollback_form import choices_file, save_choices
 from pipeline.runs.folder import RunFolder
-from pipeline.versions import file_of, remember
 from tests.serving.nights import Shop
 
 pytestmark = pytest.mark.usefixtures("airflow_tables")
@@ -38,13 +38,13 @@ def test_without_a_version_it_is_the_one_before(bag: Any, shop: Shop) -> None:
         "counts": {"from_version": 3, "live_version": 2, "is_held": False},
     }
     assert shop.lists() == [(1, 1, 12)]
-    proposals = json.loads(file_of(config.load()).read_text())["versions"]
+    proposals = json.loads(choices_file(config.load()).read_text())["versions"]
     assert [text[:16] for text in proposals] == ["version 3, store", "version 2, live:", "version 1, store"]
 
 
 def test_a_proposal_of_the_form_is_taken_as_it_stands(bag: Any, shop: Shop) -> None:
-    remember(shop.url, shop.settings, shop.said.append)
-    proposals = json.loads(file_of(config.load()).read_text())["versions"]
+    save_choices(shop.url, shop.settings, shop.said.append)
+    proposals = json.loads(choices_file(config.load()).read_text())["versions"]
     run_dag(bag, "rollback", {"version": proposals[-1], "hold": True})
     assert shop.lists() == [(1, 1, 11)]
     [[by]] = shop.read("SELECT moved_by FROM serving.live_history ORDER BY number DESC LIMIT 1")

@@ -11,7 +11,7 @@ import pytest
 from pipeline import config
 from pipeline.config import ROOT, Settings
 from pipeline.errors import SettingsError
-from pipeline.shops import settled, shops
+from pipeline.shops import find_shops, load_settings
 from tests.test_shops import BOOKS
 
 
@@ -22,13 +22,13 @@ def bag_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
     def make(first: str = "", **files: str) -> Any:
         from airflow.dag_processing.dagbag import DagBag
 
-        there = tmp_path / "settings"
-        there.mkdir()
+        folder = tmp_path / "settings"
+        folder.mkdir()
         text = first or config.path().read_text(encoding="utf-8")
-        (there / "config.toml").write_text(text, encoding="utf-8")
+        (folder / "config.toml").write_text(text, encoding="utf-8")
         for name, content in files.items():
-            (there / f"config.{name}.toml").write_text(content, encoding="utf-8")
-        monkeypatch.setenv("NIGHTSHELF_CONFIG", str(there))
+            (folder / f"config.{name}.toml").write_text(content, encoding="utf-8")
+        monkeypatch.setenv("NIGHTSHELF_CONFIG", str(folder))
         return DagBag(dag_folder=str(ROOT / "dags"))
 
     return make
@@ -81,7 +81,7 @@ def test_a_further_shop_without_its_connection_is_never_given_another_s_database
 
     monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", shop_url)
     monkeypatch.setenv("NIGHTSHELF_SERVING_URL", shop_url)
-    [(first, its_settings), (books, settings)] = settled(shops()).items()
+    [(first, its_settings), (books, settings)] = load_settings(find_shops()).items()
     assert isinstance(its_settings, Settings)
     assert isinstance(settings, Settings)
     assert databases(first, its_settings).source() == shop_url

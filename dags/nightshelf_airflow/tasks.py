@@ -1,4 +1,4 @@
-"""A stage as a task: which run and which window it is about, and what the task returns."""
+"""What the tasks of the nightly DAG do: find the run, run a stage of it, return the stage's counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from nightshelf_airflow.advice import advise
+from nightshelf_airflow.advice import adapt_to_airflow
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.form import form
 from pipeline import config
@@ -27,41 +27,47 @@ log = logging.getLogger(__name__)
 
 
 def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any]) -> Counts:
-    """Run `stage` for this DAG run; returns its counts (XCom). An error is told once, without its trace."""
+    """Run `stage` for the DAG run of `context`; returns its counts, which become the task's XCom.
+
+    Raises AirflowSkipException instead of publishing in a dry run. A NightshelfError is raised without
+    its traceback, and with a next step that can be taken in Airflow.
+    """
     from pipeline import jobs
 
     try:
         job = _job(shop, settings, stage, context)
         if stage == "publish" and context["params"]["dry_run"]:
-            from pipeline import report
-
-            report.leave(job)
+            _write_report(job)
             log.info("publish: left out, this is a dry run; apps read what they read before")
             raise AirflowSkipException("dry run")
         counts = jobs.play(stage, job)
         if stage == "gate" and settings.approval.is_required:
-            from pipeline import report
-
-            report.leave(job)  # who is asked next looks at it
+            _write_report(job)  # the person who is asked next looks at it
         return counts
     except NightshelfError as error:
-        advise(error, shop)
+        adapt_to_airflow(error, shop)
         raise error.with_traceback(None) from None
 
 
+def _write_report(job: Job) -> None:
+    from pipeline import report
+
+    report.leave(job)
+
+
 def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any]) -> Job:
-    """What `stage` is given. The run folder has the DAG run's id."""
+    """The job of `stage`. The run folder is named after the DAG run; the first stage creates it."""
     from pipeline import jobs
 
     params, dag_run = context["params"], context["dag_run"]
     overrides = as_of = None
     if stage == STAGES[0].name:
-        asked = dag_run.conf or {}
-        jobs.check_form(asked, form(settings))
-        overrides = {name: params[name] for name in config.FORM if name in asked}
-        told = params["as_of"]
-        as_of = jobs.moment(told, settings.source.timezone) if told else None
-        as_of = as_of or context.get("logical_date") or _window_end(settings, dag_run)
+        filled_in = dag_run.conf or {}
+        jobs.check_form(filled_in, form(settings))
+        overrides = {name: params[name] for name in config.FORM if name in filled_in}
+        if params["as_of"]:
+            as_of = jobs.moment(params["as_of"], settings.source.timezone)
+        as_of = as_of or context.get("logical_date") or _trigger_time(settings, dag_run)
     return jobs.job_for(
         dag_run.run_id,
         as_of=as_of,
@@ -74,22 +80,23 @@ def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any])
     )
 
 
-def _window_end(settings: Settings, dag_run: Any) -> datetime:
-    """Where the window of a run without a date ends: when it was triggered.
+def _trigger_time(settings: Settings, dag_run: Any) -> datetime:
+    """`as_of` of a run without a date: when it was triggered, or, started by an asset, when it started.
 
-    One that an asset began ends when the run started. Airflow makes one run of all updates that came
-    while the night before ran, with the time of the first, and its window has to hold them all.
+    Airflow makes one run of all updates of an asset that came while the last run was busy, with the time
+    of the first, and the window has to hold them all. A later attempt keeps the time of the first one.
     """
-    ends: datetime = dag_run.run_after
-    if dag_run.run_type == "asset_triggered":
-        ends = dag_run.start_date
-        with suppress(RunError):  # a later attempt
-            ends = _folder(settings, dag_run.run_id).as_of
-    return ends
+    if dag_run.run_type != "asset_triggered":
+        triggered_at: datetime = dag_run.run_after
+        return triggered_at
+    with suppress(RunError):
+        return _folder(settings, dag_run.run_id).as_of
+    started_at: datetime = dag_run.start_date
+    return started_at
 
 
-def stays_as_it_is(settings: Settings, context: Mapping[str, Any]) -> str:
-    """Why this run puts nothing live, whatever a person says; empty where a yes would."""
+def reason_not_to_go_live(settings: Settings, context: Mapping[str, Any]) -> str:
+    """Why this run's lists will not go live, whether a person approves or not; empty where they would."""
     params, dag_run = context["params"], context["dag_run"]
     if params["dry_run"]:
         return "dry run"
@@ -104,22 +111,22 @@ def stays_as_it_is(settings: Settings, context: Mapping[str, Any]) -> str:
     return ""
 
 
+def live_publication(settings: Settings, run_id: str) -> Mapping[str, Any]:
+    """The publication that `publish` recorded of this run. Raises AirflowSkipException if it is not live."""
+    publication = _folder(settings, run_id).document("publication")
+    if not publication["is_live"]:
+        raise AirflowSkipException(f"stored as version {publication['version']}, not live: its log says why")
+    return publication
+
+
 def _folder(settings: Settings, run_id: str) -> RunFolder:
     from pipeline.runs.folder import RunFolder
 
     return RunFolder.open(config.runs_folder(settings), run_id, settings.ids.model_dump())
 
 
-def published(settings: Settings, run_id: str) -> Mapping[str, Any]:
-    """What `publish` has recorded of this run. Raises AirflowSkipException when it did not go live."""
-    told = _folder(settings, run_id).document("publication")
-    if not told["is_live"]:
-        raise AirflowSkipException(f"stored as version {told['version']}, not live: its log says why")
-    return told
-
-
 def remove_old_runs(shop: Shop, settings: Settings) -> Counts:
-    """Remove the run folders nobody needs any more; returns how many went and stayed."""
+    """Remove the run folders nobody needs any more; returns how many were removed and kept."""
     from pipeline.retention import old_runs
 
     serving = databases(shop, settings).serving()

@@ -1,4 +1,4 @@
-"""What a shop tells through its channels in these tests: the settings, and secrets that no log may hold."""
+"""The alert settings and connections of these tests, with secrets that no log may hold."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
+from pipeline import alerts, config
+from pipeline.alerts import Alert
 from pipeline.config import ROOT
 
 TOKEN = "T0NIGHT/B0SHELF/0uSlackToken"
@@ -31,7 +32,11 @@ def write_settings(folder: Path, **alerts: object) -> None:
     (folder / "config.toml").write_text(text)
 
 
-def failed_task(error: object = None, task: str = "train") -> dict[str, Any]:
-    """The context of a callback."""
+def failure(error: object = None, task: str = "train") -> Alert:
+    """The alert of `task` in the run `night`; without an error its process was killed."""
+    from nightshelf_airflow import alert_subject
+
+    settings = config.load()
     ti = SimpleNamespace(dag_id="recommendations", run_id="night", task_id=task, try_number=1, log_url="")
-    return {"ti": ti, "exception": error}
+    subject = alert_subject.of_running_task(settings, ti)
+    return alerts.failed_task(subject, error, settings.serving.schema_name)

@@ -1,4 +1,4 @@
-"""Which failures are retried, and which fail at once."""
+"""Which errors of a task are tried again, and which fail at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from pipeline import errors
 
-MENDABLE = [kind for kind in vars(errors).values() if getattr(kind, "can_retry", False)]
+TRANSIENT = [error for error in vars(errors).values() if getattr(error, "can_retry", False)]
 BUGS = [
     ArithmeticError,
     AssertionError,
@@ -21,16 +21,16 @@ BUGS = [
     ValueError,
 ]
 RETRIES: dict[str, Any] = {
-    "max_active_tis_per_dag": 1,  # nights that a backfill makes up side by side share one machine
+    "max_active_tis_per_dag": 1,  # runs of a backfill that go side by side share one machine
     "retries": 3,
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
     "retry_policy": ExceptionRetryPolicy(
         [
-            RetryRule(MENDABLE, RetryAction.RETRY, reason="trying again can mend this"),
+            RetryRule(TRANSIENT, RetryAction.RETRY, reason="trying again can mend this"),
             RetryRule([errors.NightshelfError, *BUGS], RetryAction.FAIL, reason="no retry can mend this"),
         ]
     ),
 }
-"""Default arguments of every task."""
+"""Default arguments of every task. An error that no rule names is tried again, `retries` times."""

@@ -1,4 +1,4 @@
-"""Versions in words: what is proposed is what is read back; a bad choice is refused clearly."""
+"""The form of the DAG `rollback`: what it proposes is read back, and a bad choice is refused clearly."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ import pytest
 from pipeline import config
 from pipeline.config import Settings
 from pipeline.errors import SettingsError
+from pipeline.rollback_form import choice, choices_file, save_choices, saved_choices, version_of
 from pipeline.serving import Stored
-from pipeline.versions import file_of, number, remember, remembered, words
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("measured", [None, 0.25])
-def test_words_are_read_back(measured: float | None) -> None:
+def test_a_choice_is_read_back(measured: float | None) -> None:
     stored = Stored(12, "stored", AT, AT, measured, "exclude", 5, 3, "a, version 9")
-    assert words(stored).startswith("version 12, stored: as of 2026-01-02 00:00, Precision@3 ")
-    assert number(words(stored)) == 12
+    assert choice(stored).startswith("version 12, stored: as of 2026-01-02 00:00, Precision@3 ")
+    assert version_of(choice(stored)) == 12
 
 
 @pytest.mark.parametrize(
     ("text", "version"), [("5", 5), (" 7 ", 7), (7, 7), (0, 0), ("", None), (None, None), ("  ", None)]
 )
 def test_a_number_or_nothing(text: str | int | None, version: int | None) -> None:
-    assert number(text) == version
+    assert version_of(text) == version
 
 
 @pytest.mark.parametrize("text", ["-1", "five", "version", "1.5", "5; DROP TABLE live"])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="is no version") as refused:
-        number(text)
+        version_of(text)
     assert "python -m pipeline publications" in refused.value.then
 
 
-def test_what_cannot_be_remembered_is_told_and_harms_nothing(
+def test_choices_that_cannot_be_saved_are_logged_and_harm_nothing(
     serving_url: str, make_settings: Callable[..., Settings]
 ) -> None:
     said: list[str] = []
     settings = make_settings(serving={"role_prefix": "nobody"})
-    remember(serving_url, settings, said.append)
+    save_choices(serving_url, settings, said.append)
     assert said[0].startswith("the form of the DAG rollback proposes old versions")
-    assert remembered(settings) == []
+    assert saved_choices(settings) == []
 
 
 def test_a_damaged_file_proposes_nothing() -> None:
     settings = config.load()
-    file_of(settings).parent.mkdir(parents=True)
+    choices_file(settings).parent.mkdir(parents=True)
     for text in ("", "[]", "{}", "not json"):
-        file_of(settings).write_text(text)
-        assert remembered(settings) == []
+        choices_file(settings).write_text(text)
+        assert saved_choices(settings) == []

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, task
 
 if TYPE_CHECKING:
+    from nightshelf_airflow.alerts import Callback
     from pipeline.errors import SettingsError
     from pipeline.shops import Shop
 
 
-def dag(shop: Shop, error: SettingsError, alerts: Mapping[str, Any]) -> DAG:
-    """A daily DAG under the shop's own id with one task, `settings`, that raises `error`.
+def failing_dag(shop: Shop, error: SettingsError, on_task_failure: Callback | None) -> DAG:
+    """A daily DAG under the id of the shop's nightly DAG, with one task, `settings`, that raises `error`.
 
-    alerts: default arguments that tell of it, those of a shop that can be read
+    on_task_failure: alerts through the channels of a shop that can be read
     """
 
     @task(task_id="settings", retries=0, doc_md="Tells what is wrong with the shop's settings.")
@@ -31,8 +31,8 @@ def dag(shop: Shop, error: SettingsError, alerts: Mapping[str, Any]) -> DAG:
         schedule="@daily",
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
-        default_args={"owner": "nightshelf", **alerts},
+        default_args={"owner": "nightshelf", "on_failure_callback": on_task_failure},
         tags=["nightshelf", "broken settings"],
-    ) as made:
+    ) as dag:
         settings()
-    return made
+    return dag
