@@ -159,12 +159,12 @@ def url(given: argparse.Namespace) -> None:
 
 
 def migrate(given: argparse.Namespace) -> None:
-    """Create or upgrade the serving schema."""
+    """Create the serving schema, or reset it."""
     from pipeline.databases import url_of
-    from pipeline.serving import migrate as upgrade
+    from pipeline.serving import migrate as create
 
     settings = config.load(given.config)
-    upgrade(url_of("serving"), settings, say=say, reset=given.reset_serving)
+    create(url_of("serving"), settings, say=say, reset=given.reset_serving)
 
 
 def publications(given: argparse.Namespace) -> None:

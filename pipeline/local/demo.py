@@ -13,7 +13,7 @@ from pipeline import config, receipts
 from pipeline.errors import AirflowError, SettingsError
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.api import Api
-from pipeline.local.servers import DAG_ID, prepare, unpause
+from pipeline.local.servers import DAG_ID, prepare_serving, prepare_shop, unpause
 from pipeline.run import RunFolder
 from pipeline.showing import lists
 from pipeline.stages import STAGES
@@ -58,9 +58,10 @@ def demo(say: Say) -> None:
 def _play(airflow: LocalAirflow, say: Say) -> str:
     """Load, start, trigger and follow one run; returns its id. A run that is left is marked failed."""
     airflow.start_database(say)
+    prepare_serving(say)
     with ThreadPoolExecutor(max_workers=1) as beside:
         ready = beside.submit(airflow.start, say)
-        prepare(say, is_demo=True)
+        prepare_shop(say, is_demo=True)
         ready.result()
     api = airflow.api()
     unpause(api)
