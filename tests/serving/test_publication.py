@@ -7,8 +7,6 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from psycopg import errors as pg
-from psycopg import sql
-from sqlalchemy import make_url
 
 from pipeline.embedded import Server
 from pipeline.errors import PublisherBusy, ServingError, Unreachable
@@ -300,19 +298,3 @@ def test_a_statement_that_takes_too_long_is_named(new_shop: Callable[..., Shop])
             slow.publish(slow.night(2))
     assert len(shop.lists()) == 5
     assert shop.publish(shop.night(2)).is_live
-
-
-@pytest.fixture
-def new_login(server: Server) -> Callable[[str, str], str]:
-    """`new_login(url, role)`: the URL of a login that is a member of `role` and nothing else."""
-
-    def make(url: str, role: str) -> str:
-        with psycopg.connect(server.admin_url(), autocommit=True) as db:
-            name = sql.Identifier(f"{role}_login")
-            db.execute(
-                sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'hush' IN ROLE {}").format(name, sql.Identifier(role))
-            )
-        parsed = make_url(url).set(username=f"{role}_login", password="hush")
-        return parsed.render_as_string(hide_password=False)
-
-    return make

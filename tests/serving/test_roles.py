@@ -50,7 +50,7 @@ GRANTS = """
     UNION ALL SELECT proname, proowner::regrole::text, proacl::text FROM pg_proc
     WHERE pronamespace IN ('serving'::regnamespace, 'serving_storage'::regnamespace)
     UNION ALL SELECT nspname, nspowner::regrole::text, nspacl::text FROM pg_namespace
-    WHERE nspname LIKE 'serving%' ORDER BY 1
+    WHERE nspname LIKE 'serving%' ORDER BY 1, 2, 3
 """
 NOBODY_BUT_THE_OWNER = (
     *(f"DROP VIEW serving.{view} CASCADE" for view in VIEWS),
