@@ -162,12 +162,12 @@ def url(options: argparse.Namespace) -> None:
 
 
 def migrate(options: argparse.Namespace) -> None:
-    """Create or upgrade the serving schema."""
+    """Create the serving schema, or reset it."""
     from pipeline.databases.urls import url_of
-    from pipeline.serving import migrate as upgrade
+    from pipeline.serving import migrate as create
 
     settings = config.load(options.config)
-    upgrade(url_of("serving"), settings, say=say, reset=options.reset_serving)
+    create(url_of("serving"), settings, say=say, reset=options.reset_serving)
 
 
 def publications(options: argparse.Namespace) -> None:

@@ -40,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
     migrate.add_argument(
         "--reset-serving",
         action="store_true",
-        help="drop every publication and blocked item first: the way to other id types."
-        " Apps see nothing until the next night",
+        help="drop every publication and blocked item first: the way to other id types, and on from a schema"
+        " of an earlier development version. Apps see nothing until the next night",
     )
     _serving(commands)
     tidy = commands.add_parser("tidy", help="remove run folders nobody touched for run.keep_runs_days")

@@ -11,6 +11,8 @@ import pytest
 from pipeline import config
 from pipeline.__main__ import account, main
 from pipeline.runs.folder import RunFolder
+from pipeline.serving import forgotten
+from pipeline.serving.schema import VERSION
 from tests.serving.nights import Shop
 
 
@@ -22,6 +24,48 @@ def shop(serving_url: str, run_folder: Callable[..., RunFolder], monkeypatch: py
     for day in (1, 2):
         shop.publish(shop.night(day, {1: [10 + day]}))
     return shop
+
+
+@pytest.fixture
+def older(shop: Shop) -> Shop:
+    """The same, recorded as made by an earlier development version, with user 1 forgotten."""
+    forgotten.remember(shop.url, shop.settings, 1)
+    with shop.connect("publisher") as db:
+        db.execute("UPDATE serving_storage.schema_info SET schema_version = 6")
+    return shop
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["migrate"], ["run", "--as-of", "2026-01-03"], ["rollback"], ["publications"], ["forget", "2"]],
+)
+def test_an_earlier_version_of_the_schema_is_refused_at_once(
+    older: Shop, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A night is refused before it reads the source: there is none here."""
+    monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", "postgresql://nobody:hush@127.0.0.1:1/none")
+    assert main(command) == 1
+    what, found, promised, then = capsys.readouterr().err.splitlines()
+    assert what == "the serving schema `serving` was made by an earlier development version"
+    assert (found.split(), promised.split()) == (
+        ["found:", "version", "6"],
+        ["promised:", "version", str(VERSION)],
+    )
+    assert then.startswith("  next:     python -m pipeline migrate --reset-serving")
+    assert older.lists() == [(1, 1, 12)]
+
+
+def test_the_command_it_names_resets_it_and_the_next_night_publishes(
+    older: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["migrate", "--reset-serving"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "schema serving dropped",
+        "schema serving_storage dropped",
+        f"serving schema `serving` is at version {VERSION}",
+    ]
+    assert older.publish(older.night(3, {1: [13], 2: [14]})).version == 1
+    assert older.lists() == [(2, 1, 14)]
 
 
 def test_publications_marks_the_live_one(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError, SettingsError
 from pipeline.local.airflow import LocalAirflow, Say
 from pipeline.local.api import Api
-from pipeline.local.servers import DAG_ID, prepare, unpause
+from pipeline.local.servers import DAG_ID, prepare_serving, prepare_shop, unpause
 from pipeline.local.shelf import lists
 from pipeline.report.summary import ending
 from pipeline.runs import receipts
@@ -57,9 +57,10 @@ def demo(say: Say) -> None:
 def _run_once(airflow: LocalAirflow, say: Say) -> str:
     """Load the shop, start Airflow, trigger one run and follow it; returns its id. Ctrl-C marks it failed."""
     airflow.start_database(say)
+    prepare_serving(say)
     with ThreadPoolExecutor(max_workers=1) as beside:
         ready = beside.submit(airflow.start, say)
-        prepare(say, is_demo=True)
+        prepare_shop(say, is_demo=True)
         ready.result()
     api = airflow.api()
     unpause(api)

@@ -26,7 +26,8 @@ def up(say: Say) -> None:
     airflow = LocalAirflow()
     with airflow.alone("make up"):
         airflow.start_database(say)
-        prepare(say)
+        prepare_serving(say)
+        prepare_shop(say)
         airflow.start(say)
         unpause(airflow.api())
     if config.is_scheduled():
@@ -49,8 +50,17 @@ def status() -> str:
     return f"{Server().status()}\n{LocalAirflow().status()}"
 
 
-def prepare(say: Say, *, is_demo: bool = False) -> None:
-    """Load a shop and create the serving schema in the embedded databases; configured ones are left alone.
+def prepare_serving(say: Say) -> None:
+    """Create the serving schema in the embedded database; a database that is configured is left alone.
+
+    Raises ServingError, naming the command that resets it, when an earlier development version made it.
+    """
+    if config.configured_url("serving") is None:
+        migrate(url_of("serving"), config.load(), say=say)
+
+
+def prepare_shop(say: Say, *, is_demo: bool = False) -> None:
+    """Load a shop into the embedded database; a database that is configured is left alone.
 
     The demo shop is loaded where there is no shop, or its newest event is older than 24 hours. Another
     shop stays, unless `is_demo` asks for the demo's.
@@ -66,8 +76,6 @@ def prepare(say: Say, *, is_demo: bool = False) -> None:
                 say(f"the shop `{kind}` is replaced by the demo's")
             say("loading a year of real grocery purchases")
             load(DEMO_SHOP, url, now=now, say=say, settings=settings)
-    if config.configured_url("serving") is None:
-        migrate(url_of("serving"), settings, say=say)
 
 
 def unpause(api: Api) -> None:

@@ -1,7 +1,7 @@
-"""Users who asked to be forgotten: a keyed hash of each id, and every stored list without them.
+"""Record which users asked to be forgotten, as keyed hashes of their ids, and erase what is stored of them.
 
-Only the publisher reads the key and the hashes, and neither leaves the serving database but to be
-compared with the ids of a night (`Forgotten.without`) or of a version (`forget_in_version`).
+Only the publisher reads the key and the hashes. They are read to be compared with the ids of a night
+(`Forgotten.without`) or of a version (`forget_in_version`), and are written nowhere else.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Forgotten:
         return hashlib.blake2b(str(user).encode(), key=self.key, digest_size=32).digest()
 
     def among(self, users: Iterable[int | str]) -> list[int | str]:
-        """Those of `users` who are forgotten; nothing is hashed when nobody is."""
+        """Those of `users` who are forgotten; no id is hashed when nobody is."""
         if not self.hashes:
             return []
         return [user for user in users if self.hash_of(user) in self.hashes]
 
     def without(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """`rows` less those of forgotten users; rows of nobody (null) stay."""
+        """`rows` without those of forgotten users; rows without a user id (null) stay."""
         if not self.hashes or USER not in rows.schema.names:
             return rows
         users = rows.column(USER)
@@ -57,7 +57,7 @@ class Forgotten:
 
 @dataclass(frozen=True)
 class Erased:
-    """What the storage schema held of a user."""
+    """How many rows of a user were deleted, in how many versions."""
 
     n_versions: int
     n_rows: int
@@ -67,110 +67,111 @@ NOBODY = Forgotten(b"", frozenset())
 
 
 def read_forgotten(url: str, settings: Settings) -> Forgotten:
-    """Whom a night leaves out; nobody where there is no schema yet, or one of an older release."""
-    with session(url, settings, "nightshelf read forgotten") as here:
-        with here.transaction(as_publisher=False):
-            if not here.has_table(here.names.storage, "forgotten"):
+    """Whom a night leaves out; nobody where there is no schema yet."""
+    with session(url, settings, "nightshelf read forgotten") as db:
+        with db.transaction(as_publisher=False):
+            if not db.has_table(db.names.storage, "forgotten"):
                 return NOBODY
-        with here.transaction():
-            return recorded(here)
+        with db.transaction():
+            return _forgotten(db)
 
 
-def recorded(here: Session) -> Forgotten:
+def _forgotten(db: Session) -> Forgotten:
     """The record, inside a transaction as the publisher."""
-    key = here.one("forget_key") or {"key": b""}
-    return Forgotten(bytes(key["key"]), frozenset(bytes(row["user_hash"]) for row in here.run("forgotten")))
+    key = db.one("forget_key") or {"key": b""}
+    return Forgotten(bytes(key["key"]), frozenset(bytes(row["user_hash"]) for row in db.run("forgotten")))
 
 
 def remember(url: str, settings: Settings, user: int | str) -> bool:
     """Record that `user` is to be kept out from now on; whether that is new."""
-    with session(url, settings, "nightshelf forget") as here, here.transaction():
-        hashed = recorded(here).hash_of(user)
-        return here.run("remember", {"user_hash": hashed, "forgotten_at": None}).rowcount == 1
+    with session(url, settings, "nightshelf forget") as db, db.transaction():
+        user_hash = _forgotten(db).hash_of(user)
+        return db.run("remember", {"user_hash": user_hash, "forgotten_at": None}).rowcount == 1
 
 
 def erase_stored(url: str, settings: Settings, user: int | str) -> Erased:
     """Delete what every stored version, the live one too, holds of `user`; readers do not wait.
 
-    The records of publications lose their examples of the user, and the planner's statistics, which
+    The records of publications lose their example rows of the user, and the planner's statistics, which
     hold ids, are gathered anew. Raises PublisherBusy when a publisher is at work for longer than
     lock_timeout_ms: nothing is erased then.
     """
-    with session(url, settings, "nightshelf forget") as here:
-        with here.transaction():
-            here.lock(wait=True)
-            tables = _tables(here)
-            versions = [row["version"] for row in here.run("stored_versions")]
-            gone = [_delete(here, table, user, versions) for table in tables]
-            _clean_decisions(here, user)
-        with here.transaction():
+    with session(url, settings, "nightshelf forget") as db:
+        with db.transaction():
+            db.lock(wait=True)
+            tables = _tables(db)
+            versions = [row["version"] for row in db.run("stored_versions")]
+            erased = [_delete(db, table, user, versions) for table in tables]
+            _clean_decisions(db, user)
+        with db.transaction():
             for table in tables:
-                name = sql.Identifier(here.names.storage, table)
-                here.db.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {} ({})").format(name, sql.Identifier(USER)))
-    return Erased(len(set(chain(*gone))), sum(map(len, gone)))
+                name = sql.Identifier(db.names.storage, table)
+                db.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {} ({})").format(name, sql.Identifier(USER)))
+    return Erased(len(set(chain(*erased))), sum(map(len, erased)))
 
 
-def taken_along(here: Session) -> dict[str, Any] | None:
-    """The record as `put_back` wants it; None where there is none. In a transaction as the publisher.
+def read_record(db: Session) -> dict[str, Any] | None:
+    """The key and the hashes, for `restore_record`; None where there are none.
 
-    For `migrate --reset-serving`, which drops the storage schema: who was forgotten stays forgotten.
+    `migrate --reset-serving` drops the storage schema, and who was forgotten stays forgotten. Inside a
+    transaction as the publisher.
     """
-    if not here.has_table(here.names.storage, "forgotten"):
+    if not db.has_table(db.names.storage, "forgotten"):
         return None
-    return {"key": (here.one("forget_key") or {})["key"], "users": here.run("forgotten").fetchall()}
+    return {"key": (db.one("forget_key") or {})["key"], "users": db.run("forgotten").fetchall()}
 
 
-def put_back(here: Session, record: Mapping[str, Any]) -> None:
-    """Give a new storage schema the record of the one before it. In a transaction as the publisher."""
-    here.run("set_forget_key", record)
+def restore_record(db: Session, record: Mapping[str, Any]) -> None:
+    """Give a new storage schema the record of the one before it, inside a transaction as the publisher."""
+    db.run("set_forget_key", record)
     for user in record["users"]:
-        here.run("remember", user)
+        db.run("remember", user)
 
 
-def forget_in_version(here: Session, version: int) -> int:
+def forget_in_version(db: Session, version: int) -> int:
     """Delete what was loaded of forgotten users under `version`; how many users that were.
 
     For a publisher, in the transaction that loaded the version: the lists may come from a run folder
     that `forget` never saw, or that was extracted before it. Whoever is recorded later is erased by
     `erase_stored`, which waits for that transaction. Costs nothing when nobody is forgotten.
     """
-    forgotten = recorded(here)
+    forgotten = _forgotten(db)
     if not forgotten.hashes:
         return 0
-    gone: set[int | str] = set()
-    for table in _tables(here):
-        name = sql.Identifier(here.names.storage, table)
+    erased: set[int | str] = set()
+    for table in _tables(db):
+        name = sql.Identifier(db.names.storage, table)
         query = sql.SQL("SELECT user_id::text FROM {} WHERE version = %(version)s").format(name)
-        with here.db.cursor(f"users_of_{table}", row_factory=scalar_row) as users:
-            users.itersize = FETCHED
-            found = forgotten.among(users.execute(query, {"version": version}))
-        for user in found:
+        with db.connection.cursor(f"users_of_{table}", row_factory=scalar_row) as ids:
+            ids.itersize = FETCHED
+            users = forgotten.among(ids.execute(query, {"version": version}))
+        for user in users:
             statement = sql.SQL("DELETE FROM {} WHERE version = %(version)s AND user_id = %(user_id)s")
-            here.db.execute(statement.format(name), {"version": version, "user_id": user})
-        gone.update(found)
-    return len(gone)
+            db.execute(statement.format(name), {"version": version, "user_id": user})
+        erased.update(users)
+    return len(erased)
 
 
-def _tables(here: Session) -> list[str]:
+def _tables(db: Session) -> list[str]:
     """Every table of the storage schema that holds users."""
-    return [row["name"] for row in here.run("tables_of_users", {"storage": here.names.storage})]
+    return [row["name"] for row in db.run("tables_of_users", {"storage": db.names.storage})]
 
 
-def _delete(here: Session, table: str, user: int | str, versions: list[int]) -> list[int]:
+def _delete(db: Session, table: str, user: int | str, versions: list[int]) -> list[int]:
     """Those of `versions` in which the table held the user; one row each, found by index."""
     values = {"user_id": user, "versions": versions}
     if table == "user_lists":
-        found = here.run("erase_lists", values)
+        rows = db.run("erase_lists", values)
     else:
         statement = sql.SQL(
             "DELETE FROM {} WHERE version = ANY (%(versions)s) AND user_id = %(user_id)s RETURNING version"
         )
-        found = here.db.execute(statement.format(sql.Identifier(here.names.storage, table)), values)
-    return [row["version"] for row in found]
+        rows = db.execute(statement.format(sql.Identifier(db.names.storage, table)), values)
+    return [row["version"] for row in rows]
 
 
-def _clean_decisions(here: Session, user: int | str) -> None:
-    for row in here.run("decisions_with_examples").fetchall():
+def _clean_decisions(db: Session, user: int | str) -> None:
+    for row in db.run("decisions_with_examples").fetchall():
         cleaned = example_rows.without(row["decision"], str(user))
         if cleaned != row["decision"]:
-            here.run("set_decision", {"number": row["number"], "decision": Jsonb(cleaned)})
+            db.run("set_decision", {"number": row["number"], "decision": Jsonb(cleaned)})

@@ -1,4 +1,4 @@
-"""The names of a shop's serving schema, composed and quoted by psycopg; never formatted as text."""
+"""Names of a shop's schemas and roles in its serving database, filled into SQL files quoted by psycopg."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = ROOT / "sql" / "serving"
 COLUMN_TYPES = {"integer": "bigint", "text": "text", "uuid": "uuid"}
 LOCK_SPACE = 0x6E736866
 ROLES = ("owner", "publisher", "reader", "operator")
-"""Whose are the views; who writes beneath them; who reads; who blocks items and takes back a publication."""
+"""The owner of the views; who writes the tables under them; who reads; who blocks items and rolls back."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Names:
     """Schemas and roles of one shop.
 
     schema:  where apps read
-    storage: what lies under it; only the publisher writes there, and no reader sees it
+    storage: the tables under it; only the publisher writes there, and no reader sees it
     """
 
     schema: str
@@ -44,7 +44,7 @@ class Names:
         return zlib.crc32(self.schema.encode()) & 0x7FFFFFFF
 
     def compose(self, text: str, ids: Ids | None = None) -> sql.Composed:
-        """`text` with `{schema}`, `{storage}` and the roles (`{owner}`, `{reader}`, ...) put in, quoted.
+        """`text` with `{schema}`, `{storage}` and the roles (`{owner}`, `{reader}`, ...) filled in, quoted.
 
         With `ids` also `{user_id_type}` and `{item_id_type}`.
         """
@@ -59,5 +59,5 @@ class Names:
 
 @cache
 def text_of(name: str) -> str:
-    """The text of `sql/serving/<name>.sql`."""
-    return (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    """The text of `sql/serving/statements/<name>.sql`."""
+    return (FOLDER / "statements" / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Taking a publication back: the pointer is moved to another stored version, and the move recorded.
+"""Roll back to another stored publication, end a hold, list what is stored.
 
-The deed itself is a function of the storage schema (sql/serving/003_rollback.sql), so that it is the same
-for the command line, the DAG and the night shift's SQL. It takes the pointer's row, not the
-publishers' lock: nobody waits for a night that is loading.
+The pointer to the live version is moved by functions in the database, which also record the move
+(sql/serving/schema/5_operators.sql), so that the command line, the DAG and an operator's SQL do the same.
+They lock the pointer's row and not the publishers' lock: nobody waits for a night that is loading.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.serving.session import PUBLICATIONS, Session, session
 
 @dataclass(frozen=True)
 class Moved:
-    """The pointer before and after; is_held says whether later nights are kept back."""
+    """The pointer before and after; is_held says whether later nights are stored without going live."""
 
     from_version: int
     live_version: int
@@ -43,7 +43,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Hold:
-    """Later nights are stored and not live."""
+    """Since when later nights are stored without going live, and by whom."""
 
     held_at: datetime
     held_by: str
@@ -68,10 +68,10 @@ def rollback(
         raise ServingError(
             f"version {to} cannot be put back", found="no version has that number", then=PUBLICATIONS
         )
-    with session(url, settings, "nightshelf rollback") as here:
-        _require_schema(here, settings)
-        with here.transaction():
-            moved = Moved(**(here.one("rollback", {"to": to, "hold": hold, "who": who}) or {}))
+    with session(url, settings, "nightshelf rollback") as db:
+        _require_schema(db, settings)
+        with db.transaction():
+            moved = Moved(**(db.one("rollback", {"to": to, "hold": hold, "who": who}) or {}))
     if moved.from_version == moved.live_version:
         say(f"version {moved.live_version} was live already and stays")
     else:
@@ -83,10 +83,10 @@ def rollback(
 
 def release(url: str, settings: Settings, *, who: str | None = None, say: Callable[[str], None]) -> Moved:
     """End a hold and put the newest publication it kept back live. Nothing where there is no hold."""
-    with session(url, settings, "nightshelf release") as here:
-        _require_schema(here, settings)
-        with here.transaction():
-            row = here.one("release", {"who": who}) or {}
+    with session(url, settings, "nightshelf release") as db:
+        _require_schema(db, settings)
+        with db.transaction():
+            row = db.one("release", {"who": who}) or {}
     moved = Moved(row["from_version"], row["live_version"], is_held=False)
     if not row["was_held"]:
         say(f"there was no hold; version {moved.live_version} stays live")
@@ -99,27 +99,27 @@ def release(url: str, settings: Settings, *, who: str | None = None, say: Callab
 
 def publications(url: str, settings: Settings) -> tuple[list[Stored], Hold | None]:
     """Every publication and refusal, the oldest first, and the hold, if one is on."""
-    with session(url, settings, "nightshelf publications") as here:
-        _require_schema(here, settings)
-        with here.transaction():
-            stored = [Stored(**row) for row in here.run("publications")]
-            hold = here.one("hold")
+    with session(url, settings, "nightshelf publications") as db:
+        _require_schema(db, settings)
+        with db.transaction():
+            stored = [Stored(**row) for row in db.run("publications")]
+            hold = db.one("hold")
     return stored, Hold(**hold) if hold else None
 
 
-def _require_schema(here: Session, settings: Settings) -> None:
-    """Refuse where nothing can have been published, and where the schema is of another release."""
-    found = schema.look(here)
-    if found is None:
+def _require_schema(db: Session, settings: Settings) -> None:
+    """Refuse where nothing can have been published, and where the schema is of another version."""
+    info = schema.look(db)
+    if info is None:
         raise ServingError(
-            f"there is no serving schema `{here.names.schema}`: nothing was published yet",
+            f"there is no serving schema `{db.names.schema}`: nothing was published yet",
             then="python -m pipeline run (in Airflow: trigger the DAG recommendations)",
         )
-    schema.check(found, settings)
-    if found.version < schema.VERSION:
+    schema.check(info, settings)
+    if info.version < schema.VERSION:
         raise ServingError(
-            f"the serving schema `{here.names.schema}` is of an older release",
-            found=f"version {found.version}",
+            f"the serving schema `{db.names.schema}` is of an older release",
+            found=f"version {info.version}",
             promised=f"version {schema.VERSION}",
             then="python -m pipeline migrate (upgrades it in place)",
         )

@@ -1,11 +1,11 @@
-"""Publishing: load where no reader looks, then put everything live in one short transaction.
+"""Publish a run's lists: load them under a new version, then put that version live in one short transaction.
 
-    begin   leftovers of dead attempts go; a version number is noted down          (short)
-    load    COPY of every list under that number, the lock held                    (long)
-    flip    the live version is looked at again; record and pointer move together  (short)
-    tidy    versions beyond keep_versions are marked, then their lists deleted     (any length)
+    begin   rows of attempts that died are deleted; a version number is noted down  (short)
+    load    COPY of every list under that number, the lock held                     (long)
+    flip    the live version is read again; record and pointer change together      (short)
+    tidy    versions beyond keep_versions are marked, then their lists deleted      (any length)
 
-Whatever fails before the flip leaves the live publication as it was; the next attempt removes what
+If anything fails before the flip, the live publication stays as it was, and the next attempt removes what
 this one left. Readers wait for none of the four.
 """
 
@@ -75,70 +75,71 @@ def publish(
     """
     schema.ensure(url, settings, say=say)
     record = _record(settings, folder, about, "published")
-    with session(url, settings, f"nightshelf publish {folder.run_id}") as here:
-        version, must_load, known = _begin(here, record, force=force)
-        if known is not None:
-            say(f"publish: these lists of run {folder.run_id} are version {version} already{_though(known)}")
-            return known
+    with session(url, settings, f"nightshelf publish {folder.run_id}") as db:
+        version, must_load, published = _begin(db, record, force=force)
+        if published is not None:
+            stays = "" if published.is_live else ", and not live; force puts it live"
+            say(f"publish: these lists of run {folder.run_id} are version {version} already{stays}")
+            return published
         if must_load:
-            record |= _load(here, folder, version, say)
-        made = _flip(here, {**record, "version": version}, is_loaded=must_load, force=force, say=say)
-        _tidy(here, say)
-        return made
+            record |= _load(db, folder, version, say)
+        published = _flip(db, {**record, "version": version}, is_loaded=must_load, force=force, say=say)
+        _tidy(db, say)
+        return published
 
 
 def refuse(url: str, settings: Settings, folder: RunFolder, about: About, *, say: Say) -> Publication:
     """Record that the gate refused the run, and why; nothing that apps read changes."""
     schema.ensure(url, settings, say=say)
     record = _record(settings, folder, about, "refused")
-    with session(url, settings, f"nightshelf refuse {folder.run_id}") as here, here.transaction():
-        number = here.one("record", record)
-        return _recorded(here, number=number["number"] if number else None)
+    with session(url, settings, f"nightshelf refuse {folder.run_id}") as db, db.transaction():
+        number = db.one("record", record)
+        return _recorded(db, number=number["number"] if number else None)
 
 
-def _begin(here: Session, record: Mapping[str, Any], *, force: bool) -> tuple[int, bool, Publication | None]:
+def _begin(db: Session, record: Mapping[str, Any], *, force: bool) -> tuple[int, bool, Publication | None]:
     """The version to publish under, whether it must be loaded, and the publication if all is done."""
-    with here.transaction():
-        here.lock(wait=False)
-        _remove(here, [row["version"] for row in here.run("attempts")])
-        before = here.one("published_before", record)
+    with db.transaction():
+        db.lock(wait=False)
+        _remove(db, [row["version"] for row in db.run("attempts")])
+        before = db.one("published_before", record)
         if before is not None:
-            known = _recorded(here, version=before["version"])
-            if known.is_live or not force:
-                return before["version"], False, known
+            published = _recorded(db, version=before["version"])
+            if published.is_live or not force:
+                return before["version"], False, published
             if not before["is_dropped"]:
                 return before["version"], False, None
-        asked = {"version": before["version"] if before else None, "run_id": record["run_id"]}
-        row = here.one("begin_attempt", asked)
+        values = {"version": before["version"] if before else None, "run_id": record["run_id"]}
+        row = db.one("begin_attempt", values)
         return row["version"] if row else 0, True, None
 
 
-def _load(here: Session, folder: RunFolder, version: int, say: Say) -> dict[str, int]:
-    """COPY every list; the counts to record where forgotten users make them other than the run's."""
+def _load(db: Session, folder: RunFolder, version: int, say: Say) -> dict[str, int]:
+    """COPY every list; the counts to record, where leaving forgotten users out has changed them."""
     counts: dict[str, int] = {}
-    with here.transaction():
-        here.lock(wait=False)
-        _require_attempt(here, version)
+    with db.transaction():
+        db.lock(wait=False)
+        _require_attempt(db, version)
         for kind in KINDS:
-            n_lists, n_rows = _copy(here, kind, folder, version)
+            n_lists, n_rows = _copy(db, kind, folder, version)
             say(f"publish: {n_rows:,} rows of {kind.dataset} loaded, {n_lists:,} lists")
-        if n_users := forget_in_version(here, version):
+        if n_users := forget_in_version(db, version):
             say(f"publish: forgotten users left out: {n_users:,}")
-            counts = dict(here.one("stored_counts", {"version": version}) or {})
-    with here.transaction():
+            counts = dict(db.one("stored_counts", {"version": version}) or {})
+    with db.transaction():
         for kind in KINDS:
-            name = sql.Identifier(here.names.storage, kind.table)
-            here.db.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(name))
+            name = sql.Identifier(db.names.storage, kind.table)
+            db.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(name))
     return counts
 
 
-def _copy(here: Session, kind: ListKind, folder: RunFolder, version: int) -> tuple[int, int]:
+def _copy(db: Session, kind: ListKind, folder: RunFolder, version: int) -> tuple[int, int]:
     n_lists = n_rows = 0
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(here.names.storage, kind.table), sql.SQL(", ").join(map(sql.Identifier, kind.columns))
+        sql.Identifier(db.names.storage, kind.table), sql.SQL(", ").join(map(sql.Identifier, kind.columns))
     )
     try:
-        with here.db.cursor() as cursor, cursor.copy(statement) as copy:
+        with db.connection.cursor() as cursor, cursor.copy(statement) as copy:
             for piece in lines(kind, folder.dataset(kind.dataset), version):
                 copy.write(piece.text)
                 n_lists, n_rows = n_lists + piece.n_lists, n_rows + piece.n_rows
@@ -154,88 +155,84 @@ def _copy(here: Session, kind: ListKind, folder: RunFolder, version: int) -> tup
     return n_lists, n_rows
 
 
-def _flip(here: Session, record: Mapping[str, Any], *, is_loaded: bool, force: bool, say: Say) -> Publication:
-    """Record and pointer in one transaction, the live version looked at under both locks."""
+def _flip(db: Session, record: Mapping[str, Any], *, is_loaded: bool, force: bool, say: Say) -> Publication:
+    """Write record and pointer in one transaction, after a look at the live version under both locks."""
     version = record["version"]
-    with here.transaction():
-        here.lock(wait=True)
+    with db.transaction():
+        db.lock(wait=True)
         if is_loaded:
-            _require_attempt(here, version)
-        elif (here.one("published_before", record) or {"is_dropped": True})["is_dropped"]:
+            _require_attempt(db, version)
+        elif (db.one("published_before", record) or {"is_dropped": True})["is_dropped"]:
             raise busy("it has dropped this version meanwhile")
-        hold = here.one("lock_pointer") or {}
-        obstacle = _obstacle(here, record)
+        hold = db.one("lock_pointer") or {}
+        obstacle = _obstacle(db, record)
         is_on_hold = hold["held_at"] is not None
         if obstacle and force and not is_on_hold:
             record = {**record, "decision": Jsonb({**record["decision"].obj, "forced": True})}
             obstacle = None
         is_held = is_on_hold and not obstacle
-        here.run("record", {**record, "is_held_back": is_held, "is_loaded": is_loaded})
+        db.run("record", {**record, "is_held_back": is_held, "is_loaded": is_loaded})
         if not obstacle and not is_held:
-            here.run("set_max_n", {"max_n": here.settings.serving.max_n})
-            here.run("move_pointer", {"version": version})
-        here.run("end_attempt", {"version": version})
-        made = _recorded(here, version=version)
+            db.run("set_max_n", {"max_n": db.settings.serving.max_n})
+            db.run("move_pointer", {"version": version})
+        db.run("end_attempt", {"version": version})
+        published = _recorded(db, version=version)
     if is_held:
         since = f"{utc(hold['held_at']).isoformat(timespec='seconds')} by {hold['held_by']}"
         say(f"publish: version {version} is held back (since {since}), until python -m pipeline release")
     elif obstacle:
         say(f"publish: version {version} is stored, not live: {obstacle}; force puts it live")
-    return made
+    return published
 
 
-def _obstacle(here: Session, record: Mapping[str, Any]) -> str | None:
-    """Why this run must not take the place of what is live, for a person; None: it may."""
-    live = here.one("live_publication")
+def _obstacle(db: Session, record: Mapping[str, Any]) -> str | None:
+    """Why this run must not replace what is live, for a person; None when it may."""
+    live = db.one("live_publication")
     if live is None:
         return None
     if record["as_of"] < live["as_of"]:
         shown = f"live version {live['version']} ({live['as_of'].isoformat()})"
         return f"it ends at {record['as_of'].isoformat()}, before {shown}"
-    taken = here.one("taken_back", record)
-    if taken is not None and live["run_id"] != record["run_id"]:
-        when = utc(taken["moved_at"]).isoformat(timespec="seconds")
-        return f"version {taken['version']} of this run was rolled back at {when} by {taken['moved_by']}"
+    move = db.one("rolled_back", record)
+    if move is not None and live["run_id"] != record["run_id"]:
+        when = utc(move["moved_at"]).isoformat(timespec="seconds")
+        return f"version {move['version']} of this run was rolled back at {when} by {move['moved_by']}"
     return None
 
 
-def _tidy(here: Session, say: Say) -> None:
-    """Drop the versions beyond keep_versions; the publication stands whatever comes of it.
+def _tidy(db: Session, say: Say) -> None:
+    """Drop the versions beyond keep_versions; if that fails, the publication stays as it is.
 
     They are marked in a short transaction that keeps rollbacks away, and deleted in a long one
-    that does not. What readers began to read before, their snapshots keep.
+    that does not. A reader's snapshot keeps what it began to read.
     """
     try:
-        with here.transaction():
-            here.lock(wait=False)
-            here.run("lock_pointer")
-            spent = here.run("spent_versions", {"keep": here.settings.serving.keep_versions})
+        with db.transaction():
+            db.lock(wait=False)
+            db.run("lock_pointer")
+            spent = db.run("spent_versions", {"keep": db.settings.serving.keep_versions})
             versions = [row["version"] for row in spent]
-            here.run("drop_versions", {"versions": versions})
-        with here.transaction():
-            here.lock(wait=False)
-            _remove(here, versions)
+            db.run("drop_versions", {"versions": versions})
+        with db.transaction():
+            db.lock(wait=False)
+            _remove(db, versions)
     except (pg.Error, DatabaseError) as error:
         say(f"publish: old versions stay until the next night ({type(error).__name__})")
 
 
-def _remove(here: Session, versions: list[int]) -> None:
+def _remove(db: Session, versions: list[int]) -> None:
     if versions:
-        here.run("remove_versions", {"versions": versions})
+        db.run("remove_versions", {"versions": versions})
 
 
-def _though(known: Publication) -> str:
-    return "" if known.is_live else ", and not live; force puts it live"
+def _require_attempt(db: Session, version: int) -> None:
+    """Raise PublisherBusy when another publisher has removed the note of this attempt."""
+    if db.one("attempt", {"version": version}) is None:
+        raise busy(db.holder())
 
 
-def _require_attempt(here: Session, version: int) -> None:
-    """The attempt is still ours: another publisher that came between has removed its note."""
-    if here.one("attempt", {"version": version}) is None:
-        raise busy(here.holder())
-
-
-def _recorded(here: Session, *, number: int | None = None, version: int | None = None) -> Publication:
-    row = here.one("recorded", {"number": number, "version": version})
+def _recorded(db: Session, *, number: int | None = None, version: int | None = None) -> Publication:
+    row = db.one("recorded", {"number": number, "version": version})
     return Publication(**(row or {}))
 
 
@@ -268,7 +265,7 @@ def _counted(folder: RunFolder) -> dict[str, int]:
 
 
 def _fingerprint(folder: RunFolder) -> str:
-    """One hash of all lists, from the receipt that their writer left."""
+    """One hash of all lists, from the receipt of the stage that wrote them."""
     files = folder.receipt("recommend")["files"]
-    told = "".join(files[folder.dataset(kind.dataset).name]["sha256"] for kind in KINDS)
-    return hashlib.sha256(told.encode()).hexdigest()
+    hashes = "".join(files[folder.dataset(kind.dataset).name]["sha256"] for kind in KINDS)
+    return hashlib.sha256(hashes.encode()).hexdigest()

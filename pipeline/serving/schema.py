@@ -1,9 +1,13 @@
-"""The serving schema: made, upgraded in place, or refused when it is not the one we know.
+"""Create the serving schema, reset it, upgrade it, or refuse one of another version.
 
-    sql/serving/001_storage.sql   numbered files are migrations, applied once each, in order
-    sql/serving/record.sql        the others are statements
+    sql/serving/schema/      the schema as it is, in the order of the file names
+    sql/serving/upgrades/    from the first release on: one frozen file for each later version
+    sql/serving/statements/  what the code runs against it
 
-The version of a schema is the number of the last file applied to it.
+Until the first release there are no upgrades: whoever changes the schema edits its files and raises BASE, and
+a database of another version is reset by `python -m pipeline migrate --reset-serving`. From the first
+release on these files are frozen. A change is then a further file of upgrades/, such as
+008_more_reasons.sql, which runs on new databases and on those of the version before it alike.
 """
 
 from __future__ import annotations
@@ -18,142 +22,152 @@ from psycopg import sql
 from pipeline.config import Ids, Settings
 from pipeline.errors import ServingError
 from pipeline.serving import forgotten
-from pipeline.serving.names import FOLDER, ROLES, text_of
+from pipeline.serving.names import FOLDER, ROLES
 from pipeline.serving.session import MIGRATE, Session, session
 
-MIGRATIONS = tuple(sorted(path.stem for path in FOLDER.glob("[0-9][0-9][0-9]_*.sql")))
-VERSION = int(MIGRATIONS[-1][:3])
-RESET = (
+BASE = 7
+"""The version that sql/serving/schema/ makes. Versions 1 to 6 were never released."""
+FILES = tuple(sorted((FOLDER / "schema").glob("*.sql")))
+UPGRADES = tuple(sorted((FOLDER / "upgrades").glob("*.sql")))
+VERSION = BASE + len(UPGRADES)
+ANOTHER_SHOP = (
     "give this shop a schema and role_prefix of its own under [serving]; or, with the same --config as here,"
     " python -m pipeline migrate --reset-serving (drops every publication), then run again"
+)
+RESET = (
+    "python -m pipeline migrate --reset-serving, with the same --config as here (drops every publication and"
+    " blocked item; who was forgotten stays forgotten), then run again"
 )
 
 
 @dataclass(frozen=True)
 class SchemaInfo:
-    """What is there: the last migration applied, and the id types its columns have."""
+    """What the database records of its schema: the version, and the id types its columns have."""
 
     version: int
     ids: Ids
 
 
 def migrate(url: str, settings: Settings, *, say: Callable[[str], None], reset: bool = False) -> None:
-    """Create the roles and both schemas, or upgrade them in place; nothing where all is done.
+    """Create the roles and both schemas, or run the upgrades they lack; nothing where all is done.
 
     One transaction; needs CREATEROLE (unless the roles are there) and CREATE on the database, no
     superuser. Afterwards the login may `SET ROLE` to owner and publisher. `reset` drops every
-    publication and every blocked item first; who was forgotten stays forgotten. Raises ServingError
-    for other id types, for a schema that is somebody else's, or when the login lacks a right;
-    PublisherBusy while a night publishes.
+    publication and every blocked item first, whatever version made them; who was forgotten stays
+    forgotten. Raises ServingError for another version, for other id types, for a schema that is
+    somebody else's, or when the login lacks a right; PublisherBusy while a night publishes.
     """
-    with session(url, settings, "nightshelf migrate") as here, here.transaction(as_publisher=False):
-        here.lock(wait=True)
-        _make_roles(here, say)
+    with session(url, settings, "nightshelf migrate") as db, db.transaction(as_publisher=False):
+        db.lock(wait=True)
+        _create_roles(db, say)
         record = None
         if reset:
-            _act_as(here, here.names.publisher)
-            record = forgotten.taken_along(here)
-            here.db.execute("RESET ROLE")
-            _drop(here, say)
-        found = find(here)
-        version = found.version if found else 0
-        if found:
-            check(found, settings)
+            _act_as(db, db.names.publisher)
+            record = forgotten.read_record(db)
+            db.execute("RESET ROLE")
+            _drop(db, say)
+        info = find(db)
+        if info is None:
+            _create_schemas(db)
+            missing = (*FILES, *UPGRADES)
         else:
-            _make_schemas(here)
-        for name in MIGRATIONS[version:]:
-            here.db.execute(here.names.compose(text_of(name), settings.ids))
-            here.db.execute("RESET ROLE")
-        if version < VERSION:
-            _act_as(here, here.names.publisher)
-            here.run(
-                "note_schema",
-                {"version": VERSION, "user": settings.ids.user, "item": settings.ids.item},
-            )
+            check(info, settings)
+            missing = UPGRADES[info.version - BASE :]
+        for path in missing:
+            db.execute(db.names.compose(path.read_text(encoding="utf-8"), settings.ids))
+            db.execute("RESET ROLE")
+        if missing:
+            _act_as(db, db.names.publisher)
+            ids = settings.ids
+            db.run("record_schema", {"version": VERSION, "user": ids.user, "item": ids.item})
             if record:
-                forgotten.put_back(here, record)
-            say(f"serving schema `{here.names.schema}` is at version {VERSION}")
+                forgotten.restore_record(db, record)
+            say(f"serving schema `{db.names.schema}` is at version {VERSION}")
 
 
 def ensure(url: str, settings: Settings, *, say: Callable[[str], None]) -> None:
-    """Make or upgrade the schema if need be; ServingError when this login cannot or may not."""
-    with session(url, settings, "nightshelf") as here:
-        found = look(here)
-    if found is None or found.version < VERSION:
+    """Create or upgrade the schema if need be; ServingError when this login cannot or may not."""
+    with session(url, settings, "nightshelf") as db:
+        info = look(db)
+    if info is not None:
+        check(info, settings)
+    if info is None or info.version < VERSION:
         migrate(url, settings, say=say)
-    else:
-        check(found, settings)
 
 
-def look(here: Session) -> SchemaInfo | None:
+def look(db: Session) -> SchemaInfo | None:
     """`find` in a transaction of its own, as the publisher; None where there is no schema."""
-    with here.transaction(as_publisher=False):
-        if not here.has_table(here.names.storage, "schema_info"):
+    with db.transaction(as_publisher=False):
+        if not db.has_table(db.names.storage, "schema_info"):
             return None
-    with here.transaction():
-        return find(here)
+    with db.transaction():
+        return find(db)
 
 
-def find(here: Session) -> SchemaInfo | None:
+def find(db: Session) -> SchemaInfo | None:
     """What is recorded in the storage schema; None where there is none. Runs in a transaction.
 
     Raises ServingError when the roles of this shop do not own it, or when its views are gone.
     """
-    names = here.names
-    if not here.has_table(names.storage, "schema_info"):
+    names = db.names
+    if not db.has_table(names.storage, "schema_info"):
         return None
     for schema, role in ((names.storage, names.publisher), (names.schema, names.owner)):
-        owner = _owner_of(here, schema)
+        owner = _owner_of(db, schema)
         if owner != role:
             raise ServingError(
                 f"schema `{schema}` is not this shop's",
                 found=f"owner {owner}" if owner else "no such schema",
                 promised=f"owner {role}, as `python -m pipeline migrate` makes it",
-                then="mend schema or role_prefix; or " + RESET,
+                then="mend schema or role_prefix; or " + ANOTHER_SHOP,
             )
-    _act_as(here, names.publisher)
-    row = here.one("schema_info")
-    here.db.execute("RESET ROLE")
+    _act_as(db, names.publisher)
+    row = db.one("schema_info")
+    db.execute("RESET ROLE")
     if row is None:
         return None
-    ids = Ids(user=row["user_id_type"], item=row["item_id_type"])
-    return SchemaInfo(row["schema_version"], ids)
+    return SchemaInfo(row["schema_version"], Ids(user=row["user_id_type"], item=row["item_id_type"]))
 
 
-def check(found: SchemaInfo, settings: Settings) -> None:
-    """Refuse a schema of other id types, or one that a later release has upgraded."""
-    if found.ids != settings.ids:
+def check(info: SchemaInfo, settings: Settings) -> None:
+    """Refuse a schema of another version that no upgrade leads on from, and one of other id types."""
+    name = settings.serving.schema_name
+    if not BASE <= info.version <= VERSION:
+        is_later = info.version > VERSION
         raise ServingError(
-            f"the serving schema `{settings.serving.schema_name}` holds ids of other types",
-            found=f"user {found.ids.user}, item {found.ids.item}",
+            f"the serving schema `{name}` was made by "
+            + ("a later release" if is_later else "an earlier development version"),
+            found=f"version {info.version}",
+            promised=f"version {VERSION}",
+            then=("install that release of Nightshelf; or " if is_later else "") + RESET,
+        )
+    if info.ids != settings.ids:
+        raise ServingError(
+            f"the serving schema `{name}` holds ids of other types",
+            found=f"user {info.ids.user}, item {info.ids.item}",
             promised=f"user {settings.ids.user}, item {settings.ids.item}, as [ids] in the settings says",
-            then="mend [ids]; or " + RESET,
-        )
-    if found.version > VERSION:
-        raise ServingError(
-            f"the serving schema `{settings.serving.schema_name}` was made by a later release",
-            found=f"version {found.version}",
-            promised=f"version {VERSION} or older",
-            then="install that release of Nightshelf",
+            then="mend [ids]; or " + ANOTHER_SHOP,
         )
 
 
-def _make_roles(here: Session, say: Callable[[str], None]) -> None:
+def _create_roles(db: Session, say: Callable[[str], None]) -> None:
     """The four roles, and the right of this login to act as owner and publisher.
 
-    It may act as the others too where it made them, or may grant them to itself.
+    It may act as the others too where it created them, or may grant them to itself.
     """
-    names, login = here.names, here.db.info.user
+    names, login = db.names, db.connection.info.user
     roles = [getattr(names, role) for role in ROLES]
     needed = (names.owner, names.publisher)
     try:
         for role in roles:
-            known = here.db.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-            if known is None:
-                here.db.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+            if db.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
+                db.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
                 say(f"role {role} created")
-            with suppress(*([] if role in needed else [pg.InsufficientPrivilege])), here.db.transaction():
-                _join(here, role)
+            with (
+                suppress(*([] if role in needed else [pg.InsufficientPrivilege])),
+                db.connection.transaction(),
+            ):
+                _join(db, role)
     except pg.InsufficientPrivilege as error:
         raise ServingError(
             f"the login `{login}` may not set up the roles of the serving schema",
@@ -163,21 +177,21 @@ def _make_roles(here: Session, say: Callable[[str], None]) -> None:
         ) from None
 
 
-def _join(here: Session, role: str) -> None:
+def _join(db: Session, role: str) -> None:
     """Let this login act as `role`, unless it may."""
-    is_16 = here.db.info.server_version >= 160000
-    member = here.db.execute(
+    is_16 = db.connection.info.server_version >= 160000
+    member = db.execute(
         "SELECT pg_has_role(session_user, %s, %s) AS may", [role, "SET" if is_16 else "MEMBER"]
     ).fetchone()
     if not (member and member["may"]):
         grant = "GRANT {} TO SESSION_USER" + (" WITH INHERIT FALSE, SET TRUE" if is_16 else "")
-        here.db.execute(sql.SQL(grant).format(sql.Identifier(role)))  # type: ignore[arg-type]
+        db.execute(sql.SQL(grant).format(sql.Identifier(role)))  # type: ignore[arg-type]
 
 
-def _make_schemas(here: Session) -> None:
-    names = here.names
+def _create_schemas(db: Session) -> None:
+    names = db.names
     for schema, role in ((names.storage, names.publisher), (names.schema, names.owner)):
-        owner = _owner_of(here, schema)
+        owner = _owner_of(db, schema)
         if owner not in (None, role):
             raise ServingError(
                 f"there is a schema `{schema}` that is not Nightshelf's",
@@ -186,27 +200,27 @@ def _make_schemas(here: Session) -> None:
                 then="choose another schema under [serving] in config.toml",
             )
         if owner is None:
-            make = sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}")
-            here.db.execute(make.format(sql.Identifier(schema), sql.Identifier(role)))
+            create = sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}")
+            db.execute(create.format(sql.Identifier(schema), sql.Identifier(role)))
 
 
-def _drop(here: Session, say: Callable[[str], None]) -> None:
+def _drop(db: Session, say: Callable[[str], None]) -> None:
     """Both schemas, each as its owner: what belongs to others is never dropped from here."""
-    names = here.names
+    names = db.names
     for schema, role in ((names.schema, names.owner), (names.storage, names.publisher)):
-        if _owner_of(here, schema) is not None:
-            _act_as(here, role)
-            here.db.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
-            here.db.execute("RESET ROLE")
+        if _owner_of(db, schema) is not None:
+            _act_as(db, role)
+            db.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
+            db.execute("RESET ROLE")
             say(f"schema {schema} dropped")
 
 
-def _owner_of(here: Session, schema: str) -> str | None:
-    row = here.db.execute(
+def _owner_of(db: Session, schema: str) -> str | None:
+    row = db.execute(
         "SELECT pg_get_userbyid(nspowner)::text AS owner FROM pg_namespace WHERE nspname = %s", [schema]
     ).fetchone()
     return row["owner"] if row else None
 
 
-def _act_as(here: Session, role: str) -> None:
-    here.db.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+def _act_as(db: Session, role: str) -> None:
+    db.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))

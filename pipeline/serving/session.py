@@ -6,9 +6,9 @@ every transaction another server connection does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import errors as pg
@@ -23,24 +23,24 @@ from pipeline.serving.names import LOCK_SPACE, Names, text_of
 from pipeline.times import utc
 
 CANNOT_PUT_BACK = "NS001"
-"""SQLSTATE that sql/serving/003_rollback.sql raises."""
+"""SQLSTATE that rollback() raises, in sql/serving/schema/5_operators.sql."""
 PUBLICATIONS = "choose a stored version from python -m pipeline publications"
 MIGRATE = "run `python -m pipeline migrate` as the owner"
 
 FLUSH_AFTER = "256kB"
-"""What is written goes to the disk in small pieces. Left to the system it goes in bursts, for which
-every reader's answer waits: benchmarks/README.md."""
+"""How much a session writes before it asks the system to write it to disk. Without this the system writes in
+bursts, and every reader waits for them: benchmarks/README.md."""
 
 
 class Session:
     """One connection to the serving database and the shop's names in it.
 
-    db:    in autocommit; statements run inside `transaction()`
-    doing: what the session calls itself in pg_stat_activity, e.g. `nightshelf publish night`
+    connection: in autocommit; statements run inside `transaction()`
+    doing:      what the session calls itself in pg_stat_activity, e.g. `nightshelf publish night`
     """
 
-    def __init__(self, db: psycopg.Connection[DictRow], settings: Settings, doing: str) -> None:
-        self.db, self.settings, self.doing = db, settings, doing
+    def __init__(self, connection: psycopg.Connection[DictRow], settings: Settings, doing: str) -> None:
+        self.connection, self.settings, self.doing = connection, settings, doing
         self.names = Names.of(settings.serving)
         self._is_publisher = False
 
@@ -51,8 +51,8 @@ class Session:
         Raises ServingError when the login may not act as the publisher.
         """
         serving = self.settings.serving
-        with self.db.transaction():
-            self.db.execute(
+        with self.connection.transaction():
+            self.execute(
                 "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),"
                 " set_config('application_name', %s, true), set_config('search_path', 'pg_catalog', true),"
                 " set_config('backend_flush_after', %s, true)",
@@ -68,12 +68,18 @@ class Session:
             self._is_publisher = as_publisher
             yield
 
+    def execute(
+        self, query: LiteralString | sql.Composed, values: Mapping[str, Any] | Sequence[Any] | None = None
+    ) -> psycopg.Cursor[DictRow]:
+        """Execute a statement that is in no file."""
+        return self.connection.execute(query, values)
+
     def run(self, name: str, values: Mapping[str, Any] | None = None) -> psycopg.Cursor[DictRow]:
-        """Execute `sql/serving/<name>.sql` with its values bound."""
-        return self.db.execute(self.names.compose(text_of(name)), values)
+        """Execute `sql/serving/statements/<name>.sql` with its values bound."""
+        return self.execute(self.names.compose(text_of(name)), values)
 
     def one(self, name: str, values: Mapping[str, Any] | None = None) -> DictRow | None:
-        """The first row of `sql/serving/<name>.sql`."""
+        """The first row of `sql/serving/statements/<name>.sql`."""
         return self.run(name, values).fetchone()
 
     def lock(self, *, wait: bool) -> None:
@@ -84,40 +90,40 @@ class Session:
         key = {"space": LOCK_SPACE, "key": self.names.lock_key}
         if wait:
             try:
-                with self.db.transaction():
-                    self.db.execute("SELECT pg_advisory_xact_lock(%(space)s, %(key)s)", key)
+                with self.connection.transaction():
+                    self.execute("SELECT pg_advisory_xact_lock(%(space)s, %(key)s)", key)
             except pg.LockNotAvailable:
                 raise busy(self.holder()) from None
             return
-        free = self.db.execute("SELECT pg_try_advisory_xact_lock(%(space)s, %(key)s) AS free", key)
+        free = self.execute("SELECT pg_try_advisory_xact_lock(%(space)s, %(key)s) AS free", key)
         if not free.fetchone()["free"]:  # type: ignore[index]
             raise busy(self.holder())
 
     def holder(self) -> str:
         """Who holds the publishers' lock, for a person."""
-        found = self.one("lock_holder", {"space": LOCK_SPACE, "key": self.names.lock_key})
-        if found is None:
+        row = self.one("lock_holder", {"space": LOCK_SPACE, "key": self.names.lock_key})
+        if row is None:
             return "another session, gone by now"
-        since = found["since"]
+        since = row["since"]
         if self._is_publisher and not since:
-            since = (self.one("attempt_of", {"pid": found["pid"]}) or {}).get("since")
-        told = f"process {found['pid']} ({found['application_name'] or 'no name'})"
-        return f"{told} since {utc(since).isoformat(timespec='seconds')}" if since else told
+            since = (self.one("attempt_of", {"pid": row["pid"]}) or {}).get("since")
+        process = f"process {row['pid']} ({row['application_name'] or 'no name'})"
+        return f"{process} since {utc(since).isoformat(timespec='seconds')}" if since else process
 
     def has_table(self, schema: str, name: str) -> bool:
         """Whether a table or view is there; needs no rights on it."""
-        there = self.db.execute(
+        tables = self.execute(
             "SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
             " WHERE nspname = %s AND relname = %s",
             [schema, name],
         )
-        return there.fetchone() is not None
+        return tables.fetchone() is not None
 
     def _act_as_publisher(self) -> None:
         try:
-            self.db.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.names.publisher)))
+            self.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(self.names.publisher)))
         except (pg.InsufficientPrivilege, pg.InvalidParameterValue, pg.UndefinedObject) as error:
-            login = self.db.info.user
+            login = self.connection.info.user
             raise ServingError(
                 f"the login `{login}` may not act as `{self.names.publisher}`",
                 found=error.diag.message_primary or "",
@@ -128,20 +134,23 @@ class Session:
 
 @contextmanager
 def session(url: str, settings: Settings, doing: str) -> Iterator[Session]:
-    """Connect; whatever the server then refuses is told as a NightshelfError, without the password."""
-    with told(url), psycopg_connect(url, autocommit=True, row_factory=dict_row, prepare_threshold=None) as db:
-        db.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    """Connect; whatever the server then refuses is raised as a NightshelfError, without the password."""
+    with (
+        translating_errors(url),
+        psycopg_connect(url, autocommit=True, row_factory=dict_row, prepare_threshold=None) as connection,
+    ):
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         try:
-            yield Session(db, settings, doing)
+            yield Session(connection, settings, doing)
         except psycopg.ProgrammingError as error:
-            if db.broken and error.sqlstate is None:
+            if connection.broken and error.sqlstate is None:
                 raise psycopg.OperationalError(f"the connection was lost: {error}") from None
             raise
 
 
 @contextmanager
-def told(url: str) -> Iterator[None]:
-    """Turn what the serving database raises into a NightshelfError."""
+def translating_errors(url: str) -> Iterator[None]:
+    """Raise what the serving database raises as a NightshelfError."""
     try:
         with reaching(url, "serving"):
             yield
@@ -186,7 +195,7 @@ def told(url: str) -> Iterator[None]:
 
 
 def busy(holder: str) -> PublisherBusy:
-    """The error of a publisher that finds another at work."""
+    """The error of a publisher that finds another one at work."""
     return PublisherBusy(
         "another publisher is at work on this serving schema",
         found=holder,
@@ -197,9 +206,9 @@ def busy(holder: str) -> PublisherBusy:
 
 def _words(error: psycopg.Error, url: str) -> str:
     diag = error.diag
-    told = [diag.message_primary or str(error)]
+    parts = [diag.message_primary or str(error)]
     if isinstance(error, pg.UniqueViolation) and diag.message_detail:
-        told.append(diag.message_detail)
+        parts.append(diag.message_detail)
     if isinstance(error, pg.DataError) and diag.context:
-        told.append(diag.context)
-    return scrub(" ".join(" ".join(told).split())[:400], url)
+        parts.append(diag.context)
+    return scrub(" ".join(" ".join(parts).split())[:400], url)

@@ -111,6 +111,30 @@ def test_the_demo_leaves_a_user_s_own_databases_alone(
 ) -> None:
     monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", "postgresql://app:secret@db.shop.example/shop")
     assert main(["demo"]) == 1
-    output = capsys.readouterr().err
-    assert "NIGHTSHELF_SOURCE_URL" in output
-    assert "secret" not in output
+    told = capsys.readouterr().err
+    assert "NIGHTSHELF_SOURCE_URL" in told
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize("target", ["up", "demo"])
+def test_a_home_of_an_earlier_version_is_told_how_to_reset_it_before_airflow_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path, target: str
+) -> None:
+    """The command that the refusal names works as it stands; Airflow has no folder yet then."""
+    monkeypatch.setenv("NIGHTSHELF_HOME", str(home / target))
+    airflow = LocalAirflow()
+    try:
+        assert main(["migrate"]) == 0
+        with psycopg.connect(airflow.server.url("serving"), autocommit=True) as db:
+            db.execute("SET ROLE nightshelf_publisher")
+            db.execute("UPDATE serving_storage.schema_info SET schema_version = 6")
+        assert main([target]) == 1
+        told = capsys.readouterr()
+        assert "was made by an earlier development version" in told.err
+        assert "python -m pipeline migrate --reset-serving" in told.err
+        assert "starting Airflow" not in told.out
+        assert "loading" not in told.out
+        assert main(["migrate", "--reset-serving"]) == 0
+        assert main(["migrate"]) == 0
+    finally:
+        airflow.server.destroy()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
+import psycopg
 import pytest
+from psycopg import sql
+from sqlalchemy import make_url
 
 from pipeline.config import Settings
+from pipeline.databases.embedded import Server
 from pipeline.runs.folder import RunFolder
 from tests.serving.nights import Shop
 
@@ -32,3 +36,19 @@ def new_shop(
 def shop(new_shop: Callable[..., Shop]) -> Shop:
     """A shop with integer ids."""
     return new_shop()
+
+
+@pytest.fixture
+def new_login(server: Server) -> Callable[[str, str], str]:
+    """`new_login(url, role)`: the URL of a login that is a member of `role` and nothing else."""
+
+    def make(url: str, role: str) -> str:
+        with psycopg.connect(server.admin_url(), autocommit=True) as db:
+            name = sql.Identifier(f"{role}_login")
+            db.execute(
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'hush' IN ROLE {}").format(name, sql.Identifier(role))
+            )
+        parsed = make_url(url).set(username=f"{role}_login", password="hush")
+        return parsed.render_as_string(hide_password=False)
+
+    return make

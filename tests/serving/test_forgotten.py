@@ -1,4 +1,4 @@
-"""Forgotten users: the record that nobody reads but the publisher, and stored versions without them."""
+"""Forgotten users: the record of them, which only the publisher reads, and stored versions without them."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ def everything(shop: Shop) -> str:
     tables = (
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'serving_storage'::regnamespace"
     )
-    told = []
+    texts = []
     with shop.connect("publisher") as db:
         for (name,) in db.execute(tables.encode()).fetchall():
-            told += db.execute(f"SELECT t::text FROM serving_storage.{name} AS t".encode()).fetchall()
-        told += db.execute(
+            texts += db.execute(f"SELECT t::text FROM serving_storage.{name} AS t".encode()).fetchall()
+        texts += db.execute(
             "SELECT s::text FROM pg_stats AS s WHERE schemaname = 'serving_storage'"
         ).fetchall()
-    return "\n".join(row[0] for row in told)
+    return "\n".join(row[0] for row in texts)
 
 
 def test_an_id_is_hashed_under_the_shop_s_own_key(shop: Shop, new_shop: Callable[..., Shop]) -> None:
     """Without the key nobody can try all ids, and two shops' records cannot be compared."""
     hashes = []
-    for each in (shop, new_shop()):
-        migrate(each.url, each.settings, say=each.said.append)
-        assert remember(each.url, each.settings, ELENA)
-        [(key,)] = each.read("SELECT key FROM serving_storage.forget_key", "publisher")
-        [(user_hash,)] = each.read("SELECT user_hash FROM serving_storage.forgotten", "publisher")
+    for either in (shop, new_shop()):
+        migrate(either.url, either.settings, say=either.said.append)
+        assert remember(either.url, either.settings, ELENA)
+        [(key,)] = either.read("SELECT key FROM serving_storage.forget_key", "publisher")
+        [(user_hash,)] = either.read("SELECT user_hash FROM serving_storage.forgotten", "publisher")
         assert user_hash == hashlib.blake2b(str(ELENA).encode(), key=key, digest_size=32).digest()
-        assert str(ELENA) not in everything(each)
+        assert str(ELENA) not in everything(either)
         hashes.append(user_hash)
     assert hashes[0] != hashes[1]
     assert "key" not in repr(read_forgotten(shop.url, shop.settings))
@@ -151,8 +151,8 @@ def test_a_reader_keeps_its_snapshot_and_waits_for_nothing(shop: Shop) -> None:
 def test_what_is_erased_is_served_like_anybody_unknown(shop: Shop) -> None:
     shop.publish(shop.night(1, LISTS, **MORE))
     erase_stored(shop.url, shop.settings, ELENA)
-    told = f"SELECT rank, item_id, source FROM serving.recommend({ELENA}, 10)"
-    assert shop.read(told) == shop.read("SELECT rank, item_id, source FROM serving.recommend(-1, 10)")
+    query = f"SELECT rank, item_id, source FROM serving.recommend({ELENA}, 10)"
+    assert shop.read(query) == shop.read("SELECT rank, item_id, source FROM serving.recommend(-1, 10)")
 
 
 def test_a_decision_s_examples_of_the_user_go(shop: Shop) -> None:
@@ -172,9 +172,9 @@ def test_a_decision_s_examples_of_the_user_go(shop: Shop) -> None:
     publish(shop.url, shop.settings, shop.night(2, LISTS), about, say=shop.said.append)
     erase_stored(shop.url, shop.settings, ELENA)
     assert str(ELENA) not in everything(shop)
-    for (told,) in shop.read("SELECT decision FROM serving.publications"):
-        assert told["suites"]["recommendations"]["failed"] == [{**failed[0], "examples": [example(OTTO)]}]
-        assert told["reasons"] == decision["reasons"]
+    for (stored,) in shop.read("SELECT decision FROM serving.publications"):
+        assert stored["suites"]["recommendations"]["failed"] == [{**failed[0], "examples": [example(OTTO)]}]
+        assert stored["reasons"] == decision["reasons"]
 
 
 def test_a_publisher_at_work_is_not_disturbed(new_shop: Callable[..., Shop]) -> None:
@@ -206,26 +206,26 @@ def test_lists_of_a_run_that_still_knows_the_user_are_cleaned_as_they_are_loaded
 ) -> None:
     shop = new_shop(ids={"user": kind})
     elena, otto = users
-    made = shop.publish(
+    published = shop.publish(
         shop.night(1, {elena: [11, 12], otto: [12]}, purchases={elena: [15]}, categories={otto: ["tea"]})
     )
-    assert made.version
+    assert published.version
     remember(shop.url, shop.settings, elena)
-    with session(shop.url, shop.settings, "a publisher") as here, here.transaction():
-        here.lock(wait=True)
-        assert forget_in_version(here, made.version) == 1
-        assert forget_in_version(here, made.version) == 0
+    with session(shop.url, shop.settings, "a publisher") as db, db.transaction():
+        db.lock(wait=True)
+        assert forget_in_version(db, published.version) == 1
+        assert forget_in_version(db, published.version) == 0
     for table in HOLDERS:
         query = f"SELECT user_id::text FROM serving_storage.{table}"
         assert (str(elena),) not in shop.read(query, "publisher")
-    found = shop.read("SELECT user_id::text, rank, item_id FROM serving.recommendations")
-    assert found == [(str(otto), 1, 12)]
+    lists = shop.read("SELECT user_id::text, rank, item_id FROM serving.recommendations")
+    assert lists == [(str(otto), 1, 12)]
 
 
 def test_nothing_is_read_for_nobody(shop: Shop) -> None:
-    made = shop.publish(shop.night(1, LISTS))
-    with session(shop.url, shop.settings, "a publisher") as here, here.transaction():
-        assert forget_in_version(here, made.version or 0) == 0
+    published = shop.publish(shop.night(1, LISTS))
+    with session(shop.url, shop.settings, "a publisher") as db, db.transaction():
+        assert forget_in_version(db, published.version or 0) == 0
     assert len(shop.lists()) == 5
 
 

@@ -1,4 +1,4 @@
-"""What a night is told of the live publication."""
+"""What a night reads of the live publication."""
 
 from __future__ import annotations
 

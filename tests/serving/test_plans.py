@@ -113,8 +113,8 @@ def planned(server: Server, shop: Shop) -> Iterator[Callable[[str], list[dict[st
         def run(query: str) -> list[dict[str, Any]]:
             notes.clear()
             db.execute(query.encode()).fetchall()
-            told = [json.loads(re.sub(r"^duration: .*  plan:\n", "", note)) for note in notes]
-            return [plan["Plan"] for plan in told if plan["Query Text"] != query]
+            plans = [json.loads(re.sub(r"^duration: .*  plan:\n", "", note)) for note in notes]
+            return [plan["Plan"] for plan in plans if plan["Query Text"] != query]
 
         yield run
 

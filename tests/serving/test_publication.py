@@ -7,8 +7,6 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from psycopg import errors as pg
-from psycopg import sql
-from sqlalchemy import make_url
 
 from pipeline.databases.embedded import Server
 from pipeline.errors import PublisherBusy, ServingError, Unreachable
@@ -28,9 +26,14 @@ def publications(shop: Shop) -> list[tuple[object, ...]]:
 
 
 def test_a_night_goes_live(shop: Shop) -> None:
-    made = shop.publish(shop.night(1))
-    assert (made.version, made.status, made.is_live) == (1, "published", True)
-    assert (made.n_users, made.n_items, made.n_recommendations, made.precision_at_3) == (2, 4, 5, 0.25)
+    published = shop.publish(shop.night(1))
+    assert (published.version, published.status, published.is_live) == (1, "published", True)
+    assert (published.n_users, published.n_items, published.n_recommendations, published.precision_at_3) == (
+        2,
+        4,
+        5,
+        0.25,
+    )
     assert shop.lists() == [(1, 1, 11), (1, 2, 12), (1, 3, 13), (2, 1, 12), (2, 2, 14)]
     assert shop.read("SELECT * FROM serving.recommendations WHERE user_id = 2 ORDER BY rank") == [
         (2, 1, 12, 1.0, "bought_again", 12, 1),
@@ -46,14 +49,14 @@ def test_a_night_goes_live(shop: Shop) -> None:
         (12, 1, 11, 1.0, 1),
     ]
     [row] = shop.read("SELECT * FROM serving.publications")
-    assert row[:6] == (1, "night-1", "published", as_of(1), made.published_at, True)
+    assert row[:6] == (1, "night-1", "published", as_of(1), published.published_at, True)
     assert row[6:] == (2, 4, 0.25, ABOUT.params, ABOUT.decision, True, False)
 
 
 def test_the_next_night_replaces_it_whole(shop: Shop) -> None:
     shop.publish(shop.night(1))
-    made = shop.publish(shop.night(2, {3: [21]}, popular={"all": [22]}, similar={}))
-    assert made.version == 2
+    published = shop.publish(shop.night(2, {3: [21]}, popular={"all": [22]}, similar={}))
+    assert published.version == 2
     assert shop.lists() == [(3, 1, 21)]
     assert shop.read("SELECT item_id, version FROM serving.popular_items") == [(22, 2)]
     assert shop.read("SELECT * FROM serving.similar_items") == []
@@ -71,15 +74,15 @@ def test_the_same_run_twice_is_one_publication(shop: Shop) -> None:
 
 def test_a_run_with_other_lists_than_before_is_a_new_publication(shop: Shop) -> None:
     shop.publish(shop.night(1))
-    made = shop.publish(shop.night(1, {1: [19]}))
-    assert (made.version, made.is_live) == (2, True)
+    published = shop.publish(shop.night(1, {1: [19]}))
+    assert (published.version, published.is_live) == (2, True)
     assert shop.lists() == [(1, 1, 19)]
 
 
 def test_an_older_run_is_stored_but_never_replaces_a_newer_one(shop: Shop) -> None:
     shop.publish(shop.night(5))
-    made = shop.publish(shop.night(4, {1: [19]}))
-    assert (made.version, made.status, made.is_live) == (2, "published", False)
+    published = shop.publish(shop.night(4, {1: [19]}))
+    assert (published.version, published.status, published.is_live) == (2, "published", False)
     assert len(shop.lists()) == 5
     assert any("version 2 is stored, not live" in line for line in shop.said)
     assert publications(shop) == [(1, "night-5", "published", True), (2, "night-4", "published", False)]
@@ -88,8 +91,8 @@ def test_an_older_run_is_stored_but_never_replaces_a_newer_one(shop: Shop) -> No
 def test_a_late_retry_of_a_replaced_run_changes_nothing(shop: Shop) -> None:
     shop.publish(shop.night(1))
     shop.publish(shop.night(2))
-    made = shop.publish(shop.night(1))
-    assert (made.version, made.is_live) == (1, False)
+    published = shop.publish(shop.night(1))
+    assert (published.version, published.is_live) == (1, False)
     assert publications(shop)[-1] == (2, "night-2", "published", True)
 
 
@@ -104,12 +107,12 @@ def test_force_brings_back_a_run_whose_lists_were_dropped(new_shop: Callable[...
     for day in (1, 2, 3):
         shop.publish(shop.night(day, {1: [10 + day]}))
     assert shop.versions() == [2, 3]
-    made = shop.publish(shop.night(1, {1: [11]}), force=True)
-    assert (made.version, made.is_live) == (1, True)
+    published = shop.publish(shop.night(1, {1: [11]}), force=True)
+    assert (published.version, published.is_live) == (1, True)
     assert shop.lists() == [(1, 1, 11)]
     assert shop.versions() == [1, 3]
-    made = shop.publish(shop.night(3, {1: [13]}), force=True)
-    assert (made.version, made.is_live) == (3, True)
+    published = shop.publish(shop.night(3, {1: [13]}), force=True)
+    assert (published.version, published.is_live) == (3, True)
     assert len(publications(shop)) == 3
 
 
@@ -123,8 +126,13 @@ def test_old_versions_go_and_their_records_stay(new_shop: Callable[..., Shop]) -
 
 def test_a_refusal_is_recorded_and_changes_nothing_else(shop: Shop) -> None:
     shop.publish(shop.night(1))
-    made = refuse(shop.url, shop.settings, shop.night(2, {}), REFUSED, say=shop.said.append)
-    assert (made.version, made.status, made.is_live, made.n_users) == (None, "refused", False, 0)
+    published = refuse(shop.url, shop.settings, shop.night(2, {}), REFUSED, say=shop.said.append)
+    assert (published.version, published.status, published.is_live, published.n_users) == (
+        None,
+        "refused",
+        False,
+        0,
+    )
     assert publications(shop) == [(1, "night-1", "published", True), (None, "night-2", "refused", False)]
     assert shop.read("SELECT decision->'reasons'->>0 FROM serving.publications WHERE status = 'refused'") == [
         ("`recommendations` is empty",)
@@ -280,8 +288,8 @@ def test_the_publishers_own_login_is_enough_once_the_schema_is_there(
 ) -> None:
     migrate(shop.url, shop.settings, say=shop.said.append)
     url = new_login(shop.url, f"{shop.settings.serving.role_prefix}_publisher")
-    made = publish(url, shop.settings, shop.night(1), ABOUT, say=shop.said.append)
-    assert made.is_live
+    published = publish(url, shop.settings, shop.night(1), ABOUT, say=shop.said.append)
+    assert published.is_live
     assert len(shop.lists()) == 5
 
 
@@ -300,19 +308,3 @@ def test_a_statement_that_takes_too_long_is_named(new_shop: Callable[..., Shop])
             slow.publish(slow.night(2))
     assert len(shop.lists()) == 5
     assert shop.publish(shop.night(2)).is_live
-
-
-@pytest.fixture
-def new_login(server: Server) -> Callable[[str, str], str]:
-    """`new_login(url, role)`: the URL of a login that is a member of `role` and nothing else."""
-
-    def make(url: str, role: str) -> str:
-        with psycopg.connect(server.admin_url(), autocommit=True) as db:
-            name = sql.Identifier(f"{role}_login")
-            db.execute(
-                sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'hush' IN ROLE {}").format(name, sql.Identifier(role))
-            )
-        parsed = make_url(url).set(username=f"{role}_login", password="hush")
-        return parsed.render_as_string(hide_password=False)
-
-    return make

@@ -244,8 +244,8 @@ def some_shop(seed: int) -> dict[str, Lists]:
         return rng.sample(range(1, N_ITEMS + 1), rng.randint(0, most))
 
     def lists(most: int) -> Lists:
-        made = {user: some(most) for user in range(1, N_USERS + 1)}
-        return {user: items for user, items in made.items() if items}
+        all_lists = {user: some(most) for user in range(1, N_USERS + 1)}
+        return {user: items for user, items in all_lists.items() if items}
 
     popular = {name: some(12) or [1] for name in "abcdef"}
     wished = {user: rng.sample("abcdefg", rng.randint(1, 7)) for user in range(1, N_USERS + 1, 2)}

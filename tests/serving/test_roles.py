@@ -50,7 +50,7 @@ GRANTS = """
     UNION ALL SELECT proname, proowner::regrole::text, proacl::text FROM pg_proc
     WHERE pronamespace IN ('serving'::regnamespace, 'serving_storage'::regnamespace)
     UNION ALL SELECT nspname, nspowner::regrole::text, nspacl::text FROM pg_namespace
-    WHERE nspname LIKE 'serving%' ORDER BY 1
+    WHERE nspname LIKE 'serving%' ORDER BY 1, 2, 3
 """
 NOBODY_BUT_THE_OWNER = (
     *(f"DROP VIEW serving.{view} CASCADE" for view in VIEWS),
@@ -153,7 +153,7 @@ def live_shop(shop: Shop) -> Shop:
 @pytest.fixture
 def login(server: Server, live_shop: Shop) -> Iterator[Callable[[str], str]]:
     """`login("reader")`: the URL of a login of its own, a member of that role and of nothing else."""
-    made: list[str] = []
+    logins: list[str] = []
 
     def make(role: str) -> str:
         name, password = f"app_{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
@@ -162,13 +162,13 @@ def login(server: Server, live_shop: Shop) -> Iterator[Callable[[str], str]]:
             create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), password)
             db.execute(create)
             db.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(member), sql.Identifier(name)))
-        made.append(name)
+        logins.append(name)
         url = make_url(live_shop.url).set(username=name, password=password)
         return url.render_as_string(hide_password=False)
 
     yield make
     database = make_url(live_shop.url).database or ""
-    for name in made:
+    for name in logins:
         with psycopg.connect(server.admin_url(database), autocommit=True) as db:
             db.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(name)))
             db.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))

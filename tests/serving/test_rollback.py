@@ -130,8 +130,8 @@ def test_the_next_night_goes_live_after_a_rollback(three: Shop) -> None:
 
 def test_a_hold_keeps_later_nights_stored_until_release(three: Shop) -> None:
     assert back(three, hold=True, who="anna") == Moved(3, 2, is_held=True)
-    for made in nights(three, 4, 5):
-        assert not made.is_live
+    for published in nights(three, 4, 5):
+        assert not published.is_live
     assert "version 5 is held back" in three.said[-1]
     assert "anna as" in three.said[-1]
     assert three.lists() == [(1, 1, 12)]

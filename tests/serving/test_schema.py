@@ -1,7 +1,8 @@
-"""The promised names, columns, types and comments; made once, upgraded in place, never over another's."""
+"""The promised names, columns, types and comments, each defined once; never made over another's schema."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import psycopg
@@ -11,7 +12,7 @@ from sqlalchemy import make_url
 from pipeline.databases.embedded import Server
 from pipeline.errors import ServingError, SettingsError
 from pipeline.serving import migrate, publish
-from pipeline.serving.schema import VERSION
+from pipeline.serving.schema import FILES, VERSION
 from tests.serving.nights import ABOUT, Shop
 
 TYPES = {"integer": "bigint", "text": "text", "uuid": "uuid"}
@@ -142,6 +143,17 @@ def test_everything_an_app_sees_has_a_comment(shop: Shop) -> None:
     assert [name for name, comment in others if not comment] == []
 
 
+def test_the_files_define_each_object_once_and_in_its_final_form() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
+    objects = re.findall(r"^CREATE (?:TABLE|VIEW|FUNCTION|SEQUENCE|INDEX) (\S+?)[ (;]", text, re.MULTILINE)
+    assert len(objects) == len(re.findall(r"^CREATE", text, re.MULTILINE)) == len(set(objects))
+    comments = re.findall(r"^COMMENT ON (.+?) IS", text, re.MULTILINE)
+    assert len(comments) == len(set(comments))
+    assert {path.name[:2] for path in FILES} == {f"{n}_" for n in range(1, len(FILES) + 1)}
+    changed = re.findall(r"^ALTER TABLE \S+((?:\s+ALTER \w+ SET STATISTICS 0,?)+);", text, re.MULTILINE)
+    assert len(changed) == len(re.findall(r"^ALTER", text, re.MULTILINE))
+
+
 def test_migrating_again_changes_nothing(shop: Shop) -> None:
     migrate(shop.url, shop.settings, say=shop.said.append)
     assert f"serving schema `serving` is at version {VERSION}" in shop.said
@@ -185,8 +197,11 @@ def test_a_schema_of_a_later_release_is_refused(shop: Shop) -> None:
     shop.publish(shop.night(1))
     with shop.connect("publisher") as db:
         db.execute("UPDATE serving_storage.schema_info SET schema_version = 999")
-    with pytest.raises(ServingError, match="later release"):
+    with pytest.raises(ServingError, match="later release") as refused:
         shop.publish(shop.night(2))
+    assert (refused.value.found, refused.value.promised) == ("version 999", f"version {VERSION}")
+    assert "install that release of Nightshelf" in refused.value.then
+    assert "python -m pipeline migrate --reset-serving" in refused.value.then
 
 
 def test_views_that_are_gone_are_noticed(shop: Shop) -> None:

@@ -24,7 +24,7 @@ def test_lists_that_the_tables_refuse_leave_nothing_behind(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "users", "told"),
+    ("ids", "users", "reason"),
     [
         ({"user": "uuid"}, {"x1": [11]}, 'invalid input syntax for type uuid: "x1"'),
         ({}, {1: [11, 12, 11]}, "user_lists_no_item_twice"),
@@ -32,13 +32,13 @@ def test_lists_that_the_tables_refuse_leave_nothing_behind(shop: Shop) -> None:
     ],
 )
 def test_what_the_files_cannot_forbid_the_tables_do(
-    new_shop: Callable[..., Shop], ids: dict[str, str], users: dict[object, list[object]], told: str
+    new_shop: Callable[..., Shop], ids: dict[str, str], users: dict[object, list[object]], reason: str
 ) -> None:
     shop = new_shop(ids=ids)
     lists = {"popular": {"all": ["1"]}, "similar": {}} if ids.get("item") else {}
     with pytest.raises(ContractBroken) as refused:
         shop.publish(shop.night(1, users, **lists))
-    assert told in refused.value.found
+    assert reason in refused.value.found
     assert shop.read("SELECT * FROM serving.publications") == []
 
 
@@ -75,12 +75,12 @@ def test_the_tables_refuse_nonsense(shop: Shop, table: str) -> None:
     extra = {"user_lists": own, "similar_lists": itself}.get(table, [])
     insert = f"INSERT INTO serving_storage.{table} VALUES ({{}})"
     with shop.connect("publisher") as db:
-        for column, value, told in NONSENSE + extra:
+        for column, value, reason in NONSENSE + extra:
             values = [*GOOD[table]]
             values[column] = value
             with pytest.raises((pg.IntegrityError, pg.DataError, pg.FeatureNotSupported)) as refused:
                 db.execute(insert.format(", ".join(values)).encode())
-            assert told in str(refused.value), (column, value)
+            assert reason in str(refused.value), (column, value)
         empty = [value if "{" not in value else "'{}'" for value in GOOD[table]]
         with pytest.raises(pg.CheckViolation, match="_list_is_not_empty"):
             db.execute(insert.format(", ".join(empty)).encode())

@@ -1,122 +1,213 @@
-"""A serving schema of the first release, upgraded in place under its live publication."""
+"""A schema of another version is refused and reset; from the first release on, upgrades lead on from it."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
+from pathlib import Path
 
+import psycopg
 import pytest
 
 from pipeline.errors import ServingError
-from pipeline.serving import migrate, read_live, rollback, schema
-from pipeline.serving.names import FOLDER
-from tests.serving.nights import Shop, as_of
+from pipeline.retention.forget import forget
+from pipeline.serving import migrate, publications, publish, read_live, refuse, release, rollback, schema
+from pipeline.serving.forgotten import read_forgotten, remember
+from tests.serving.nights import ABOUT, Shop, as_of
 
-FIRST = schema.MIGRATIONS[:2]
-RELEASED = {
-    "001_storage": "92c3eee781b31c5725ecb19d6a140a30c51205cd032e3e62de255f8afcba81fc",
-    "002_views": "f69f8996f64abf093ba10fd02afe0f9741123b0c6c54b8d689d0360b14aeb4a9",
-    "003_rollback": "cb08f1cf65a9e1b6ca4b894518fa30b059d66ae91cf39e14318c56089f3460a4",
-    "004_shelf": "91c08d045986efa50c037c47e1d7ad14414d6f94a8c47b3e814dadcb750d6f7d",
-    "005_forget": "d628e774da45e32770f21e79c0b43e1bab5444bc4255ab1b7155b4f01a6da0f2",
+ELENA, OTTO = 1, 2
+RESET = "python -m pipeline migrate --reset-serving"
+NO_RECORD = "DROP TABLE serving_storage.forget_key, serving_storage.forgotten"
+DOORS: dict[str, Callable[[Shop], object]] = {
+    "migrate": lambda shop: migrate(shop.url, shop.settings, say=shop.said.append),
+    "a night begins": lambda shop: read_live(shop.url, shop.settings),
+    "publish": lambda shop: shop.publish(shop.night(3)),
+    "refuse": lambda shop: refuse(shop.url, shop.settings, shop.night(3), ABOUT, say=shop.said.append),
+    "rollback": lambda shop: rollback(shop.url, shop.settings, say=shop.said.append),
+    "release": lambda shop: release(shop.url, shop.settings, say=shop.said.append),
+    "publications": lambda shop: publications(shop.url, shop.settings),
+    "forget": lambda shop: forget(
+        "1", shop.settings, shop.url, Path("no-runs"), now=as_of(3), say=shop.said.append
+    ),
 }
-PUBLISHED = """
-    INSERT INTO serving_storage.publication
-        (version, run_id, status, as_of, published_at, n_users, n_items, n_recommendations, precision_at_3,
-         repeat_purchases, lists_sha256, params, decision, dropped_at)
-    VALUES (nextval('serving_storage.version_number'), %s, 'published', %s, %s, 1, 2, 2, 0.25,
-            'exclude', %s, '{}', '{}', %s)
-"""
-LISTS = (
-    "INSERT INTO serving_storage.user_lists VALUES"
-    " (%s, 1, '{11,12}', '{1,0.5}', '{bought_again,NULL}', '{11,NULL}')",
-    "INSERT INTO serving_storage.popular_lists VALUES (%s, 'all', '{11,15,16}', '{3,2,1}')",
-    "INSERT INTO serving_storage.similar_lists VALUES (%s, 11, '{12}', '{0.9}')",
-)
+
+
+def set_version(shop: Shop, version: int) -> None:
+    """Record another version than the schema has."""
+    with shop.connect("publisher") as db:
+        db.execute("UPDATE serving_storage.schema_info SET schema_version = %s", [version])
+
+
+def version_of(shop: Shop) -> int:
+    return int(shop.read("SELECT schema_version FROM serving_storage.schema_info", "publisher")[0][0])
 
 
 @pytest.fixture
-def old(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """Made by the first release's migrations: version 1 is dropped, 2 stored, 3 live."""
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", FIRST)
-        patch.setattr(schema, "VERSION", 2)
-        patch.setattr(schema, "ROLES", schema.ROLES[:3])
-        migrate(shop.url, shop.settings, say=shop.said.append)
-    with shop.connect("publisher") as db:
-        for day in (1, 2, 3):
-            gone = as_of(day) if day == 1 else None
-            db.execute(PUBLISHED, [f"night-{day}", as_of(day), as_of(day), f"sha{day}", gone])
-            if not gone:
-                for statement in LISTS:
-                    db.execute(statement.encode(), [day])
-        db.execute("UPDATE serving_storage.live SET version = 3, max_n = 200")
+def published(shop: Shop) -> Shop:
+    """Two nights of the version as it is; the second is live."""
+    for day in (1, 2):
+        shop.publish(shop.night(day))
     return shop
 
 
-@pytest.mark.parametrize(("name", "sha256"), RELEASED.items())
-def test_a_released_migration_never_changes(name: str, sha256: str) -> None:
-    assert hashlib.sha256((FOLDER / f"{name}.sql").read_bytes()).hexdigest() == sha256
+@pytest.fixture
+def older(published: Shop) -> Shop:
+    """The same, recorded as made by the last version before the first release, with a forgotten user."""
+    remember(published.url, published.settings, ELENA)
+    set_version(published, schema.BASE - 1)
+    return published
 
 
-def test_the_live_publication_outlives_the_upgrade(old: Shop) -> None:
-    before = old.lists()
-    assert before == [(1, 1, 11), (1, 2, 12)]
-    migrate(old.url, old.settings, say=old.said.append)
-    assert old.lists() == before
-    assert old.read("SELECT user_id, rank, item_id FROM serving.on_shelf") == before
-    rows = old.read("SELECT rank, item_id, source, version FROM serving.recommend(1, 3)")
-    assert rows == [(1, 11, "personal", 3), (2, 12, "personal", 3), (3, 15, "popular", 3)]
-    assert read_live(old.url, old.settings)["version"] == 3
+@pytest.mark.parametrize("door", DOORS)
+def test_an_earlier_development_version_is_refused_with_the_command_that_resets_it(
+    older: Shop, door: str
+) -> None:
+    before = older.lists()
+    with pytest.raises(ServingError) as refused:
+        DOORS[door](older)
+    error = refused.value
+    assert error.what == "the serving schema `serving` was made by an earlier development version"
+    assert (error.found, error.promised) == (f"version {schema.BASE - 1}", f"version {schema.VERSION}")
+    assert error.then.startswith(f"{RESET}, with the same --config as here")
+    assert (version_of(older), older.lists()) == (schema.BASE - 1, before)
 
 
-def test_grants_given_before_still_hold(old: Shop) -> None:
-    with old.connect("owner") as db:
-        db.execute("GRANT USAGE ON SCHEMA serving TO PUBLIC")
-        db.execute("GRANT SELECT ON serving.recommendations, serving.publications TO PUBLIC")
-        db.execute("GRANT EXECUTE ON FUNCTION serving.recommend(bigint, integer) TO PUBLIC")
-    acl = (
-        "SELECT relname::text, relacl::text FROM pg_class"
-        " WHERE oid IN ('serving.recommendations'::regclass, 'serving.publications'::regclass)"
+def test_a_login_that_may_only_publish_is_refused_for_the_version_too(
+    older: Shop, new_login: Callable[[str, str], str]
+) -> None:
+    url = new_login(older.url, f"{older.settings.serving.role_prefix}_publisher")
+    with pytest.raises(ServingError, match="an earlier development version"):
+        publish(url, older.settings, older.night(3), ABOUT, say=older.said.append)
+
+
+@pytest.mark.parametrize("version", [1, schema.BASE - 1, schema.VERSION, schema.VERSION + 1])
+def test_a_reset_keeps_who_was_forgotten_and_the_next_night_leaves_them_out(
+    published: Shop, version: int
+) -> None:
+    remember(published.url, published.settings, ELENA)
+    before = read_forgotten(published.url, published.settings)
+    query = "SELECT user_hash, forgotten_at FROM serving_storage.forgotten"
+    record = published.read(query, "publisher")
+    set_version(published, version)
+
+    migrate(published.url, published.settings, say=published.said.append, reset=True)
+    assert version_of(published) == schema.VERSION
+    assert read_forgotten(published.url, published.settings) == before
+    assert published.read(query, "publisher") == record
+    assert published.read("SELECT * FROM serving.publications") == []
+    assert published.publish(published.night(3)).is_live
+    assert {row[0] for row in published.lists()} == {OTTO}
+
+
+def test_a_version_that_could_not_forget_is_reset_too(older: Shop) -> None:
+    """Versions 1 to 4 had neither table."""
+    with older.connect("publisher") as db:
+        db.execute(NO_RECORD)
+    set_version(older, 4)
+    migrate(older.url, older.settings, say=older.said.append, reset=True)
+    assert read_forgotten(older.url, older.settings).hashes == frozenset()
+    assert older.publish(older.night(3)).is_live
+
+
+def test_a_reset_that_fails_leaves_everything_as_it_was(
+    older: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = older.lists()
+    broken = tmp_path / "9_broken.sql"
+    broken.write_text("SELECT 1 / 0;")
+    monkeypatch.setattr(schema, "FILES", (*schema.FILES, broken))
+    with pytest.raises(ServingError, match="division by zero"):
+        migrate(older.url, older.settings, say=older.said.append, reset=True)
+    assert (version_of(older), older.lists()) == (schema.BASE - 1, before)
+    assert len(read_forgotten(older.url, older.settings).hashes) == 1
+
+
+MADE_UP = """
+SET LOCAL ROLE {publisher};
+ALTER TABLE {storage}.item_names ADD COLUMN brand text;
+SET LOCAL ROLE {owner};
+CREATE OR REPLACE VIEW {schema}.live_history AS
+SELECT
+    move.number, move.moved_at, move.moved_by, move.cause, move.from_version, move.to_version, move.is_held,
+    move.cause = 'rollback' AS is_rollback
+FROM {storage}.move;
+CREATE VIEW {schema}.brands AS SELECT names.item_id, names.brand FROM {storage}.item_names AS names;
+GRANT SELECT ON {schema}.brands TO {reader};
+"""
+
+
+@pytest.fixture
+def add_upgrade(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """`add_upgrade(text)`: a later release, with one more file in sql/serving/upgrades/."""
+
+    def add(text: str) -> None:
+        path = tmp_path / f"{schema.VERSION + 1:03}_made_up.sql"
+        path.write_text(text, encoding="utf-8")
+        monkeypatch.setattr(schema, "UPGRADES", (*schema.UPGRADES, path))
+        monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+
+    return add
+
+
+def test_upgrades_are_numbered_by_the_version_that_they_make() -> None:
+    assert [int(path.name[:3]) for path in schema.UPGRADES] == list(
+        range(schema.BASE + 1, schema.VERSION + 1)
     )
-    before = {name: set(told.strip("{}").split(",")) for name, told in old.read(acl, "")}
-    migrate(old.url, old.settings, say=old.said.append)
-    after = {name: set(told.strip("{}").split(",")) for name, told in old.read(acl, "")}
-    assert all(before[name] <= after[name] for name in before)
 
 
-def test_the_next_night_upgrades_by_itself_and_can_be_taken_back(old: Shop) -> None:
-    made = old.publish(old.night(4))
-    assert (made.version, made.is_live) == (4, True)
-    assert f"serving schema `serving` is at version {schema.VERSION}" in old.said
-    assert rollback(old.url, old.settings, say=old.said.append).live_version == 3
-    assert old.lists() == [(1, 1, 11), (1, 2, 12)]
+def test_an_upgrade_keeps_the_live_publication_and_the_grants(
+    published: Shop, add_upgrade: Callable[[str], None]
+) -> None:
+    with published.connect("owner") as db:
+        db.execute("GRANT USAGE ON SCHEMA serving TO PUBLIC")
+        db.execute("GRANT SELECT ON serving.live_history TO PUBLIC")
+    grants = "SELECT relacl::text FROM pg_class WHERE oid = 'serving.live_history'::regclass"
+    before = published.lists(), published.read(grants, "")
+    add_upgrade(MADE_UP)
+    migrate(published.url, published.settings, say=published.said.append)
+    assert published.said[-1] == f"serving schema `serving` is at version {schema.BASE + 1}"
+    assert (published.lists(), published.read(grants, "")) == before
+    assert published.read("SELECT is_rollback FROM serving.live_history") == [(False,), (False,)]
+    assert read_live(published.url, published.settings)["version"] == 2
+    published.said.clear()
+    migrate(published.url, published.settings, say=published.said.append)
+    assert published.said == []
 
 
-def test_what_was_live_at_the_upgrade_knows_what_came_before_it(old: Shop) -> None:
-    migrate(old.url, old.settings, say=old.said.append)
-    assert rollback(old.url, old.settings, say=old.said.append).live_version == 2
+@pytest.mark.parametrize("door", ["publish", "a night begins", "forget"])
+def test_a_night_upgrades_by_itself(published: Shop, add_upgrade: Callable[[str], None], door: str) -> None:
+    add_upgrade(MADE_UP)
+    DOORS[door](published)
+    assert version_of(published) == schema.BASE + 1
+    assert published.read("SELECT * FROM serving.brands") == []
+
+
+def test_a_rollback_asks_for_the_upgrade_first(published: Shop, add_upgrade: Callable[[str], None]) -> None:
+    add_upgrade(MADE_UP)
+    with pytest.raises(ServingError, match="older release") as refused:
+        rollback(published.url, published.settings, say=published.said.append)
+    assert refused.value.then == "python -m pipeline migrate (upgrades it in place)"
+
+
+def test_a_new_database_gets_the_schema_and_its_upgrades_in_order(
+    shop: Shop, add_upgrade: Callable[[str], None]
+) -> None:
+    add_upgrade(MADE_UP)
+    add_upgrade("SET LOCAL ROLE {owner}; COMMENT ON VIEW {schema}.brands IS 'What an item is sold as.';")
+    migrate(shop.url, shop.settings, say=shop.said.append)
+    assert version_of(shop) == schema.BASE + 2
+    assert shop.read("SELECT obj_description('serving.brands'::regclass)") == [("What an item is sold as.",)]
 
 
 def test_an_upgrade_that_fails_leaves_the_old_schema_serving(
-    old: Shop, monkeypatch: pytest.MonkeyPatch
+    published: Shop, add_upgrade: Callable[[str], None]
 ) -> None:
-    real = schema.text_of
-
-    def broken(name: str) -> str:
-        return real(name) + ("\nSELECT 1 / 0;" if name == schema.MIGRATIONS[-1] else "")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(schema, "text_of", broken)
-        with pytest.raises(ServingError, match="division by zero"):
-            migrate(old.url, old.settings, say=old.said.append)
-    assert old.read("SELECT schema_version FROM serving_storage.schema_info", "publisher") == [(2,)]
-    assert old.lists() == [(1, 1, 11), (1, 2, 12)]
-    migrate(old.url, old.settings, say=old.said.append)
-    assert old.read("SELECT schema_version FROM serving_storage.schema_info", "publisher") == [
-        (schema.VERSION,)
-    ]
-
-
-def test_a_rollback_asks_for_the_upgrade_first(old: Shop) -> None:
-    with pytest.raises(ServingError, match="older release"):
-        rollback(old.url, old.settings, say=old.said.append)
+    before = published.lists()
+    add_upgrade(MADE_UP + "SELECT 1 / 0;")
+    with pytest.raises(ServingError, match="division by zero"):
+        migrate(published.url, published.settings, say=published.said.append)
+    assert (version_of(published), published.lists()) == (schema.BASE, before)
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        published.read("SELECT * FROM serving.brands")
+    schema.UPGRADES[-1].write_text(MADE_UP, encoding="utf-8")
+    migrate(published.url, published.settings, say=published.said.append)
+    assert (version_of(published), published.lists()) == (schema.BASE + 1, before)

@@ -1,2 +1,0 @@
--- Records whose decision shows rows of the lists.
-SELECT number, decision FROM {storage}.publication WHERE decision @? '$.**.examples[0]';

@@ -1,2 +1,0 @@
--- What the ids of forgotten users are hashed with.
-SELECT key FROM {storage}.forget_key;

@@ -1,2 +1,0 @@
--- The flip. Readers see it with their next statement.
-SELECT {storage}.put_live(%(version)s, 'publish', NULL);

@@ -1,4 +1,0 @@
--- What the migrations have made: the number of the last one, and the id types of the columns.
-INSERT INTO {storage}.schema_info (schema_version, user_id_type, item_id_type)
-VALUES (%(version)s, %(user)s, %(item)s)
-ON CONFLICT (is_only) DO UPDATE SET schema_version = excluded.schema_version, migrated_at = now();

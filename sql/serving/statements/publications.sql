@@ -1,0 +1,20 @@
+-- Every publication and refusal with its state, for a person who chooses one; the newest last.
+SELECT
+    publication.version,
+    CASE
+        WHEN publication.status = 'refused' THEN 'refused'
+        WHEN publication.version = live.version THEN 'live'
+        WHEN publication.dropped_at IS NOT NULL THEN 'dropped'
+        WHEN publication.is_held_back THEN 'held back'
+        ELSE 'stored'
+    END AS state,
+    publication.as_of,
+    publication.published_at,
+    publication.precision_at_3,
+    publication.repeat_purchases,
+    publication.n_users,
+    publication.n_items,
+    publication.run_id
+FROM {storage}.publication
+CROSS JOIN {storage}.live
+ORDER BY publication.published_at, publication.number;

@@ -1,0 +1,13 @@
+-- The record of one publication or refusal, by its number or its version.
+SELECT
+    publication.version,
+    publication.run_id,
+    publication.status,
+    coalesce(publication.version = (SELECT live.version FROM {storage}.live), false) AS is_live,
+    publication.published_at,
+    publication.n_users,
+    publication.n_items,
+    publication.n_recommendations,
+    publication.precision_at_3
+FROM {storage}.publication
+WHERE publication.number = %(number)s OR publication.version = %(version)s;
