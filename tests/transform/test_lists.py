@@ -13,9 +13,10 @@ BOUGHT = [
     (0, 3, "purchase", 1.0, 0.0),
     (0, 4, "purchase", 1.0, 0.0),
     (0, 5, "view", 1.0, 0.0),
-    (0, 6, "purchase", 1.0, 210.0),
+    (0, 6, "purchase", 1.0, 147.0),
+    (0, 7, "purchase", 1.0, 140.0),
 ]
-ITEM_ROWS = [(10 + row, row) for row in range(7)]
+ITEM_ROWS = [(10 + row, row) for row in range(8)]
 ITEMS = [
     (10, "Milk", "dairy"),
     (11, "Curd", "dairy", None, None, True),
@@ -23,19 +24,22 @@ ITEMS = [
     (13, "Tea", "tea", None, None, False),
     (15, "Cloth", "linen"),
     (16, "Cake", "cakes"),
+    (17, "Sack", "bags"),
 ]
 
 
 def test_popular_items() -> None:
     """Milk and curd as often: by id. Tea is not available, 14 in no catalogue, cloth only looked at.
 
-    Of the cake, bought 30 half-lives ago, not a millionth is left; the plate is fourth of three.
+    Of the sack, bought 20 half-lives ago, a millionth is left, of the cake, 21 ago, nothing. The plate is
+    the fourth of three.
     """
     values = {"half_life_days": 7.0, "length": 1, "length_of_all": 3}
     assert rows_out("popular_items", values, event_rows=BOUGHT, item_rows=ITEM_ROWS, items=ITEMS) == [
         ("all", 1, 10, 1.5),
         ("all", 2, 11, 1.5),
         ("all", 3, 14, 1.0),
+        ("bags", 1, 17, 1e-6),
         ("dairy", 1, 10, 1.5),
     ]
 
@@ -48,6 +52,8 @@ def test_popular_items_without_half_life() -> None:
         ("all", 3, 12, 1.0),
         ("all", 4, 14, 1.0),
         ("all", 5, 16, 1.0),
+        ("all", 6, 17, 1.0),
+        ("bags", 1, 17, 1.0),
         ("cakes", 1, 16, 1.0),
         ("dairy", 1, 10, 2.0),
         ("dairy", 2, 11, 2.0),
@@ -77,8 +83,9 @@ POPULAR = [("all", 1, TEA, 1.0), ("cakes", 1, CAKE, 1.0), ("dairy", 1, MILK, 1.0
 CUSTOMERS = [
     *[(10, TEA, 0), (10, MILK, 7), (10, CLOTH, 14)],  # linen has no popular list
     *[(11, TEA, 0), (11, MILK, 0), (11, CAKE, 7)],
-    *[(12, TEA, 0), (12, TEA, 0.0), (12, MILK, 7)],  # twice tea, a half-life ago: as much as milk once
+    *[(12, TEA, 0), (12, TEA, 0), (12, MILK, 7)],  # twice tea, a half-life ago: as much as milk once
     *[(13, TEA, 0, "view"), (14, PLATE, 0)],
+    *[(15, CAKE, 0), (15, MILK, 7), (15, PLATE, 147)],  # of milk a millionth is left, of cake none
 ]
 
 
@@ -92,6 +99,8 @@ def test_user_categories() -> None:
         (11, 2, "dairy"),
         (12, 1, "dairy"),
         (12, 2, "tea"),
+        (15, 1, "dairy"),
+        (15, 2, "cakes"),
     ]
 
 
@@ -101,6 +110,7 @@ def test_user_categories_without_half_life() -> None:
         (10, 1, "dairy"),
         (11, 1, "cakes"),
         (12, 1, "tea"),
+        (15, 1, "cakes"),
     ]
 
 
@@ -116,5 +126,7 @@ def test_item_names() -> None:
         (2, "", None),
         (1, "Assam", "tea"),
     ]
-    rows = rows_out("item_names", items=items, item_rows=[(item, item - 1) for item in range(1, 9)])
+    rows = rows_out(
+        "item_names", items=items, item_rows=[(item, item - 1) for item in (5, 8, 7, 1, 2, 4, 3, 6)]
+    )
     assert rows == [(1, "Assam", "tea"), (4, "ab", "cakes"), (5, None, "linen"), (7, "Plate", None)]

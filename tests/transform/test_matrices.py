@@ -48,13 +48,20 @@ def test_interactions_of_events_that_weigh_nothing() -> None:
 @pytest.mark.parametrize(
     ("view", "half_life", "rows"),
     [
-        (1.0, 10.0, [(0, 4, 1, 1.0), (2, 9, 0, 2.5)]),
-        (1.0, 0.0, [(0, 4, 1, 1.0), (2, 9, 0, 4.0)]),
+        (1.0, 10.0, [(0, 4, 1, 1.0), (2, 9, 0, 2.5), (3, 11, 0, 1e-6)]),
+        (1.0, 0.0, [(0, 4, 1, 1.0), (2, 9, 0, 4.0), (3, 11, 0, 1.0)]),
         (0.0, 10.0, [(2, 9, 0, 1.5)]),
     ],
 )
 def test_folded_in(view: float, half_life: float, rows: list[tuple[object, ...]]) -> None:
-    """Guests 4, 6 and 9 are rows 0, 1 and 2; nobody in the history touched item 8, all that 6 looked at."""
+    """Guests 4, 6, 9, 11 are rows 0 to 3. 6 carted item 8 alone, which the history does not know."""
     values = {"cut_at": day(10), "view": view, "cart": 3.0, "half_life_days": half_life}
-    guests = [(9, 5, 10, "view"), (9, 5, 0, "cart"), (6, 8, 9, "cart"), (4, 8, 9, "view"), (4, 7, 10, "view")]
+    guests = [
+        (11, 5, -190, "view"),
+        (9, 5, 10, "view"),
+        (9, 5, 0, "cart"),
+        (6, 8, 9, "cart"),
+        (4, 8, 9, "view"),
+        (4, 7, 10, "view"),
+    ]
     assert rows_out("folded_in", values, guests=guests, item_rows=[(5, 0), (7, 1)]) == rows

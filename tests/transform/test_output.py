@@ -44,10 +44,11 @@ def test_shown_items() -> None:
 
 
 def test_buyers() -> None:
-    """1 bought the whole shelf; 2 as many items, but one that is not on it; 9 takes no part."""
-    users = [(3, 2), (2, 1), (1, 0)]
+    """1 bought the whole shelf; 2 as many items, but one that is not on it; 9 takes no part. By id."""
+    users = [(6, 5), (2, 1), (5, 4), (1, 0), (3, 2), (4, 3)]
     left_out = [(1, 5), (1, 6), (2, 5), (2, 8), (9, 5)]
-    assert rows_out("buyers", user_rows=users, shelf_items=[(5,), (6,)], left_out=left_out) == [(2,), (3,)]
+    rows = rows_out("buyers", user_rows=users, shelf_items=[(5,), (6,)], left_out=left_out)
+    assert rows == [(2,), (3,), (4,), (5,), (6,)]
     assert rows_out("buyers", user_rows=users, shelf_items=[], left_out=left_out) == []
 
 

@@ -84,21 +84,31 @@ def test_report_chosen() -> None:
 
 
 def test_report_bought() -> None:
-    """The two newest: 5, bought again, and 6 of the same moment, by id. 8 was only looked at."""
-    events = [(1, 6, 9), (1, 5, 0), (1, 5, 9), (1, 7, 3), (1, 8, 10, "view"), (2, 7, 1), (3, 5, 1)]
+    """The two newest: 9, then 5, bought again, before 6 of the same moment. 8 was only looked at."""
+    events = [
+        (1, 6, 9),
+        (1, 9, 10),
+        (1, 5, 0),
+        (1, 5, 9),
+        (1, 7, 3),
+        (1, 8, 11, "view"),
+        (2, 7, 1),
+        (3, 5, 1),
+    ]
     assert rows_out(
         "report_bought",
         {"length": 2},
         purchaser_events=events,
         report_buyers=[(2, 1, 1), (1, 3, 3)],
-        item_names=[(5, "Jam", "food"), (7, None, "food")],
-    ) == [(1, 5, "Jam", day(9)), (1, 6, None, day(9)), (2, 7, None, day(1))]
+        item_names=[(5, "Jam", "food"), (9, "Tea", None)],
+    ) == [(1, 9, "Tea", day(10)), (1, 5, "Jam", day(9)), (2, 7, None, day(1))]
 
 
 def test_report_gets() -> None:
-    """The two first of each of the report's buyers, 1 and 2."""
+    """The two first of each of the report's buyers, by user and rank; item 7 has no name."""
     lists = [
         (3, 1, 5, 0.9, "popular", None),
+        (2, 2, 8, 0.8, "similar_to_purchase", 7),
         (2, 1, 7, 0.9, None, None),
         (1, 3, 8, 0.7, "popular", None),
         (1, 2, 7, 0.8, "bought_before", 7),
@@ -109,9 +119,10 @@ def test_report_gets() -> None:
         {"length": 2},
         recommendations=lists,
         report_buyers=[(2, 1, 1), (1, 3, 3)],
-        item_names=[(5, "Jam", "food"), (6, "Tea", None), (7, None, "food")],
+        item_names=[(6, "Tea", None), (5, "Jam", "food"), (8, "Salt", None)],
     ) == [
         (1, 5, "Jam", "similar_to_purchase", 6, "Tea"),
         (1, 7, None, "bought_before", 7, None),
         (2, 7, None, None, None, None),
+        (2, 8, "Salt", "similar_to_purchase", 7, None),
     ]

@@ -9,7 +9,10 @@ from tests.shelf import day
 from tests.transform.tables import rows_out
 
 EVENTS = [
-    (1, 5, 3, "purchase", None, 0.0),  # a return
+    (5, 5, 4, "purchase", None, None),  # all that 5 did
+    (1, 5, 3, "purchase", None, 0.0),  # two returns
+    (1, 5, 3, "purchase", None, -1.0),
+    (1, 8, 2, "purchase", None, None),
     (1, 6, 2, "purchase", None, None),  # a missing quantity is 1,
     (1, 6, 2, "purchase", None, 1.0),  # so this is the same event
     (1, 5, 2),
@@ -17,28 +20,31 @@ EVENTS = [
     (1, 5, 2, "purchase", "a"),
     (1, 5, 2, "purchase", "a"),  # an exact duplicate
     (1, 7, 0, "view", None, 0.0),  # only of purchases does the quantity count
-    (2, 5, 1, "purchase", None, -1.0),  # 2 brought back only
+    (2, 5, 1, "purchase", None, 0.0),  # 2 brought back only
     (2, 5, 1, "view"),
     (3, 5, 1, "cart"),
     (4, 5, 1),  # the shop does not know 4
+    (4, 5, 2, "view"),
 ]
-USERS = [(1,), (2,), (3,)]
+USERS = [(1,), (2,), (3,), (5,)]
 
 
 def test_purchaser_events() -> None:
-    """All of user 1 alone, in the order of the file: by time, item, type, order (none last), quantity."""
+    """Of users 1 and 5, in the order of the file: by user, time, item, type, order (none last), quantity."""
     assert rows_out("purchaser_events", events=EVENTS, users=USERS) == [
         (1, 7, "view", day(0), None, 0.0),
         (1, 5, "purchase", day(2), "a", 1.0),
         (1, 5, "purchase", day(2), "b", 1.0),
         (1, 5, "purchase", day(2), None, 1.0),
         (1, 6, "purchase", day(2), None, 1.0),
+        (1, 8, "purchase", day(2), None, 1.0),
+        (5, 5, "purchase", day(4), None, 1.0),
     ]
 
 
 def test_purchaser_counts() -> None:
     """Counted as they come, duplicates included: events, returns, users, unknown users."""
-    assert rows_out("purchaser_counts", events=EVENTS, users=USERS) == [(12, 2, 4, 1)]
+    assert rows_out("purchaser_counts", events=EVENTS, users=USERS) == [(16, 3, 5, 1)]
     assert rows_out("purchaser_counts", events=[], users=USERS) == [(0, 0, 0, 0)]
 
 
@@ -53,7 +59,7 @@ def test_browser_events() -> None:
         (7, 5, 0, "view", None, 1.0),  # the same, where a missing quantity is 1
         (6, 5, 0, "cart", "o", 2.0),
         (5, 5, 0, "cart"),
-        (5, 5, 1),  # 5 bought
+        (5, 5, 1, "purchase", None, None),  # 5 bought
         (4, 5, 0, "cart"),
         (4, 5, 1, "purchase", None, 0.0),  # 4 brought back only
         (3, 5, 0, "cart"),  # the shop does not know 3
