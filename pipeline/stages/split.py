@@ -28,7 +28,7 @@ def run(job: Job) -> Counts:
                 f"split: the history begins {first_at:%Y-%m-%d}, less than 3 x {how.test_days} days before"
                 f" as_of: {where.test_days:.1f} days are held out instead"
             )
-        engine.keep(db, "parts", f"split_{how.method}", _values(how, where, job.settings.run.seed))
+        engine.keep(db, "parts", *_statement(how, where, job.settings.run.seed))
         rows = {part: folder.write(part, engine.rows(db, "part", {"part": part})) for part in PARTS}
     is_timed = how.method == "time"
     document = {
@@ -55,11 +55,13 @@ def run(job: Job) -> Counts:
     return {**{f"n_{part}": n for part, n in rows.items()}, "n_measured_users": n_measured}
 
 
-def _values(how: Split, where: Cuts, seed: int) -> dict[str, object]:
-    """What the SQL of each method binds."""
+def _statement(how: Split, where: Cuts, seed: int) -> tuple[str, dict[str, object]]:
+    """The SQL of the method, and the values it binds."""
     if how.method == "time":
-        return {"validation_from": where.validation_from, "test_from": where.test_from}
-    return {"seed": str(seed), "test_share": how.test_share} if how.method == "random" else {}
+        return "split_time", {"validation_from": where.validation_from, "test_from": where.test_from}
+    if how.method == "random":
+        return "split_random", {"seed": str(seed), "test_share": how.test_share}
+    return "split_last_purchase", {}
 
 
 def _n_measured(job: Job, cut_at: datetime) -> int:

@@ -1,6 +1,8 @@
--- What each user bought: one row for each (user, item). Several lines of one day count as one purchase,
--- except in n_lines. decay_<d>: purchases halved every d days, in whole millionths, so that no sum
--- depends on the order of the rows. last_age and first_age: days before the cut.
+-- What each user bought before the cut: one row for each user and item, ages in days before the cut.
+-- Purchases of one item within one day before the cut count as one in all columns but n_lines.
+-- decay_<d> is the number of such days, each halved for every d days of age; summed as whole millionths,
+-- so that the order of the rows does not change the sum.
+-- Reads: event_rows.
 WITH days AS (
     SELECT user_row, item_row, floor(age_days) AS day, count(*) AS n_lines,
         min(age_days) AS last_age, max(age_days) AS first_age

@@ -1,5 +1,7 @@
--- Views and carts of users who are known to the shop, did not buy in the window, and looked often enough:
--- at least $min_views views or $min_carts carts, exact duplicates counted once.
+-- Views and carts of users who are known to the shop, bought nothing in the window (a return is no purchase)
+-- and looked often enough: at least $min_views views or $min_carts carts. Exact duplicates count once, and a
+-- quantity that is missing is 1. Ids are never null here: validation has refused such events.
+-- Reads: events, users. Binds: $min_views, $min_carts.
 WITH browsing AS (
     SELECT DISTINCT user_id, item_id, event_type, occurred_at, order_id, coalesce(quantity, 1) AS quantity
     FROM events

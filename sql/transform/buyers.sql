@@ -1,4 +1,6 @@
--- Who must have a list: buyers who take part and whom not every item on the shelf is left out for.
+-- Ids of the users who must have a list: those who take part, except users whose list may hold none of the
+-- shelf's items.
+-- Reads: user_rows, left_out, shelf_items.
 WITH own AS (
     SELECT l.user_id, count(*) AS n_items
     FROM left_out AS l

@@ -1,4 +1,5 @@
--- Who and what is in `purchaser_events`, and since when; one row.
+-- How many events, purchases, users and items there are, with the first and the last time; one row.
+-- Reads: purchaser_events.
 SELECT
     count(*) AS n_events,
     count(*) FILTER (WHERE event_type = 'purchase') AS n_purchases,

@@ -1,4 +1,5 @@
--- The events of those who take part, as row numbers, with their age at the cut in days.
+-- The events of those who take part, with the row numbers of user and item and the age in days at the cut.
+-- Reads: history (the events before the cut), user_rows, item_rows. Binds: $cut_at.
 SELECT u.user_row, i.item_row, h.event_type, h.quantity,
     (epoch($cut_at) - epoch(h.occurred_at)) / 86400.0 AS age_days
 FROM history AS h

@@ -1,5 +1,8 @@
--- What the users of `guests` did with items that the history knows, as cells of a matrix whose rows are the
--- guests by id: the events' weights, halved every $half_life_days (0: never), in whole millionths.
+-- Views and carts of users who are not in the history (guests), as cells of a matrix to fold in: one row for each
+-- guest and item, items as numbered in the history, guests numbered by id. A cell is the sum of its events' weights,
+-- each halved every $half_life_days of age (0: never), in whole millionths, so that the order of the rows does
+-- not change the sum. Items unknown to the history are left out, and so are events that weigh nothing.
+-- Reads: guests (their events before the cut), item_rows. Binds: $cut_at, $view, $cart, $half_life_days.
 WITH guest_rows AS (
     SELECT user_id, CAST(row_number() OVER (ORDER BY user_id) - 1 AS INTEGER) AS user_row
     FROM (SELECT DISTINCT user_id FROM guests) AS guest

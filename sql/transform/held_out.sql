@@ -1,6 +1,9 @@
--- What users bought in `later` who had bought before, once for each (user, item), as row numbers of the
--- history. A null user_row is a buyer whom the filters leave out; a null item_row was never seen before.
--- Users who had never bought are told by is_buyer = false; they are counted, not measured.
+-- The holdout: what was bought in `later`, once for each user and item, with their row numbers in the history.
+-- is_buyer:  the user bought before the cut. Users who did not (cold users) are counted, not measured.
+-- user_row:  null for a buyer whom the filters leave out.
+-- item_row:  null for an item that nobody who takes part touched before the cut (a cold item).
+-- Unless $is_repeat_relevant, items that the user had bought before the cut are left out.
+-- Reads: later (events after the cut), history (before it), user_rows, item_rows. Binds: $is_repeat_relevant.
 SELECT l.user_id, l.item_id, u.user_row, i.item_row, b.user_id IS NOT NULL AS is_buyer
 FROM (SELECT DISTINCT user_id, item_id FROM later WHERE event_type = 'purchase') AS l
 LEFT JOIN (SELECT DISTINCT user_id FROM history WHERE event_type = 'purchase') AS b ON b.user_id = l.user_id

@@ -1,6 +1,8 @@
--- One cell for each (user, item): the events' weights, halved every $half_life_days ($half_life_days = 0: never).
--- Summed as whole millionths, so that the sum does not depend on the order of the rows. An event that
--- weighs nothing makes no cell; one that has faded to nothing still does: it happened.
+-- The interaction matrix: one row for each user and item with the sum of its events' weights, each halved every
+-- $half_life_days of age (0: never). Where $is_quantity_weighed, a purchase weighs as often as its quantity.
+-- Summed as whole millionths, so that the order of the rows does not change the sum. An event that weighs
+-- nothing makes no cell; one that has faded to nothing makes a cell of 0, because it happened.
+-- Reads: event_rows. Binds: $view, $cart, $purchase, $half_life_days, $is_quantity_weighed.
 WITH weighed AS (
     SELECT user_row, item_row, age_days,
         CASE event_type WHEN 'view' THEN $view WHEN 'cart' THEN $cart ELSE $purchase END

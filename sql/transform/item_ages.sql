@@ -1,5 +1,6 @@
--- Since when each item is known, by any event; its purchases, halved every 3 days, and how often it was
--- looked at or put into a cart, halved every 7, in whole millionths, as in bought_pairs.
+-- For each item: the days since its first event of any kind (item_age), its purchases halved every 3 days of
+-- age (bought_3), its views and carts halved every 7 (seen_7). Sums are of whole millionths, as in bought_pairs.
+-- Reads: event_rows.
 SELECT item_row,
     CAST(max(age_days) AS FLOAT) AS item_age,
     CAST(coalesce(sum(CAST(round(1e6 * pow(0.5, age_days / 3)) AS BIGINT))

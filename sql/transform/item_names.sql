@@ -1,5 +1,6 @@
--- What the shop calls the items that somebody who takes part touched; none without a name and a category.
--- The character 0, which PostgreSQL cannot store, is left out.
+-- Name and category of each item that somebody who takes part touched; items with neither have no row. An empty
+-- name is none. The character 0 is removed, because PostgreSQL cannot store it.
+-- Reads: items, item_rows.
 SELECT item_id, name, category
 FROM (
     SELECT i.item_id, nullif(replace(i.name, chr(0), ''), '') AS name, replace(i.category, chr(0), '') AS category

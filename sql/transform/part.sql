@@ -1,4 +1,5 @@
--- One part of a split, in the order of the file it becomes.
+-- The events of one part of a split, in the order of the file it becomes.
+-- Reads: parts (what a split_ statement gives). Binds: $part.
 SELECT user_id, item_id, event_type, occurred_at, order_id, quantity
 FROM parts
 WHERE part = $part

@@ -1,5 +1,8 @@
--- Purchases of those who take part, halved every $half_life_days (0: never), ranked in each category and
--- in the whole shop ('all'). Items that are not available are left out; ties go to the lower id.
+-- The most popular items of each category, and of the whole shop under the category 'all'. The score is the
+-- number of purchases by those who take part, each halved every $half_life_days of age (0: never) and summed as
+-- whole millionths. Items that are not available and scores that have faded to 0 are left out; among equal scores
+-- the lower id comes first. At most $length items for a category, $length_of_all for the shop.
+-- Reads: event_rows, item_rows, items. Binds: $half_life_days, $length, $length_of_all.
 WITH scores AS (
     SELECT item_row,
         CAST(sum(CAST(round(1e6

@@ -1,4 +1,6 @@
--- What the purchaser filter met, in one row.
+-- What the filter of purchasers was given: events, purchases that are returns (a quantity of 0 or below), users,
+-- and users whom the shop does not know; one row.
+-- Reads: events, users.
 SELECT
     count(*) AS n_events,
     count(*) FILTER (WHERE event_type = 'purchase' AND coalesce(quantity, 1) <= 0) AS n_returns,

@@ -1,5 +1,6 @@
--- Every event of each user who bought in the window and is known to the shop.
--- Exact duplicates count once. A purchase of quantity 0 or below (return, cancellation) is no purchase.
+-- Every event of each user who bought in the window and is known to the shop. Exact duplicates count once. A
+-- missing quantity is 1; a purchase of quantity 0 or below (return, cancellation) is no purchase and left out.
+-- Reads: events, users.
 SELECT DISTINCT user_id, item_id, event_type, occurred_at, order_id, coalesce(quantity, 1) AS quantity
 FROM events
 WHERE (event_type <> 'purchase' OR coalesce(quantity, 1) > 0)

@@ -1,5 +1,8 @@
--- The buyers that the report shows: with a list, half with a hit in the test and half without, as far as
--- there are such; the rest was not measured. Each kind is spread over how many days its users bought on.
+-- $n_buyers buyers with a list (all, where there are fewer), for the report. Half have a hit in the test (kind 1),
+-- half were measured without one (kind 2); where a half is short, the other fills up, and buyers who were not
+-- measured (kind 3) fill what is still missing. Within a kind they are spread evenly from few purchase days to
+-- many. A day is one of UTC.
+-- Reads: purchaser_events, recommendations, user_metrics. Binds: $n_buyers.
 WITH activity AS (
     SELECT
         user_id,
@@ -25,20 +28,20 @@ placed AS (
         *,
         row_number() OVER (PARTITION BY kind ORDER BY n_days, user_id) AS place,
         count(*) OVER (PARTITION BY kind) AS n_kind,
-        count(*) FILTER (kind = 1) OVER () AS n_hits,
-        count(*) FILTER (kind = 2) OVER () AS n_misses
+        count(CASE WHEN kind = 1 THEN 1 END) OVER () AS n_hits,
+        count(CASE WHEN kind = 2 THEN 1 END) OVER () AS n_misses
     FROM listed
 ),
 wanted AS (
     SELECT
         *,
         CASE kind
-            WHEN 1 THEN greatest($n_buyers // 2, $n_buyers - n_misses)
-            WHEN 2 THEN greatest($n_buyers - $n_buyers // 2, $n_buyers - n_hits)
+            WHEN 1 THEN greatest(floor($n_buyers / 2), $n_buyers - n_misses)
+            WHEN 2 THEN greatest(ceil($n_buyers / 2), $n_buyers - n_hits)
             ELSE $n_buyers - least($n_buyers, n_hits + n_misses)
         END AS n_wanted
     FROM placed
 )
 SELECT user_id, n_days, n_items, precision_at_3, kind
 FROM wanted
-WHERE place * n_wanted // n_kind > (place - 1) * n_wanted // n_kind OR n_wanted >= n_kind
+WHERE n_wanted >= n_kind OR floor(place * n_wanted / n_kind) > floor((place - 1) * n_wanted / n_kind)

@@ -1,4 +1,6 @@
--- The first $length items of the lists of the report's buyers, with their reasons, by rank.
+-- The first $length items in the list of each of the report's buyers, by rank: names and reasons, with the name
+-- of the item that the reason points to.
+-- Reads: recommendations, report_buyers, item_names. Binds: $length.
 SELECT
     lists.user_id,
     lists.item_id,

@@ -1,4 +1,5 @@
--- Items that a list may hold: somebody who takes part touched them, and the shop has them.
+-- Ids of the items that a list may hold: somebody who takes part touched them, and they are available.
+-- Reads: item_rows, known_items.
 SELECT r.item_id
 FROM item_rows AS r
 JOIN known_items AS k ON k.item_id = r.item_id

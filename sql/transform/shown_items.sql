@@ -1,4 +1,5 @@
--- Items on the shelf that at least one of those who take part may be shown; one row.
+-- How many of the shelf's items may be in the list of at least one of those who take part; one row.
+-- Reads: shelf_items, left_out, user_rows.
 WITH owned AS (
     SELECT l.item_id, count(*) AS n_users
     FROM left_out AS l

@@ -1,5 +1,7 @@
--- Each user's last order and all that follows it is test; the order before and all up to the last is validation.
--- Without order_id, one moment is one order.
+-- Each user's events cut at the user's own last orders: the last order and all after it is test, the order before
+-- and all up to the last is validation_set, the rest train. An order begins with its first purchase; without
+-- order_id, all purchases of one moment are one order.
+-- Reads: purchaser_events.
 WITH orders AS (
     SELECT user_id, min(occurred_at) AS ordered_at
     FROM purchaser_events

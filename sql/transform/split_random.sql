@@ -1,4 +1,6 @@
--- Rows at random: a share for test, as many for validation. The draw depends on the row and the seed alone.
+-- Events drawn at random: a share of $test_share for test, as many for validation_set, the rest for train. The
+-- draw depends on the rows and the seed alone, not on their order.
+-- Reads: purchaser_events. Binds: $seed, $test_share.
 WITH shuffled AS (
     SELECT *,
         row_number() OVER (

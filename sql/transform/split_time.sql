@@ -1,4 +1,6 @@
--- One cut in time for all users: train | validation_set | test. Every part ends before the next begins.
+-- Events cut at the same two moments for all users: before $validation_from train, before $test_from
+-- validation_set, then test. An event exactly at a cut belongs to the later part.
+-- Reads: purchaser_events. Binds: $validation_from, $test_from.
 SELECT *,
     CASE
         WHEN occurred_at < $validation_from THEN 'train'

@@ -1,6 +1,8 @@
--- The $length categories each user bought from most, of those with a popular list; ties by name. Every buyer,
--- those whom the filters leave out included. Purchases are halved every $half_life_days (0: never) before the
--- user's own last one: the order is that of any later day, and nobody's purchases have faded altogether.
+-- The $length categories that each user bought from most, of those with a popular list; ties go by name. Every
+-- buyer has rows, also those whom the filters leave out. Purchases are halved every $half_life_days (0: never)
+-- before the user's own last purchase: so the order stays the same from day to day, and the scores of somebody
+-- who bought long ago do not all fade to 0.
+-- Reads: history (the events before the cut), items, popular_items. Binds: $half_life_days, $length.
 WITH last_purchases AS (
     SELECT user_id, max(occurred_at) AS last_at
     FROM history

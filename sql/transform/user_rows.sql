@@ -1,4 +1,7 @@
--- Who takes part, judged from `history` alone: bought, is active enough, is no outlier. Row numbers by id.
+-- Who takes part, judged from the events before the cut (history) alone: users with a purchase, at least
+-- $min_events events and $min_items different items, and no more events than the buyers' mean plus
+-- $max_events_sd standard deviations (0: no such limit). Numbered 0, 1, ... in the order of their ids.
+-- Reads: history. Binds: $max_events_sd, $min_events, $min_items.
 WITH totals AS (
     SELECT user_id,
         count(*) AS n_events,

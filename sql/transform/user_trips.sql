@@ -1,5 +1,7 @@
--- How often each user came to buy: days with a purchase, the last and the first of them, and how many
--- of the last 28 days. One row for each user who takes part, in their order.
+-- How often each user came to buy: days with a purchase (counted back from the cut), the age in days of the
+-- last and of the first purchase trip, and how many trips lie within the last 28 days. One row for each user
+-- who takes part, in the order of their numbers.
+-- Reads: user_rows, event_rows.
 WITH days AS (
     SELECT user_row, floor(age_days) AS day, min(age_days) AS age
     FROM event_rows

@@ -1,0 +1,83 @@
+"""Literal rows in, the rows of one statement of `sql/transform/` out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import engine
+from pipeline.contract import DATASETS
+from tests.shelf import events
+
+Rows = list[tuple[Any, ...]]
+
+INTEGERS = {"user": "integer", "item": "integer"}
+EVENTS = ("events", "history", "later", "guests", "purchaser_events")
+"""Tables that hold events; their rows are those of `tests.shelf.events`."""
+TABLES = {name: dataset.schema(INTEGERS) for name, dataset in DATASETS.items()}
+TABLES |= {
+    "user_rows": pa.schema({"user_id": pa.int64(), "user_row": pa.int32()}),
+    "item_rows": pa.schema({"item_id": pa.int64(), "item_row": pa.int32()}),
+    "event_rows": pa.schema(
+        {
+            "user_row": pa.int32(),
+            "item_row": pa.int32(),
+            "event_type": pa.string(),
+            "quantity": pa.float64(),
+            "age_days": pa.float64(),
+        }
+    ),
+    "buyers": pa.schema({"user_id": pa.int64()}),
+    "known_items": pa.schema({"item_id": pa.int64(), "available": pa.bool_()}),
+    "left_out": pa.schema({"user_id": pa.int64(), "item_id": pa.int64()}),
+    "shelf_items": pa.schema({"item_id": pa.int64()}),
+    "report_buyers": pa.schema(
+        {
+            "user_id": pa.int64(),
+            "n_days": pa.int64(),
+            "n_items": pa.int64(),
+            "precision_at_3": pa.float64(),
+            "kind": pa.int32(),
+        }
+    ),
+}
+
+
+def table(name: str, rows: Rows) -> pa.Table:
+    """The rows in the types of the table `name`; columns that a row leaves off at its end are null."""
+    if name in EVENTS:
+        return events(*rows)
+    if name == "parts":
+        whole = events(*(row[:-1] for row in rows))
+        return whole.append_column("part", pa.array([row[-1] for row in rows], pa.string()))
+    schema = TABLES[name]
+    full = [(*row, *[None] * (len(schema) - len(row))) for row in rows]
+    columns = zip(*full, strict=True) if full else [[] for _ in schema]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.table(arrays, schema=pa.schema([field.with_nullable(True) for field in schema]))
+
+
+def rows_out(
+    statement: str, values: dict[str, Any] | None = None, /, **tables: Rows
+) -> list[tuple[Any, ...]]:
+    """What `sql/transform/<statement>.sql` gives for these tables and bound values, in its order.
+
+    A result that is itself a table of TABLES must have the columns and types declared there. The
+    machine's time zone is one that no result may depend on.
+    """
+    with engine.connect() as db:
+        db.execute("SET TimeZone = 'Asia/Kathmandu'")
+        for name, rows in tables.items():
+            db.register(name, table(name, rows))
+        result = engine.rows(db, statement, values).read_all()
+    if statement in TABLES:
+        assert columns_of(result.schema) == columns_of(TABLES[statement]), statement
+    return [tuple(row.values()) for row in result.to_pylist()]
+
+
+def columns_of(schema: pa.Schema) -> list[tuple[str, str]]:
+    """Names and types; a moment is a moment in whatever zone."""
+    return [
+        (field.name, "time" if pa.types.is_timestamp(field.type) else str(field.type)) for field in schema
+    ]

@@ -1,0 +1,67 @@
+"""The cells of the interaction matrix, and of the rows folded into it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.shelf import day
+from tests.transform.tables import rows_out
+
+WEIGHTS = {"view": 1.0, "cart": 3.0, "purchase": 5.0, "half_life_days": 10.0, "is_quantity_weighed": False}
+EVENTS = [
+    (1, 1, "purchase", 4.0, 0.0),
+    (1, 0, "cart", 1.0, 10.0),
+    (0, 1, "view", 4.0, 0.0),
+    (0, 0, "purchase", 1.0, 10.0),
+    (0, 0, "purchase", 0.5, 0.0),
+    (2, 0, "view", 1.0, 200.0),
+    (2, 1, "view", 1.0, 210.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "weights"),
+    [
+        ({}, [7.5, 1, 1.5, 5, 1e-6, 0]),
+        ({"half_life_days": 0.0}, [10, 1, 3, 5, 1, 1]),
+        ({"is_quantity_weighed": True}, [5, 1, 1.5, 20, 1e-6, 0]),
+    ],
+)
+def test_interactions(changes: dict[str, Any], weights: list[float]) -> None:
+    """After 20 half-lives a view is 0.95 millionths, rounded to one; after 21 it is none."""
+    cells = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    assert rows_out("interactions", {**WEIGHTS, **changes}, event_rows=EVENTS) == [
+        (*cell, weight) for cell, weight in zip(cells, weights, strict=True)
+    ]
+
+
+def test_interactions_of_events_that_weigh_nothing() -> None:
+    """Neither views nor a purchase of nothing make a cell; one weighed event makes the cell of all."""
+    weights = {**WEIGHTS, "view": 0.0, "is_quantity_weighed": True}
+    events = [(0, 0, "view", 1.0, 0.0), (0, 1, "purchase", 0.0, 0.0), (1, 0, "view", 1.0, 0.0)]
+    assert rows_out("interactions", weights, event_rows=events) == []
+    assert rows_out("interactions", weights, event_rows=[*events, (1, 0, "cart", 1.0, 0.0)]) == [(1, 0, 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("view", "half_life", "rows"),
+    [
+        (1.0, 10.0, [(0, 4, 1, 1.0), (2, 9, 0, 2.5), (3, 11, 0, 1e-6)]),
+        (1.0, 0.0, [(0, 4, 1, 1.0), (2, 9, 0, 4.0), (3, 11, 0, 1.0)]),
+        (0.0, 10.0, [(2, 9, 0, 1.5)]),
+    ],
+)
+def test_folded_in(view: float, half_life: float, rows: list[tuple[object, ...]]) -> None:
+    """Guests 4, 6, 9, 11 are rows 0 to 3. 6 carted item 8 alone, which the history does not know."""
+    values = {"cut_at": day(10), "view": view, "cart": 3.0, "half_life_days": half_life}
+    guests = [
+        (11, 5, -190, "view"),
+        (9, 5, 10, "view"),
+        (9, 5, 0, "cart"),
+        (6, 8, 9, "cart"),
+        (4, 8, 9, "view"),
+        (4, 7, 10, "view"),
+    ]
+    assert rows_out("folded_in", values, guests=guests, item_rows=[(5, 0), (7, 1)]) == rows

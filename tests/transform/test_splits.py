@@ -1,0 +1,138 @@
+"""The three ways to split events into train, validation_set and test."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
+
+from tests.shelf import day
+from tests.transform.tables import rows_out
+
+
+def test_split_time() -> None:
+    """An event exactly at a cut belongs to the later part."""
+    values = {"validation_from": day(10), "test_from": day(20)}
+    shop = [(1, 5, 9.999), (2, 6, 10, "view", None, 0.0), (3, 7, 19.999), (4, 8, 20, "cart", "o", 2.0)]
+    assert sorted(rows_out("split_time", values, purchaser_events=shop)) == [
+        (1, 5, "purchase", day(9.999), None, 1.0, "train"),
+        (2, 6, "view", day(10), None, 0.0, "validation_set"),
+        (3, 7, "purchase", day(19.999), None, 1.0, "validation_set"),
+        (4, 8, "cart", day(20), "o", 2.0, "test"),
+    ]
+
+
+def parts_of(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """User, item and part of each row, sorted."""
+    return sorted((row[0], row[1], row[-1]) for row in rows)  # type: ignore[type-var]
+
+
+def test_split_last_purchase() -> None:
+    """User 1: order "b" begins on day 5, and its last line, on day 11, is later than order "c"."""
+    shop = [
+        (1, 1, 0, "purchase", "a"),
+        (1, 2, 4.999, "view"),
+        (1, 3, 5, "view"),
+        (1, 4, 5, "purchase", "b"),
+        (1, 5, 9, "view"),
+        (1, 6, 10, "purchase", "c"),
+        (1, 7, 10.01, "purchase", "c"),
+        (1, 8, 11, "purchase", "b"),
+    ]
+    rows = rows_out("split_last_purchase", purchaser_events=shop)
+    assert (1, 6, "purchase", day(10), "c", 1.0, "test") in rows
+    assert parts_of(rows) == [
+        (1, 1, "train"),
+        (1, 2, "train"),
+        (1, 3, "validation_set"),
+        (1, 4, "validation_set"),
+        (1, 5, "validation_set"),
+        (1, 6, "test"),
+        (1, 7, "test"),
+        (1, 8, "test"),
+    ]
+
+
+def test_split_last_purchase_without_order_ids_takes_the_last_moment() -> None:
+    shop = [(1, 5, 0), (1, 6, 1), (1, 7, 2), (1, 8, 2)]
+    assert parts_of(rows_out("split_last_purchase", purchaser_events=shop)) == [
+        (1, 5, "train"),
+        (1, 6, "validation_set"),
+        (1, 7, "test"),
+        (1, 8, "test"),
+    ]
+
+
+def test_split_last_purchase_of_few_orders() -> None:
+    """2 has one order; two orders of 3 are of one moment, so one cut; 4, without a purchase, has no part."""
+    shop = [
+        (2, 5, 2, "view"),
+        (2, 6, 3),
+        (3, 5, 0, "purchase", "x"),
+        (3, 6, 1, "purchase", "y"),
+        (3, 7, 1, "purchase", "z"),
+        (4, 5, 0, "view"),
+    ]
+    assert parts_of(rows_out("split_last_purchase", purchaser_events=shop)) == [
+        (2, 5, "train"),
+        (2, 6, "test"),
+        (3, 5, "validation_set"),
+        (3, 6, "test"),
+        (3, 7, "test"),
+    ]
+
+
+def test_split_random() -> None:
+    """Of seven rows a share of 0.3 is two. The rows are drawn in the order of their MD5 with the seed."""
+    shop = [(user, 5, user / 2, "purchase", "o" if user == 3 else None) for user in range(1, 8)]
+
+    def drawn(seed: str, user: int) -> str:
+        """A missing order leaves no gap."""
+        microseconds = (day(user / 2) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        order = "o|" if user == 3 else ""
+        return md5(f"{seed}|{user}|5|purchase|{microseconds}|{order}1.0".encode()).hexdigest()
+
+    for seed in ("1", "2"):
+        users = sorted(range(1, 8), key=lambda user: drawn(seed, user))
+        expected = [
+            *((user, 5, "test") for user in users[:2]),
+            *((user, 5, "validation_set") for user in users[2:4]),
+            *((user, 5, "train") for user in users[4:]),
+        ]
+        for rows in (shop, shop[::-1]):
+            values = {"seed": seed, "test_share": 0.3}
+            assert parts_of(rows_out("split_random", values, purchaser_events=rows)) == sorted(expected)
+
+
+def test_split_random_of_too_few_rows_is_all_train() -> None:
+    """A share of 0.3 of three rows is none. A row comes out as it went in, and so does its duplicate."""
+    shop = [(1, 5, 0, "view", None, 0.0), (1, 5, 0, "view", None, 0.0), (2, 6, 1, "purchase", "o", 2.0)]
+    rows = rows_out("split_random", {"seed": "1", "test_share": 0.3}, purchaser_events=shop)
+    assert sorted(rows) == [
+        (1, 5, "view", day(0), None, 0.0, "train"),
+        (1, 5, "view", day(0), None, 0.0, "train"),
+        (2, 6, "purchase", day(1), "o", 2.0, "train"),
+    ]
+
+
+def test_part() -> None:
+    """By user, then time, item, type, order (none last), quantity."""
+    parts = [
+        (2, 5, 0, "view", None, 1.0, "test"),
+        (1, 5, 1, "purchase", None, 1.0, "test"),
+        (1, 5, 1, "purchase", "b", 2.0, "test"),
+        (1, 5, 1, "purchase", "b", 1.0, "test"),
+        (1, 5, 1, "cart", None, 1.0, "test"),
+        (1, 6, 0, "purchase", None, 1.0, "test"),
+        (1, 4, 1, "view", None, 1.0, "test"),
+        (1, 4, 0, "view", None, 1.0, "train"),
+    ]
+    assert rows_out("part", {"part": "test"}, parts=parts) == [
+        (1, 6, "purchase", day(0), None, 1.0),
+        (1, 4, "view", day(1), None, 1.0),
+        (1, 5, "cart", day(1), None, 1.0),
+        (1, 5, "purchase", day(1), "b", 1.0),
+        (1, 5, "purchase", day(1), "b", 2.0),
+        (1, 5, "purchase", day(1), None, 1.0),
+        (2, 5, "view", day(0), None, 1.0),
+    ]
+    assert rows_out("part", {"part": "validation_set"}, parts=parts) == []
