@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import engine
-from pipeline.contract import DATASETS
+from pipeline.contract.datasets import DATASETS
 from tests.shelf import events
 
 Rows = list[tuple[Any, ...]]
