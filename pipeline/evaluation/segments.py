@@ -53,16 +53,16 @@ def segment_rows(
 
 def _kinds(job: Job, models: FittedModels, judge: Judge) -> Iterator[tuple[str, Labels]]:
     """Each way of grouping, with the group of every measured user; "": in no group."""
-    facts, rows = models.candidates.facts, judge.held_out.rows
-    trips = facts.users["user_trips"]
+    statistics, rows = models.candidates.statistics, judge.held_out.rows
+    trips = statistics.users["user_trips"]
     few, many = np.percentile(trips, [33.3, 66.7])
     since = np.zeros(len(trips))
-    np.maximum.at(since, facts.bought.user, facts.bought.columns["first_age"])
+    np.maximum.at(since, statistics.bought.user, statistics.bought.columns["first_age_days"])
     kinds = {
         "activity": np.select([trips <= few, trips > many], ["light buyers", "heavy buyers"], "in between"),
         "tenure": np.where(since < NEW_DAYS, f"first bought within {NEW_DAYS:g} days", "known for longer"),
     }
-    if (facts.category >= 0).any():
+    if (statistics.category >= 0).any():
         kinds["category"] = _categories(job, models)
     for kind, of_user in kinds.items():
         yield kind, np.where(rows == UNSERVED, "", of_user[rows])
@@ -78,7 +78,7 @@ def _categories(job: Job, models: FittedModels) -> Labels:
     is_known = pc.is_in(items["item_id"], value_set=models.history.item_ids)
     categories = pc.unique(pc.drop_null(items["category"].filter(is_known)))
     names = np.array(sorted(categories.to_pylist(), key=str.encode), str)
-    tastes = models.candidates.facts.tastes
+    tastes = models.candidates.statistics.tastes
     best = tastes.best(tastes.columns["taste_days"], 1)
     favourite = np.full(models.history.shape[0], "", names.dtype)
     favourite[tastes.user[best]] = names[tastes.other[best]]

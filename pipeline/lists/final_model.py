@@ -52,7 +52,7 @@ class FinalModel:
         n_thin_users: at most FEW_TRIPS days with a purchase; n_users_items_gone: all they bought is not
         available now; n_new_items: first seen within NEW_DAYS
         """
-        statistics = self.fitted.candidates.facts
+        statistics = self.fitted.candidates.statistics
         is_available = ~np.isin(statistics.bought.other, self.hidden)
         n_available = np.bincount(
             statistics.bought.user, is_available, minlength=self.fitted.history.shape[0]
@@ -60,7 +60,7 @@ class FinalModel:
         return {
             "n_thin_users": int((statistics.users["user_trips"] <= FEW_TRIPS).sum()),
             "n_users_items_gone": int((n_available == 0).sum()),
-            "n_new_items": int((statistics.items["item_age"] < NEW_DAYS).sum()),
+            "n_new_items": int((statistics.items["item_age_days"] < NEW_DAYS).sum()),
         }
 
 

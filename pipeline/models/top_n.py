@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from pipeline.models.groups import position_in_group
 from pipeline.splits.history import History
 
 NOTHING = -1
@@ -99,8 +100,7 @@ def best_first(scores: NDArray[np.floating], ids: NDArray[np.integer], n: int) -
 
 def numbered(slots: NDArray[np.int64]) -> NDArray[np.int32]:
     """1, 2, 3, ... anew for each list; `slots` names the list of each row, ascending."""
-    first = np.searchsorted(slots, slots, side="left")
-    return (np.arange(len(slots)) - first + 1).astype(np.int32)
+    return (position_in_group(slots) + 1).astype(np.int32)
 
 
 def rank_cells(scores: sp.csr_matrix, n: int, exclude: sp.csr_matrix | None) -> TopN:

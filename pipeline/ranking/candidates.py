@@ -1,146 +1,179 @@
-"""The first step: what a user might buy next, gathered from all that can name an item, with its facts.
+"""Candidate generation: what a user might buy next, gathered from every source that can name an item.
 
-Candidates come from ALS, from the neighbours of what the user bought, from the user's own history (where
-lists may hold it), from what the user looked at, and from what is popular lately in the shop and in the
-user's categories. The second step (pipeline/models/) ranks them.
+The first of the two stages of a recommender (Covington et al. 2016, "Deep Neural Networks for YouTube
+Recommendations"): candidates first, then a re-ranker (ranking/reranker.py) that puts them in order. The
+sources are ALS, the neighbours of what the user bought, the user's own purchases (where lists may hold
+them), what the user looked at, and what is popular lately in the shop and in the user's categories.
+
+A candidate is held as one number, its key: the user's slot in the batch x n_items + the item's column.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.models.als import AlsFactors
+from pipeline.models.groups import position_in_group
 from pipeline.models.top_n import NOTHING, rank_cells
-from pipeline.ranking.features import CandidateTable, UserBatch, table
+from pipeline.ranking.features import CandidateTable, UserBatch, candidate_table
 from pipeline.ranking.pairs import Column, Pairs
 from pipeline.ranking.statistics import Statistics
 
 FROM_ALS, FROM_NEIGHBOURS, FROM_OWN, FROM_SEEN, FROM_POPULAR = 60, 40, 60, 30, 30
+"""Most candidates of a user from each source."""
 CATEGORIES, FROM_CATEGORY = 5, 25
+"""The user's categories that are looked at, and the best sellers taken from each."""
 REMEMBERED = 100
 """Items of a user whose neighbours are looked up: the ones bought most, lately."""
 
+Keys = NDArray[np.int64]
 
-@dataclass(frozen=True)
+
 class CandidateSource:
     """All that candidates are taken from, at one cut and in one mode.
 
-    similarity: of items, shape (n_items, n_items); hidden: items that nobody is shown, ascending
+    similarity: of items, shape (n_items, n_items)
     is_exclude: leave out what the user bought
+    hidden:     column numbers of items that nobody is shown, ascending
+    from_als:   most candidates of a user from ALS
+
+    The last candidate table is kept, because several re-rankers ask for the same users in turn.
     """
 
-    facts: Statistics
-    factors: AlsFactors
-    similarity: sp.csr_matrix
-    is_exclude: bool
-    hidden: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    from_als: int = FROM_ALS
-    _last: list[tuple[bytes, CandidateTable]] = field(
-        default_factory=list, init=False, repr=False, compare=False
-    )
+    def __init__(
+        self,
+        statistics: Statistics,
+        factors: AlsFactors,
+        similarity: sp.csr_matrix,
+        is_exclude: bool,
+        hidden: NDArray[np.int64] | None = None,
+        from_als: int = FROM_ALS,
+    ) -> None:
+        self.statistics = statistics
+        self.hidden = np.empty(0, np.int64) if hidden is None else hidden
+        self._factors, self._similarity, self._is_exclude = factors, similarity, is_exclude
+        self._from_als = from_als
+        self._popular = self._best_sellers()
+        self._popular_in_category = self._best_sellers_by_category()
+        self._last: tuple[bytes, CandidateTable] | None = None
 
     def hide(self, columns: NDArray[np.int64]) -> CandidateSource:
-        """The same, less the items `columns`, which nobody is shown."""
-        return replace(self, factors=self.factors.hide(columns), hidden=columns)
+        """The same source without the items `columns`, which nobody is shown."""
+        factors = self._factors.hide(columns)
+        return CandidateSource(
+            self.statistics, factors, self._similarity, self._is_exclude, columns, self._from_als
+        )
 
-    @cached_property
-    def _popular(self) -> NDArray[np.int64]:
-        """Items by recent popularity, best first."""
-        score = self.facts.items["item_decay_30"].copy()
+    def table(self, rows: NDArray[np.int64]) -> CandidateTable:
+        """The candidates of the users `rows` (row numbers of the history), with their features."""
+        users = rows.tobytes()
+        if self._last is None or self._last[0] != users:
+            self._last = (users, self._make_table(rows))
+        return self._last[1]
+
+    def _make_table(self, rows: NDArray[np.int64]) -> CandidateTable:
+        batch = self._user_batch(rows)
+        slots, items = np.divmod(self._generate(batch), self.statistics.n_items)
+        if len(self.hidden):
+            is_shown = ~np.isin(items, self.hidden)
+            slots, items = slots[is_shown], items[is_shown]
+        return candidate_table(batch, slots, items)
+
+    def _user_batch(self, rows: NDArray[np.int64]) -> UserBatch:
+        statistics = self.statistics
+        own, seen, tastes = (
+            pairs.among(rows) for pairs in (statistics.bought, statistics.seen, statistics.tastes)
+        )
+        near, popular_rank = self._neighbour_scores(own, len(rows)), self._popular_rank()
+        return UserBatch(statistics, self._factors, rows, own, seen, tastes, near, popular_rank)
+
+    def _generate(self, batch: UserBatch) -> Keys:
+        """The keys of all candidates, each once, ascending."""
+        exclude = self._purchases(batch) if self._is_exclude else None
+        sources = [
+            self._from_als_factors(batch, exclude),
+            self._from_neighbours(batch, exclude),
+            self._from_popular(batch),
+            self._from_categories(batch.tastes),
+            self._from_seen(batch.seen),
+        ]
+        if not self._is_exclude:
+            sources.append(self._from_own(batch.own))
+        keys = np.unique(np.concatenate(sources))
+        return keys[~batch.own.places(keys)[1]] if self._is_exclude else keys
+
+    def _from_als_factors(self, batch: UserBatch, exclude: sp.csr_matrix | None) -> Keys:
+        users = self._factors.of(batch.rows)
+        return self._keys(users.top_n(np.arange(batch.n_users), self._from_als, exclude).items)
+
+    def _from_neighbours(self, batch: UserBatch, exclude: sp.csr_matrix | None) -> Keys:
+        return self._keys(rank_cells(batch.neighbour_scores, FROM_NEIGHBOURS, exclude).items)
+
+    def _from_own(self, own: Pairs) -> Keys:
+        return own.keys[own.best(own.columns["decay_90"], FROM_OWN)]
+
+    def _from_seen(self, seen: Pairs) -> Keys:
+        """What the user looked at; what lay in the cart counts three times as much."""
+        return seen.keys[seen.best(3 * seen.columns["carts_30"] + seen.columns["views_30"], FROM_SEEN)]
+
+    def _from_popular(self, batch: UserBatch) -> Keys:
+        """The best sellers; where bought items are left out, the best of those the user has not bought."""
+        slots = np.arange(batch.n_users)[:, None] * self.statistics.n_items
+        if not self._is_exclude:
+            return np.ravel(slots + self._popular[:FROM_POPULAR]).astype(np.int64)
+        keys = slots + self._popular[: 8 * FROM_POPULAR]
+        is_new = ~batch.own.places(keys.ravel())[1].reshape(keys.shape)
+        kept: Keys = keys[is_new & (np.cumsum(is_new, axis=1) <= FROM_POPULAR)]
+        return kept
+
+    def _from_categories(self, tastes: Pairs) -> Keys:
+        """The best sellers of the categories that the user bought from most, lately."""
+        rows = tastes.best(tastes.columns["taste_decay_90"], CATEGORIES)
+        items = self._popular_in_category[tastes.other[rows]]
+        keys = tastes.user[rows][:, None] * self.statistics.n_items + items
+        kept: Keys = keys[items != NOTHING]
+        return kept
+
+    def _purchases(self, batch: UserBatch) -> sp.csr_matrix:
+        """Ones where the user bought the item, shape (n_users, n_items)."""
+        own = batch.own
+        cells = (np.ones(len(own.user), np.float32), (own.user, own.other))
+        return sp.csr_matrix(cells, shape=(batch.n_users, self.statistics.n_items))
+
+    def _neighbour_scores(self, own: Pairs, n_users: int) -> sp.csr_matrix:
+        """Sum of similarities to what the user bought, the recent counting more, shape (n_users, n_items)."""
+        rows = own.best(own.columns["decay_90"], REMEMBERED)
+        weights = 0.2 + own.columns["decay_30"][rows]
+        shape = (n_users, self.statistics.n_items)
+        bought = sp.csr_matrix((weights, (own.user[rows], own.other[rows])), shape=shape, dtype=np.float32)
+        return sp.csr_matrix(bought @ self._similarity)
+
+    def _keys(self, items: NDArray[np.int32]) -> Keys:
+        """Lists of items, shape (n_users, n), as keys."""
+        slots, ranks = np.nonzero(items != NOTHING)
+        return slots * self.statistics.n_items + items[slots, ranks].astype(np.int64)
+
+    def _best_sellers(self) -> NDArray[np.int64]:
+        """Items by recent popularity, best first, those that nobody bought or is shown left out."""
+        score = self.statistics.items["item_decay_30"].copy()
         score[self.hidden] = 0.0
         order = np.lexsort((np.arange(len(score)), -score))
         return order[score[order] > 0]
 
-    @cached_property
     def _popular_rank(self) -> Column:
-        rank = np.full(self.facts.n_items, np.nan, np.float32)
+        rank = np.full(self.statistics.n_items, np.nan, np.float32)
         rank[self._popular] = np.arange(1, len(self._popular) + 1)
         return rank
 
-    @cached_property
-    def _popular_in_category(self) -> NDArray[np.int64]:
-        """The best items of each category, then NOTHING, shape (n_categories, FROM_CATEGORY)."""
-        of_category = np.full((self.facts.tastes.n_others, FROM_CATEGORY), NOTHING, np.int64)
-        category = self.facts.category[self._popular]
+    def _best_sellers_by_category(self) -> NDArray[np.int64]:
+        """The best sellers of each category, then NOTHING, shape (n_categories, FROM_CATEGORY)."""
+        best = np.full((self.statistics.tastes.n_others, FROM_CATEGORY), NOTHING, np.int64)
+        category = self.statistics.category[self._popular]
         order = np.argsort(category, kind="stable")
-        category = category[order]
-        within = np.arange(len(order)) - np.searchsorted(category, category, side="left")
-        kept = (within < FROM_CATEGORY) & (category >= 0)
-        of_category[category[kept], within[kept]] = self._popular[order[kept]]
-        return of_category
-
-    def table(self, rows: NDArray[np.int64]) -> CandidateTable:
-        """The candidates of the users `rows` with their features; the last table is kept."""
-        asked = rows.tobytes()
-        if not self._last or self._last[0][0] != asked:
-            self._last[:] = [(asked, self._table(rows))]
-        return self._last[0][1]
-
-    def _table(self, rows: NDArray[np.int64]) -> CandidateTable:
-        facts = self.facts
-        own, seen, tastes = (pairs.among(rows) for pairs in (facts.bought, facts.seen, facts.tastes))
-        exclude = self._own_matrix(own, len(rows)) if self.is_exclude else None
-        near = self._near(own, len(rows))
-        keys = np.unique(
-            np.concatenate(
-                [
-                    self._keys(self._of_als(rows, exclude)),
-                    self._keys(rank_cells(near, FROM_NEIGHBOURS, exclude).items),
-                    self._from_popular(own, len(rows)),
-                    self._from_categories(tastes),
-                    seen.keys[seen.best(3 * seen.columns["carts_30"] + seen.columns["views_30"], FROM_SEEN)],
-                    own.keys[own.best(own.columns["decay_90"], FROM_OWN)][: 0 if self.is_exclude else None],
-                ]
-            )
-        )
-        if self.is_exclude:
-            keys = keys[~own.places(keys)[1]]
-        slots, items = np.divmod(keys, facts.n_items)
-        if len(self.hidden):
-            is_shown = ~np.isin(items, self.hidden)
-            slots, items = slots[is_shown], items[is_shown]
-        known = UserBatch(facts, self.factors, rows, own, seen, tastes, near, self._popular_rank)
-        return table(known, slots, items)
-
-    def _own_matrix(self, own: Pairs, n_users: int) -> sp.csr_matrix:
-        return sp.csr_matrix(
-            (np.ones(len(own.user), np.float32), (own.user, own.other)), shape=(n_users, self.facts.n_items)
-        )
-
-    def _of_als(self, rows: NDArray[np.int64], exclude: sp.csr_matrix | None) -> NDArray[np.int32]:
-        return self.factors.of(rows).top_n(np.arange(len(rows)), self.from_als, exclude).items
-
-    def _near(self, own: Pairs, n_users: int) -> sp.csr_matrix:
-        """Sum of similarities to what the user bought, the recent counting more, shape (n_users, n_items)."""
-        kept = own.best(own.columns["decay_90"], REMEMBERED)
-        weight = 0.2 + own.columns["decay_30"][kept]
-        shape = (n_users, self.facts.n_items)
-        taken = sp.csr_matrix((weight, (own.user[kept], own.other[kept])), shape=shape, dtype=np.float32)
-        return sp.csr_matrix(taken @ self.similarity)
-
-    def _from_popular(self, own: Pairs, n_users: int) -> NDArray[np.int64]:
-        if not self.is_exclude:
-            keys = np.arange(n_users)[:, None] * self.facts.n_items + self._popular[:FROM_POPULAR]
-            return np.ravel(keys).astype(np.int64)
-        head = self._popular[: 8 * FROM_POPULAR]
-        keys = np.arange(n_users)[:, None] * self.facts.n_items + head
-        is_new = ~own.places(keys.ravel())[1].reshape(keys.shape)
-        found: NDArray[np.int64] = keys[is_new & (np.cumsum(is_new, axis=1) <= FROM_POPULAR)]
-        return found
-
-    def _from_categories(self, tastes: Pairs) -> NDArray[np.int64]:
-        kept = tastes.best(tastes.columns["taste_decay_90"], CATEGORIES)
-        items = self._popular_in_category[tastes.other[kept]]
-        keys = tastes.user[kept][:, None] * self.facts.n_items + items
-        found: NDArray[np.int64] = keys[items != NOTHING]
-        return found
-
-    def _keys(self, items: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Lists as keys."""
-        slots, ranks = np.nonzero(items != NOTHING)
-        return slots * self.facts.n_items + items[slots, ranks].astype(np.int64)
+        category, items = category[order], self._popular[order]
+        ranks = position_in_group(category)
+        is_kept = (ranks < FROM_CATEGORY) & (category >= 0)
+        best[category[is_kept], ranks[is_kept]] = items[is_kept]
+        return best

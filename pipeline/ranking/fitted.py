@@ -19,8 +19,8 @@ from pipeline.models.params import Params
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.candidates import FROM_ALS, CandidateSource
 from pipeline.ranking.reranker import BATCH_USERS, Reranker, Scorer
-from pipeline.ranking.statistics import facts
-from pipeline.ranking.training_rows import draw
+from pipeline.ranking.statistics import count_statistics
+from pipeline.ranking.training_rows import draw_training_rows
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import History
 from pipeline.splits.holdout import UNSERVED, HeldOut
@@ -48,7 +48,7 @@ class FittedModels:
     def candidates(self) -> CandidateSource:
         """Where the re-rankers' candidates come from."""
         return CandidateSource(
-            facts(self.history, self.items),
+            count_statistics(self.history, self.items),
             self.factors,
             self.neighbours.similarity,
             self.settings.run.excludes_repeats,
@@ -91,5 +91,7 @@ class FittedModels:
             users = served[start : start + BATCH_USERS]
             table = self.candidates.table(held_out.rows[users])
             seed = (self.settings.run.seed, start)
-            parts.append(draw(table, held_out, users, self.history, fold.cut_at, seed).cast(schema))
+            parts.append(
+                draw_training_rows(table, held_out, users, self.history, fold.cut_at, seed).cast(schema)
+            )
         return pa.concat_tables(parts)

@@ -1,34 +1,37 @@
-"""Pairs of a user and an item."""
+"""Sparse columns for pairs: of a user and an item, or of a user and a category."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.models.groups import best_in_groups, position_in_group
+
 Column = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rows for (user, other), sorted by both.
+    """Rows for (user, other), sorted by both; `other` is an item or a category.
 
     user, other: row numbers, int64; columns: float32, each of the same length; n_others: how many there are
     """
 
     user: NDArray[np.int64]
     other: NDArray[np.int64]
-    columns: dict[str, Column]
+    columns: Mapping[str, Column]
     n_others: int
 
     @classmethod
-    def of(cls, told: dict[str, np.ndarray], other: str, n_others: int) -> Pairs:
-        """From the columns of a statement that holds `user_row` and the column `other`."""
+    def of(cls, values: Mapping[str, np.ndarray], other: str, n_others: int) -> Pairs:
+        """From the columns of a statement: `user_row`, the column `other`, and those that are kept."""
         keys = ("user_row", other)
-        columns = {name: values for name, values in told.items() if name not in keys}
-        return cls(told["user_row"].astype(np.int64), told[other].astype(np.int64), columns, n_others)
+        columns = {name: column for name, column in values.items() if name not in keys}
+        return cls(values["user_row"].astype(np.int64), values[other].astype(np.int64), columns, n_others)
 
     @cached_property
     def keys(self) -> NDArray[np.int64]:
@@ -36,37 +39,33 @@ class Pairs:
         return self.user * self.n_others + self.other
 
     def among(self, rows: NDArray[np.int64]) -> Pairs:
-        """The pairs of the users `rows`, whose numbers become their places in `rows`."""
+        """The pairs of the users `rows`, who are numbered by their places in `rows`."""
         first = np.searchsorted(self.user, rows, side="left")
         count = np.searchsorted(self.user, rows, side="right") - first
-        place = np.repeat(np.arange(len(rows)), count)
-        within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
-        taken = np.repeat(first, count) + within
-        columns = {name: values[taken] for name, values in self.columns.items()}
-        return Pairs(place, self.other[taken], columns, self.n_others)
+        slots = np.repeat(np.arange(len(rows)), count)
+        taken = np.repeat(first, count) + position_in_group(slots)
+        columns = {name: column[taken] for name, column in self.columns.items()}
+        return Pairs(slots, self.other[taken], columns, self.n_others)
 
     def places(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Where each of `keys` stands, and whether it is there at all."""
-        own = self.keys
-        if not len(own):
+        """For each of `keys`, the row that holds it (any row where none does), and whether one does."""
+        if not len(self.keys):
             return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
-        found = np.minimum(np.searchsorted(own, keys), len(own) - 1)
-        return found, own[found] == keys
+        rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return rows, self.keys[rows] == keys
 
-    def best(self, score: Column, n: int) -> NDArray[np.int64]:
-        """Places of the `n` highest of each user; ties go to the lower number."""
-        order = np.lexsort((-score, self.user))
-        user = self.user[order]
-        within = np.arange(len(order)) - np.searchsorted(user, user, side="left")
-        return order[within < n]
+    def best(self, scores: Column, n: int) -> NDArray[np.int64]:
+        """Rows of the `n` highest scores of each user; ties go to the lower number."""
+        return best_in_groups(scores, self.user, n)
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> Column:
-    """NaN where there is nothing to divide by."""
-    out = np.full(np.shape(above), np.nan)
-    np.divide(above, below, out=out, where=np.asarray(below) > 0)
-    return as_column(out)
+    """`above / below`, float32; NaN where there is nothing to divide by."""
+    quotient = np.full(np.shape(above), np.nan)
+    np.divide(above, below, out=quotient, where=np.asarray(below) > 0)
+    return as_column(quotient)
 
 
 def as_column(values: np.ndarray) -> Column:
+    """As float32."""
     return np.asarray(values, np.float32)

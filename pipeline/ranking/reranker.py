@@ -69,6 +69,6 @@ def fit_rerankers(
     Empty where the rows do not hold both labels, bought and not bought.
     """
     rows = TrainingRows.read(*tables) if tables else None
-    if rows is None or not rows.can_teach:
+    if rows is None or not rows.has_both_labels:
         return {}
     return {name: FITTERS[name](rows, settings) for name in (rerankers() if names is None else names)}

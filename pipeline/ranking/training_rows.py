@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.contract.datasets import TIME
 from pipeline.contract.features import FEATURES
+from pipeline.models.groups import best_in_groups, position_in_group
 from pipeline.ranking.features import CandidateTable, side_by_side
 from pipeline.splits.history import History
 from pipeline.splits.holdout import HeldOut
@@ -44,40 +45,41 @@ class TrainingRows:
         return cls(features, rows["is_bought"].to_numpy(), np.diff(first, append=len(user)))
 
     @property
-    def can_teach(self) -> bool:
+    def has_both_labels(self) -> bool:
         """Whether something was bought and something was not."""
         return bool(self.is_bought.any() and not self.is_bought.all())
 
 
-def draw(
+def draw_training_rows(
     table: CandidateTable,
     held_out: HeldOut,
-    of_users: NDArray[np.int64],
+    users: NDArray[np.int64],
     history: History,
     cut_at: datetime,
     seed: Sequence[int],
 ) -> pa.Table:
-    """All bought candidates and NEGATIVES others of each user who bought one of the candidates.
+    """All bought candidates, and NEGATIVES others, of each user who bought one of the candidates.
 
-    of_users: which rows of `held_out` the users of `table` are
-    Returns rows of the dataset `examples`, in its order.
+    users: the row of `held_out` of each user of `table`
+    Returns rows of the dataset `examples`, in its order. The negatives are drawn with `seed`.
     """
     n_items = held_out.items.shape[1]
-    later = held_out.items[of_users]
+    later = held_out.items[users]
     bought = np.repeat(np.arange(table.n_users), np.diff(later.indptr)) * n_items + later.indices
     is_bought = np.isin(table.slots * n_items + table.items, bought)
-    lot = np.random.default_rng(seed).random(len(is_bought))
-    lot[is_bought] = -1.0
-    order = np.lexsort((lot, table.slots))
+    rng = np.random.default_rng(seed)
+    priority = -rng.random(len(is_bought))
+    priority[is_bought] = 1.0
+    order = best_in_groups(priority, table.slots)
     slots = table.slots[order]
     n_bought = np.bincount(table.slots, is_bought, minlength=table.n_users)
-    within = np.arange(len(order)) - np.searchsorted(slots, slots, side="left")
-    kept = np.sort(order[(within < n_bought[slots] + NEGATIVES) & (n_bought[slots] > 0)])
-    features = {name: table.features[kept, place] for place, name in enumerate(FEATURES)}
+    is_kept = (position_in_group(slots) < n_bought[slots] + NEGATIVES) & (n_bought[slots] > 0)
+    kept = np.sort(order[is_kept])
+    features = {name: table.features[kept, number] for number, name in enumerate(FEATURES)}
     return pa.table(
         {
             "cut_at": pa.array([cut_at] * len(kept), TIME),
-            "user_id": held_out.user_ids.take(pa.array(of_users[table.slots[kept]])),
+            "user_id": held_out.user_ids.take(pa.array(users[table.slots[kept]])),
             "item_id": history.item_ids.take(pa.array(table.items[kept])),
             "is_bought": is_bought[kept],
             **features,

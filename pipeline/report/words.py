@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pipeline.contract.features import BY_NAME
 from pipeline.models.catalog import MODELS
 from pipeline.times import utc
 
@@ -102,54 +103,6 @@ def _moment(moment: datetime | str) -> datetime:
     return utc(datetime.fromisoformat(moment) if isinstance(moment, str) else moment)
 
 
-FEATURES = {
-    "n_days": "days on which the buyer bought it",
-    "n_lines": "how often the buyer bought it",
-    "last_age": "days since the buyer last bought it",
-    "first_age": "days since the buyer first bought it",
-    "n_last_14": "bought in the last 14 days",
-    "n_last_28": "bought in the last 28 days",
-    "own_gap": "the buyer's usual days between two purchases of it",
-    "own_due": "how due it is for the buyer",
-    "own_due_by_item": "how due it is, by other buyers' habit",
-    "own_trip_share": "share of the buyer's shopping days with it",
-    "own_rate": "how often the buyer buys it",
-    "seen_age": "days since the buyer looked at it",
-    "als_score": "ALS: its score",
-    "als_share": "ALS: its score beside the buyer's best",
-    "als_rank": "ALS: its rank",
-    "near_score": "bought by the same people: its score",
-    "near_share": "bought by the same people: beside the best",
-    "near_rank": "bought by the same people: its rank",
-    "popular_rank": "rank among the best sellers of late",
-    "decay_7": "the buyer's purchases of it, the last week's above all",
-    "decay_30": "the buyer's purchases of it, the last month's above all",
-    "decay_90": "the buyer's purchases of it, the last season's above all",
-    "bought_3": "its sales of the last three days",
-    "seen_7": "all that happened with it in the last week",
-    "item_decay_7": "its sales, the last week's above all",
-    "item_decay_30": "its sales, the last month's above all",
-    "item_decay_90": "its sales, the last season's above all",
-    "user_trips_28": "the buyer's shopping days in the last four weeks",
-    "item_age": "days since the shop first sold it",
-    "item_buyers": "how many people buy it",
-    "item_trend_short": "its sales this week, against this month",
-    "item_trend_long": "its sales this month, against this season",
-    "item_repeat_share": "share of its buyers who buy it again",
-    "item_gap": "other buyers' usual days between two purchases",
-    "item_share_in_category": "its share of its category",
-    "user_trips": "days on which the buyer shops",
-    "user_last_age": "days since the buyer last bought anything",
-    "user_trip_gap": "the buyer's days between two shopping days",
-    "user_items": "how many different items the buyer buys",
-    "user_basket": "the buyer's items a shopping day",
-    "user_repeat_share": "share of what the buyer buys again",
-    "taste_days": "days on which the buyer bought of the category",
-    "taste_last_age": "days since the buyer bought of the category",
-    "taste_share": "share of the category in what the buyer buys",
-}
-
-
 def feature(name: str) -> str:
-    """The name of one of the re-ranker's features on a page."""
-    return FEATURES.get(name, plain(name))
+    """What one of the re-ranker's features means, on a page."""
+    return BY_NAME[name].meaning if name in BY_NAME else plain(name)

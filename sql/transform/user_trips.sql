@@ -10,8 +10,8 @@ WITH days AS (
 )
 SELECT u.user_row,
     CAST(count(d.day) AS FLOAT) AS n_trips,
-    CAST(min(d.age) AS FLOAT) AS last_trip_age,
-    CAST(max(d.age) AS FLOAT) AS first_trip_age,
+    CAST(min(d.age) AS FLOAT) AS last_trip_age_days,
+    CAST(max(d.age) AS FLOAT) AS first_trip_age_days,
     CAST(count(*) FILTER (WHERE d.day < 28) AS FLOAT) AS n_trips_28
 FROM user_rows AS u
 LEFT JOIN days AS d ON d.user_row = u.user_row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy
 
-from pipeline.databases.connect import airflow_connection
+from pipeline.databases import airflow_connection
 
 
 def test_a_postgres_connection_keeps_its_ssl_mode_and_loses_what_only_hooks_know() -> None:

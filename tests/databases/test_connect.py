@@ -1,4 +1,4 @@
-"""pipeline/databases.py: URLs, and failures that never show a password."""
+"""pipeline/databases/connect.py and urls.py: URLs, and failures that never show a password."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy
 from psycopg import sql
 
-from pipeline.databases.connect import connect, psycopg_connect, reaching
+from pipeline.databases import connect
+from pipeline.databases.connect import psycopg_connect, reaching
 from pipeline.databases.embedded import Server
 from pipeline.databases.urls import Database, normalise, scrub, shown, url_of, with_role
 from pipeline.errors import LoginRefused, NightshelfError, SettingsError, Unreachable

@@ -183,7 +183,7 @@ def test_a_word_for_a_port_is_refused_before_anything_starts(
 
 def test_two_that_start_at_once_share_one_server(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from pipeline.embedded import Server\n"
+        "import sys; from pathlib import Path; from pipeline.databases.embedded import Server\n"
         "server = Server(Path(sys.argv[1]), is_durable=False); server.start(); print(server.pid())"
     )
     root = Path(__file__).parent.parent

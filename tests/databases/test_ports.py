@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import config
-from pipeline.databases.connect import ports
+from pipeline.databases import ports
 from pipeline.errors import AirflowError, DatabaseError, SettingsError
 
 

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from pipeline.config import Filter, Run
 from pipeline.models.als import AlsFactors
 from pipeline.ranking.candidates import CandidateSource
-from pipeline.ranking.statistics import facts
+from pipeline.ranking.statistics import count_statistics
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
 from tests.shelf import day, events
@@ -58,7 +58,7 @@ def recall(shop: tuple[History, RunFolder], is_exclude: bool) -> CandidateSource
     factors = AlsFactors(np.ones((n_users, 1), np.float32), item_factors, history.user_ids, history.item_ids)
     near = sp.lil_matrix((n_items, n_items), dtype=np.float32)
     near[column[OWN], column[BY_NEIGHBOURS]] = near[column[BY_NEIGHBOURS], column[OWN]] = 0.5
-    counted = facts(history, folder.file("items"))
+    counted = count_statistics(history, folder.file("items"))
     return CandidateSource(counted, factors, near.tocsr(), is_exclude, from_als=1)
 
 

@@ -14,7 +14,7 @@ from pipeline.models.als import AlsFactors
 from pipeline.models.top_n import NOTHING
 from pipeline.ranking.candidates import CandidateSource
 from pipeline.ranking.features import CandidateTable
-from pipeline.ranking.statistics import facts
+from pipeline.ranking.statistics import count_statistics
 from pipeline.runs.folder import RunFolder
 from tests import corner
 
@@ -32,7 +32,7 @@ def table(run_folder: Callable[..., RunFolder]) -> Iterator[CandidateTable]:
         pa.array([10, 11, 12]),
     )
     with corner.history(run_folder(), [*corner.BEFORE, *corner.AFTER]) as shop:
-        yield CandidateSource(facts(*shop), factors, NEAR, is_exclude=False).table(np.arange(3))
+        yield CandidateSource(count_statistics(*shop), factors, NEAR, is_exclude=False).table(np.arange(3))
 
 
 def of(table: CandidateTable, name: str, user: int) -> list[float]:
@@ -54,8 +54,8 @@ def test_every_user_has_every_item_in_their_order(table: CandidateTable) -> None
 def test_own_purchases(table: CandidateTable) -> None:
     """User 1 buys milk every 30 days and did so 30 days ago: it is due. Bread has no pace of its own."""
     assert of(table, "n_days", 1) == [3, 1, 0]
-    assert of(table, "last_age", 1) == near(30, 3.5, np.nan)
-    assert of(table, "own_gap", 1) == near(30, np.nan, np.nan)
+    assert of(table, "last_age_days", 1) == near(30, 3.5, np.nan)
+    assert of(table, "own_gap_days", 1) == near(30, np.nan, np.nan)
     assert of(table, "own_due", 1) == near(1, np.nan, np.nan)
     assert of(table, "own_due", 3) == near(np.nan, np.nan, 3 / 11)
     assert of(table, "own_due_by_item", 2) == near(7 / 30, np.nan, np.nan)
@@ -64,10 +64,10 @@ def test_own_purchases(table: CandidateTable) -> None:
 
 
 def test_what_was_looked_at(table: CandidateTable) -> None:
-    assert of(table, "seen_age", 2) == near(np.nan, 7, 30)
+    assert of(table, "seen_age_days", 2) == near(np.nan, 7, 30)
     assert of(table, "views_7", 2) == [0, 0.5, 0]
     assert of(table, "carts_30", 2) == [0, 0, 0.5]
-    assert of(table, "seen_age", 1) == near(np.nan, np.nan, np.nan)
+    assert of(table, "seen_age_days", 1) == near(np.nan, np.nan, np.nan)
     assert of(table, "views_7", 1) == [0, 0, 0]
 
 
@@ -88,8 +88,8 @@ def test_neighbours(table: CandidateTable) -> None:
 
 
 def test_of_items_and_users_are_looked_up(table: CandidateTable) -> None:
-    assert of(table, "item_age", 2) == [90, 7, 30]
-    assert of(table, "item_gap", 2) == near(30, np.nan, 11)
+    assert of(table, "item_age_days", 2) == [90, 7, 30]
+    assert of(table, "item_gap_days", 2) == near(30, np.nan, 11)
     assert of(table, "user_trips", 2) == [1, 1, 1]
     assert of(table, "popular_rank", 3) == [1, 3, 2]
 
@@ -98,7 +98,7 @@ def test_taste(table: CandidateTable) -> None:
     """User 1's share of dairy and baked; tea is in no category; user 3 bought from none."""
     dairy, baked = 1 / 2 + 2 ** (-2 / 3) + 2 ** (-1 / 3), 2 ** (-3.5 / 90)
     assert of(table, "taste_share", 1) == near(dairy / (dairy + baked), baked / (dairy + baked), np.nan)
-    assert of(table, "taste_last_age", 1) == near(30, 3.5, np.nan)
+    assert of(table, "taste_last_age_days", 1) == near(30, 3.5, np.nan)
     assert of(table, "taste_share", 2) == near(1, np.nan, np.nan)
     assert of(table, "taste_share", 3) == near(np.nan, np.nan, np.nan)
 

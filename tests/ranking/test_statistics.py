@@ -1,4 +1,4 @@
-"""What is counted before a cut, in the corner shop, worked by hand: each statement, then facts()."""
+"""What is counted before a cut, in the corner shop, worked by hand: each statement, then all of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.ranking.pairs import Pairs
-from pipeline.ranking.statistics import Statistics, facts
+from pipeline.ranking.statistics import Statistics, count_statistics
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History
 from tests import corner
@@ -30,7 +30,7 @@ def history(shop: tuple[History, Path]) -> History:
 
 @pytest.fixture
 def counted(shop: tuple[History, Path]) -> Statistics:
-    return facts(*shop)
+    return count_statistics(*shop)
 
 
 def near(*values: float) -> object:
@@ -43,8 +43,8 @@ def test_bought_pairs(history: History) -> None:
     assert (told["user_row"].tolist(), told["item_row"].tolist()) == ([0, 0, 1, 2], [0, 1, 0, 2])
     assert told["n_days"].tolist() == [3, 1, 1, 2]
     assert told["n_lines"].tolist() == [3, 2, 1, 2]
-    assert told["last_age"].tolist() == [30, 3.5, 7, 3]
-    assert told["first_age"].tolist() == [90, 3.75, 7, 14]
+    assert told["last_age_days"].tolist() == [30, 3.5, 7, 3]
+    assert told["first_age_days"].tolist() == [90, 3.75, 7, 14]
     assert told["decay_7"].tolist() == near(
         2 ** (-90 / 7) + 2 ** (-60 / 7) + 2 ** (-30 / 7), 2**-0.5, 0.5, 0.25 + 2 ** (-3 / 7)
     )
@@ -59,7 +59,7 @@ def test_bought_pairs(history: History) -> None:
 def test_seen_pairs(history: History) -> None:
     told = history.columns("seen_pairs")
     assert (told["user_row"].tolist(), told["item_row"].tolist()) == ([1, 1], [1, 2])
-    assert told["seen_age"].tolist() == [7, 30]
+    assert told["seen_age_days"].tolist() == [7, 30]
     assert told["views_7"].tolist() == [0.5, 0]
     assert told["views_30"].tolist() == near(2 ** (-7 / 30), 0)
     assert told["carts_30"].tolist() == [0, 0.5]
@@ -70,8 +70,8 @@ def test_user_trips(history: History) -> None:
     told = history.columns("user_trips")
     assert told["user_row"].tolist() == [0, 1, 2]
     assert told["n_trips"].tolist() == [4, 1, 2]
-    assert told["last_trip_age"].tolist() == [3.5, 7, 3]
-    assert told["first_trip_age"].tolist() == [90, 7, 14]
+    assert told["last_trip_age_days"].tolist() == [3.5, 7, 3]
+    assert told["first_trip_age_days"].tolist() == [90, 7, 14]
     assert told["n_trips_28"].tolist() == [1, 1, 2]
 
 
@@ -79,7 +79,7 @@ def test_item_ages(history: History) -> None:
     """Tea is known since it lay in a cart, bread since day 93, milk since day 10."""
     told = history.columns("item_ages")
     assert told["item_row"].tolist() == [0, 1, 2]
-    assert told["item_age"].tolist() == [90, 7, 30]
+    assert told["item_age_days"].tolist() == [90, 7, 30]
     assert told["bought_3"].tolist() == near(
         2 ** (-7 / 3) + 2**-10 + 2**-20 + 2**-30, 2 ** (-3.75 / 3) + 2 ** (-3.5 / 3), 0.5 + 2 ** (-14 / 3)
     )
@@ -96,8 +96,8 @@ def test_item_categories(shop: tuple[History, Path]) -> None:
 def test_of_users(counted: Statistics) -> None:
     of = {name: values.tolist() for name, values in counted.users.items()}
     assert of["user_trips"] == [4, 1, 2]
-    assert of["user_last_age"] == [3.5, 7, 3]
-    assert of["user_trip_gap"] == near((90 - 3.5) / 3, NAN, 11)
+    assert of["user_last_age_days"] == [3.5, 7, 3]
+    assert of["user_trip_gap_days"] == near((90 - 3.5) / 3, NAN, 11)
     assert of["user_items"] == [2, 1, 1]
     assert of["user_basket"] == [4 / 4, 1, 1]
     assert of["user_repeat_share"] == [2 / 4, 0, 1 / 2]
@@ -111,7 +111,7 @@ def test_of_items(counted: Statistics) -> None:
     assert of["item_trend_short"] == near(*np.divide(of["item_decay_7"], of["item_decay_30"]))
     assert of["item_trend_long"] == near(*np.divide(of["item_decay_30"], of["item_decay_90"]))
     assert of["item_repeat_share"] == [1 / 2, 0, 1]
-    assert of["item_gap"] == near(30, NAN, 11)
+    assert of["item_gap_days"] == near(30, NAN, 11)
     assert of["item_share_in_category"] == near(1, 1, NAN)
 
 
@@ -120,14 +120,14 @@ def test_tastes(counted: Statistics) -> None:
     tastes = counted.tastes
     assert (tastes.user.tolist(), tastes.other.tolist()) == ([0, 0, 1], [0, 1, 1])
     assert tastes.columns["taste_days"].tolist() == [1, 3, 1]
-    assert tastes.columns["taste_last_age"].tolist() == [3.5, 30, 7]
+    assert tastes.columns["taste_last_age_days"].tolist() == [3.5, 30, 7]
     assert tastes.columns["taste_decay_90"].tolist() == near(
         2 ** (-3.5 / 90), 1 / 2 + 2 ** (-2 / 3) + 2 ** (-1 / 3), 2 ** (-7 / 90)
     )
 
 
 def test_a_shop_without_categories_has_no_tastes(history: History) -> None:
-    counted = facts(history, None)
+    counted = count_statistics(history, None)
     assert len(counted.tastes.user) == 0
     assert np.isnan(counted.items["item_share_in_category"]).all()
 
@@ -137,7 +137,7 @@ def test_what_lies_after_the_cut_is_not_counted(
 ) -> None:
     """The same numbers from a file that ends at the cut."""
     with corner.history(run_folder("other"), corner.BEFORE) as before:
-        alone = facts(*before)
+        alone = count_statistics(*before)
     for name in ("bought", "seen", "tastes"):
         ours, theirs = getattr(counted, name), getattr(alone, name)
         assert ours.keys.tolist() == theirs.keys.tolist()

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from pipeline.config import Filter, Run
 from pipeline.contract.features import FEATURES
 from pipeline.ranking.features import CandidateTable
-from pipeline.ranking.training_rows import NEGATIVES, TrainingRows, draw
+from pipeline.ranking.training_rows import NEGATIVES, TrainingRows, draw_training_rows
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
 from pipeline.splits.holdout import HeldOut
@@ -41,7 +41,7 @@ def drawn(history: History) -> Drawn:
     """`drawn(seed=0, users=(0, 1, 2, 3), at=7)`: rows of these users, places in BOUGHT, at a day's cut."""
 
     def make(seed: int = 0, users: tuple[int, ...] = (0, 1, 2, 3), at: int = 7) -> pa.Table:
-        return draw(table(len(users)), held_out(), np.array(users), history, day(at), (seed, 0))
+        return draw_training_rows(table(len(users)), held_out(), np.array(users), history, day(at), (seed, 0))
 
     return make
 
@@ -107,9 +107,9 @@ def test_read_in_groups_of_a_user_and_a_cut(drawn: Drawn) -> None:
     assert read.group.tolist() == [32, 31, 31, 31, 45]
     assert read.features.shape == (read.group.sum(), len(FEATURES))
     assert read.is_bought.sum() == 2 + 1 + 1 + 1 + 45
-    assert read.can_teach
+    assert read.has_both_labels
 
 
 @pytest.mark.parametrize("users", [(1,), (3,)])
 def test_nothing_bought_or_everything_teaches_nothing(drawn: Drawn, users: tuple[int, ...]) -> None:
-    assert not TrainingRows.read(drawn(users=users)).can_teach
+    assert not TrainingRows.read(drawn(users=users)).has_both_labels

@@ -19,11 +19,11 @@ OBJECTIVES = ("binary", "lambdarank")
 def together(seed: int) -> dict[str, np.ndarray]:
     """Two signals that say nothing alone: an item is bought when it is due, or new, but not both."""
     lot = np.random.default_rng(seed)
-    return {"own_due": lot.random(N), "als_share": lot.random(N), "item_age": lot.random(N)}
+    return {"own_due": lot.random(N), "als_share": lot.random(N), "item_age_days": lot.random(N)}
 
 
 def is_bought(columns: dict[str, np.ndarray], seed: int) -> np.ndarray:
-    acts = (columns["own_due"] > 0.5) != (columns["item_age"] > 0.5)
+    acts = (columns["own_due"] > 0.5) != (columns["item_age_days"] > 0.5)
     found: np.ndarray = np.random.default_rng(seed).random(N) < np.where(acts, 0.4, 0.05)
     return found
 
@@ -68,8 +68,8 @@ def test_what_they_go_by_is_told() -> None:
     assert list(told) == list(FEATURES)
     assert sum(told.values()) == pytest.approx(1)
     assert sorted(told, key=lambda name: -told[name])[:2] in (
-        ["own_due", "item_age"],
-        ["item_age", "own_due"],
+        ["own_due", "item_age_days"],
+        ["item_age_days", "own_due"],
     )
 
 

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import ROOT
-from pipeline.contract.datasets import DATASETS, DOCUMENTS, stages
+from pipeline.contract import stages
+from pipeline.contract.datasets import DATASETS, DOCUMENTS
 from pipeline.errors import (
     ContractBroken,
     DamagedFile,
@@ -128,7 +129,7 @@ HOLD = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 with RunFolder.open(Path(sys.argv[1]), "night", {"user": "integer", "item": "integer"}).held("train"):
     print("held", flush=True)
     sys.stdin.read()
@@ -297,7 +298,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 import numpy as np, pyarrow as pa
 from pipeline.errors import DiskFull
-from pipeline.run import RunFolder
+from pipeline.runs.folder import RunFolder
 folder = RunFolder.open(Path(sys.argv[1]), "night", {"user": "integer", "item": "integer"})
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 n = 200_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pipeline.databases.connect import connect, urls
+from pipeline.databases import connect, urls
 
 EVENTS = (
     "CREATE TABLE events (customer_id bigint, product_id bigint, event_type text, "

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import Settings
-from pipeline.databases.connect import urls
+from pipeline.databases import urls
 from pipeline.errors import DatabaseError, DataError, LoginRefused, ServingError, SourceError, Unreachable
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
