@@ -16,10 +16,7 @@ from pipeline.errors import DataError, SettingsError
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Counts, Databases, Job
 from pipeline.runs.run_stage import run_stage
-from pipeline.times import utc
-
-AHEAD = timedelta(minutes=5)
-"""How far the clock of the shop, or of Airflow, may run ahead of ours."""
+from pipeline.times import CLOCK_SKEW, utc
 
 
 def job_for(
@@ -84,7 +81,7 @@ def _told(fields: Mapping[str, object]) -> str:
 
 def _refuse_future(as_of: datetime, now: datetime) -> None:
     """A run of tomorrow would keep tonight's from going live, and hide events of the future."""
-    if utc(as_of) > utc(now) + AHEAD:
+    if utc(as_of) > utc(now) + CLOCK_SKEW:
         raise SettingsError(
             f"as_of {utc(as_of).isoformat()} lies in the future",
             found=f"it is {utc(now).isoformat(timespec='seconds')}",

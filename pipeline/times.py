@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from pipeline.contract.datasets import TIME
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clock of the shop, or of Airflow, may run ahead of ours."""
 ZONED = r"[0-9:.](Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 WITH_TIME = r"[0-9][T ][0-9]"
 YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000

@@ -34,6 +34,135 @@ def test_pipeline_never_imports_airflow(path: Path) -> None:
     assert not [name for name in imports(path) if name.split(".")[0] == "airflow"]
 
 
+PACKAGES: dict[str, set[str]] = {
+    "errors": set(),
+    "settings": set(),
+    "config": {"errors", "settings"},
+    "contract": {"config"},
+    "times": {"contract"},
+    "shops": {"config", "errors"},
+    "alerts": {"contract", "errors"},
+    "cli": {"config", "contract"},
+    "engine": {"config", "errors"},
+    "databases": {"config", "errors"},
+    "validation": {"config", "contract", "errors", "times"},
+    "source": {"config", "contract", "databases", "errors", "times"},
+    "loading": {"config", "contract", "databases", "engine", "errors", "times"},
+    "runs": {"config", "contract", "engine", "errors", "times"},
+    "splits": {"config", "engine", "errors", "runs", "times"},
+    "models": {"config", "splits"},
+    "ranking": {"config", "contract", "errors", "models", "runs", "splits"},
+    "evaluation": {"config", "contract", "models", "ranking", "runs", "splits"},
+    "tuning": {"config", "evaluation", "models", "ranking", "runs", "splits"},
+    "lists": {"config", "models", "ranking", "splits"},
+    "gate": {"engine", "lists", "runs", "times", "validation"},
+    "report": {"config", "contract", "engine", "models", "runs", "times", "validation"},
+    "serving": {"config", "contract", "databases", "engine", "errors", "runs", "times", "validation"},
+    "rollback_form": {"config", "errors", "runs", "serving"},
+    "retention": {
+        "config", "contract", "engine", "errors", "models", "runs", "serving", "source", "validation",
+    },
+    "stages": {
+        "config", "contract", "engine", "errors", "evaluation", "gate", "lists", "models", "ranking",
+        "report", "rollback_form", "runs", "serving", "source", "splits", "times", "tuning", "validation",
+    },
+    "jobs": {"config", "errors", "report", "runs", "times"},
+    "backtest": {
+        "config", "contract", "engine", "errors", "jobs", "loading", "report", "runs", "splits", "times",
+    },
+    "local": {"config", "contract", "databases", "errors", "loading", "report", "runs", "serving"},
+    "__main__": {
+        "backtest", "cli", "config", "contract", "databases", "errors", "jobs", "loading", "local", "report",
+        "retention", "rollback_form", "runs", "serving", "source",
+    },
+}  # fmt: skip
+"""Which package, or module beside them, imports which. Each stands below all that it imports."""
+
+
+def dotted(path: Path) -> str:
+    """`pipeline.runs.folder`; a package's own module is the package."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path: Path) -> set[str]:
+    """Every module of `pipeline` that `path` imports, at its top or later."""
+    modules = {dotted(module) for module in MODULES}
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pipeline":
+            names = {f"{node.module}.{name.name}" for name in node.names}
+            found |= {name if name in modules else node.module for name in names}
+    return found
+
+
+def package(module: str) -> str:
+    """`runs` of `pipeline.runs.folder`."""
+    return module.split(".")[1] if "." in module else module
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_imports_what_the_table_says(name: str) -> None:
+    """A new import that is meant is written into the table; one that would run back up cannot be."""
+    targets = {
+        package(target)
+        for path in MODULES
+        if package(dotted(path)) == name
+        for target in imported(path)
+        if package(target) != name
+    }
+    assert targets == PACKAGES[name]
+
+
+def test_the_table_has_every_package_and_no_import_runs_back_up() -> None:
+    assert {package(dotted(path)) for path in MODULES} - {"pipeline"} == set(PACKAGES)
+    above: set[str] = set()
+    for name, targets in PACKAGES.items():
+        assert targets <= above, f"{name} imports what stands below it in the table"
+        above.add(name)
+
+
+def test_no_module_is_in_a_circle_of_imports() -> None:
+    graph = {dotted(path): imported(path) - {dotted(path)} for path in MODULES}
+    while leaves := {name for name, targets in graph.items() if not targets & graph.keys()}:
+        graph = {name: targets for name, targets in graph.items() if name not in leaves}
+    assert not graph, f"these import each other: {sorted(graph)}"
+
+
+@pytest.mark.parametrize("name", ["contract", "runs"])
+def test_the_dag_parser_can_import_names_without_what_makes_them(name: str) -> None:
+    """Airflow parses the DAG files every half minute: `contract.stages` and `runs.pages` stay light."""
+    assert not list(imports(ROOT / "pipeline" / name / "__init__.py"))
+
+
+def test_only_run_stage_loads_a_stage() -> None:
+    """Domain logic lies outside the stages, so nobody has a reason to import one."""
+    importers = {dotted(path) for path in MODULES if any(package(m) == "stages" for m in imported(path))}
+    assert importers <= {"pipeline.stages"}
+
+
+def test_every_module_is_reached_by_the_tests_of_its_package() -> None:
+    """By a test of its name, or through the imports of one in the folder of its package."""
+    modules = {dotted(path): path for path in MODULES if path.stem not in ("__init__", "__main__")}
+    untested = set()
+    for name, path in modules.items():
+        folder = ROOT / "tests" / path.relative_to(ROOT / "pipeline").parent
+        tests = {test.stem: imported(test) for test in folder.glob("test_*.py")}
+        reached = set().union(*tests.values())
+        while (
+            more := {
+                target
+                for module in reached & modules.keys()
+                for target in imported(modules[module])
+                if package(target) == package(name)
+            }
+            - reached
+        ):
+            reached |= more
+        if f"test_{path.stem}" not in tests and name not in reached:
+            untested.add(name)
+    assert not untested
+
+
 def test_only_config_reads_the_environment() -> None:
     readers = {
         path.name

@@ -42,14 +42,14 @@ def build(folder: RunFolder, settings: Settings, publication: Mapping[str, Any] 
 
 def leave(job: Job, publication: Mapping[str, Any] | None = None) -> None:
     """Write the report and log its path; a failure is logged and does not fail the run."""
-    path = _attempt(job, "report", lambda: build(job.folder, job.settings, publication))
+    path = _attempt(job, "report", lambda: build(job.folder.for_stage(""), job.settings, publication))
     if path:
         job.say(f"report: {path}")
 
 
 def leave_validation(job: Job) -> None:
     """Write the validation page; a failure is logged and does not fail the run."""
-    _attempt(job, "validation", lambda: validation.build(job.folder))
+    _attempt(job, "validation", lambda: validation.build(job.folder.for_stage("")))
 
 
 def _attempt(job: Job, page: str, build: Callable[[], Path]) -> Path | None:

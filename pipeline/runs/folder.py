@@ -1,7 +1,7 @@
-"""The run folder: checked reads, atomic writes, receipts; and `run_stage`, which every door uses.
+"""The run folder: checked reads and atomic writes of a run's datasets and documents.
 
     <runs>/<run_id>/run.json               run id, as_of, what the form overrode
-    <runs>/<run_id>/<dataset>.parquet      exactly the schema and key of contract.py
+    <runs>/<run_id>/<dataset>.parquet      exactly the schema and key of contract/datasets.py
     <runs>/<run_id>/<name>.json            documents; model/* beside model.json
     <runs>/<run_id>/receipts/<stage>.json  written last: the stage finished
     <runs>/<run_id>/stopped.json           the stage that the data stopped, and why
@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,14 @@ class RunFolder:
     ids:   `{"user": ..., "item": ...}`, the id types its datasets are written in
     as_of: end of the window (exclusive), UTC
     overrides: form fields that win over config.toml for this run
+    stage: the stage that is given the folder, see `for_stage`
     """
 
     path: Path
     ids: Mapping[str, Any]
     as_of: datetime
     overrides: Mapping[str, object] = field(default_factory=dict)
+    stage: str = ""
 
     @property
     def run_id(self) -> str:
@@ -130,8 +132,31 @@ class RunFolder:
                 ) from None
             yield
 
+    def for_stage(self, stage: str) -> RunFolder:
+        """The same folder, which gives `stage` only what contract/stages.py says it reads and writes.
+
+        "": everything, for the pages of a run.
+        """
+        return replace(self, stage=stage)
+
+    def _refuse_undeclared(self, name: str) -> None:
+        """What a stage reads without saying so would be neither checked before it starts nor made again."""
+        stage = BY_NAME[self.stage]
+        if name not in (*stage.reads, *stage.writes):
+            raise ContractBroken(
+                f"{self.stage} uses `{name}`, which it has not declared",
+                found=", ".join((*stage.reads, *stage.writes)),
+                promised="every dataset and document that a stage reads or writes",
+                then="add it to the stage's entry in pipeline/contract/stages.py",
+            )
+
     def file(self, name: str) -> Path:
-        """Where the dataset or document `name` lies, there or not."""
+        """Where the dataset or document `name` lies, whether it is there or not.
+
+        Raises ContractBroken where a stage has not declared it.
+        """
+        if self.stage:
+            self._refuse_undeclared(name)
         return self.path / (f"{name}.parquet" if name in DATASETS else f"{name}.json")
 
     def has(self, name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import time
+from dataclasses import replace
 from typing import Any
 
 from pipeline.contract.stages import BY_NAME, after
@@ -41,7 +42,7 @@ def _run(name: str, job: Job) -> Counts:
     started = time.perf_counter()
     try:
         with receipts.telling_why(folder, name):
-            counts: Counts = module.run(job)
+            counts: Counts = module.run(replace(job, folder=folder.for_stage(name)))
     finally:
         shutil.rmtree(folder.path / "scratch", ignore_errors=True)
     receipt = leave_receipt(job, name, counts, time.perf_counter() - started)

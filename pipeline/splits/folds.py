@@ -36,8 +36,17 @@ def validation(folder: RunFolder) -> Fold:
 
 def test(folder: RunFolder) -> Fold:
     """Trained on all before the test, asked about `test`."""
-    before = (folder.file("train"), folder.file("validation_set"))
-    return Fold(before, _moment(folder, "test_from"), folder.file("test"))
+    return Fold(before_test(folder), test_from(folder), folder.file("test"))
+
+
+def before_test(folder: RunFolder) -> tuple[Path, ...]:
+    """The files of all events before the test."""
+    return (folder.file("train"), folder.file("validation_set"))
+
+
+def test_from(folder: RunFolder) -> datetime:
+    """When the test begins: for stages that must not see the test itself."""
+    return _moment(folder, "test_from")
 
 
 def for_training(folder: RunFolder, most: int) -> list[Fold]:

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 from pipeline.contract.datasets import DATASETS
 from pipeline.engine import BATCH, connect
 from pipeline.errors import DataError
-from pipeline.jobs import AHEAD
 from pipeline.runs.files import write_whole
 from pipeline.runs.job import Counts, Job
 from pipeline.source import Source, opened
 from pipeline.splits.window import empty_window
+from pipeline.times import CLOCK_SKEW
 
 if TYPE_CHECKING:
     from pipeline.serving.forgotten import Forgotten
@@ -68,7 +68,7 @@ class Written(NamedTuple):
 
 
 def _events(job: Job, source: Source, forgotten: Forgotten, start: datetime, end: datetime) -> Written:
-    later = source.batches("events", start=max(end, job.now + AHEAD), limit=MAX_AHEAD)
+    later = source.batches("events", start=max(end, job.now + CLOCK_SKEW), limit=MAX_AHEAD)
     ahead = [forgotten.without(batch.filter(pc.is_valid(batch.column("occurred_at")))) for batch in later]
     n_ahead = sum(batch.num_rows for batch in ahead)
     found = _write(job, "events", forgotten, source.batches("events", start, end), ahead)

@@ -11,6 +11,7 @@ from pipeline.lists.final_model import FinalModel, fit_final_model
 from pipeline.lists.personal import user_lists
 from pipeline.lists.popular import item_names, popular_items, user_categories, user_purchases
 from pipeline.lists.similar import similar_items
+from pipeline.models.catalog import is_reranker
 from pipeline.models.params import Params
 from pipeline.runs.job import Counts, Job
 from pipeline.splits.history import History, opened
@@ -21,7 +22,8 @@ def run(job: Job) -> Counts:
     -> every list, and what filling one up needs."""
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
-    training_rows = [folder.table(name) for name in ("examples", "latest_examples")]
+    learnt_from = ("examples", "latest_examples") if is_reranker(params.model) else ()
+    training_rows = [folder.table(name) for name in learnt_from]
     is_for_browsers = settings.recommend.audience == "engaged"
     browsers = folder.dataset("browser_events") if is_for_browsers else None
     items, events = folder.optional("items"), [folder.dataset("purchaser_events")]

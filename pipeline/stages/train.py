@@ -16,11 +16,11 @@ def run(job: Job) -> Counts:
     """`train`, `validation_set`, `best_params`, `examples` -> `model` (model.json and model/*)."""
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
-    fold = folds.test(folder)
-    with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
+    events, cut_at = folds.before_test(folder), folds.test_from(folder)
+    with opened(events, cut_at, settings.filter, settings.run, folder.scratch()) as history:
         factors = params.als_model(settings).fit(history)
         n_users, n_items = history.shape
     write_factors(folder, factors)
     size = {"n_users": n_users, "n_items": n_items}
-    folder.write_document("model", {**params.dump(), "cut_at": fold.cut_at, **size, **write_rerankers(job)})
+    folder.write_document("model", {**params.dump(), "cut_at": cut_at, **size, **write_rerankers(job)})
     return {**size, "factors": params.als.factors}

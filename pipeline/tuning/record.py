@@ -50,7 +50,7 @@ def _origin(job: Job, search: Search, live: Mapping[str, Any]) -> dict[str, Any]
             "ended_by": search.ended_by,
             "precision_at_3": search.best().values[0],
             "repeat_purchases": mode,
-            "tuned_until": folds.test(job.folder).cut_at.isoformat(),
+            "tuned_until": folds.test_from(job.folder).isoformat(),
         }
     params = live.get("params") or {}
     return {

@@ -30,7 +30,7 @@ def usable_live(job: Job) -> Mapping[str, Any]:
     if job.settings.tune.mode == "never":
         return {}
     live = live_as_of(job.folder.document("live"), job.folder.as_of)
-    return unseen_by_search(live, folds.test(job.folder).cut_at)
+    return unseen_by_search(live, folds.test_from(job.folder))
 
 
 def unseen_by_search(live: Mapping[str, Any], test_from: datetime) -> Mapping[str, Any]:

@@ -152,14 +152,6 @@ def test_a_purchase_that_has_faded_to_nothing_is_still_a_purchase(
     assert cells.data.tolist() == [0, 0, 0, 0]
 
 
-def test_popular_items_are_those_of_who_takes_part(run_folder: Callable[..., RunFolder]) -> None:
-    """User 3, an outlier, bought item 9 forty times: it does not make item 9 popular."""
-    shop = events((1, 5, 0), (1, 6, 0), (2, 5, 1), *((3, 9, n / 40) for n in range(40)))
-    with history(run_folder(), shop, who=Filter(max_events_sd=1.0)) as made:
-        rows = made.popular(None, 0.0, 10, 1).read_all()
-    assert rows.to_pylist() == [{"category": "all", "rank": 1, "item_id": 5, "score": 2.0}]
-
-
 def test_nobody_held_out(run_folder: Callable[..., RunFolder]) -> None:
     folder = run_folder()
     folder.write("test", events((20, 9, 11, "view")))

@@ -1,0 +1,44 @@
+"""pipeline/runs/run_stage.py: a stage gets what it declares, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.contract.stages import BY_NAME
+from pipeline.errors import ContractBroken
+from pipeline.runs import run_stage as module
+from pipeline.runs.job import Counts, Job
+from pipeline.runs.run_stage import run_stage
+from tests.shelf import events, give
+
+
+@pytest.mark.parametrize("read", ["document", "dataset", "table", "rows", "has", "optional"])
+def test_a_stage_that_reads_what_it_has_not_declared_is_refused(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    """`split` declares `purchaser_events`: when another dataset changed, it would not run again."""
+    name = "live" if read == "document" else "events"
+
+    def run(job: Job) -> Counts:
+        getattr(job.folder, read)(name)
+        return {}
+
+    night = job()
+    give(night.folder, purchaser_events=events((1, 5, 0)), events=events((1, 5, 0)), live={})
+    getattr(night.folder, read)(name)
+    monkeypatch.setattr(module.importlib, "import_module", lambda _: SimpleNamespace(run=run))
+    with pytest.raises(ContractBroken) as caught:
+        run_stage("split", night)
+    assert caught.value.what == f"split uses `{name}`, which it has not declared"
+    assert "contract/stages.py" in caught.value.then
+    assert not night.folder.receipt("split")
+
+
+def test_a_stage_may_use_all_that_it_declares(job: Callable[..., Job]) -> None:
+    folder = job().folder
+    for stage in BY_NAME.values():
+        for name in (*stage.reads, *stage.writes):
+            assert folder.for_stage(stage.name).file(name) == folder.file(name)
