@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pipeline import config
 from pipeline.databases.embedded import Server
 from pipeline.errors import DatabaseError, SettingsError
 
@@ -186,7 +187,7 @@ def test_two_that_start_at_once_share_one_server(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from pipeline.databases.embedded import Server\n"
         "server = Server(Path(sys.argv[1]), is_durable=False); server.start(); print(server.pid())"
     )
-    root = Path(__file__).parent.parent
+    root = config.ROOT
 
     def start(_: int) -> str:
         command = [sys.executable, "-c", program, str(tmp_path / "home")]

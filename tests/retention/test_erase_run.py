@@ -302,17 +302,6 @@ def document() -> dict[str, Any]:
     }
 
 
-def test_documents_lose_their_examples_of_the_user() -> None:
-    cleaned = example_rows.without(document(), "5")
-    assert [suite["failed"][0]["examples"] for suite in cleaned["suites"]] == [
-        [{"user_id": "1", "item_id": "5"}],
-        [],
-    ]
-    assert cleaned["failed"] == ["events: one: 2 rows against it", "users: two: found 3"]
-    assert [suite["failed"][0]["n_rows"] for suite in cleaned["suites"]] == [2, 1]
-    assert example_rows.without(document(), "6") == document()
-
-
 def test_a_document_of_the_run_is_cleaned_with_its_receipt(night: Job) -> None:
     give(night.folder, validation=document())
     erase(night.folder, 5, NOW)

@@ -1,0 +1,38 @@
+"""pipeline/evaluation/all_models.py and at_cut.py: every model on the same users, in both modes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.evaluation.all_models import PUBLISHED, judge_all
+from pipeline.evaluation.at_cut import trained
+from pipeline.models.catalog import MODELS, is_reranker
+from pipeline.ranking.saved import read_scorers
+from pipeline.runs.job import Job
+from pipeline.splits import folds
+
+
+def test_every_model_is_judged_in_the_published_mode_and_all_but_rerankers_in_the_other(learnt: Job) -> None:
+    with trained(learnt.folder, learnt.settings) as models:
+        judged = judge_all(models, read_scorers(learnt.folder), folds.test(learnt.folder))
+    mode = learnt.settings.run.repeat_purchases
+    other = {"exclude": "allow", "allow": "exclude"}[mode]
+    names = {row["model"] for row in judged.of_mode(mode)}
+    assert names == {*MODELS, PUBLISHED}
+    assert {row["model"] for row in judged.of_mode(other)} == {
+        name for name in MODELS if not is_reranker(name)
+    }
+    n_users = {row["n_users"] for row in judged.of_mode(mode)}
+    assert len(n_users) == 1, "all on the same users"
+    for row in judged.of_mode(mode):
+        mean = float(np.mean(judged.users[str(row["model"])]["precision_at_3"]))
+        assert row["precision_at_3"] == mean
+
+
+def test_it_says_what_the_stage_wrote_down(learnt: Job) -> None:
+    with trained(learnt.folder, learnt.settings) as models:
+        judged = judge_all(models, read_scorers(learnt.folder), folds.test(learnt.folder))
+    counts = judged.counts(learnt.settings.run.repeat_purchases)
+    receipt = learnt.folder.receipt("evaluate")["counts"]
+    assert counts["best_rule"] == receipt["best_rule"]
+    assert counts["n_measured_users"] == receipt["n_measured_users"]

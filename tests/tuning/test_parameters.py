@@ -1,0 +1,38 @@
+"""pipeline/tuning/parameters.py and record.py: what the validation fold alone decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipeline.models.catalog import PLAIN_ALS
+from pipeline.models.params import HALF_LIVES, Params
+from pipeline.runs.job import Job
+from pipeline.tuning.parameters import GRID, choose_parameters
+from pipeline.tuning.record import start_of
+from pipeline.tuning.search import NOTHING_TRIED
+from tests import tastes
+
+
+def without_a_search(job: Job) -> Job:
+    return replace(job, settings=tastes.settings_of(tune={**tastes.TUNE, "mode": "never"}))
+
+
+def test_without_a_search_als_stays_as_configured_and_the_half_lives_are_chosen(learnt: Job) -> None:
+    job = without_a_search(learnt)
+    start = Params.configured(job.settings)
+    chosen = choose_parameters(job, {}, start)
+    assert chosen.search is NOTHING_TRIED
+    assert chosen.why == "tune = never"
+    assert (chosen.params.als, chosen.params.weights) == (start.als, start.weights)
+    assert set(chosen.params.half_lives) == set(HALF_LIVES)
+    assert set(chosen.params.half_lives.values()) <= {*GRID, *HALF_LIVES.values()}
+    assert set(chosen.dropped) <= {PLAIN_ALS}
+
+
+def test_tuning_starts_from_the_live_parameters_where_they_can_be_read(learnt: Job) -> None:
+    params = learnt.folder.document("best_params")
+    live = {"version": 3, "params": params}
+    start, origin = start_of(learnt, live)
+    assert start == Params.published(live, learnt.settings)
+    assert origin is live
+    assert start_of(learnt, {"params": {"als": "?"}}) == (Params.configured(learnt.settings), {})
