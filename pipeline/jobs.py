@@ -50,7 +50,7 @@ def job_for(
         folder = RunFolder.create(runs, run_id, as_of, ids, form)
     others = {name: folder.overrides.get(name) for name in asked if folder.overrides.get(name) != asked[name]}
     if others:
-        raise folder.differs(_told(others), _told({name: asked[name] for name in others}))
+        raise folder.differs(_in_words(others), _in_words({name: asked[name] for name in others}))
     settings = config.load(config_path, folder.overrides)
     _refuse_other_shop(folder, settings)
     return Job(folder, settings, databases, utc(now), say, force)
@@ -70,12 +70,12 @@ def play(stage: str, job: Job) -> Counts:
 def _refuse_other_shop(folder: RunFolder, settings: Settings) -> None:
     """One shop's lists must never go live in another's schema because of a forgotten --config."""
     begun_with = folder.receipt("extract").get("params", {}).get("serving", {}).get("schema")
-    here = settings.serving.schema_name
-    if begun_with not in (None, here):
-        raise folder.differs(f"serving schema {begun_with}", f"serving schema {here}")
+    schema = settings.serving.schema_name
+    if begun_with not in (None, schema):
+        raise folder.differs(f"serving schema {begun_with}", f"serving schema {schema}")
 
 
-def _told(fields: Mapping[str, object]) -> str:
+def _in_words(fields: Mapping[str, object]) -> str:
     return ", ".join(f"{name} = {value}" for name, value in fields.items())
 
 
@@ -93,14 +93,14 @@ def _refuse_future(as_of: datetime, now: datetime) -> None:
 def moment(text: str, zone: str = "UTC") -> datetime:
     """An ISO 8601 date or time as UTC; without a zone of its own it is read in `zone`."""
     try:
-        told = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise SettingsError(
             f"as_of {text!r} is no time",
             promised="now, last, or a time such as 2026-11-20 or 2026-11-20T06:00+01:00",
             then="give as_of another value",
         ) from error
-    return utc(told if told.tzinfo else told.replace(tzinfo=ZoneInfo(zone)))
+    return utc(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)))
 
 
 def cli_run_id(as_of: datetime) -> str:

@@ -123,9 +123,9 @@ BY_NAME: dict[str, Stage] = {stage.name: stage for stage in STAGES}
 def after(name: str) -> tuple[Stage, ...]:
     """Every stage whose input depends, however far, on what `name` writes; in order."""
     stale = set(BY_NAME[name].writes)
-    found = []
+    stages = []
     for stage in STAGES[[s.name for s in STAGES].index(name) + 1 :]:
         if stale & set(stage.reads):
             stale |= set(stage.writes)
-            found.append(stage)
-    return tuple(found)
+            stages.append(stage)
+    return tuple(stages)

@@ -55,8 +55,8 @@ class AlsModel:
     def fitting(self, history: History) -> Iterator[AlsFactors]:
         """The factors after each iteration, the last one finished; a search may stop early."""
         cells = self._confidence(history)
-        lot = np.random.RandomState(self.seed)
-        users, items = (_drawn(lot, n, self.params.factors) for n in cells.shape)
+        rng = np.random.RandomState(self.seed)
+        users, items = (_drawn(rng, n, self.params.factors) for n in cells.shape)
         by_user = self._levels(cells)
         by_item = self._levels(sp.csr_matrix(cells.T))
         for _ in range(self.params.iterations):
@@ -113,12 +113,12 @@ class AlsModel:
         events = np.maximum(np.diff(cells.indptr), 1)
         scale = self.params.regularization_scale
         level = np.round(np.log2(events) / 2).astype(np.int64) if scale else np.zeros(len(events), np.int64)
-        found = []
-        for each in np.unique(level):
-            rows = np.flatnonzero(level == each)
-            ratio = float(4.0**each / events.mean()) if scale else 1.0
-            found.append((rows, cells[rows], self.params.regularization * ratio**scale))
-        return found
+        levels = []
+        for number in np.unique(level):
+            rows = np.flatnonzero(level == number)
+            ratio = float(4.0**number / events.mean()) if scale else 1.0
+            levels.append((rows, cells[rows], self.params.regularization * ratio**scale))
+        return levels
 
 
 @dataclass(frozen=True)
@@ -171,12 +171,12 @@ class AlsFactors:
 
     def scores(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of the pairs (rows, columns), shape of both; the product of their factors."""
-        found = np.empty(len(rows), np.float32)
+        scores = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), PAIRS):
             part = slice(start, start + PAIRS)
             users, items = self.user_factors[rows[part]], self.item_factors[columns[part]]
-            np.einsum("ij,ij->i", users, items, out=found[part])
-        return found
+            np.einsum("ij,ij->i", users, items, out=scores[part])
+        return scores
 
     def similar_items(self, columns: NDArray[np.int64], n: int) -> TopN:
         """The `n` items nearest to each of the items `columns` by cosine, never the item itself."""
@@ -219,12 +219,12 @@ class AlsFactors:
         return model
 
 
-def _drawn(lot: np.random.RandomState, n: int, factors: int) -> Factors:
+def _drawn(rng: np.random.RandomState, n: int, factors: int) -> Factors:
     """The start of one side, between 0 and 0.01; drawn as 64 bits, in parts."""
     start = np.empty((n, factors), np.float32)
     for first in range(0, n, DRAWN):
         part = start[first : first + DRAWN]
-        part[:] = lot.random_sample(part.shape)
+        part[:] = rng.random_sample(part.shape)
     start *= np.float32(0.01)
     return start
 

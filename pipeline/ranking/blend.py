@@ -1,4 +1,4 @@
-"""The plain second step: a weighted sum of a few signals, its weights learnt by logistic regression.
+"""The linear re-ranker: a weighted sum of a few signals, its weights fitted by logistic regression.
 
 Each signal is brought to about [0, 1], so that weights can be compared. They are never below 0: a signal
 may be ignored, not turned around.
@@ -50,16 +50,16 @@ class Blend:
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Log-odds of each candidate, shape (n_rows,); `features` has the columns of FEATURES."""
         weights = np.array([self.weights[name] for name in SIGNALS])
-        found: NDArray[np.float64] = _signals(features, self.scale) @ weights + self.bias
-        return found
+        log_odds: NDArray[np.float64] = _signals(features, self.scale) @ weights + self.bias
+        return log_odds
 
 
-def fit(examples: TrainingRows) -> Blend:
-    """Learn the weights from examples of earlier cuts (logistic loss, weights at least 0)."""
-    features = examples.features
+def fit(rows: TrainingRows) -> Blend:
+    """Fit the weights on training rows of earlier cuts (logistic loss, weights at least 0)."""
+    features = rows.features
     scale = {name: _top(features[:, FEATURES.index(of)]) for name, of in SIGNALS.items()}
     signals = _signals(features, scale)
-    sign = np.where(examples.is_bought, 1.0, -1.0)
+    sign = np.where(rows.is_bought, 1.0, -1.0)
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         margin = sign * (signals @ values[:-1] + values[-1])
@@ -71,8 +71,10 @@ def fit(examples: TrainingRows) -> Blend:
     bounds = [(0.0, None)] * len(SIGNALS) + [(None, None)]
     start = np.append(np.full(len(SIGNALS), 0.5), -2.0)
     with threadpool_limits(1, "blas"):
-        found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B")
-    return Blend(dict(zip(SIGNALS, (float(w) for w in found.x[:-1]), strict=True)), scale, float(found.x[-1]))
+        solution = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B")
+    return Blend(
+        dict(zip(SIGNALS, (float(w) for w in solution.x[:-1]), strict=True)), scale, float(solution.x[-1])
+    )
 
 
 def _signals(features: NDArray[np.float32], scale: dict[str, float]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What a second step learns from: candidates of an earlier cut, and whether they were bought after it."""
+"""Training rows of the re-rankers: candidates of an earlier cut, labelled by what was bought after it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ NEGATIVES = 30
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Rows of the dataset `examples` as the second steps read them, each user's together.
+    """Rows of the dataset `examples` as the re-rankers read them, each user's together.
 
-    features: float32, shape (n_rows, len(FEATURES)); is_bought: bool; group: rows of each user and cut
+    features:  float32, shape (n_rows, len(FEATURES))
+    is_bought: the labels, bool, shape (n_rows,)
+    group:     how many rows each user has at each cut, in their order
     """
 
     features: NDArray[np.float32]
@@ -35,7 +37,7 @@ class TrainingRows:
 
     @classmethod
     def read(cls, *tables: pa.Table) -> TrainingRows:
-        """From rows as `draw` returns them."""
+        """From rows as `draw_training_rows` returns them."""
         rows = pa.concat_tables(tables)
         features = side_by_side([rows[name].to_numpy() for name in FEATURES])
         user = rows["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
@@ -46,7 +48,7 @@ class TrainingRows:
 
     @property
     def has_both_labels(self) -> bool:
-        """Whether something was bought and something was not."""
+        """Whether something was bought and something was not: without both nothing can be learnt."""
         return bool(self.is_bought.any() and not self.is_bought.all())
 
 

@@ -1,9 +1,9 @@
-"""The learnt second step: gradient boosted trees (LightGBM).
+"""The re-ranker of gradient boosted trees: LightGBM (Ke et al. 2017).
 
 In a small shop boosting starts from the blend's log-odds, so that it gets about the blend and what the trees
 find beyond it; where much was bought the trees begin at nothing, which ranks better there. The default
 objective is `binary`, the chance that a candidate is bought: it ranked better than `lambdarank` on every
-shop it was tried on. The same examples and seed give the same trees. One thread: LightGBM's threads wait
+shop it was tried on. The same rows and seed give the same trees. One thread: LightGBM's threads wait
 for each other by spinning, which on a shared machine takes twice as long as one alone.
 """
 
@@ -37,10 +37,10 @@ class Trees:
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Higher is likelier to be bought, shape (n_rows,)."""
-        found = self.start.score(features) if self.start else np.zeros(len(features))
-        if len(found):
-            found += np.asarray(self.booster.predict(features, raw_score=True, num_threads=1))
-        return found
+        scores = self.start.score(features) if self.start else np.zeros(len(features))
+        if len(scores):
+            scores += np.asarray(self.booster.predict(features, raw_score=True, num_threads=1))
+        return scores
 
     def save(self, path: Path) -> None:
         """Write the trees as LightGBM's own text; the blend is not in it."""
@@ -57,16 +57,16 @@ class Trees:
         return {name: float(g) for name, g in zip(FEATURES, gain / max(gain.sum(), 1e-9), strict=True)}
 
 
-def fit(examples: TrainingRows, objective: str, seed: int) -> Trees:
-    """Learn from examples of earlier cuts."""
-    n_bought = int(examples.is_bought.sum())
-    start = blend.fit(examples) if n_bought < ENOUGH_BOUGHT else None
-    n_rows, is_ranked = len(examples.is_bought), objective == "lambdarank"
+def fit(rows: TrainingRows, objective: str, seed: int) -> Trees:
+    """Fit the trees on training rows of earlier cuts."""
+    n_bought = int(rows.is_bought.sum())
+    start = blend.fit(rows) if n_bought < ENOUGH_BOUGHT else None
+    n_rows, is_ranked = len(rows.is_bought), objective == "lambdarank"
     data = lgb.Dataset(
-        examples.features,
-        examples.is_bought.astype(np.float32),
-        group=examples.group if is_ranked else None,
-        init_score=start.score(examples.features) if start else None,
+        rows.features,
+        rows.is_bought.astype(np.float32),
+        group=rows.group if is_ranked else None,
+        init_score=start.score(rows.features) if start else None,
         feature_name=list(FEATURES),
         params={"max_bin": 63, "verbosity": -1},
     )

@@ -76,7 +76,7 @@ def _stage(receipt: Mapping[str, Any]) -> dict[str, str]:
         **{name: f"{counts[name]:,}" if name in counts else "" for name in receipts.ROWS},
         "seconds": f"{receipt['seconds']:,.1f}" if "seconds" in receipt else "",
         "memory": f"{receipt['peak_memory_mb']:,}" if "peak_memory_mb" in receipt else "",
-        "counts": receipts.told(counts),
+        "counts": receipts.counts_in_words(counts),
     }
 
 

@@ -166,7 +166,7 @@ class RunFolder:
     def receipt(self, stage: str) -> dict[str, Any]:
         """The receipt of a finished stage; empty when it has not finished."""
         try:
-            found: dict[str, Any] = json.loads(
+            receipt: dict[str, Any] = json.loads(
                 (self.path / "receipts" / f"{stage}.json").read_text(encoding="utf-8")
             )
         except FileNotFoundError:
@@ -177,7 +177,7 @@ class RunFolder:
                 found=str(error),
                 then=self._again(stage),
             ) from error
-        return found
+        return receipt
 
     def dataset(self, name: str) -> Path:
         """Path of a dataset's Parquet file; RunError when its stage has not written it."""
@@ -222,18 +222,18 @@ class RunFolder:
                     promised=f"a receipt {self.path / 'receipts' / (writer + '.json')}",
                     then=self._again(writer),
                 )
-            for file, told in receipt["files"].items():
+            for file, written in receipt["files"].items():
                 if file.split("/")[0].split(".")[0] == name:
-                    self._check_file(writer, file, told)
+                    self._check_file(writer, file, written)
 
-    def _check_file(self, writer: str, file: str, told: Mapping[str, Any]) -> None:
+    def _check_file(self, writer: str, file: str, written: Mapping[str, Any]) -> None:
         path = self.path / file
         size = path.stat().st_size if path.exists() else None
-        if size != told["bytes"] or sha256(path) != told["sha256"]:
+        if size != written["bytes"] or sha256(path) != written["sha256"]:
             raise DamagedFile(
                 f"{path} is not the file that {writer} wrote",
                 found="no file" if size is None else f"{size:,} bytes",
-                promised=f"{told['bytes']:,} bytes, SHA-256 {told['sha256'][:12]}...",
+                promised=f"{written['bytes']:,} bytes, SHA-256 {written['sha256'][:12]}...",
                 then=self._again(writer),
             )
 
@@ -273,8 +273,8 @@ class RunFolder:
 
 def latest(runs: Path) -> list[Path]:
     """Run folders under `runs`, the one worked on last first."""
-    found = [path.parent for path in runs.glob("*/run.json")]
-    return sorted(found, key=lambda path: (touched(path), path.name), reverse=True)
+    folders = [path.parent for path in runs.glob("*/run.json")]
+    return sorted(folders, key=lambda path: (touched(path), path.name), reverse=True)
 
 
 def _writer(name: str) -> str:

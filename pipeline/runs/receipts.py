@@ -33,7 +33,7 @@ def machine(seconds: float) -> dict[str, Any]:
 
 
 @contextmanager
-def telling_why(folder: RunFolder, stage: str) -> Iterator[None]:
+def record_why_stopped(folder: RunFolder, stage: str) -> Iterator[None]:
     """Write `stopped.json` where the block raises a DataError; the next stage of the run removes it.
 
     It leaves out the error's `found`, which may be a row of a user.
@@ -56,7 +56,7 @@ def why_stopped(folder: RunFolder) -> dict[str, str]:
     return reason
 
 
-def counted(
+def stage_counts(
     folder: RunFolder, reads: Iterable[str], files: Mapping[str, Any], counts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The counts of a stage after its rows in and out; floats are rounded to four digits.
@@ -77,10 +77,12 @@ def line(receipt: Mapping[str, Any]) -> str:
     counts = receipt["counts"]
     cost = f"{receipt['seconds']:,.1f} s, {receipt['peak_memory_mb']:,} MB"
     rows = f"{counts['rows_in']:,} rows in, {counts['rows_out']:,} out"
-    return "; ".join(part for part in (f"{receipt['stage']}: {rows}, {cost}", told(counts)) if part)
+    return "; ".join(
+        part for part in (f"{receipt['stage']}: {rows}, {cost}", counts_in_words(counts)) if part
+    )
 
 
-def told(counts: Mapping[str, Any]) -> str:
+def counts_in_words(counts: Mapping[str, Any]) -> str:
     """Counts in words, without rows and empty ones: `model ranker, 3 trials, alpha 0.25`."""
     return ", ".join(
         _in_words(name, value) for name, value in counts.items() if name not in ROWS and value != ""

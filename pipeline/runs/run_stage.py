@@ -41,7 +41,7 @@ def _run(name: str, job: Job) -> Counts:
     reset_peak()
     started = time.perf_counter()
     try:
-        with receipts.telling_why(folder, name):
+        with receipts.record_why_stopped(folder, name):
             counts: Counts = module.run(replace(job, folder=folder.for_stage(name)))
     finally:
         shutil.rmtree(folder.path / "scratch", ignore_errors=True)
@@ -59,7 +59,7 @@ def leave_receipt(job: Job, name: str, counts: Counts, seconds: float) -> dict[s
     files = {file: fingerprint(folder.path / file) for file in _written(folder, name)}
     receipt = {
         "stage": name,
-        "counts": receipts.counted(folder, BY_NAME[name].reads, files, counts),
+        "counts": receipts.stage_counts(folder, BY_NAME[name].reads, files, counts),
         "files": files,
         "as_of": folder.as_of.isoformat(),
         "seed": job.settings.run.seed,

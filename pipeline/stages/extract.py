@@ -55,8 +55,8 @@ def run(job: Job) -> Counts:
                 counts[name] = _write(job, name, forgotten, source.batches(name))
             else:
                 job.folder.drop(name)
-    n_left_out = sum(each.n_left_out for each in counts.values())
-    n_written = {f"n_{name}": each.n_written for name, each in counts.items()}
+    n_left_out = sum(written.n_left_out for written in counts.values())
+    n_written = {f"n_{name}": written.n_written for name, written in counts.items()}
     return {"rows_in": sum(n_written.values()) + n_left_out, **n_written}
 
 
@@ -71,10 +71,10 @@ def _events(job: Job, source: Source, forgotten: Forgotten, start: datetime, end
     later = source.batches("events", start=max(end, job.now + CLOCK_SKEW), limit=MAX_AHEAD)
     ahead = [forgotten.without(batch.filter(pc.is_valid(batch.column("occurred_at")))) for batch in later]
     n_ahead = sum(batch.num_rows for batch in ahead)
-    found = _write(job, "events", forgotten, source.batches("events", start, end), ahead)
-    if found.n_written == n_ahead:
+    written = _write(job, "events", forgotten, source.batches("events", start, end), ahead)
+    if written.n_written == n_ahead:
         raise _empty(source, start, end)
-    return found
+    return written
 
 
 def _write(

@@ -35,17 +35,17 @@ def run(job: Job) -> Counts:
             f" python -m pipeline run publish --run-id {folder.run_id} --force",
         )
     force = job.force or bool(decision["forced"])
-    made = publish(url, settings, folder, about, say=job.say, force=force)
-    folder.write_document("publication", vars(made))
+    published = publish(url, settings, folder, about, say=job.say, force=force)
+    folder.write_document("publication", vars(published))
     save_choices(url, settings, job.say)
-    report.leave(job, vars(made))
+    report.leave(job, vars(published))
     return {
         "rows_out": sum(folder.rows(kind.dataset) for kind in KINDS),
-        "version": made.version or 0,
-        "is_live": str(made.is_live).lower(),
-        "n_users": made.n_users,
-        "n_items": made.n_items,
-        "n_recommendations": made.n_recommendations,
+        "version": published.version or 0,
+        "is_live": str(published.is_live).lower(),
+        "n_users": published.n_users,
+        "n_items": published.n_items,
+        "n_recommendations": published.n_recommendations,
     }
 
 

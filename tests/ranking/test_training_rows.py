@@ -1,4 +1,4 @@
-"""What a second step learns from: drawn from a table of candidates, read back in groups."""
+"""What a re-ranker learns from: drawn from a table of candidates, read back in groups."""
 
 from __future__ import annotations
 

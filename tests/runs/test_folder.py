@@ -203,7 +203,7 @@ def test_rows_in_are_those_of_every_dataset_that_is_read(run_folder: Callable[..
     users = pa.table({"user_id": [1, 2], "segment": pa.nulls(2, pa.string())})
     give(folder, events=SHOP, users=users, live={})
     written = {"metrics.parquet": {"rows": 9}, "comparison.json": {"bytes": 20}}
-    counts = receipts.counted(folder, ("events", "items", "users", "live"), written, {"alpha": 0.123456})
+    counts = receipts.stage_counts(folder, ("events", "items", "users", "live"), written, {"alpha": 0.123456})
     assert counts == {"rows_in": 8, "rows_out": 9, "alpha": 0.1235}
 
 
