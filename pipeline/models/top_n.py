@@ -98,6 +98,12 @@ def best_first(scores: NDArray[np.floating], ids: NDArray[np.integer], n: int) -
     return kept[np.lexsort((ids[kept], -scores[kept]))[:n]]
 
 
+def best_items(scores: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Item numbers by score, best first, those at 0 or below left out; ties go to the lower id."""
+    order = np.argsort(-scores, kind="stable")
+    return order[scores[order] > 0]
+
+
 def numbered(slots: NDArray[np.int64]) -> NDArray[np.int32]:
     """1, 2, 3, ... anew for each list; `slots` names the list of each row, ascending."""
     return (position_in_group(slots) + 1).astype(np.int32)
@@ -124,8 +130,7 @@ def rank_cells(scores: sp.csr_matrix, n: int, exclude: sp.csr_matrix | None) -> 
 
 def rank_same(scores: NDArray[np.float32], n_users: int, n: int, exclude: sp.csr_matrix | None) -> TopN:
     """One ranking for everybody (`scores`, shape (n_items,); 0: never shown), less what `exclude` holds."""
-    order = np.lexsort((np.arange(len(scores)), -scores))
-    order = order[scores[order] > 0].astype(np.int32)
+    order = best_items(scores).astype(np.int32)
     top = TopN.empty(n_users, n)
     is_new = np.ones(len(scores), bool)
     for row in range(n_users):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.models.als import AlsFactors
 from pipeline.models.groups import position_in_group
-from pipeline.models.top_n import NOTHING, rank_cells
+from pipeline.models.top_n import NOTHING, best_items, rank_cells
 from pipeline.ranking.features import CandidateTable, UserBatch, candidate_table
 from pipeline.ranking.pairs import Column, Pairs
 from pipeline.ranking.statistics import Statistics
@@ -159,8 +159,7 @@ class CandidateSource:
         """Items by recent popularity, best first, those that nobody bought or is shown left out."""
         score = self.statistics.items["item_decay_30"].copy()
         score[self.hidden] = 0.0
-        order = np.lexsort((np.arange(len(score)), -score))
-        return order[score[order] > 0]
+        return best_items(score)
 
     def _popular_rank(self) -> Column:
         rank = np.full(self.statistics.n_items, np.nan, np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from pipeline.models.top_n import NOTHING, Filled, TopN, best_first, numbered, rank_cells
+from pipeline.models.top_n import NOTHING, Filled, TopN, best_first, best_items, numbered, rank_cells
 
 USERS = np.array([0, 1, 2])
 
@@ -84,3 +84,7 @@ def test_cells_are_ranked_less_what_is_left_out() -> None:
 
 def test_ranks_begin_anew_with_each_list() -> None:
     assert numbered(np.array([0, 0, 0, 2, 3, 3])).tolist() == [1, 2, 3, 1, 1, 2]
+
+
+def test_best_items_are_those_above_0_ties_by_id() -> None:
+    assert best_items(np.array([1.0, 3.0, 0.0, 3.0, -1.0])).tolist() == [1, 3, 0]

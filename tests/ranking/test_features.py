@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
-from pipeline.contract.features import FEATURES
+from pipeline.contract.features import ENTRIES, FEATURES, OWN, SEEN, TASTE, TASTE_SHARE
 from pipeline.models.als import AlsFactors
 from pipeline.models.top_n import NOTHING
 from pipeline.ranking.candidates import CandidateSource
@@ -101,6 +101,23 @@ def test_taste(table: CandidateTable) -> None:
     assert of(table, "taste_last_age_days", 1) == near(30, 3.5, np.nan)
     assert of(table, "taste_share", 2) == near(1, np.nan, np.nan)
     assert of(table, "taste_share", 3) == near(np.nan, np.nan, np.nan)
+
+
+def test_what_is_unknown_is_nan_and_what_counts_nothing_is_0_as_the_entries_say(
+    table: CandidateTable,
+) -> None:
+    """Where user 1 has no event with tea, and user 3 none in a category."""
+    for feature in ENTRIES:
+        if feature.absent == 0.0:
+            assert not np.isnan(table.column(feature.name)).any(), feature.name
+    for feature in (*OWN, *SEEN):
+        assert of(table, feature.name, 1)[TEA] == near_one(feature.absent), feature.name
+    for feature in (*TASTE, *TASTE_SHARE):
+        assert of(table, feature.name, 3)[MILK] == near_one(feature.absent), feature.name
+
+
+def near_one(value: float) -> object:
+    return pytest.approx(value, nan_ok=True)
 
 
 def test_the_best_of_each_user_ties_by_id(table: CandidateTable) -> None:
