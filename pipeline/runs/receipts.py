@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.errors import DataError
 from pipeline.runs.files import write_json
+from pipeline.runs.folder import RunFolder
 from pipeline.runs.memory import peak_mb
-
-if TYPE_CHECKING:
-    from pipeline.runs.folder import RunFolder
 
 PACKAGES = ("implicit", "lightgbm", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "sqlalchemy")
 STOPPED = "stopped.json"
