@@ -53,14 +53,14 @@ def test_every_metric_is_that_of_ranx(ranx: ModuleType) -> None:
         }
         for user in range(N_USERS)
     }
-    told = {
+    run = {
         f"u{user:03}": {f"i{item}": float(-place) for place, item in enumerate(items) if item >= 0}
         or {"nothing": 0.0}
         for user, items in enumerate(lists)
     }
-    found = ranx.evaluate(ranx.Qrels(wanted), ranx.Run(told), list(THEIRS.values()), return_mean=False)
+    scores = ranx.evaluate(ranx.Qrels(wanted), ranx.Run(run), list(THEIRS.values()), return_mean=False)
     ours = metrics.per_user(metrics.hits(lists, held_out), n_held_out)
-    theirs = {name: np.asarray(found[metric]) for name, metric in THEIRS.items()}
+    theirs = {name: np.asarray(scores[metric]) for name, metric in THEIRS.items()}
     theirs["map_at_10"] = theirs["map_at_10"] * n_held_out / np.minimum(n_held_out, 10)
     for name in THEIRS:
         assert 0 < ours[name].mean() < 1

@@ -41,7 +41,7 @@ def shop() -> list[tuple[object, ...]]:
 @pytest.fixture
 def told(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Callable[..., Rows]:
     """`told(users)`: the groups of a model whose number for the user in place n is n / 100."""
-    made = job(as_of=day(100), settings=make_settings(als={"factors": 2}))
+    new_job = job(as_of=day(100), settings=make_settings(als={"factors": 2}))
     parts: dict[str, Any] = {"purchaser_events": events(*shop()), "live": {}}
     n = len(CATEGORIES)
     columns = {"name": pa.nulls(n, pa.string()), "category": list(CATEGORIES.values())}
@@ -53,14 +53,14 @@ def told(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Cal
     def make(users: dict[int, str] | None = None) -> Rows:
         if users:
             parts["users"] = pa.table({"user_id": list(users), "segment": list(users.values())})
-        give(made.folder, **parts)
-        run_stage("split", made)
-        fold, settings = folds.test(made.folder), made.settings
-        params, scratch = Params.configured(settings), made.folder.scratch()
-        with at(fold, params, settings, made.folder.dataset("items"), scratch) as (models, judge):
+        give(new_job.folder, **parts)
+        run_stage("split", new_job)
+        fold, settings = folds.test(new_job.folder), new_job.settings
+        params, scratch = Params.configured(settings), new_job.folder.scratch()
+        with at(fold, params, settings, new_job.folder.dataset("items"), scratch) as (models, judge):
             assert judge.n_users == 36
             scores = {"als": {"precision_at_3": np.arange(36) / 100}}
-            rows = segment_rows(made, models, judge, scores).to_pylist()
+            rows = segment_rows(new_job, models, judge, scores).to_pylist()
         return {(row["kind"], row["segment"]): row for row in rows}
 
     return make
@@ -72,9 +72,9 @@ def mean(first: int, last: int) -> float:
 
 
 def test_by_how_often_they_came(told: Callable[..., Rows]) -> None:
-    found = told()
+    rows = told()
     for segment, first in (("light buyers", 0), ("in between", 12), ("heavy buyers", 24)):
-        row = found["activity", segment]
+        row = rows["activity", segment]
         assert row["n_users"] == 12
         assert row["precision_at_3"] == pytest.approx(mean(first, first + 11))
         assert row["ci_low"] < row["precision_at_3"] < row["ci_high"]
@@ -82,17 +82,17 @@ def test_by_how_often_they_came(told: Callable[..., Rows]) -> None:
 
 def test_by_how_long_they_are_known(told: Callable[..., Rows]) -> None:
     """Only those of the tea came within 60 days before the cut; a view makes nobody known."""
-    found = told()
-    assert found["tenure", "first bought within 60 days"]["precision_at_3"] == pytest.approx(mean(12, 23))
-    assert found["tenure", "known for longer"]["n_users"] == 24
+    rows = told()
+    assert rows["tenure", "first bought within 60 days"]["precision_at_3"] == pytest.approx(mean(12, 23))
+    assert rows["tenure", "known for longer"]["n_users"] == 24
 
 
 def test_by_the_category_they_bought_most_from(told: Callable[..., Rows]) -> None:
     """What they looked at does not count."""
-    found = told()
+    rows = told()
     for category, first in ((BREAD, 0), (TEA, 12), (MILK, 24)):
-        assert found["category", category]["n_users"] == 12
-        assert found["category", category]["precision_at_3"] == pytest.approx(mean(first, first + 11))
+        assert rows["category", category]["n_users"] == 12
+        assert rows["category", category]["precision_at_3"] == pytest.approx(mean(first, first + 11))
 
 
 def test_by_the_shops_own_segment_where_it_is_large_enough(told: Callable[..., Rows]) -> None:
@@ -100,11 +100,11 @@ def test_by_the_shops_own_segment_where_it_is_large_enough(told: Callable[..., R
     users = dict.fromkeys(range(18), "gold") | dict.fromkeys(range(18, 23), "few")
     users |= dict.fromkeys(range(23, 36), "silver") | {99: "bronze"}
     del users[3]
-    found = {key: row for key, row in told(users).items() if key[0] == "segment"}
-    assert set(found) == {("segment", "gold"), ("segment", "silver")}
-    assert found["segment", "gold"]["n_users"] == 17
-    assert found["segment", "gold"]["precision_at_3"] == pytest.approx((18 * mean(0, 17) - 0.03) / 17)
-    assert found["segment", "silver"]["precision_at_3"] == pytest.approx(mean(23, 35))
+    rows = {key: row for key, row in told(users).items() if key[0] == "segment"}
+    assert set(rows) == {("segment", "gold"), ("segment", "silver")}
+    assert rows["segment", "gold"]["n_users"] == 17
+    assert rows["segment", "gold"]["precision_at_3"] == pytest.approx((18 * mean(0, 17) - 0.03) / 17)
+    assert rows["segment", "silver"]["precision_at_3"] == pytest.approx(mean(23, 35))
 
 
 def test_a_shop_without_users_has_no_segments_of_its_own(told: Callable[..., Rows]) -> None:

@@ -35,7 +35,7 @@ def by_hand(bought: sp.csr_matrix, length: int, min_buyers: int, hidden: set[int
     """The same, pair by pair, G2 by its textbook formula."""
     users = [set(row.indices.tolist()) for row in bought]
     buyers = {i: {u for u, items in enumerate(users) if i in items} for i in range(bought.shape[1])}
-    n, found = len(users), {}
+    n, by_item = len(users), {}
     for a, b in combinations(sorted(set(buyers) - hidden), 2):
         n_a, n_b, both = len(buyers[a]), len(buyers[b]), len(buyers[a] & buyers[b])
         if both < min_buyers or both * n <= n_a * n_b:
@@ -48,10 +48,10 @@ def by_hand(bought: sp.csr_matrix, length: int, min_buyers: int, hidden: set[int
         )
         score = 2 * sum(k * log(k * n / margins) for k, margins in cells if k)
         for one, other in ((a, b), (b, a)):
-            found.setdefault(one, []).append((-round(score, 9), other, both / n, both * n / (n_a * n_b)))
+            by_item.setdefault(one, []).append((-round(score, 9), other, both / n, both * n / (n_a * n_b)))
     return [
         (100 * item, rank, 100 * other, support, lift)
-        for item, pairs in sorted(found.items())
+        for item, pairs in sorted(by_item.items())
         for rank, (_, other, support, lift) in enumerate(sorted(pairs)[:length], start=1)
     ]
 
@@ -110,9 +110,9 @@ def test_random_shops_are_counted_as_pair_by_pair(
         for _ in range(120)
     ]
     shop, hidden = baskets(*users, n_items=25), np.array([3, 11])
-    found = told(shop, length, min_buyers, hidden)
-    assert found == by_hand(shop, length, min_buyers, {3, 11})
-    assert len(found) > 20
+    rows = told(shop, length, min_buyers, hidden)
+    assert rows == by_hand(shop, length, min_buyers, {3, 11})
+    assert len(rows) > 20
 
 
 def test_a_batch_of_items_has_no_more_pairs_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,8 @@ def history(run_folder: Callable[..., RunFolder]) -> Iterator[History]:
     folder = run_folder()
     cells = [(u, i, 0) for u in range(SIZE) for i in range(SIZE) if (u + i) % 2 == 0 and u != i]
     folder.write("purchaser_events", events(*cells))
-    with opened([folder.file("purchaser_events")], day(1), Filter(), Run(), folder.scratch()) as made:
-        yield made
+    with opened([folder.file("purchaser_events")], day(1), Filter(), Run(), folder.scratch()) as history:
+        yield history
 
 
 @pytest.fixture
@@ -105,9 +105,9 @@ def test_one_penalty_for_all_is_the_fit_of_implicit_itself(history: History) -> 
     theirs = AlternatingLeastSquares(
         factors=params.factors, regularization=params.regularization, iterations=params.iterations
     )
-    lot = np.random.RandomState(7)
+    rng = np.random.RandomState(7)
     start = [
-        lot.random_sample((n, params.factors)).astype(np.float32) * np.float32(0.01) for n in (SIZE, SIZE)
+        rng.random_sample((n, params.factors)).astype(np.float32) * np.float32(0.01) for n in (SIZE, SIZE)
     ]
     theirs.user_factors, theirs.item_factors = start
     theirs.fit(cells, show_progress=False)
@@ -127,12 +127,12 @@ def test_a_fit_that_is_stopped_early_is_a_fit_of_fewer_iterations(history: Histo
 @pytest.mark.parametrize("ids", [pa.array([3, 5, 8]), pa.array(["00123", "a", "é-long-id"])])
 def test_saved_and_loaded_without_a_pickle(tmp_path: Path, ids: pa.Array) -> None:
     rng = np.random.default_rng(0)
-    made = AlsFactors(rng.random((3, 2), np.float32), rng.random((3, 2), np.float32), ids, ids.slice(0, 3))
-    made.save(tmp_path / "a.npz")
-    made.save(tmp_path / "b.npz")
+    factors = AlsFactors(rng.random((3, 2), np.float32), rng.random((3, 2), np.float32), ids, ids.slice(0, 3))
+    factors.save(tmp_path / "a.npz")
+    factors.save(tmp_path / "b.npz")
     read = AlsFactors.load(tmp_path / "a.npz")
     assert read.user_ids.equals(ids)
-    assert (read.item_factors == made.item_factors).all()
+    assert (read.item_factors == factors.item_factors).all()
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert not any(array.dtype.hasobject for array in np.load(tmp_path / "a.npz").values())
 
@@ -172,10 +172,10 @@ def test_the_first_step_is_the_formula_of_the_papers(
     folder = run_folder()
     folder.write("purchaser_events", events(*((u, i, 0) for u, n in enumerate((1, 4, 16)) for i in range(n))))
     params = Als(factors=2, iterations=1, regularization=3.0, alpha=0.5, regularization_scale=scale)
-    with opened([folder.file("purchaser_events")], day(0.1), Filter(), Run(), folder.scratch()) as made:
-        fitted = next(AlsModel(params, Weights(half_life_days=0), seed=5).fitting(made)).user_factors
-    lot = np.random.RandomState(5)
-    _, start = lot.random_sample((3, 2)), lot.random_sample((16, 2)) * 0.01
+    with opened([folder.file("purchaser_events")], day(0.1), Filter(), Run(), folder.scratch()) as history:
+        fitted = next(AlsModel(params, Weights(half_life_days=0), seed=5).fitting(history)).user_factors
+    rng = np.random.RandomState(5)
+    _, start = rng.random_sample((3, 2)), rng.random_sample((16, 2)) * 0.01
     confidence = 1 + 0.5 * Weights().purchase
     for user, n in enumerate((1, 4, 16)):
         own = start[:n]

@@ -29,8 +29,8 @@ def history(run_folder: Callable[..., RunFolder]) -> Iterator[History]:
             (3, 11, 60), (3, 13, 60, "view"),
         ),
     )  # fmt: skip
-    with opened([folder.file("purchaser_events")], day(61), Filter(), Run(), folder.scratch()) as made:
-        yield made
+    with opened([folder.file("purchaser_events")], day(61), Filter(), Run(), folder.scratch()) as history:
+        yield history
 
 
 def lists(model: Model, history: History, n: int = 3, *, new_only: bool = False) -> list[list[int]]:

@@ -50,10 +50,10 @@ def history(frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> It
     path: Path = tmp_path_factory.mktemp("rules")
     folder = RunFolder.create(path, "rules", day(CUT), {"user": "integer", "item": "integer"}, {})
     folder.write("purchaser_events", events(*frame.itertuples(index=False, name=None)))
-    with opened([folder.file("purchaser_events")], day(CUT), Filter(), Run(), folder.scratch()) as made:
-        assert made.user_ids.to_pylist() == USERS.tolist()
-        assert made.item_ids.to_pylist() == list(range(N_ITEMS))
-        yield made
+    with opened([folder.file("purchaser_events")], day(CUT), Filter(), Run(), folder.scratch()) as history:
+        assert history.user_ids.to_pylist() == USERS.tolist()
+        assert history.item_ids.to_pylist() == list(range(N_ITEMS))
+        yield history
 
 
 def weighed(frame: pd.DataFrame, half_life: float) -> pd.DataFrame:
@@ -82,16 +82,16 @@ def listed(items: np.ndarray) -> list[list[int]]:
 def test_popular(history: History, frame: pd.DataFrame, half_life: float, is_new_only: bool) -> None:
     weights = weighed(frame, half_life).groupby("item")["weight"].sum()
     exclude = history.purchases() if is_new_only else None
-    found = Popular(half_life).fit(history).top_n(USERS, LENGTH, exclude)
-    for user, items in enumerate(listed(found.items)):
+    lists = Popular(half_life).fit(history).top_n(USERS, LENGTH, exclude)
+    for user, items in enumerate(listed(lists.items)):
         assert items == ranked(weights, bought_by(frame, user) if is_new_only else set())
 
 
 @pytest.mark.parametrize("half_life", [0.0, 7.0, 60.0])
 def test_own_most_bought(history: History, frame: pd.DataFrame, half_life: float) -> None:
     bought = weighed(frame, half_life)
-    found = OwnMostBought(half_life).fit(history).top_n(USERS, LENGTH, None)
-    for user, items in enumerate(listed(found.items)):
+    lists = OwnMostBought(half_life).fit(history).top_n(USERS, LENGTH, None)
+    for user, items in enumerate(listed(lists.items)):
         of_user = bought[bought["user"] == user]
         assert items == ranked(of_user.groupby("item")["weight"].sum(), set())
 
@@ -108,8 +108,8 @@ def test_item_neighbours(history: History, frame: pd.DataFrame, is_new_only: boo
     scores = np.asarray((bought @ theirs.similarity).todense())
     if is_new_only:
         scores[bought.toarray() > 0] = 0.0
-    found = ItemNeighbours(neighbours=N_ITEMS, threads=1).fit(history)
-    top = found.top_n(USERS, LENGTH, history.purchases() if is_new_only else None)
+    model = ItemNeighbours(neighbours=N_ITEMS, threads=1).fit(history)
+    top = model.top_n(USERS, LENGTH, history.purchases() if is_new_only else None)
     wanted = -np.sort(-scores, axis=1)[:, :LENGTH]
     np.testing.assert_allclose(top.scores, wanted, rtol=1e-5, atol=1e-6)
     for user, items in enumerate(listed(top.items)):

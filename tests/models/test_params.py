@@ -15,8 +15,8 @@ AS_OF = day(100)
 def test_a_publication_from_before_there_was_a_race_is_als(make_settings: Callable[..., Settings]) -> None:
     """It told neither model nor half-lives, and had one penalty for all."""
     settings = make_settings()
-    known = Params.configured(settings).dump()
-    old = {"als": dict(known["als"]), "weights": known["weights"]}
+    document = Params.configured(settings).dump()
+    old = {"als": dict(document["als"]), "weights": document["weights"]}
     del old["als"]["regularization_scale"]
     read = Params.published({"params": old}, settings)
     assert read is not None
@@ -33,8 +33,8 @@ def test_only_what_a_search_sets_is_taken_from_a_publication(make_settings: Call
 
 
 def test_written_and_read_they_are_the_same(make_settings: Callable[..., Settings]) -> None:
-    made = Params.configured(make_settings()).but(model="blend", half_lives={"recently_popular": 7.0})
-    assert Params.read(made.dump()) == made
+    params = Params.configured(make_settings()).but(model="blend", half_lives={"recently_popular": 7.0})
+    assert Params.read(params.dump()) == params
 
 
 def test_a_run_does_not_know_what_is_later_than_it() -> None:

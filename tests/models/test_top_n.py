@@ -27,8 +27,8 @@ class Says:
     def top_n(self, rows: np.ndarray, n: int, exclude: sp.csr_matrix | None) -> TopN:
         top = TopN.empty(len(rows), n)
         for place, row in enumerate(rows):
-            known = set(self.hidden.tolist()) | (set() if exclude is None else set(exclude[row].indices))
-            items = [item for item in self.lists[row] if item not in known][:n]
+            excluded = set(self.hidden.tolist()) | (set() if exclude is None else set(exclude[row].indices))
+            items = [item for item in self.lists[row] if item not in excluded][:n]
             top.items[place, : len(items)] = items
             top.scores[place, : len(items)] = self.score - 0.1 * np.arange(len(items))
         return top

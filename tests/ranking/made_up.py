@@ -13,10 +13,10 @@ PER_USER = 20
 
 def features(n: int, **columns: NDArray[np.floating]) -> NDArray[np.float32]:
     """NaN but for `columns`, shape (n, len(FEATURES))."""
-    made = np.full((n, len(FEATURES)), np.nan, np.float32)
+    matrix = np.full((n, len(FEATURES)), np.nan, np.float32)
     for name, values in columns.items():
-        made[:, FEATURES.index(name)] = values
-    return made
+        matrix[:, FEATURES.index(name)] = values
+    return matrix
 
 
 def examples(is_bought: NDArray[np.bool_], **columns: NDArray[np.floating]) -> TrainingRows:

@@ -26,12 +26,12 @@ def taught_by(name: str, turned: bool = False) -> TrainingRows:
 @pytest.mark.parametrize("name", SIGNALS)
 def test_the_signal_that_decides_gets_the_weight(name: str) -> None:
     learnt = taught_by(name)
-    made = blend.fit(learnt)
-    assert set(made.weights) == set(SIGNALS)
-    others = [weight for signal, weight in made.weights.items() if signal != name]
+    model = blend.fit(learnt)
+    assert set(model.weights) == set(SIGNALS)
+    others = [weight for signal, weight in model.weights.items() if signal != name]
     assert min(others) >= 0
-    assert made.weights[name] > 3 * max(others)
-    assert auc(made.score(learnt.features), learnt.is_bought) > 0.6
+    assert model.weights[name] > 3 * max(others)
+    assert auc(model.score(learnt.features), learnt.is_bought) > 0.6
 
 
 def test_a_signal_that_says_the_opposite_is_ignored_not_turned_around() -> None:
@@ -39,21 +39,21 @@ def test_a_signal_that_says_the_opposite_is_ignored_not_turned_around() -> None:
 
 
 def test_what_is_not_known_counts_as_nothing() -> None:
-    made = blend.fit(taught_by("als"))
+    model = blend.fit(taught_by("als"))
     empty, zero = features(1), features(1, **{of: np.zeros(1) for of in SIGNALS.values()})
-    assert made.score(empty).tolist() == made.score(zero).tolist() == [made.bias]
-    assert made.score(features(0)).tolist() == []
+    assert model.score(empty).tolist() == model.score(zero).tolist() == [model.bias]
+    assert model.score(features(0)).tolist() == []
 
 
 def test_more_of_a_signal_is_never_worse() -> None:
-    made = blend.fit(taught_by("due_again"))
+    model = blend.fit(taught_by("due_again"))
     for of in SIGNALS.values():
-        scores = made.score(features(50, **{of: np.linspace(0, 10, 50)}))
+        scores = model.score(features(50, **{of: np.linspace(0, 10, 50)}))
         assert (np.diff(scores) >= 0).all()
 
 
 def test_the_same_examples_give_the_same_weights_and_json_keeps_them() -> None:
     learnt = taught_by("category")
-    made = blend.fit(learnt)
-    assert blend.fit(learnt) == made
-    assert Blend(**made.dump()) == made
+    model = blend.fit(learnt)
+    assert blend.fit(learnt) == model
+    assert Blend(**model.dump()) == model

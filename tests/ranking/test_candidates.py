@@ -32,20 +32,20 @@ def shop(run_folder: Callable[..., RunFolder]) -> Iterator[tuple[History, RunFol
     hits = [(user, item, 99.9 - 0.01 * n) for user in (1, 2, 3) for n, item in enumerate(HITS)]
     folder = run_folder()
     folder.write("purchaser_events", events(*rows, *hits))
-    known = sorted({*OLD, SEEN, *HITS})
-    n = len(known)
+    item_ids = sorted({*OLD, SEEN, *HITS})
+    n = len(item_ids)
     shelf = {OWN: "books", BY_CATEGORY: "books"}
     items = {
-        "item_id": known,
+        "item_id": item_ids,
         "name": pa.nulls(n, pa.string()),
-        "category": [shelf.get(item) for item in known],
+        "category": [shelf.get(item) for item in item_ids],
         "price": pa.nulls(n, pa.float64()),
         "discount": pa.nulls(n, pa.float64()),
         "available": pa.nulls(n, pa.bool_()),
     }
     folder.write("items", pa.table(items))
-    with opened([folder.file("purchaser_events")], day(100), Filter(), Run(), folder.scratch()) as made:
-        yield made, folder
+    with opened([folder.file("purchaser_events")], day(100), Filter(), Run(), folder.scratch()) as history:
+        yield history, folder
 
 
 def recall(shop: tuple[History, RunFolder], is_exclude: bool) -> CandidateSource:
@@ -62,8 +62,8 @@ def recall(shop: tuple[History, RunFolder], is_exclude: bool) -> CandidateSource
     return CandidateSource(counted, factors, near.tocsr(), is_exclude, from_als=1)
 
 
-def found(made: CandidateSource, history: History, row: int) -> set[int]:
-    table = made.table(np.array([row]))
+def found(source: CandidateSource, history: History, row: int) -> set[int]:
+    table = source.table(np.array([row]))
     assert len(set(table.items.tolist())) == len(table.items)
     return {history.item_ids[int(item)].as_py() for item in table.items}
 
@@ -78,10 +78,10 @@ def test_every_source_names_its_item(shop: tuple[History, RunFolder], is_exclude
 @pytest.mark.parametrize("is_exclude", [False, True])
 def test_nobody_is_without_candidates(shop: tuple[History, RunFolder], is_exclude: bool) -> None:
     """Neither a user of one purchase nor the buyers of every hit."""
-    made = recall(shop, is_exclude)
-    assert len(found(made, shop[0], ONCE)) >= 30
+    source = recall(shop, is_exclude)
+    assert len(found(source, shop[0], ONCE)) >= 30
     for row in range(shop[0].shape[0]):
-        assert found(made, shop[0], row)
+        assert found(source, shop[0], row)
 
 
 def test_what_was_bought_is_never_a_candidate_where_it_is_left_out(shop: tuple[History, RunFolder]) -> None:
@@ -102,26 +102,26 @@ def test_the_popular_make_room_for_those_who_bought_the_first_of_them(
 def test_hidden_items_are_no_candidates(shop: tuple[History, RunFolder], is_exclude: bool) -> None:
     """Those of every source; and the next hits move up."""
     history, _ = shop
-    made = recall(shop, is_exclude)
+    source = recall(shop, is_exclude)
     gone = {BY_NEIGHBOURS, BY_CATEGORY, BY_ALS, SEEN, OWN, *HITS[:5]}
     columns = np.flatnonzero([item in gone for item in history.item_ids.to_pylist()])
-    some = found(made.hide(columns), history, WHO)
+    some = found(source.hide(columns), history, WHO)
     assert not some & gone
     assert set(HITS[5:35]) <= some
-    assert found(made, history, WHO) & gone, "the one it was made from still shows them"
+    assert found(source, history, WHO) & gone, "the one it was made from still shows them"
 
 
 def test_the_table_that_is_kept_is_the_table_made_anew(shop: tuple[History, RunFolder]) -> None:
-    made = recall(shop, False)
+    source = recall(shop, False)
     some, others = np.array([0, 1]), np.array([4, 5])
-    first = made.table(some)
-    assert made.table(some) is first, "it is kept"
-    other = made.table(others)
+    first = source.table(some)
+    assert source.table(some) is first, "it is kept"
+    other = source.table(others)
     for rows, kept in ((some, first), (others, other)):
         anew = recall(shop, False).table(rows)
         assert anew.items.tolist() == kept.items.tolist()
         np.testing.assert_array_equal(anew.features, kept.features)
-        np.testing.assert_array_equal(anew.features, made.table(rows).features)
+        np.testing.assert_array_equal(anew.features, source.table(rows).features)
 
 
 def test_a_users_candidates_do_not_depend_on_who_else_is_asked_for(shop: tuple[History, RunFolder]) -> None:

@@ -32,8 +32,8 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     ids: dict[str, object] = {"user": "integer", "item": "integer"}
     folder = RunFolder.create(tmp_path_factory.mktemp("examples"), "shop", day(7), ids, {})
     folder.write("purchaser_events", events(*((1, 100 + place, 0) for place in range(N_ITEMS))))
-    with opened([folder.file("purchaser_events")], day(7), Filter(), Run(), folder.scratch()) as made:
-        yield made
+    with opened([folder.file("purchaser_events")], day(7), Filter(), Run(), folder.scratch()) as history:
+        yield history
 
 
 @pytest.fixture

@@ -18,14 +18,14 @@ OBJECTIVES = ("binary", "lambdarank")
 
 def together(seed: int) -> dict[str, np.ndarray]:
     """Two signals that say nothing alone: an item is bought when it is due, or new, but not both."""
-    lot = np.random.default_rng(seed)
-    return {"own_due": lot.random(N), "als_share": lot.random(N), "item_age_days": lot.random(N)}
+    rng = np.random.default_rng(seed)
+    return {"own_due": rng.random(N), "als_share": rng.random(N), "item_age_days": rng.random(N)}
 
 
 def is_bought(columns: dict[str, np.ndarray], seed: int) -> np.ndarray:
     acts = (columns["own_due"] > 0.5) != (columns["item_age_days"] > 0.5)
-    found: np.ndarray = np.random.default_rng(seed).random(N) < np.where(acts, 0.4, 0.05)
-    return found
+    bought: np.ndarray = np.random.default_rng(seed).random(N) < np.where(acts, 0.4, 0.05)
+    return bought
 
 
 LEARNT, ASKED = together(1), together(2)
@@ -50,24 +50,24 @@ def test_trees_find_what_no_sum_of_signals_can(objective: str) -> None:
 
 def test_they_begin_where_the_blend_ends() -> None:
     """In a small shop: before the first tree, the blend's order is the order."""
-    made = trees.fit(EXAMPLES, "binary", seed=0)
-    assert made.start == blend.fit(EXAMPLES)
+    model = trees.fit(EXAMPLES, "binary", seed=0)
+    assert model.start == blend.fit(EXAMPLES)
 
 
 def test_saved_as_text_and_loaded_they_are_the_same(tmp_path: Path) -> None:
-    made = trees.fit(EXAMPLES, "binary", seed=0)
-    made.save(tmp_path / "trees.txt")
-    read = Trees.load(tmp_path / "trees.txt", made.start)
+    model = trees.fit(EXAMPLES, "binary", seed=0)
+    model.save(tmp_path / "trees.txt")
+    read = Trees.load(tmp_path / "trees.txt", model.start)
     asked = features(N, **ASKED)
-    assert read.score(asked).tobytes() == made.score(asked).tobytes()
+    assert read.score(asked).tobytes() == model.score(asked).tobytes()
     assert (tmp_path / "trees.txt").read_text(encoding="utf-8").startswith("tree\n")
 
 
 def test_what_they_go_by_is_told() -> None:
-    told = trees.fit(EXAMPLES, "binary", seed=0).importance()
-    assert list(told) == list(FEATURES)
-    assert sum(told.values()) == pytest.approx(1)
-    assert sorted(told, key=lambda name: -told[name])[:2] in (
+    importance = trees.fit(EXAMPLES, "binary", seed=0).importance()
+    assert list(importance) == list(FEATURES)
+    assert sum(importance.values()) == pytest.approx(1)
+    assert sorted(importance, key=lambda name: -importance[name])[:2] in (
         ["own_due", "item_age_days"],
         ["item_age_days", "own_due"],
     )
@@ -76,6 +76,6 @@ def test_what_they_go_by_is_told() -> None:
 def test_nothing_asked_nothing_scored_and_a_handful_teaches(tmp_path: Path) -> None:
     """One user's twenty candidates are too few for a tree to split: the blend decides."""
     few = examples(is_bought(LEARNT, 3)[:PER_USER], **{name: v[:PER_USER] for name, v in LEARNT.items()})
-    made = trees.fit(few, "binary", seed=0)
-    assert made.score(features(0)).tolist() == []
-    assert np.isfinite(made.score(features(N, **ASKED))).all()
+    model = trees.fit(few, "binary", seed=0)
+    assert model.score(features(0)).tolist() == []
+    assert np.isfinite(model.score(features(N, **ASKED))).all()

@@ -53,7 +53,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Job:
     settings = Settings.model_validate(values)
     runs = tmp_path_factory.mktemp("template")
     folder = RunFolder.create(runs, "night", day(100), settings.ids.model_dump(), {})
-    made = Job(folder, settings, Databases(source=str, serving=str), day(100), str)
+    job = Job(folder, settings, Databases(source=str, serving=str), day(100), str)
     give(
         folder,
         events=pa.concat_tables([shop(), events((None, 3, 4.0), (None, 5, 4.0))]),
@@ -70,8 +70,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Job:
         live={},
     )
     for stage in STAGES:
-        run_stage(stage, made)
-    return made
+        run_stage(stage, job)
+    return job
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def contents(folder: RunFolder) -> dict[str, bytes]:
 
 def holders(folder: RunFolder, user: Any) -> list[str]:
     """Files of the run that hold the user: in a column, among a model's users, or as text."""
-    found = []
+    paths = []
     for path in sorted(folder.path.rglob("*")):
         if path.suffix == ".parquet":
             columns = [
@@ -101,8 +101,8 @@ def holders(folder: RunFolder, user: Any) -> list[str]:
             is_in = user in AlsFactors.load(path).user_ids.to_pylist()
         else:
             is_in = path.is_file() and str(user).encode() in path.read_bytes()
-        found += [str(path.relative_to(folder.path))] if is_in else []
-    return found
+        paths += [str(path.relative_to(folder.path))] if is_in else []
+    return paths
 
 
 def test_the_user_goes_and_the_run_goes_on(night: Job) -> None:
@@ -157,11 +157,11 @@ def test_receipts_say_when_and_not_who(night: Job) -> None:
     before = {stage: night.folder.receipt(stage) for stage in ("extract", "gate", "recommend")}
     erase(night.folder, ELENA, NOW)
     for stage in ("extract", "recommend"):
-        told = night.folder.receipt(stage)
-        assert told.pop("user_forgotten_at") == NOW.isoformat()
-        changed = [name for name, file in told["files"].items() if file != before[stage]["files"][name]]
+        receipt = night.folder.receipt(stage)
+        assert receipt.pop("user_forgotten_at") == NOW.isoformat()
+        changed = [name for name, file in receipt["files"].items() if file != before[stage]["files"][name]]
         assert changed
-        assert {**told, "files": before[stage]["files"]} == before[stage]
+        assert {**receipt, "files": before[stage]["files"]} == before[stage]
     assert night.folder.receipt("gate") == before["gate"]
     rows = night.folder.receipt("recommend")["files"]["recommendations.parquet"]["rows"]
     assert rows == pq.read_metadata(night.folder.file("recommendations")).num_rows
@@ -173,8 +173,8 @@ def test_a_run_without_the_user_keeps_every_byte_and_its_turn(night: Job) -> Non
     older = RunFolder(runs / "older", night.folder.ids, night.folder.as_of)
     shutil.copytree(night.folder.path, older.path)
     for ns, path in enumerate((older.path, night.folder.path), start=10**18):
-        for each in (path, path / "receipts"):
-            os.utime(each, ns=(ns, ns))
+        for folder in (path, path / "receipts"):
+            os.utime(folder, ns=(ns, ns))
     before = contents(night.folder)
     assert erase(night.folder, -1, NOW).n_files == 0
     assert contents(night.folder) == before

@@ -69,8 +69,8 @@ def test_a_dataset_that_the_shop_does_not_have_has_no_path(run_folder: Callable[
 def test_a_dataset_is_written_with_the_contracts_types(run_folder: Callable[..., RunFolder]) -> None:
     folder = run_folder()
     folder.write("popular_items", POPULAR)
-    found = pq.read_schema(folder.file("popular_items"))
-    assert found.equals(DATASETS["popular_items"].schema({"user": "integer", "item": "integer"}))
+    schema = pq.read_schema(folder.file("popular_items"))
+    assert schema.equals(DATASETS["popular_items"].schema({"user": "integer", "item": "integer"}))
 
 
 @pytest.mark.parametrize(
@@ -168,14 +168,14 @@ def test_a_receipt_tells_rows_seconds_memory_settings_and_versions(job: Callable
     night = job(as_of=day(100))
     give(night.folder, purchaser_events=SHOP)
     run_stage("split", night)
-    told = night.folder.receipt("split")
-    assert told["files"]["train.parquet"]["rows"] == 4
-    assert told["seconds"] > 0
-    assert told["peak_memory_mb"] > 10
-    assert told["params"]["split"]["test_days"] == 14
-    assert told["versions"]["implicit"] == "0.7.3"
-    assert told["as_of"] == day(100).isoformat()
-    assert told["counts"] == {
+    receipt = night.folder.receipt("split")
+    assert receipt["files"]["train.parquet"]["rows"] == 4
+    assert receipt["seconds"] > 0
+    assert receipt["peak_memory_mb"] > 10
+    assert receipt["params"]["split"]["test_days"] == 14
+    assert receipt["versions"]["implicit"] == "0.7.3"
+    assert receipt["as_of"] == day(100).isoformat()
+    assert receipt["counts"] == {
         "rows_in": 6,
         "rows_out": 6,
         "n_train": 4,
@@ -225,10 +225,10 @@ def test_why_the_data_stopped_a_run_is_written_down_until_it_goes_on(job: Callab
     give(night.folder, purchaser_events=events((1, 5, 90), (2, 6, 91)))
     with pytest.raises(DataError):
         run_stage("split", night)
-    told = receipts.why_stopped(night.folder)
-    assert told["stage"] == "split"
-    assert told["what"].startswith("nobody can be measured")
-    assert "--as-of" in told["then"]
+    reason = receipts.why_stopped(night.folder)
+    assert reason["stage"] == "split"
+    assert reason["what"].startswith("nobody can be measured")
+    assert "--as-of" in reason["then"]
     give(night.folder, purchaser_events=SHOP)
     run_stage("split", night)
     assert receipts.why_stopped(night.folder) == {}

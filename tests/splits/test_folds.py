@@ -28,10 +28,10 @@ def cut(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Call
         settings = make_settings(
             split={"test_days": test_days, "method": method}, run={"repeat_purchases": "allow"}
         )
-        made = job(as_of=day(as_of), settings=settings)
-        give(made.folder, purchaser_events=events(*rows))
-        run_stage("split", made)
-        return made.folder
+        new_job = job(as_of=day(as_of), settings=settings)
+        give(new_job.folder, purchaser_events=events(*rows))
+        run_stage("split", new_job)
+        return new_job.folder
 
     return make
 
@@ -40,9 +40,9 @@ def both_sides(folder: RunFolder, fold: Fold) -> tuple[list[int], list[int]]:
     """The items that lie before a fold's cut, and those it asks about."""
     with opened(fold.before, fold.cut_at, Filter(), Run(), folder.scratch()) as history:
         held_out = hold_out(history, fold.later, is_repeat_relevant=True, since=fold.since, until=fold.until)
-        known = history.item_ids.to_pylist()
+        item_ids = history.item_ids.to_pylist()
         assert len(held_out.rows) <= 1
-        return known, [known[place] for place in held_out.items.indices]
+        return item_ids, [item_ids[place] for place in held_out.items.indices]
 
 
 def day_by_day(last: int) -> list[Row]:
@@ -58,8 +58,8 @@ def test_every_event_is_on_one_side_of_a_cut_and_one_at_the_cut_is_after_it(
     over = [folds.test(folder), folds.validation(folder), *folds.earlier(folder, 4)]
     assert [fold.cut_at for fold in over] == [day(n) for n in (90, 80, 70, 60, 50, 40)]
     for fold, first in zip(over, (90, 80, 70, 60, 50, 40), strict=True):
-        known, asked = both_sides(folder, fold)
-        assert known == list(range(100))
+        items, asked = both_sides(folder, fold)
+        assert items == list(range(100))
         assert asked == list(range(first, first + 10))
         with opened(fold.before, fold.cut_at, Filter(), Run(), folder.scratch()) as history:
             assert history.purchases().sum() == 100 + first - 1
@@ -87,11 +87,11 @@ def test_a_short_history_has_shorter_windows(
 ) -> None:
     folder = cut(day_by_day(as_of), as_of)
     assert folds.test(folder).cut_at == day(test_from)
-    found = folds.earlier(folder, 9)
-    for fold, wanted in zip(found, earlier, strict=True):
+    windows = folds.earlier(folder, 9)
+    for fold, wanted in zip(windows, earlier, strict=True):
         assert abs(fold.cut_at - day(wanted)) < timedelta(seconds=1)
-    ends = [folds.validation(folder).cut_at, *(fold.cut_at for fold in found)]
-    assert [fold.until for fold in found] == ends[:-1], "each asks about the days up to the next"
+    ends = [folds.validation(folder).cut_at, *(fold.cut_at for fold in windows)]
+    assert [fold.until for fold in windows] == ends[:-1], "each asks about the days up to the next"
 
 
 def test_random_rows_are_all_before_as_of(cut: Callable[..., RunFolder]) -> None:

@@ -33,53 +33,53 @@ def history(
     folder: RunFolder, before: pa.Table = BEFORE, cut_at: datetime = CUT, who: Filter | None = None
 ) -> Iterator[History]:
     folder.write("purchaser_events", before)
-    with opened([folder.file("purchaser_events")], cut_at, who or Filter(), Run(), folder.scratch()) as made:
-        yield made
+    with opened([folder.file("purchaser_events")], cut_at, who or Filter(), Run(), folder.scratch()) as past:
+        yield past
 
 
 def test_rows_and_columns_are_numbered_by_id_and_browsers_take_no_part(
     run_folder: Callable[..., RunFolder],
 ) -> None:
-    with history(run_folder()) as made:
-        assert made.user_ids.to_pylist() == [10, 20]
-        assert made.item_ids.to_pylist() == [5, 7, 9]
-        assert made.shape == (2, 3)
+    with history(run_folder()) as past:
+        assert past.user_ids.to_pylist() == [10, 20]
+        assert past.item_ids.to_pylist() == [5, 7, 9]
+        assert past.shape == (2, 3)
 
 
 def test_weights_by_event_type_and_half_life(run_folder: Callable[..., RunFolder]) -> None:
     weights = Weights(view=1, cart=3, purchase=5, half_life_days=10)
-    with history(run_folder()) as made:
-        assert made.interactions(weights).toarray().tolist() == [
+    with history(run_folder()) as past:
+        assert past.interactions(weights).toarray().tolist() == [
             [pytest.approx(5 * 0.5 + 5), 0, 1],
             [pytest.approx(3 * 0.5**0.5, abs=1e-6), 5, 0],
         ]
 
 
 def test_without_half_life_nothing_fades(run_folder: Callable[..., RunFolder]) -> None:
-    with history(run_folder()) as made:
-        assert made.interactions(Weights(half_life_days=0)).toarray().tolist() == [[10, 0, 1], [3, 5, 0]]
+    with history(run_folder()) as past:
+        assert past.interactions(Weights(half_life_days=0)).toarray().tolist() == [[10, 0, 1], [3, 5, 0]]
 
 
 def test_a_weight_of_zero_stores_no_cell(run_folder: Callable[..., RunFolder]) -> None:
-    with history(run_folder()) as made:
-        cells = made.interactions(Weights(view=0, cart=0, half_life_days=0))
+    with history(run_folder()) as past:
+        cells = past.interactions(Weights(view=0, cart=0, half_life_days=0))
     assert cells.nnz == 2
     assert cells.toarray().tolist() == [[10, 0, 0], [0, 5, 0]]
 
 
 def test_quantity_weighs_only_when_asked(run_folder: Callable[..., RunFolder]) -> None:
     bought = events((1, 5, 0, "purchase", None, 4.0), (1, 6, 0, "view", None, 4.0), (2, 5, 0))
-    with history(run_folder(), bought) as made:
-        assert made.interactions(Weights(half_life_days=0)).toarray()[0].tolist() == [5, 1]
-        assert made.interactions(Weights(half_life_days=0, is_quantity_weighed=True)).toarray()[
+    with history(run_folder(), bought) as past:
+        assert past.interactions(Weights(half_life_days=0)).toarray()[0].tolist() == [5, 1]
+        assert past.interactions(Weights(half_life_days=0, is_quantity_weighed=True)).toarray()[
             0
         ].tolist() == [20, 1]
 
 
 def test_purchases_count_and_touched_is_one(run_folder: Callable[..., RunFolder]) -> None:
-    with history(run_folder()) as made:
-        assert made.purchases().toarray().tolist() == [[2, 0, 0], [0, 1, 0]]
-        assert made.touched().toarray().tolist() == [[1, 0, 1], [1, 1, 0]]
+    with history(run_folder()) as past:
+        assert past.purchases().toarray().tolist() == [[2, 0, 0], [0, 1, 0]]
+        assert past.touched().toarray().tolist() == [[1, 0, 1], [1, 1, 0]]
 
 
 def test_the_sum_of_many_events_does_not_depend_on_their_order(run_folder: Callable[..., RunFolder]) -> None:
@@ -106,8 +106,8 @@ def test_the_sum_of_many_events_does_not_depend_on_their_order(run_folder: Calla
 def test_who_takes_part(run_folder: Callable[..., RunFolder], who: Filter, users: list[int]) -> None:
     """User 1 has one event, 2 two on one item, 3 forty on two: an outlier beyond one deviation."""
     bought = events((1, 5, 0), (2, 5, 0), (2, 5, 1), *((3, 5 + n % 2, n / 40) for n in range(40)))
-    with history(run_folder(), bought, who=who) as made:
-        assert made.user_ids.to_pylist() == users
+    with history(run_folder(), bought, who=who) as past:
+        assert past.user_ids.to_pylist() == users
 
 
 def test_held_out_purchases(run_folder: Callable[..., RunFolder], tmp_path: Path) -> None:
@@ -116,9 +116,9 @@ def test_held_out_purchases(run_folder: Callable[..., RunFolder], tmp_path: Path
     folder.write(
         "test", events((10, 5, 11), (10, 7, 11), (10, 8, 12), (20, 9, 11, "view"), (30, 5, 11), (40, 5, 12))
     )
-    with history(folder) as made:
-        every = hold_out(made, folder.file("test"), is_repeat_relevant=True)
-        new = hold_out(made, folder.file("test"), is_repeat_relevant=False)
+    with history(folder) as past:
+        every = hold_out(past, folder.file("test"), is_repeat_relevant=True)
+        new = hold_out(past, folder.file("test"), is_repeat_relevant=False)
     assert every.rows.tolist() == [0]
     assert every.user_ids.to_pylist() == [10]
     assert every.items.toarray().tolist() == [[1, 1, 0]]
@@ -134,20 +134,20 @@ def test_a_buyer_whom_the_filters_leave_out_is_measured_and_unserved(
     """A stricter filter must not raise the number by measuring fewer users."""
     folder = run_folder()
     folder.write("test", events((10, 7, 11), (20, 5, 11), (30, 5, 11)))
-    with history(folder, who=Filter(min_events=3)) as made:
-        assert made.user_ids.to_pylist() == [10]
-        found = hold_out(made, folder.file("test"), is_repeat_relevant=True)
-    assert found.user_ids.to_pylist() == [10, 20]
-    assert found.rows.tolist() == [0, UNSERVED]
-    assert found.n_items.tolist() == [1, 1]
-    assert found.n_cold_users == 1
+    with history(folder, who=Filter(min_events=3)) as past:
+        assert past.user_ids.to_pylist() == [10]
+        held_out = hold_out(past, folder.file("test"), is_repeat_relevant=True)
+    assert held_out.user_ids.to_pylist() == [10, 20]
+    assert held_out.rows.tolist() == [0, UNSERVED]
+    assert held_out.n_items.tolist() == [1, 1]
+    assert held_out.n_cold_users == 1
 
 
 def test_a_purchase_that_has_faded_to_nothing_is_still_a_purchase(
     run_folder: Callable[..., RunFolder],
 ) -> None:
-    with history(run_folder(), cut_at=day(1000)) as made:
-        cells = made.interactions(Weights(half_life_days=7))
+    with history(run_folder(), cut_at=day(1000)) as past:
+        cells = past.interactions(Weights(half_life_days=7))
     assert cells.nnz == 4
     assert cells.data.tolist() == [0, 0, 0, 0]
 
@@ -155,7 +155,7 @@ def test_a_purchase_that_has_faded_to_nothing_is_still_a_purchase(
 def test_nobody_held_out(run_folder: Callable[..., RunFolder]) -> None:
     folder = run_folder()
     folder.write("test", events((20, 9, 11, "view")))
-    with history(folder) as made:
-        nobody = hold_out(made, folder.file("test"), is_repeat_relevant=True)
+    with history(folder) as past:
+        nobody = hold_out(past, folder.file("test"), is_repeat_relevant=True)
     assert len(nobody.rows) == 0
     assert nobody.items.shape == (0, 3)

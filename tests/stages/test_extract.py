@@ -38,9 +38,9 @@ def extract(job: Callable[..., Job], serving_url: str) -> Callable[..., Job]:
     """`extract(url, settings=..., ...)`: run the stage; returns its job."""
 
     def go(url: str, **options: Any) -> Job:
-        made = job(source=url, serving=serving_url, **options)
-        run_stage("extract", made)
-        return made
+        new_job = job(source=url, serving=serving_url, **options)
+        run_stage("extract", new_job)
+        return new_job
 
     return go
 
@@ -304,9 +304,9 @@ def test_a_missing_statement_says_where_it_should_be(
 def test_a_serving_database_that_cannot_be_reached_stops_the_night_at_once(
     url: str, job: Callable[..., Job]
 ) -> None:
-    made = job(source=shops.make(url, *ROWS), serving="postgresql://me:hidden-word@127.0.0.1:9/none")
+    new_job = job(source=shops.make(url, *ROWS), serving="postgresql://me:hidden-word@127.0.0.1:9/none")
     with pytest.raises((Unreachable, ServingError), match="serving database") as refused:
-        run_stage("extract", made)
+        run_stage("extract", new_job)
     assert "hidden-word" not in str(refused.value)
 
 
@@ -320,8 +320,8 @@ def test_a_wrong_password_is_never_shown(extract: Callable[..., Job], bad_logins
     with pytest.raises(LoginRefused, match="source database refuses the login") as refused:
         extract(bad_logins)
     assert not refused.value.can_retry
-    told = "".join(traceback.format_exception(refused.value)) + repr(refused.value)
-    assert "not-the-password" not in told
+    text = "".join(traceback.format_exception(refused.value)) + repr(refused.value)
+    assert "not-the-password" not in text
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def compared(*against: dict[str, Any]) -> dict[str, Any]:
 
 
 def given(
-    made: Job,
+    job: Job,
     users: Mapping[int, Sequence[int]] = GOOD,
     bought: Mapping[int, Sequence[int]] = BOUGHT,
     **parts: Any,
@@ -69,15 +69,15 @@ def given(
         (user, item, place) for user, own in bought.items() for place, item in enumerate(own, start=1)
     ]
     seen = [*purchases, (1, 14, 5, "view"), (9, 15, 9, "view")]
-    fill(made.folder, users, POPULAR, SIMILAR)
+    fill(job.folder, users, POPULAR, SIMILAR)
     given_parts = {
         "events": events(*seen),
         "purchaser_events": events(*(row for row in seen if row[0] != 9)),
         "comparison": compared(),
         "live": {},
     }
-    give(made.folder, **{**given_parts, **parts})
-    return made
+    give(job.folder, **{**given_parts, **parts})
+    return job
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def night(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Ca
     return make
 
 
-def decided(made: Job) -> dict[str, Any]:
-    run_stage("gate", made)
-    return made.folder.document("decision")
+def decided(job: Job) -> dict[str, Any]:
+    run_stage("gate", job)
+    return job.folder.document("decision")
 
 
 def test_good_lists_pass_and_every_number_is_written_down(night: Callable[..., Job]) -> None:
@@ -106,7 +106,7 @@ def test_good_lists_pass_and_every_number_is_written_down(night: Callable[..., J
     assert (decision["shrink"]["n_users"], decision["shrink"]["n_items"]) == (3, 4)
     assert decision["age"]["hours"] == 24.0, "a browser's view counts"
     assert decision["precision"]["max_loss"] == 0.05
-    assert [each["rule"] for each in decision["skipped"]] == ["precision", "precision", "shrink"]
+    assert [entry["rule"] for entry in decision["skipped"]] == ["precision", "precision", "shrink"]
     assert decision["repeat_purchases"] == "exclude"
 
 
@@ -168,20 +168,20 @@ def test_enough_different_items_is_never_more_than_there_are(
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), -3.4e38])
 def test_a_score_that_is_no_number_is_refused(night: Callable[..., Job], score: float) -> None:
-    made = night()
-    lists = made.folder.table("recommendations")
+    job = night()
+    lists = job.folder.table("recommendations")
     scores = pa.array([score, *lists["score"].to_pylist()[1:]], pa.float64())
-    give(made.folder, recommendations=lists.set_column(3, "score", scores))
-    assert "score is a finite number" in decided(made)["reasons"][0]
+    give(job.folder, recommendations=lists.set_column(3, "score", scores))
+    assert "score is a finite number" in decided(job)["reasons"][0]
 
 
 @pytest.mark.parametrize("name", ["recommendations", "popular_items", "similar_items"])
 def test_every_kind_of_list_is_looked_at(night: Callable[..., Job], name: str) -> None:
-    made = night()
-    lists = made.folder.table(name)
+    job = night()
+    lists = job.folder.table(name)
     ranks = pc.if_else(pc.equal(lists["rank"], 2), 9, lists["rank"]).cast(pa.int32())
-    give(made.folder, **{name: lists.set_column(1, "rank", ranks)})
-    [reason] = [line for line in decided(made)["reasons"] if "no holes" in line]
+    give(job.folder, **{name: lists.set_column(1, "rank", ranks)})
+    [reason] = [line for line in decided(job)["reasons"] if "no holes" in line]
     assert reason.startswith(f"`{name}`: not true: a list has no holes")
 
 
@@ -189,9 +189,9 @@ def test_every_kind_of_list_is_looked_at(night: Callable[..., Job], name: str) -
     ("name", "passes"), [("recommendations", False), ("popular_items", False), ("similar_items", True)]
 )
 def test_lists_that_are_empty(night: Callable[..., Job], name: str, passes: bool) -> None:
-    made = night()
-    give(made.folder, **{name: made.folder.table(name).slice(0, 0)})
-    decision = decided(made)
+    job = night()
+    give(job.folder, **{name: job.folder.table(name).slice(0, 0)})
+    decision = decided(job)
     assert decision["publish"] is passes
     assert passes or decision["reasons"] == [f"`{name}` is empty: no list could be made"]
 
@@ -207,11 +207,11 @@ def test_a_loss_no_chance_explains_is_refused_and_a_lucky_night_is_not(night: Ca
 
 def test_a_run_that_was_not_compared_is_no_pass(night: Callable[..., Job]) -> None:
     """As an older release left it: evaluate has finished, and wrote no comparison."""
-    made = night()
-    made.folder.file("comparison").unlink()
-    write_json(made.folder.path / "receipts" / "evaluate.json", {"stage": "evaluate", "files": {}})
+    job = night()
+    job.folder.file("comparison").unlink()
+    write_json(job.folder.path / "receipts" / "evaluate.json", {"stage": "evaluate", "files": {}})
     with pytest.raises(DamagedFile, match=r"comparison\.json is missing") as refused:
-        run_stage("gate", made)
+        run_stage("gate", job)
     assert refused.value.then == "python -m pipeline run evaluate --run-id night"
 
 
@@ -228,18 +228,18 @@ def test_an_event_after_as_of_makes_nothing_fresh(night: Callable[..., Job]) -> 
 
 def test_force_overrides_every_rule_and_is_recorded(night: Callable[..., Job], said: list[str]) -> None:
     recent = [{"version": 1, "n_users": 100, "n_items": 100}]
-    made = night(
+    job = night(
         {1: [14], 2: [14]},
         force=True,
         comparison=compared(RULE),
         live={"recent": recent, "n_refused_for_shrink": 0},
         gate={"max_age_hours": 1.0},
     )
-    decision = decided(made)
+    decision = decided(job)
     assert (decision["publish"], decision["forced"]) == (True, True)
     assert decision["refused_for"] == ["output", "precision", "shrink", "age"]
     assert len([line for line in said if line.startswith("gate: forced, though ")]) == 6
-    assert not decided(replace(made, force=False))["publish"]
+    assert not decided(replace(job, force=False))["publish"]
 
 
 @pytest.fixture
@@ -253,14 +253,14 @@ def nights(
 
     def play(number: int, n_users: int, **more: Any) -> dict[str, Any]:
         as_of = AS_OF + timedelta(days=number)
-        made = job(serving=serving_url, settings=settings, as_of=as_of, run_id=f"night-{number}")
+        new_job = job(serving=serving_url, settings=settings, as_of=as_of, run_id=f"night-{number}")
         bought = {user: [11 + user % 4, 10 + user] for user in range(1, n_users + 1)}
         lists = {user: [item for item in (11, 12, 13, 14) if item not in own] for user, own in bought.items()}
         live = read_live(serving_url, settings, as_of=as_of)
-        given(made, lists, bought, live=live, metrics=NO_METRICS, best_params={}, **more)
-        decision = decided(made)
+        given(new_job, lists, bought, live=live, metrics=NO_METRICS, best_params={}, **more)
+        decision = decided(new_job)
         with nullcontext() if decision["publish"] else pytest.raises(Refused, match="is not published"):
-            run_stage("publish", made)
+            run_stage("publish", new_job)
         return decision
 
     return play

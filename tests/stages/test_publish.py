@@ -49,12 +49,12 @@ def night(
     settings = make_settings(serving={"role_prefix": "stage_publish"})
 
     def make(day: int, decision: dict[str, Any], force: bool = False, table: pa.Table = METRICS) -> Job:
-        made = job(
+        new_job = job(
             serving=serving_url, settings=settings, as_of=as_of(day), run_id=f"night-{day}", force=force
         )
-        fill(made.folder)
-        give(made.folder, metrics=table, best_params={"als": {"factors": 8}}, decision=decision)
-        return made
+        fill(new_job.folder)
+        give(new_job.folder, metrics=table, best_params={"als": {"factors": 8}}, decision=decision)
+        return new_job
 
     return make
 
@@ -66,13 +66,13 @@ def read(url: str, query: str) -> list[tuple[Any, ...]]:
 
 
 def test_publishes_and_says_what(night: Callable[..., Job], serving_url: str, said: list[str]) -> None:
-    made = night(1, PASSED)
-    counts = run_stage("publish", made)
+    job = night(1, PASSED)
+    counts = run_stage("publish", job)
     n_loaded = sum(int(line.split()[1]) for line in said if line.endswith("lists") and "loaded" in line)
     rows = {"rows_in": n_loaded + METRICS.num_rows, "rows_out": n_loaded}
-    told = {"version": 1, "is_live": "true", "n_users": 2, "n_items": 4, "n_recommendations": 5}
-    assert counts == {**rows, **told}
-    document = json.loads(made.folder.file("publication").read_text())
+    publication = {"version": 1, "is_live": "true", "n_users": 2, "n_items": 4, "n_recommendations": 5}
+    assert counts == {**rows, **publication}
+    document = json.loads(job.folder.file("publication").read_text())
     assert document.pop("published_at")
     assert document == {
         "version": 1,
@@ -84,7 +84,7 @@ def test_publishes_and_says_what(night: Callable[..., Job], serving_url: str, sa
         "n_recommendations": 5,
         "precision_at_3": 0.125,
     }
-    assert made.folder.has("publication")
+    assert job.folder.has("publication")
     query = "SELECT version, precision_at_3, params, decision, is_live FROM serving.publications"
     assert read(serving_url, query) == [(1, 0.125, {"als": {"factors": 8}}, PASSED, True)]
 
@@ -124,10 +124,10 @@ def test_a_mode_nobody_was_measured_in_has_no_precision(night: Callable[..., Job
 
 
 def test_a_failure_leaves_no_receipt(night: Callable[..., Job], serving_url: str) -> None:
-    made = night(1, PASSED)
-    run_stage("publish", made)
-    fill(made.folder, {1: [11, 11]})
+    job = night(1, PASSED)
+    run_stage("publish", job)
+    fill(job.folder, {1: [11, 11]})
     with pytest.raises(NightshelfError):
-        run_stage("publish", made)
-    assert made.folder.receipt("publish") == {}
+        run_stage("publish", job)
+    assert job.folder.receipt("publish") == {}
     assert read(serving_url, "SELECT count(*) FROM serving.recommendations") == [(5,)]

@@ -32,9 +32,9 @@ def chosen(learnt: Job, model: str) -> Job:
 
 def bare(path: Path, **sections: dict[str, Any]) -> Job:
     """A night that has come as far as `recommend` with the parameters of config.toml: ALS alone."""
-    made = tastes.night_at(path, **sections)
-    give(made.folder, comparison={}, best_params=Params.configured(made.settings).dump())
-    return made
+    job = tastes.night_at(path, **sections)
+    give(job.folder, comparison={}, best_params=Params.configured(job.settings).dump())
+    return job
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -60,14 +60,14 @@ def test_unknown_is_available(learnt: Job) -> None:
 
 def test_every_recommendation_says_why(learnt: Job) -> None:
     """By the purchase nearest to it; where nothing the user bought is near, it is popular lately."""
-    found = set()
+    reasons = set()
     for row in learnt.folder.table("recommendations").to_pylist():
-        found.add(row["reason"])
+        reasons.add(row["reason"])
         if row["reason"] == "similar_to_purchase":
             assert (row["user_id"], row["because_item_id"]) in BOUGHT
         else:
             assert (row["reason"], row["because_item_id"]) == ("recently_popular", None)
-    assert "similar_to_purchase" in found
+    assert "similar_to_purchase" in reasons
 
 
 @pytest.mark.parametrize("model", ["als", "own_most_bought"])
@@ -92,7 +92,7 @@ def test_how_many_are_unusual_is_counted_and_each_has_a_list(
 ) -> None:
     """User 1 came once, 2 twice, both for things that are gone; 3 came thrice. Item 8 is ten days old."""
     settings = make_settings(als={"factors": 2}, recommend={"list_length": 2})
-    made = job(as_of=day(100), settings=settings)
+    new_job = job(as_of=day(100), settings=settings)
     shop = events(
         (1, 5, 0), (1, 6, 0.1),
         (2, 5, 10), (2, 5, 20),
@@ -104,11 +104,11 @@ def test_how_many_are_unusual_is_counted_and_each_has_a_list(
     numbers = {name: pa.nulls(6, pa.float64()) for name in ("price", "discount")}
     items = pa.table({"item_id": range(5, 11), **columns, **numbers, "available": pa.compute.invert(gone)})
     params = Params.configured(settings).dump()
-    give(made.folder, purchaser_events=shop, items=items, live={}, comparison={}, best_params=params)
-    counts = run_stage("recommend", made)
+    give(new_job.folder, purchaser_events=shop, items=items, live={}, comparison={}, best_params=params)
+    counts = run_stage("recommend", new_job)
     assert (counts["n_users"], counts["n_users_without_list"]) == (4, 0)
     assert (counts["n_thin_users"], counts["n_users_items_gone"], counts["n_new_items"]) == (2, 2, 1)
-    rows = made.folder.table("recommendations")
+    rows = new_job.folder.table("recommendations")
     assert set(rows["user_id"].to_pylist()) == {1, 2, 3, 4}
     assert not {5, 6} & set(rows["item_id"].to_pylist())
 
@@ -141,12 +141,12 @@ def test_similar_items_share_the_taste(learnt: Job) -> None:
 def test_without_an_items_table_every_item_may_be_shown(
     job: Callable[..., Job], make_settings: Callable[..., Settings]
 ) -> None:
-    made = job(as_of=tastes.AS_OF, settings=make_settings(als={"factors": 4}))
-    params = Params.configured(made.settings).dump()
-    give(made.folder, purchaser_events=tastes.shop(), live={}, comparison={}, best_params=params)
-    run_stage("recommend", made)
-    assert set(made.folder.table("popular_items")["category"].to_pylist()) == {"all"}
-    assert 4 in made.folder.table("recommendations")["item_id"].to_pylist()
+    new_job = job(as_of=tastes.AS_OF, settings=make_settings(als={"factors": 4}))
+    params = Params.configured(new_job.settings).dump()
+    give(new_job.folder, purchaser_events=tastes.shop(), live={}, comparison={}, best_params=params)
+    run_stage("recommend", new_job)
+    assert set(new_job.folder.table("popular_items")["category"].to_pylist()) == {"all"}
+    assert 4 in new_job.folder.table("recommendations")["item_id"].to_pylist()
 
 
 @pytest.mark.parametrize("model", ["als", "ranker"])

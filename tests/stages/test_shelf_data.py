@@ -47,24 +47,24 @@ def night(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Ca
     def make(
         shop: pa.Table = SHOP, items: list[tuple[Any, ...]] | None = ITEMS, **sections: dict[str, Any]
     ) -> Job:
-        told = {"also_bought_min_buyers": 1, **sections.pop("recommend", {})}
-        settings = make_settings(als={"factors": 2}, recommend=told, **sections)
-        made = job(as_of=day(10), settings=settings)
+        options = {"also_bought_min_buyers": 1, **sections.pop("recommend", {})}
+        settings = make_settings(als={"factors": 2}, recommend=options, **sections)
+        new_job = job(as_of=day(10), settings=settings)
         params = Params.configured(settings).dump()
-        give(made.folder, purchaser_events=shop, live={}, comparison={}, best_params=params)
+        give(new_job.folder, purchaser_events=shop, live={}, comparison={}, best_params=params)
         if items is not None:
             ids, names, categories, available = zip(*items, strict=True)
             n = pa.nulls(len(items), pa.float64())
             columns = {"item_id": ids, "name": names, "category": categories, "price": n, "discount": n}
-            give(made.folder, items=pa.table({**columns, "available": pa.array(available, pa.bool_())}))
-        run_stage("recommend", made)
-        return made
+            give(new_job.folder, items=pa.table({**columns, "available": pa.array(available, pa.bool_())}))
+        run_stage("recommend", new_job)
+        return new_job
 
     return make
 
 
-def read(made: Job, name: str) -> list[tuple[Any, ...]]:
-    table = made.folder.table(name)
+def read(job: Job, name: str) -> list[tuple[Any, ...]]:
+    table = job.folder.table(name)
     return pairs(table, *table.column_names)
 
 
@@ -84,8 +84,8 @@ def test_purchases_are_what_each_user_bought_of_the_popular_lists(night: Callabl
 def test_purchases_beyond_the_popular_lists_are_left_out(night: Callable[..., Job]) -> None:
     """Tea and milk lead the shop's list of two; cakes have a list of their own, and plates have none."""
     short = {"popular_length": 2, "popular_half_life_days": 0.0}
-    made = night(recommend=short, serving={"max_n": 1})
-    assert set(pairs(made.folder.table("user_purchases"), "item_id")) == {(TEA,), (MILK,), (CAKE,)}
+    job = night(recommend=short, serving={"max_n": 1})
+    assert set(pairs(job.folder.table("user_purchases"), "item_id")) == {(TEA,), (MILK,), (CAKE,)}
 
 
 def test_purchases_are_not_told_where_they_may_be_shown_again(night: Callable[..., Job]) -> None:
@@ -93,10 +93,10 @@ def test_purchases_are_not_told_where_they_may_be_shown_again(night: Callable[..
 
 
 def test_users_whom_the_filters_leave_out_have_purchases_and_categories(night: Callable[..., Job]) -> None:
-    made = night(filter={"min_events": 3})
-    assert {user for user, *_ in read(made, "recommendations")} <= {1, 2}
-    assert [row for row in read(made, "user_purchases") if row[0] > 2] == [(4, 1, TEA)]
-    assert [row for row in read(made, "user_categories") if row[0] > 2] == [(4, 1, "tea")]
+    job = night(filter={"min_events": 3})
+    assert {user for user, *_ in read(job, "recommendations")} <= {1, 2}
+    assert [row for row in read(job, "user_purchases") if row[0] > 2] == [(4, 1, TEA)]
+    assert [row for row in read(job, "user_categories") if row[0] > 2] == [(4, 1, "tea")]
 
 
 def test_categories_are_those_bought_from_most_with_a_list(night: Callable[..., Job]) -> None:
@@ -125,8 +125,8 @@ def test_recent_purchases_count_more_however_long_ago(
 ) -> None:
     """Milk twice early on against tea once two days later, all of it long faded at the cut."""
     shop = events((1, MILK, 0), (1, MILK, 0.1), (1, TEA, 2), (2, MILK, 9.95), (2, TEA, 9.95))
-    made = night(shop, recommend={"popular_half_life_days": half_life})
-    assert read(made, "user_categories")[0] == (1, 1, first)
+    job = night(shop, recommend={"popular_half_life_days": half_life})
+    assert read(job, "user_categories")[0] == (1, 1, first)
 
 
 @pytest.mark.parametrize(("length", "kept"), [(0, 0), (1, 4), (2, 6)])
@@ -147,10 +147,10 @@ def test_names_of_what_somebody_touched(night: Callable[..., Job]) -> None:
 
 
 def test_a_shop_without_items_has_no_names_and_no_categories(night: Callable[..., Job]) -> None:
-    made = night(items=None)
-    assert read(made, "item_names") == []
-    assert read(made, "user_categories") == []
-    assert (1, 3, GONE) in read(made, "user_purchases"), "nothing says that it is not available"
+    job = night(items=None)
+    assert read(job, "item_names") == []
+    assert read(job, "user_categories") == []
+    assert (1, 3, GONE) in read(job, "user_purchases"), "nothing says that it is not available"
 
 
 def test_what_is_bought_together(night: Callable[..., Job]) -> None:
@@ -164,8 +164,8 @@ def test_what_is_bought_together(night: Callable[..., Job]) -> None:
 
 
 def test_as_many_joint_buyers_as_the_setting_says(night: Callable[..., Job]) -> None:
-    made = night(recommend={"also_bought_min_buyers": 2})
-    assert pairs(made.folder.table("also_bought"), "item_id", "also_bought_item_id") == [
+    job = night(recommend={"also_bought_min_buyers": 2})
+    assert pairs(job.folder.table("also_bought"), "item_id", "also_bought_item_id") == [
         (TEA, MILK),
         (MILK, TEA),
     ]
@@ -176,16 +176,16 @@ def test_buyers_who_are_not_counted_are_told(
 ) -> None:
     monkeypatch.setattr("pipeline.lists.also_bought.MOST_ITEMS", 2)
     monkeypatch.setattr(recommend, "MOST_ITEMS", 2)
-    made = night()
+    job = night()
     assert "recommend: 1 buyers of more than 2 different items are not counted in also_bought" in said
-    assert read(made, "also_bought")[0] == (TEA, 1, MILK, pytest.approx(1 / 3), 1.5)
+    assert read(job, "also_bought")[0] == (TEA, 1, MILK, pytest.approx(1 / 3), 1.5)
 
 
 def test_twice_is_the_same_bytes(night: Callable[..., Job]) -> None:
-    made = night()
-    files = [made.folder.file(name) for name in SHELF]
+    job = night()
+    files = [job.folder.file(name) for name in SHELF]
     before = [file.read_bytes() for file in files]
-    run_stage("recommend", made)
+    run_stage("recommend", job)
     assert [file.read_bytes() for file in files] == before
 
 
@@ -193,13 +193,13 @@ def test_text_ids(job: Callable[..., Job], make_settings: Callable[..., Settings
     settings = make_settings(
         ids={"user": "text", "item": "text"}, als={"factors": 2}, recommend={"also_bought_min_buyers": 1}
     )
-    made = job(as_of=day(10), settings=settings)
+    new_job = job(as_of=day(10), settings=settings)
     shop = SHOP
     for name in ("user_id", "item_id"):
         words = pa.array([f"{'u' if name == 'user_id' else 'i'}{n}" for n in SHOP[name].to_pylist()])
         shop = shop.set_column(shop.column_names.index(name), name, words)
     params = Params.configured(settings).dump()
-    give(made.folder, purchaser_events=shop, live={}, comparison={}, best_params=params)
-    run_stage("recommend", made)
-    assert read(made, "also_bought")[0][:3] == ("i11", 1, "i12")
-    assert read(made, "user_purchases")[-1] == ("u4", 1, "i11")
+    give(new_job.folder, purchaser_events=shop, live={}, comparison={}, best_params=params)
+    run_stage("recommend", new_job)
+    assert read(new_job, "also_bought")[0][:3] == ("i11", 1, "i12")
+    assert read(new_job, "user_purchases")[-1] == ("u4", 1, "i11")

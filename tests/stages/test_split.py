@@ -27,17 +27,17 @@ def parts(night: Job, *rows: tuple[object, ...]) -> dict[str, list[tuple[object,
 def test_every_cut_is_half_open(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> None:
     """An event exactly at a cut belongs to the later part."""
     night = job(as_of=day(100), settings=make_settings(split={"test_days": 10}))
-    found = parts(night, (1, 5, 0), (1, 6, 79.9), (1, 7, 80), (1, 8, 89.9), (1, 9, 90), (2, 5, 99))
-    assert found == {"train": [(1, 5), (1, 6)], "validation_set": [(1, 7), (1, 8)], "test": [(1, 9), (2, 5)]}
-    told = night.folder.document("split")
-    assert told["validation_from"] == day(80).isoformat()
-    assert told["test_from"] == day(90).isoformat()
+    rows = parts(night, (1, 5, 0), (1, 6, 79.9), (1, 7, 80), (1, 8, 89.9), (1, 9, 90), (2, 5, 99))
+    assert rows == {"train": [(1, 5), (1, 6)], "validation_set": [(1, 7), (1, 8)], "test": [(1, 9), (2, 5)]}
+    document = night.folder.document("split")
+    assert document["validation_from"] == day(80).isoformat()
+    assert document["test_from"] == day(90).isoformat()
 
 
 def test_a_short_history_is_cut_into_thirds_and_says_so(job: Callable[..., Job], said: list[str]) -> None:
     night = job(as_of=day(30))
-    found = parts(night, (1, 5, 0), (1, 6, 9), (1, 7, 10), (1, 8, 25))
-    assert found == {"train": [(1, 5), (1, 6)], "validation_set": [(1, 7)], "test": [(1, 8)]}
+    rows = parts(night, (1, 5, 0), (1, 6, 9), (1, 7, 10), (1, 8, 25))
+    assert rows == {"train": [(1, 5), (1, 6)], "validation_set": [(1, 7)], "test": [(1, 8)]}
     assert any("less than 3 x 14 days" in line and "10.0 days" in line for line in said)
 
 
@@ -50,16 +50,16 @@ def test_random_loses_no_row_and_depends_on_the_seed_alone(
     job: Callable[..., Job], make_settings: Callable[..., Settings]
 ) -> None:
     rows = [(n % 10, n % 17, n / 10) for n in range(400)]
-    found = {}
+    by_run = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         how = make_settings(
             split={"method": "random", "test_share": 0.2}, run={"seed": seed, "repeat_purchases": "allow"}
         )
-        found[name] = parts(job(run_id=name, as_of=day(50), settings=how), *rows)
+        by_run[name] = parts(job(run_id=name, as_of=day(50), settings=how), *rows)
     whole = Counter((u, i) for u, i, _ in rows)
-    assert sum((Counter(part) for part in found["a"].values()), Counter()) == whole
-    assert [len(found["a"][part]) for part in PARTS] == [240, 80, 80]
-    assert found["a"] == found["b"] != found["c"]
+    assert sum((Counter(part) for part in by_run["a"].values()), Counter()) == whole
+    assert [len(by_run["a"][part]) for part in PARTS] == [240, 80, 80]
+    assert by_run["a"] == by_run["b"] != by_run["c"]
 
 
 def test_last_purchase_holds_out_each_users_last_order(
@@ -68,7 +68,7 @@ def test_last_purchase_holds_out_each_users_last_order(
     """Order "c" has two lines minutes apart; the view after it cannot teach. 2 has one order: all is test."""
     how = make_settings(split={"method": "last_purchase"})
     night = job(as_of=day(20), settings=how)
-    found = parts(
+    rows = parts(
         night,
         (1, 5, 0, "purchase", "a"),
         (1, 6, 5, "purchase", "b"),
@@ -79,7 +79,7 @@ def test_last_purchase_holds_out_each_users_last_order(
         (2, 5, 3),
         (2, 6, 2, "view"),
     )
-    assert found == {
+    assert rows == {
         "train": [(1, 5), (2, 6)],
         "validation_set": [(1, 6), (1, 9)],
         "test": [(1, 7), (1, 8), (1, 9), (2, 5)],
@@ -90,8 +90,8 @@ def test_last_purchase_without_order_ids_takes_the_last_moment(
     job: Callable[..., Job], make_settings: Callable[..., Settings]
 ) -> None:
     night = job(as_of=day(20), settings=make_settings(split={"method": "last_purchase"}))
-    found = parts(night, (1, 5, 0), (1, 6, 1), (1, 7, 2), (1, 8, 2))
-    assert found == {"train": [(1, 5)], "validation_set": [(1, 6)], "test": [(1, 7), (1, 8)]}
+    rows = parts(night, (1, 5, 0), (1, 6, 1), (1, 7, 2), (1, 8, 2))
+    assert rows == {"train": [(1, 5)], "validation_set": [(1, 6)], "test": [(1, 7), (1, 8)]}
 
 
 @pytest.mark.parametrize(

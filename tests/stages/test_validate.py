@@ -19,10 +19,10 @@ def validate(job: Callable[..., Job]) -> Callable[..., Job]:
     """`validate(events=..., users=...)`: run the stage on those datasets; returns its job."""
 
     def go(as_of: datetime = AS_OF, **datasets: object) -> Job:
-        made = job(as_of=as_of)
-        shelf.give(made.folder, **datasets)
-        run_stage("validate", made)
-        return made
+        new_job = job(as_of=as_of)
+        shelf.give(new_job.folder, **datasets)
+        run_stage("validate", new_job)
+        return new_job
 
     return go
 
@@ -48,18 +48,18 @@ def test_good_data_passes_and_is_told(validate: Callable[..., Job], said: list[s
 
 
 def test_what_failed_can_be_read_after_the_refusal(job: Callable[..., Job], said: list[str]) -> None:
-    made = job(as_of=AS_OF)
-    shelf.give(made.folder, events=shelf.events((None, 10, 1, "view"), (1, 10, 30, "view")))
+    new_job = job(as_of=AS_OF)
+    shelf.give(new_job.folder, events=shelf.events((None, 10, 1, "view"), (1, 10, 30, "view")))
     with pytest.raises(ValidationFailed, match="2 critical expectations failed") as refused:
-        run_stage("validate", made)
+        run_stage("validate", new_job)
     assert "events: user_id is there: 1 row against it" in refused.value.found
     assert "events: no event at or after as_of, or in the future: 1 row" in refused.value.found
     assert "extract" in refused.value.then
-    document = made.folder.document("validation")
+    document = new_job.folder.document("validation")
     assert not document["success"]
-    assert [each["severity"] for each in document["suites"][0]["failed"]] == ["critical", "critical"]
-    assert list((made.folder.path / "data_docs" / "events").glob("validations/**/*.html"))
-    assert made.folder.receipt("validate") == {}
+    assert [failure["severity"] for failure in document["suites"][0]["failed"]] == ["critical", "critical"]
+    assert list((new_job.folder.path / "data_docs" / "events").glob("validations/**/*.html"))
+    assert new_job.folder.receipt("validate") == {}
     assert any("critical" in line for line in said)
 
 
@@ -70,14 +70,14 @@ def test_the_page_is_there_whether_the_data_passes_or_not(
     page = (passed.path / VALIDATION).read_text(encoding="utf-8")
     assert "Passed with 1 warning: 13 of 14 expectations hold." in page
     assert "the window holds events" in page
-    made = job(as_of=AS_OF, run_id="bad")
-    shelf.give(made.folder, events=shelf.events((None, 10, 1, "view")))
+    new_job = job(as_of=AS_OF, run_id="bad")
+    shelf.give(new_job.folder, events=shelf.events((None, 10, 1, "view")))
     with pytest.raises(ValidationFailed) as refused:
-        run_stage("validate", made)
-    path = made.folder.path / VALIDATION
+        run_stage("validate", new_job)
+    path = new_job.folder.path / VALIDATION
     assert str(path) in refused.value.then
     assert "Stopped: 1 critical expectation failed; 13 of 14 expectations hold." in path.read_text()
-    held = made.folder.document("validation")["suites"][0]["held"]
+    held = new_job.folder.document("validation")["suites"][0]["held"]
     assert len(held) == 13
     assert held[0] == {"expectation": "the window holds events", "severity": "critical"}
 

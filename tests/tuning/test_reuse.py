@@ -25,15 +25,15 @@ def live(settings: Settings, **changes: Any) -> dict[str, Any]:
 
 
 def due(
-    known: dict[str, Any], settings: Settings, as_of: datetime, validated: Callable[[Params], float]
+    record: dict[str, Any], settings: Settings, as_of: datetime, validated: Callable[[Params], float]
 ) -> Decision:
     """As `choose_parameters` decides: `validated` is asked only where the record cannot tell."""
-    decision = due_by_record(known, settings, as_of)
-    params = Params.published(known, settings)
+    decision = due_by_record(record, settings, as_of)
+    params = Params.published(record, settings)
     if decision is not None or params is None:
         assert decision is not None
         return decision
-    return due_by_precision(known, settings, validated(params))
+    return due_by_precision(record, settings, validated(params))
 
 
 def never(params: Params) -> float:
@@ -78,8 +78,8 @@ def test_the_setting_decides_where_it_says_so(
     make_settings: Callable[..., Settings], mode: str, is_due: bool
 ) -> None:
     settings = make_settings(tune={"mode": mode})
-    for known in ({}, live(settings)):
-        assert due(known, settings, AS_OF, never) == (is_due, f"tune = {mode}")
+    for record in ({}, live(settings)):
+        assert due(record, settings, AS_OF, never) == (is_due, f"tune = {mode}")
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_parameters_that_cannot_be_read_are_unknown_and_a_search_is_due(
     make_settings: Callable[..., Settings], params: dict[str, Any] | None
 ) -> None:
     settings = make_settings()
-    known = live(settings)
-    broken = {"version": 3, "params": {**known["params"], **params} if params else params}
+    record = live(settings)
+    broken = {"version": 3, "params": {**record["params"], **params} if params else params}
     assert Params.published(broken, settings) is None
     assert due(broken, settings, AS_OF, never)[0]
 
@@ -109,10 +109,10 @@ def test_parameters_tuned_on_days_that_are_now_the_test_are_not_used(
 ) -> None:
     test_from = day(80)
     until = (test_from + timedelta(days=days_into_the_test)).isoformat()
-    known = live(make_settings(), tuned_until=until)
-    kept = unseen_by_search(known, test_from)
+    record = live(make_settings(), tuned_until=until)
+    kept = unseen_by_search(record, test_from)
     assert (Params.published(kept, make_settings()) is not None) is is_kept
-    assert kept["version"] == known["version"]
+    assert kept["version"] == record["version"]
     is_searched, _ = due(kept, make_settings(), AS_OF, lambda params: PRECISION)
     assert is_searched is not is_kept
     assert unseen_by_search({}, test_from) == {}
