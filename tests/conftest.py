@@ -82,18 +82,18 @@ def local_airflow() -> Iterator[LocalAirflow]:
 @pytest.fixture
 def new_database(server: Server) -> Iterator[Callable[[], str]]:
     """`new_database()` makes an empty database and returns its owner's URL; dropped after the test."""
-    made: list[str] = []
+    names: list[str] = []
 
     def make() -> str:
         name = f"t_{uuid.uuid4().hex[:12]}"
         with psycopg.connect(server.admin_url(), autocommit=True) as db:
             server.create_database(name, owner=f"{PREFIX}_owner", db=db)
-        made.append(name)
+        names.append(name)
         return server.url(name)
 
     yield make
     with psycopg.connect(server.admin_url(), autocommit=True) as db:
-        for name in made:
+        for name in names:
             db.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

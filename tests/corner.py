@@ -43,5 +43,5 @@ def history(folder: RunFolder, rows: list[tuple[object, ...]]) -> Iterator[tuple
     """The shop with these events, and the file of its items."""
     folder.write("items", ITEMS)
     folder.write("purchaser_events", events(*rows))
-    with opened([folder.file("purchaser_events")], CUT, Filter(), Run(), folder.scratch()) as made:
-        yield made, folder.file("items")
+    with opened([folder.file("purchaser_events")], CUT, Filter(), Run(), folder.scratch()) as history:
+        yield history, folder.file("items")

@@ -119,11 +119,11 @@ def test_windows_stand_newest_first_and_the_document_is_of_the_newest(two: tuple
 def test_results_are_the_means_over_the_windows(two: tuple[Document, str]) -> None:
     document = two[0]
     for row in document["results"]:
-        each = [r for w in document["windows"] for r in w["results"] if r["model"] == row["model"]]
+        results = [r for w in document["windows"] for r in w["results"] if r["model"] == row["model"]]
         for name in ROW - {"model", "n_users"}:
-            assert row[name] == pytest.approx(sum(r[name] for r in each) / 2)
-        assert row["n_users"] == round(sum(r["n_users"] for r in each) / 2)
-        values = [r["precision_at_3"] for r in each]
+            assert row[name] == pytest.approx(sum(r[name] for r in results) / 2)
+        assert row["n_users"] == round(sum(r["n_users"] for r in results) / 2)
+        values = [r["precision_at_3"] for r in results]
         assert (row["lowest"], row["highest"]) == (min(values), max(values))
 
 
@@ -173,11 +173,11 @@ def refused(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
     def run(*arguments: str) -> str:
         assert main(["backtest", *arguments]) == 1
-        told = capsys.readouterr().err
-        assert "Traceback" not in told
+        errors = capsys.readouterr().err
+        assert "Traceback" not in errors
         home = config.home()
         assert not home.exists() or list(home.iterdir()) == []
-        return told
+        return errors
 
     yield run
     assert not (tmp_path / "out.json").exists()
@@ -202,7 +202,7 @@ def test_what_cannot_be_asked_is_refused(
     files: Path, tmp_path: Path, refused: Callable[..., str], arguments: list[str], told: str
 ) -> None:
     small = [] if "--config" in arguments else ["--config", str(files / "small.toml")]
-    given = [each.format(tmp=tmp_path) for each in arguments]
+    given = [argument.format(tmp=tmp_path) for argument in arguments]
     assert told in refused("--events", str(files / "events.csv"), *small, *given)
 
 
@@ -234,7 +234,7 @@ def test_a_window_that_cannot_be_judged_ends_the_rolling_and_keeps_the_others(
     judged: Callable[..., tuple[Document, str]],
 ) -> None:
     """The third ends half a day after the first purchase: nobody has bought on both sides of a cut."""
-    document, told = judged("events.csv", "--test-days", "49", "--windows", "3")
-    assert "window 3 and those before it are left out: " in told
+    document, log = judged("events.csv", "--test-days", "49", "--windows", "3")
+    assert "window 3 and those before it are left out: " in log
     assert len(document["windows"]) == 2
     assert {row["n_windows"] for row in document["results"] if row["model"] == "popular"} == {2}

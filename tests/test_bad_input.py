@@ -61,8 +61,8 @@ def make_shop(
     """A shop in SQLite, without the column `drop` of events, after the SQL `change`; returns its URL."""
     with sqlite3.connect(path) as db:
         db.executescript(CREATE.format(id=id_type))
-        told = [(*row[:3], row[3].strftime("%Y-%m-%d %H:%M:%S.%f"), *row[4:]) for row in rows]
-        db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", told)
+        values = [(*row[:3], row[3].strftime("%Y-%m-%d %H:%M:%S.%f"), *row[4:]) for row in rows]
+        db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", values)
         for table, column, place in (("products", "product_id", 1), ("customers", "customer_id", 0)):
             ids = sorted({row[place] for row in rows if row[place] is not None})
             db.executemany(f"INSERT INTO {table} ({column}) VALUES (?)", [(i,) for i in ids])
@@ -106,14 +106,14 @@ def live(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     folder, name = tmp_path_factory.mktemp("good"), f"t_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server.admin_url(), autocommit=True) as db:
         server.create_database(name, owner=f"{PREFIX}_owner", db=db)
-    made = Live(server.url(name))
+    live = Live(server.url(name))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTSHELF_HOME", str(folder / "home"))
         patch.setenv("NIGHTSHELF_SOURCE_URL", make_shop(folder / "shop.db", good_rows()))
-        patch.setenv("NIGHTSHELF_SERVING_URL", made.url)
+        patch.setenv("NIGHTSHELF_SERVING_URL", live.url)
         assert main(["run", "--as-of", AS_OF.isoformat(), "--config", str(write_config(folder))]) == 0
-    assert made.rows()
-    yield made
+    assert live.rows()
+    yield live
     with psycopg.connect(server.admin_url(), autocommit=True) as db:
         db.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -132,41 +132,41 @@ def refused(
         capfd.readouterr()
         as_of = [] if "--run-id" in arguments else ["--as-of", AS_OF.isoformat()]
         status = main(["run", *arguments, *as_of, "--config", str(path)])
-        told = capfd.readouterr()
-        assert status == 1, told.out
-        assert "Traceback" not in told.err
-        assert "  next:     " in told.err
+        output = capfd.readouterr()
+        assert status == 1, output.out
+        assert "Traceback" not in output.err
+        assert "  next:     " in output.err
         assert live.rows() == before
-        return told.err
+        return output.err
 
     return run
 
 
 def test_source_not_reachable(refused: Callable[..., str]) -> None:
-    told = refused("postgresql://shop:s3cret-pw@127.0.0.1:1/shop")
-    assert "127.0.0.1" in told
-    assert "NIGHTSHELF_SOURCE_URL" in told
-    assert "s3cret-pw" not in told
+    message = refused("postgresql://shop:s3cret-pw@127.0.0.1:1/shop")
+    assert "127.0.0.1" in message
+    assert "NIGHTSHELF_SOURCE_URL" in message
+    assert "s3cret-pw" not in message
 
 
 def test_wrong_password_is_never_printed(refused: Callable[..., str], server: Server) -> None:
     good = psycopg.conninfo.conninfo_to_dict(server.url("shop"))
-    told = refused(f"postgresql://{good['user']}:wr0ng%2Fpw@{good['host']}:{good['port']}/shop")
-    assert "password" in told
-    assert "wr0ng" not in told
+    message = refused(f"postgresql://{good['user']}:wr0ng%2Fpw@{good['host']}:{good['port']}/shop")
+    assert "password" in message
+    assert "wr0ng" not in message
 
 
 def test_table_missing(refused: Callable[..., str], tmp_path: Path) -> None:
-    told = refused(make_shop(tmp_path / "s.db", good_rows(), change="DROP TABLE events"))
-    assert "events.sql" in told
-    assert "no such table: events" in told
+    message = refused(make_shop(tmp_path / "s.db", good_rows(), change="DROP TABLE events"))
+    assert "events.sql" in message
+    assert "no such table: events" in message
 
 
 @pytest.mark.parametrize("column", ["order_id", "quantity"])
 def test_column_missing(refused: Callable[..., str], tmp_path: Path, column: str) -> None:
-    told = refused(make_shop(tmp_path / "s.db", good_rows(), drop=column))
-    assert column in told
-    assert "events.sql" in told
+    message = refused(make_shop(tmp_path / "s.db", good_rows(), drop=column))
+    assert column in message
+    assert "events.sql" in message
 
 
 @pytest.mark.parametrize(
@@ -186,35 +186,35 @@ def test_a_column_of_the_wrong_type(
 
 def test_unknown_event_type(refused: Callable[..., str], tmp_path: Path) -> None:
     change = "UPDATE events SET event_type = 'wishlist' WHERE customer_id = 3"
-    told = refused(make_shop(tmp_path / "s.db", good_rows(), change=change))
-    assert "event_type" in told
-    assert "wishlist" in told
+    message = refused(make_shop(tmp_path / "s.db", good_rows(), change=change))
+    assert "event_type" in message
+    assert "wishlist" in message
 
 
 @pytest.mark.parametrize(("column", "name"), [("customer_id", "user_id"), ("product_id", "item_id")])
 def test_null_ids(refused: Callable[..., str], tmp_path: Path, column: str, name: str) -> None:
     change = f"UPDATE events SET {column} = NULL WHERE customer_id = 3"
-    told = refused(make_shop(tmp_path / "s.db", good_rows(), change=change))
-    assert name in told
-    assert "10" in told, "how many rows"
+    message = refused(make_shop(tmp_path / "s.db", good_rows(), change=change))
+    assert name in message
+    assert "10" in message, "how many rows"
 
 
 def test_times_in_the_future(refused: Callable[..., str], tmp_path: Path) -> None:
     change = "UPDATE events SET occurred_at = '2999-01-01 00:00:00' WHERE customer_id = 3 AND product_id < 4"
-    told = refused(make_shop(tmp_path / "s.db", good_rows(), change=change))
-    assert "occurred_at" in told
-    assert "2999" in told
+    message = refused(make_shop(tmp_path / "s.db", good_rows(), change=change))
+    assert "occurred_at" in message
+    assert "2999" in message
 
 
 def test_an_empty_window(refused: Callable[..., str], tmp_path: Path) -> None:
     long_ago = [(u, i, kind, at - timedelta(days=1000), order, n) for u, i, kind, at, order, n in good_rows()]
-    told = refused(make_shop(tmp_path / "s.db", long_ago))
-    assert "2023" in told, "when the last event was"
+    message = refused(make_shop(tmp_path / "s.db", long_ago))
+    assert "2023" in message, "when the last event was"
 
 
 def test_nobody_bought(refused: Callable[..., str], tmp_path: Path) -> None:
-    told = refused(make_shop(tmp_path / "s.db", good_rows(), change="UPDATE events SET event_type = 'view'"))
-    assert "nobody bought" in told
+    text = refused(make_shop(tmp_path / "s.db", good_rows(), change="UPDATE events SET event_type = 'view'"))
+    assert "nobody bought" in text
 
 
 def test_nobody_measurable(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -241,16 +241,16 @@ def test_every_user_bought_everything(refused: Callable[..., str], tmp_path: Pat
         for item in (1, 2)
         for at in (1, 30, 58)
     ]
-    told = refused(make_shop(tmp_path / "s.db", all_of_it))
-    assert "nobody can be measured" in told
-    assert 'repeat_purchases = "allow"' in told
+    message = refused(make_shop(tmp_path / "s.db", all_of_it))
+    assert "nobody can be measured" in message
+    assert 'repeat_purchases = "allow"' in message
 
 
 def test_every_user_has_bought_everything_by_tonight(refused: Callable[..., str], tmp_path: Path) -> None:
     """Measurable, because the last item was bought after the cut; but there is nothing left to recommend."""
     rows = [(u, i, "purchase", day(at), None, 1) for u in (1, 2, 3) for i, at in ((1, 1), (2, 20), (3, 58))]
-    told = refused(make_shop(tmp_path / "s.db", rows))
-    assert "`recommendations` is empty" in told
+    message = refused(make_shop(tmp_path / "s.db", rows))
+    assert "`recommendations` is empty" in message
 
 
 def test_id_types_other_than_those_published(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -258,9 +258,9 @@ def test_id_types_other_than_those_published(refused: Callable[..., str], tmp_pa
     source = make_shop(tmp_path / "s.db", rows, id_type="text")
     assert "user_id" in refused(source)
     settings = write_config(tmp_path / "text", ids={"user": '"text"', "item": '"text"'})
-    told = refused(source, settings=settings)
-    assert "bigint" in told or "integer" in told
-    assert "migrate --reset-serving" in told
+    message = refused(source, settings=settings)
+    assert "bigint" in message or "integer" in message
+    assert "migrate --reset-serving" in message
 
 
 def test_a_run_cut_off_in_the_middle_of_a_stage(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -268,9 +268,9 @@ def test_a_run_cut_off_in_the_middle_of_a_stage(refused: Callable[..., str], tmp
     source = make_shop(tmp_path / "s.db", good_rows())
     _prepare(source, tmp_path, "extract", "validate", "filter_purchasers")
     (runs(tmp_path) / "cut" / "receipts" / "filter_purchasers.json").unlink()
-    told = refused(source, "split", "--run-id", "cut")
-    assert "filter_purchasers has not finished" in told
-    assert "python -m pipeline run filter_purchasers --run-id cut" in told
+    message = refused(source, "split", "--run-id", "cut")
+    assert "filter_purchasers has not finished" in message
+    assert "python -m pipeline run filter_purchasers --run-id cut" in message
 
 
 def test_a_damaged_parquet_file(refused: Callable[..., str], tmp_path: Path) -> None:
@@ -278,8 +278,8 @@ def test_a_damaged_parquet_file(refused: Callable[..., str], tmp_path: Path) -> 
     _prepare(source, tmp_path, "extract", "validate")
     path = runs(tmp_path) / "cut" / "events.parquet"
     path.write_bytes(path.read_bytes()[:-100])
-    told = refused(source, "filter_purchasers", "--run-id", "cut")
-    assert "events.parquet is not the file that extract wrote" in told
+    message = refused(source, "filter_purchasers", "--run-id", "cut")
+    assert "events.parquet is not the file that extract wrote" in message
 
 
 def test_a_full_disk_while_a_dataset_is_written(

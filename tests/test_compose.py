@@ -112,15 +112,15 @@ def test_images_are_pinned_to_the_airflow_of_the_requirements(services: dict[str
         for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
         if line.startswith("apache-airflow==")
     ]
-    known = stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))
-    assert known["base"].base == f"apache/airflow:slim-{airflow}-python3.11"
-    assert known["base"].instructions[-1] == ("WORKDIR", "/opt/nightshelf")
-    assert list(known)[-1] == "nightshelf"
+    by_name = stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert by_name["base"].base == f"apache/airflow:slim-{airflow}-python3.11"
+    assert by_name["base"].instructions[-1] == ("WORKDIR", "/opt/nightshelf")
+    assert list(by_name)[-1] == "nightshelf"
     images = {"nightshelf": "nightshelf", "demo": "nightshelf-demo"}
     for name, service in services.items():
         if "build" in service:
             target = service["build"]["target"]
-            assert target in known, name
+            assert target in by_name, name
             assert service["image"] == f"{images[target]}:{PROJECT['version']}"
         else:
             assert service["image"] == "postgres:18", name
@@ -129,7 +129,7 @@ def test_images_are_pinned_to_the_airflow_of_the_requirements(services: dict[str
 def test_secrets_come_from_env_and_none_has_a_default(services: dict[str, dict[str, Any]]) -> None:
     text = COMPOSE.read_text(encoding="utf-8")
     assert set(re.findall(r"(?<!\$)\$\{([^}]+)\}", text)) == {"UI_PORT:-8080"}
-    declared = {name: told["environment"] for name, told in document()["secrets"].items()}
+    declared = {name: entry["environment"] for name, entry in document()["secrets"].items()}
     assert declared == {name: name.upper() for name in declared}
     assert set(example()) == set(declared.values())
     assert not any(example().values())
@@ -154,23 +154,23 @@ def test_no_secret_stands_in_an_environment(services: dict[str, dict[str, Any]])
 def test_env_example_says_how_to_make_each_secret() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     [hexadecimal, fernet] = re.findall(r'python -c "(.+?)"', text)
-    made = subprocess.run([sys.executable, "-c", hexadecimal], capture_output=True, text=True, check=True)
-    assert re.fullmatch(r"[0-9a-f]{64}\n", made.stdout), "letters and digits: they become part of a URL"
+    result = subprocess.run([sys.executable, "-c", hexadecimal], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"[0-9a-f]{64}\n", result.stdout), "letters and digits: they become part of a URL"
     [comment] = re.findall(r"((?:^# .*\n)+)POSTGRES_PASSWORD=", text, flags=re.MULTILINE)
     assert hexadecimal in comment
-    made = subprocess.run([sys.executable, "-c", fernet], capture_output=True, text=True, check=True)
-    Fernet(made.stdout)
+    result = subprocess.run([sys.executable, "-c", fernet], capture_output=True, text=True, check=True)
+    Fernet(result.stdout)
     [comment] = re.findall(r"((?:^# .*\n)+)FERNET_KEY=", text, flags=re.MULTILINE)
     assert fernet in comment
 
 
 def test_env_example_has_the_address_of_the_demo_shop(services: dict[str, dict[str, Any]]) -> None:
     url = urlsplit(demo_url("word"))
-    told = services["demo-postgres"]["environment"]
+    environment = services["demo-postgres"]["environment"]
     assert (url.username, url.password, url.path) == (
-        told["POSTGRES_USER"],
+        environment["POSTGRES_USER"],
         "word",
-        f"/{told['POSTGRES_DB']}",
+        f"/{environment['POSTGRES_DB']}",
     )
     assert url.hostname == "demo-postgres"
     [script] = services["demo-shop"]["command"]
@@ -225,17 +225,17 @@ def test_every_command_is_one(services: dict[str, dict[str, Any]]) -> None:
 
 def test_links_lead_to_the_host_that_people_log_in_on(services: dict[str, dict[str, Any]]) -> None:
     """The login is a cookie of the host: under another name of it a link would end at a refusal."""
-    told = services["api-server"]["environment"]["AIRFLOW__API__BASE_URL"].replace("${UI_PORT:-8080}", "8080")
+    url = services["api-server"]["environment"]["AIRFLOW__API__BASE_URL"].replace("${UI_PORT:-8080}", "8080")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.search(rf"docker compose up .*UI: {re.escape(told)},", readme)
+    assert re.search(rf"docker compose up .*UI: {re.escape(url)},", readme)
 
 
 def test_volumes_are_declared_used_and_writable(services: dict[str, dict[str, Any]]) -> None:
     mounts = {mount for service in services.values() for mount in service.get("volumes", [])}
     assert {mount.split(":")[0] for mount in mounts} == set(document()["volumes"])
     ours = {mount.split(":")[1] for name in ("init", *PARTS) for mount in services[name]["volumes"]}
-    made = re.findall(r"mkdir -p ([^&\n]+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
-    assert ours == set(" ".join(made).split()), "a volume takes its owner from the folder in the image"
+    folders = re.findall(r"mkdir -p ([^&\n]+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    assert ours == set(" ".join(folders).split()), "a volume takes its owner from the folder in the image"
     for name in ("init", *PARTS):
         assert services[name]["volumes"] == services["scheduler"]["volumes"], (
             "reports and logs are seen by all"
@@ -246,9 +246,9 @@ def test_the_commands_people_are_told_name_what_there_is(services: dict[str, dic
     profiles = {profile for service in services.values() for profile in service.get("profiles", [])}
     for name in ("README.md", "docker-compose.yml", ".env.example"):
         text = (ROOT / name).read_text(encoding="utf-8")
-        told = re.findall(r"docker compose ((?:--profile (\w+) )?)(\w+)((?: -[\w-]+)*)", text)
-        assert told, name
-        for _, profile, command, options in told:
+        commands = re.findall(r"docker compose ((?:--profile (\w+) )?)(\w+)((?: -[\w-]+)*)", text)
+        assert commands, name
+        for _, profile, command, options in commands:
             assert profile in ("", *profiles)
             assert command == "up"
             assert set(options.split()) <= {"-d", "--build", "--force-recreate"}
@@ -269,7 +269,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 @pytest.mark.slow
 def test_airflow_finds_the_dags_of_every_shop_in_the_image(image: Image) -> None:
-    told = python(
+    output = python(
         image,
         "import json",
         "from airflow.dag_processing.dagbag import DagBag",
@@ -279,7 +279,7 @@ def test_airflow_finds_the_dags_of_every_shop_in_the_image(image: Image) -> None
     names = [
         f"{dag}{shop}" for dag in ("recommendations", "release", "rollback") for shop in ("", "__second")
     ]
-    assert told == [["on_new_recommendations", *sorted(names)], {}]
+    assert output == [["on_new_recommendations", *sorted(names)], {}]
 
 
 @pytest.mark.slow
@@ -346,12 +346,12 @@ def stack(image: Image, server: Server) -> Iterator[Compose]:
     values["POSTGRES_PASSWORD"] = airflow.password
     values["NIGHTSHELF_SOURCE_URL"] = values["NIGHTSHELF_SERVING_URL"] = demo_url(airflow.password)
     ui, health, logs, triggers = free_ports(4)
-    here = f"@127.0.0.1:{airflow.port}"
+    address = f"@127.0.0.1:{airflow.port}"
     compose = Compose(
         image,
         {
-            "@postgres": here,
-            "@demo-postgres": here,
+            "@postgres": address,
+            "@demo-postgres": address,
             "api-server:8080": f"127.0.0.1:{ui}",
             "localhost:8080": f"127.0.0.1:{ui}",
             "localhost:8974": f"127.0.0.1:{health}",
@@ -367,8 +367,8 @@ def stack(image: Image, server: Server) -> Iterator[Compose]:
     }
     folder = Path(image.at(str(SECRETS)))
     folder.mkdir(parents=True)
-    for name, told in document()["secrets"].items():
-        (folder / name).write_text(compose.here(values[told["environment"]]), encoding="utf-8")
+    for name, secret in document()["secrets"].items():
+        (folder / name).write_text(compose.here(values[secret["environment"]]), encoding="utf-8")
     role, password = sql.Identifier("demo"), sql.Literal(airflow.password)
     with psycopg.connect(server.admin_url(), autocommit=True) as db:
         db.execute(sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}").format(role, password))
@@ -381,9 +381,9 @@ def stack(image: Image, server: Server) -> Iterator[Compose]:
 
 def free_ports(n: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
+    ports = [int(listener.getsockname()[1]) for listener in sockets]
+    for listener in sockets:
+        listener.close()
     return ports
 
 

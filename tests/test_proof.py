@@ -64,12 +64,12 @@ def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """The shop of two tastes, cut; with what lies after the cut planted beside `train`."""
-    made = tastes.night_at(tmp_path_factory.mktemp("proof"), "split", als={"factors": 8})
+    job = tastes.night_at(tmp_path_factory.mktemp("proof"), "split", als={"factors": 8})
     wrong = [(u, 2 * n + (u + 1) % 2, 72 + 0.1 * n) for u in range(40) for n in range(10)]
     new = [(u, 777, 80) for u in range(40)] + [(999, i, 75) for i in range(20)] + [(5, 3, 72, "view")]
-    train = made.folder.table("train")
-    made.folder.write("events", pa.concat_tables([train, events(*wrong, *new).cast(train.schema)]))
-    return made
+    train = job.folder.table("train")
+    job.folder.write("events", pa.concat_tables([train, events(*wrong, *new).cast(train.schema)]))
+    return job
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +106,10 @@ def whims(tmp_path_factory: pytest.TempPathFactory) -> Job:
             for item in rng.choice(60, 3, replace=False):
                 rows += [(user, int(item), 2 + 14 * window + 13.9 * rng.random()) for _ in range(3)]
     path = tmp_path_factory.mktemp("whims")
-    made = tastes.night_at(path, run={"repeat_purchases": "allow"}, als={"factors": 16})
-    give(made.folder, purchaser_events=events(*rows))
-    run_stage("split", made)
-    return made
+    job = tastes.night_at(path, run={"repeat_purchases": "allow"}, als={"factors": 16})
+    give(job.folder, purchaser_events=events(*rows))
+    run_stage("split", job)
+    return job
 
 
 def leaking(fold: Fold, job: Job) -> Fold:
@@ -213,9 +213,9 @@ def test_the_checkerboard_is_solved(tmp_path: Path) -> None:
     for stage in ("split", "tune", "train", "evaluate"):
         run_stage(stage, night)
     metrics_rows = night.folder.table("metrics").to_pylist()
-    found = {
+    precisions = {
         row["model"]: row["precision_at_3"] for row in metrics_rows if row["repeat_purchases"] == "exclude"
     }
     for solver in ("als", "item_neighbours", "blend", "ranker", "published"):
-        assert found[solver] > 0.97, solver
-    assert found["popular"] < 0.6
+        assert precisions[solver] > 0.97, solver
+    assert precisions["popular"] < 0.6

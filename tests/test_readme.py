@@ -107,8 +107,8 @@ def newcomer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 def test_every_command_was_run(newcomer: Newcomer) -> None:
     assert newcomer.run == commands()
-    told = " ".join(newcomer.run)
-    assert all(word in told for word in ("load events", "run --as-of last", "run evaluate", "--run-id"))
+    lines = " ".join(newcomer.run)
+    assert all(word in lines for word in ("load events", "run --as-of last", "run evaluate", "--run-id"))
 
 
 def test_every_query_has_an_answer(newcomer: Newcomer) -> None:
@@ -145,8 +145,8 @@ def test_the_views_have_the_columns_of_the_table(newcomer: Newcomer) -> None:
     ]
     with psycopg.connect(newcomer.serving_url) as db:
         for name, columns in promised:
-            found = db.execute(f"SELECT * FROM serving.{name} LIMIT 0").description or []  # type: ignore[call-overload]
-            assert ", ".join(column.name for column in found) == columns
+            description = db.execute(f"SELECT * FROM serving.{name} LIMIT 0").description or []  # type: ignore[call-overload]
+            assert ", ".join(column.name for column in description) == columns
 
 
 def test_the_psql_line_logs_in_as_a_reader(newcomer: Newcomer, server: Server) -> None:
@@ -200,17 +200,17 @@ def test_every_make_target_exists() -> None:
 def test_every_setting_has_the_default_the_readme_tells() -> None:
     values = tomllib.loads(config.path().read_text(encoding="utf-8"))
     rows = re.findall(r"^\| (`[a-z_.]+`(?:, `[a-z_]+`)*) \| ([^|]+) \|", README, re.M)
-    told = {names: [v.strip(" `") for v in defaults.split(",")] for names, defaults in rows if "." in names}
-    assert len(told) >= 8
-    for names, defaults in told.items():
+    table = {names: [v.strip(" `") for v in defaults.split(",")] for names, defaults in rows if "." in names}
+    assert len(table) >= 8
+    for names, defaults in table.items():
         section = names.split(".")[0].strip("`")
         for name, default in zip(re.findall(r"([a-z_]+)`", names), defaults, strict=True):
             assert str(values[section][name]) == default, name
 
 
 def test_every_stage_is_told_in_order() -> None:
-    told = re.findall(r"^\| `(\w+)` \| (?!`)", README, re.M)
-    assert [name for name in told if name in {stage.name for stage in STAGES}] == [s.name for s in STAGES]
+    names = re.findall(r"^\| `(\w+)` \| (?!`)", README, re.M)
+    assert [name for name in names if name in {stage.name for stage in STAGES}] == [s.name for s in STAGES]
 
 
 def test_every_path_exists() -> None:
@@ -226,5 +226,5 @@ def test_every_path_exists() -> None:
     assert paths
     for path in paths:
         if not path.startswith(left_by_a_run):
-            found = list(ROOT.glob(path)) or list((ROOT / "sql" / "source").glob(path))
-            assert found, path
+            matches = list(ROOT.glob(path)) or list((ROOT / "sql" / "source").glob(path))
+            assert matches, path

@@ -40,15 +40,15 @@ class Stage:
 def stages(dockerfile: str) -> dict[str, Stage]:
     """The stages by name, the last one last."""
     joined = re.sub(r"\\\n\s*", "", "".join(re.findall(r"^(?!\s*#).*\n", dockerfile, re.MULTILINE)))
-    found: dict[str, Stage] = {}
+    by_name: dict[str, Stage] = {}
     for line in filter(None, joined.splitlines()):
         word, _, rest = line.partition(" ")
         if word == "FROM":
             base, _, name = rest.partition(" AS ")
-            found[name] = Stage(base)
+            by_name[name] = Stage(base)
         else:
-            found[name].instructions.append((word, rest))
-    return found
+            by_name[name].instructions.append((word, rest))
+    return by_name
 
 
 def context(to: Path) -> Path:
@@ -100,9 +100,9 @@ def build(given: Path, root: Path) -> Image:
     The official image is a new virtual environment here, as its own is. `apt-get` is left out: what it
     would install is kept in `packages`.
     """
-    known = stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    by_name = stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))
     image = _official(root)
-    for word, rest in _chain(known, list(known)[-1]):
+    for word, rest in _chain(by_name, list(by_name)[-1]):
         perform(image, given, word, rest)
     return image
 
@@ -120,8 +120,8 @@ def perform(image: Image, given: Path, word: str, rest: str) -> None:
         image.folder = Path(image.at(rest))
         image.folder.mkdir(parents=True, exist_ok=True)
     elif word == "RUN" and rest.startswith("apt-get"):
-        [told] = re.findall(r"apt-get install ([^&]+)", rest)
-        image.packages += [word for word in told.split() if not word.startswith("-")]
+        [packages] = re.findall(r"apt-get install ([^&]+)", rest)
+        image.packages += [word for word in packages.split() if not word.startswith("-")]
     elif word == "RUN":
         # the cache is what the machine has; a build in a container has none
         done = image.run([*SHELL, image.at(rest).replace(" --no-cache", "")])
@@ -142,18 +142,18 @@ def _official(root: Path) -> Image:
     return Image(root, {**kept, "PATH": path, "VIRTUAL_ENV": str(venv), "AIRFLOW_HOME": str(home)}, home)
 
 
-def _chain(known: Mapping[str, Stage], name: str) -> list[tuple[str, str]]:
+def _chain(by_name: Mapping[str, Stage], name: str) -> list[tuple[str, str]]:
     """The instructions of a stage and of all it is made from."""
-    stage = known[name]
-    before = _chain(known, stage.base) if stage.base in known else []
+    stage = by_name[name]
+    before = _chain(by_name, stage.base) if stage.base in by_name else []
     return [*before, *stage.instructions]
 
 
 def _copy(given: Path, sources: list[str], target: Path, *, is_folder: bool) -> None:
-    found = [path for source in sources for path in sorted(given.glob(source))]
-    assert found, f"COPY {sources}: nothing of that name in the build context"
-    assert is_folder or len(found) == 1
-    for path in found:
+    paths = [path for source in sources for path in sorted(given.glob(source))]
+    assert paths, f"COPY {sources}: nothing of that name in the build context"
+    assert is_folder or len(paths) == 1
+    for path in paths:
         to = target / path.name if is_folder else target
         to.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():

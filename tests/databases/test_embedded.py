@@ -1,4 +1,4 @@
-"""pipeline/embedded.py: a real server, started, stopped, killed and found again."""
+"""pipeline/databases/embedded.py: a real server, started, stopped, killed and found again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pipeline/place.py: what the server's user can read, asked of the kernel."""
+"""pipeline/databases/install.py: what the server's user can read, asked of the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pipeline/ports.py: a port asked for by name, with real sockets in the way."""
+"""pipeline/databases/ports.py: a port asked for by name, with real sockets in the way."""
 
 from __future__ import annotations
 

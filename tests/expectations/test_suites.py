@@ -103,7 +103,11 @@ def test_good_rows_pass_without_a_warning(name: str, tmp_path: Path) -> None:
 def test_each_expectation_on_rows_can_refuse(name: str, tmp_path: Path) -> None:
     result = checked(tmp_path, name, BAD[name])
     suite = load_suite(ROOT / "expectations" / f"{name}.json")
-    promised = {each.description for each in suite.expectations if each.type not in TABLE_AS_A_WHOLE}
+    promised = {
+        expectation.description
+        for expectation in suite.expectations
+        if expectation.type not in TABLE_AS_A_WHOLE
+    }
     assert {failure.description for failure in result.failed} == promised
     assert all(failure.n_rows and failure.examples for failure in result.failed)
 

@@ -46,8 +46,8 @@ def pooled(server: Server, *, n_connections: int) -> Iterator[Pooler]:
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if program is None:
         pytest.fail("pgbouncer is not installed: apt-get install pgbouncer", pytrace=False)
-    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    major, minor = re.findall(r"\d+", told)[:2]
+    output = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = re.findall(r"\d+", output)[:2]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])

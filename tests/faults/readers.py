@@ -89,11 +89,11 @@ def limit_lock_waits(server: Server) -> None:
         db.execute(f"ALTER ROLE {PREFIX}_reader SET lock_timeout = '{LONGEST_LOCK_WAIT}'".encode())
 
 
-def read(url: str, threshold: int | None, seed: int, stop: Event, told: Pipe) -> None:
+def read(url: str, threshold: int | None, seed: int, stop: Event, pipe: Pipe) -> None:
     """Read until told to stop, preparing what was asked `threshold` times. Tells a Report."""
     chance, report = random.Random(seed), Report()
     with psycopg.connect(url, autocommit=True, prepare_threshold=threshold) as db:
-        told.send("reading")
+        pipe.send("reading")
         while not stop.is_set():
             for name, (query, n_rows) in QUERIES.items():
                 ids = {"user": chance.randint(1, N_USERS), "item": chance.randint(1, N_ITEMS)}
@@ -103,7 +103,7 @@ def read(url: str, threshold: int | None, seed: int, stop: Event, told: Pipe) ->
                     report.note("error", f"{name}: {error}")
                 else:
                     judge(report, name, rows, n_rows)
-    told.send(report)
+    pipe.send(report)
 
 
 def judge(report: Report, name: str, rows: list[tuple[Any, ...]], n_rows: int) -> None:
@@ -130,11 +130,11 @@ def reading(url: str, *thresholds: int | None) -> Iterator[Callable[[], Report]]
     stop = processes.Event()
     pipes, readers = [], []
     for seed, threshold in enumerate(thresholds):
-        answers, told = processes.Pipe(duplex=False)
-        arguments = (url, threshold, seed, stop, told)
+        answers, pipe = processes.Pipe(duplex=False)
+        arguments = (url, threshold, seed, stop, pipe)
         readers.append(processes.Process(target=read, args=arguments, daemon=True))
         readers[-1].start()
-        told.close()
+        pipe.close()
         pipes.append(answers)
     try:
         for answers in pipes:

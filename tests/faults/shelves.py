@@ -103,9 +103,9 @@ def shown(shop: Shop) -> tuple[int, int]:
 def judged(rows: list[tuple[Any, ...]], unseen: Sequence[tuple[Any, ...]] = ()) -> tuple[int, int]:
     """The same of the rows of `SHOWN`, and perhaps of `UNSEEN`."""
     assert {row[0]: row[1] for row in rows} == N_ROWS
-    found = {(tuple(row[2]), tuple(row[3]), row[4]) for row in (*rows, *unseen)}
-    assert len(found) == 1, f"several versions, days or misplaced items: {sorted(found)}"
-    [((version,), (day,), is_in_place)] = found
+    states = {(tuple(row[2]), tuple(row[3]), row[4]) for row in (*rows, *unseen)}
+    assert len(states) == 1, f"several versions, days or misplaced items: {sorted(states)}"
+    [((version,), (day,), is_in_place)] = states
     assert is_in_place
     return version, day
 

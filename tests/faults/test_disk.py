@@ -84,10 +84,10 @@ def test_no_room_for_the_tables(tables: tuple[Path, str], shop_on: Callable[[str
         before, run = shelves.shown(shop), shelves.night(shop, day)
         for room in (0, MB // 16, MB // 8):
             with filled(folder, room):
-                with pytest.raises(DiskFull, match="no room on the volume of the serving database") as told:
+                with pytest.raises(DiskFull, match="no room on the volume of the serving database") as caught:
                     shop.publish(run)
-                assert "No space left on device" in told.value.found
-                assert told.value.can_retry
+                assert "No space left on device" in caught.value.found
+                assert caught.value.can_retry
                 assert shelves.shown(shop) == before
         assert shop.publish(run).is_live
         assert shelves.shown(shop)[1] == day

@@ -61,11 +61,11 @@ class Nights:
 
     def attempt(self, folder: RunFolder, point: Point | None = None) -> Attempt:
         """Publish in another process."""
-        answers, told = processes.Pipe(duplex=False)
-        arguments = (self.shop.url, self.shop.settings, folder, point, told)
+        answers, pipe = processes.Pipe(duplex=False)
+        arguments = (self.shop.url, self.shop.settings, folder, point, pipe)
         child = processes.Process(target=victim.attempt, args=arguments)
         child.start()
-        told.close()
+        pipe.close()
         exchanges, end = answers.recv(), ""
         try:
             end = answers.recv()
@@ -78,16 +78,16 @@ class Nights:
         """Kill there; what is live then is whole, and the next run publishes."""
         version, day = shelves.shown(self.shop)
         folder = self.next()
-        made = self.attempt(folder, point)
+        attempt = self.attempt(folder, point)
         if point.whom == "publisher":
-            assert (made.status, made.end) == (-signal.SIGKILL, "")
+            assert (attempt.status, attempt.end) == (-signal.SIGKILL, "")
         else:
-            assert made.status == 0
-            assert made.end in {"Unreachable", "published"}
-        found = shelves.shown(self.shop)
-        is_new = found != (version, day)
-        assert is_new in made.flipped(is_sent=point.is_sent), made.exchanges[-3:]
-        assert is_new or made.end != "published"
+            assert attempt.status == 0
+            assert attempt.end in {"Unreachable", "published"}
+        shown = shelves.shown(self.shop)
+        is_new = shown != (version, day)
+        assert is_new in attempt.flipped(is_sent=point.is_sent), attempt.exchanges[-3:]
+        assert is_new or attempt.end != "published"
         if not is_same_run:
             folder = self.next()
         done = shelves.published(self.shop, folder)
@@ -99,14 +99,14 @@ class Nights:
 @pytest.fixture(scope="module")
 def nights(new_server: Callable[[], Server], shop_on: Callable[[str], Shop]) -> Nights:
     """A shop that drops a version with each new one, and the exchanges of one such publication."""
-    made = Nights(shop_on(new_server().url("serving")), count(FIRST_DAY), [])
-    for _ in range(made.shop.settings.serving.keep_versions + 1):
-        shelves.published(made.shop, made.next())
-    undisturbed = made.attempt(made.next())
+    nights = Nights(shop_on(new_server().url("serving")), count(FIRST_DAY), [])
+    for _ in range(nights.shop.settings.serving.keep_versions + 1):
+        shelves.published(nights.shop, nights.next())
+    undisturbed = nights.attempt(nights.next())
     assert undisturbed.end == "published"
     assert undisturbed.flipped(is_sent=True) == {True}
-    made.exchanges = undisturbed.exchanges
-    return made
+    nights.exchanges = undisturbed.exchanges
+    return nights
 
 
 @pytest.mark.parametrize("place", range(N_SPREAD))

@@ -34,17 +34,17 @@ LOADED = "rows of recommendations loaded"
 def pooler(new_server: Callable[[], Server]) -> Iterator[Pooler]:
     server = new_server()
     limit_lock_waits(server)
-    with pooled(server, n_connections=N_CONNECTIONS) as made:
-        yield made
+    with pooled(server, n_connections=N_CONNECTIONS) as pooler:
+        yield pooler
 
 
 @pytest.fixture(scope="module")
 def shop(pooler: Pooler, shop_on: Callable[..., Shop]) -> Shop:
     """A shop behind the pooler, its schema made through it, with a live publication."""
-    made = shop_on(pooler.url())
-    serving.migrate(made.url, made.settings, say=str)
-    made.publish(shelves.night(made, 1))
-    return made
+    shop = shop_on(pooler.url())
+    serving.migrate(shop.url, shop.settings, say=str)
+    shop.publish(shelves.night(shop, 1))
+    return shop
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +107,9 @@ def test_two_publishers_at_once(shop: Shop, days: count[int]) -> None:
     first, second = (shelves.night(shop, next(days)) for _ in range(2))
 
     def collide() -> None:
-        with pytest.raises(PublisherBusy) as told:
+        with pytest.raises(PublisherBusy) as caught:
             shop.publish(second)
-        assert f"nightshelf publish {first.run_id}" in told.value.found
+        assert f"nightshelf publish {first.run_id}" in caught.value.found
 
     assert shop.publish(first, say=once(LOADED, collide)).is_live
     assert shop.publish(second).is_live

@@ -68,10 +68,12 @@ def initialise(postmaster: Postmaster, password_file: Path) -> None:
 def test_publish_take_back_and_read(owner_url: str, shop_on: Callable[..., Shop]) -> None:
     shop = shop_on(owner_url, keep_versions=1)
     serving.migrate(shop.url, shop.settings, say=str)
-    made = [shop.publish(shelves.night(shop, day)) for day in (1, 2, 3)]
-    assert shelves.shown(shop) == (made[2].version, 3)
-    assert shop.versions() == [made[1].version, made[2].version]
-    assert serving.rollback(shop.url, shop.settings, hold=True, say=str).live_version == made[1].version
+    publications = [shop.publish(shelves.night(shop, day)) for day in (1, 2, 3)]
+    assert shelves.shown(shop) == (publications[2].version, 3)
+    assert shop.versions() == [publications[1].version, publications[2].version]
+    assert (
+        serving.rollback(shop.url, shop.settings, hold=True, say=str).live_version == publications[1].version
+    )
     assert shelves.shown(shop)[1] == 2
     assert not shop.publish(shelves.night(shop, 4)).is_live
     assert serving.release(shop.url, shop.settings, say=str).is_held is False

@@ -26,9 +26,9 @@ EACH = N_PUBLICATIONS // N_ROLLBACKS
 
 @pytest.fixture(scope="module")
 def server(new_server: Callable[[], Server]) -> Server:
-    made = new_server()
-    limit_lock_waits(made)
-    return made
+    server = new_server()
+    limit_lock_waits(server)
+    return server
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def database(server: Server) -> str:
 @pytest.fixture
 def shop(server: Server, database: str, shop_on: Callable[..., Shop]) -> Shop:
     """A shop that keeps two old versions, with a live publication."""
-    made = shop_on(server.url(database), keep_versions=2)
-    made.publish(shelves.night(made, 1))
-    return made
+    shop = shop_on(server.url(database), keep_versions=2)
+    shop.publish(shelves.night(shop, 1))
+    return shop
 
 
 def test_nobody_notices(shop: Shop, server: Server, database: str) -> None:

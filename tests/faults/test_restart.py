@@ -43,9 +43,9 @@ def server(new_server: Callable[..., Server]) -> Server:
 @pytest.fixture(scope="module")
 def shop(server: Server, shop_on: Callable[[str], Shop]) -> Shop:
     """A shop with a live publication."""
-    made = shop_on(server.url("serving"))
-    made.publish(shelves.night(made, 1))
-    return made
+    shop = shop_on(server.url("serving"))
+    shop.publish(shelves.night(shop, 1))
+    return shop
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ def days() -> count[int]:
 @pytest.fixture
 def folder(shop: Shop, days: count[int]) -> RunFolder:
     """The next night, passed by the gate."""
-    made = shelves.night(shop, next(days))
+    folder = shelves.night(shop, next(days))
     decision = {"publish": True, "forced": False, "reasons": []}
-    give(made, metrics=METRICS, best_params={"als": {"factors": 8}}, decision=decision)
-    return made
+    give(folder, metrics=METRICS, best_params={"als": {"factors": 8}}, decision=decision)
+    return folder
 
 
 def start(shop: Shop, folder: RunFolder) -> subprocess.Popen[str]:
@@ -99,8 +99,8 @@ def at_work(shop: Shop) -> list[Any]:
 def publishes(shop: Shop, folder: RunFolder) -> bool:
     """Whether the same command, given again, puts the run live and leaves nothing behind."""
     done = start(shop, folder)
-    out, told = done.communicate(timeout=shelves.PATIENCE_SECONDS)
-    assert (done.returncode, told) == (0, ""), out + told
+    out, errors = done.communicate(timeout=shelves.PATIENCE_SECONDS)
+    assert (done.returncode, errors) == (0, ""), out + errors
     return shelves.shown(shop)[1] == day_of(folder) and shelves.leftovers(shop) == []
 
 
@@ -113,9 +113,9 @@ def test_sigterm(shop: Shop, folder: RunFolder, where: str) -> None:
     before = shelves.shown(shop)
     with stuck(shop, folder, where) as publisher:
         publisher.send_signal(signal.SIGTERM)
-        _, told = publisher.communicate()
+        _, errors = publisher.communicate()
         assert publisher.returncode in {-signal.SIGTERM, 143}
-        assert told == ""
+        assert errors == ""
         assert shelves.shown(shop) == before
     shelves.until(lambda: at_work(shop) == [])
     assert publishes(shop, folder)
@@ -127,12 +127,12 @@ def test_server_restarted(shop: Shop, server: Server, folder: RunFolder, mode: s
     before = shelves.shown(shop)
     with stuck(shop, folder, where) as publisher:
         os.kill(server.pid() or 0, SHUTDOWN[mode])
-        _, told = publisher.communicate(timeout=shelves.PATIENCE_SECONDS)
+        _, error = publisher.communicate(timeout=shelves.PATIENCE_SECONDS)
     assert publisher.returncode == 1
-    assert told.startswith("the serving database cannot be reached at postgresql://nightshelf_owner:***@127")
-    assert "next:" in told
-    assert "Traceback" not in told
-    assert urlsplit(shop.url).password not in told
+    assert error.startswith("the serving database cannot be reached at postgresql://nightshelf_owner:***@127")
+    assert "next:" in error
+    assert "Traceback" not in error
+    assert urlsplit(shop.url).password not in error
     shelves.until(lambda: server.pid() is None)
     server.start()
     assert shelves.shown(shop) == before

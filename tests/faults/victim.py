@@ -42,7 +42,7 @@ class Point:
     is_sent: bool
 
 
-def attempt(url: str, settings: Settings, folder: RunFolder, point: Point | None, told: Pipe) -> None:
+def attempt(url: str, settings: Settings, folder: RunFolder, point: Point | None, pipe: Pipe) -> None:
     """Publish the run. Tells the exchanges (up to the kill), then `published` or the kind of the error.
 
     A publisher that is killed tells no end.
@@ -56,19 +56,19 @@ def attempt(url: str, settings: Settings, folder: RunFolder, point: Point | None
         due = point if point and point.exchange == len(names) else None
         names.append(name_of(exchange))
         if due and not due.is_sent:
-            told.send(names)
+            pipe.send(names)
             kill(due.whom, self)
         try:
             wanted = next(exchange)
             while True:
                 if due and due.is_sent and not wanted & Wait.W:
-                    told.send(names)
+                    pipe.send(names)
                     kill(due.whom, self)
                     due = None
                 wanted = exchange.send(ready(self.pgconn.socket, wanted))
         except StopIteration as done:
             if due and due.is_sent:
-                told.send(names)
+                pipe.send(names)
                 kill(due.whom, self)
             return done.value
 
@@ -79,8 +79,8 @@ def attempt(url: str, settings: Settings, folder: RunFolder, point: Point | None
     except NightshelfError as error:
         end = type(error).__name__
     if point is None:
-        told.send(names)
-    told.send(end)
+        pipe.send(names)
+    pipe.send(end)
 
 
 def kill(whom: Whom, connection: psycopg.Connection[Any]) -> None:

@@ -13,14 +13,14 @@ from tests.tastes import shop as purchases
 def test_the_shop_is_counted_apart_from_who_made_the_lists(learnt: Job) -> None:
     """40 buyers, all with a list; of 20 items all but one are available."""
     give(learnt.folder, events=purchases())
-    found = read_shop(learnt)
-    assert found.n_users == 40
-    assert found.n_shown == 19
-    assert set(found.tables) == set(TABLES)
-    assert pq.read_table(found.tables["buyers"])["user_id"].to_pylist() == list(range(40))
-    items = pq.read_table(found.tables["known_items"])
+    shop = read_shop(learnt)
+    assert shop.n_users == 40
+    assert shop.n_shown == 19
+    assert set(shop.tables) == set(TABLES)
+    assert pq.read_table(shop.tables["buyers"])["user_id"].to_pylist() == list(range(40))
+    items = pq.read_table(shop.tables["known_items"])
     assert items.num_rows == 20
-    assert found.newest == max(purchases()["occurred_at"].to_pylist())
+    assert shop.newest == max(purchases()["occurred_at"].to_pylist())
 
 
 def test_each_list_is_checked_and_one_that_breaks_its_suite_fails(learnt: Job) -> None:

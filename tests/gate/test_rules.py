@@ -52,8 +52,8 @@ def other(whose: dict[str, Any], precision_at_3: float, low: float, high: float)
 def test_a_loss_is_refused_when_it_is_large_and_no_chance(
     whose: dict[str, Any], precision_at_3: float, low: float, high: float, n_refusals: int, n_warnings: int
 ) -> None:
-    found = precision(compared(other(whose, precision_at_3, low, high)), 0.05)
-    assert (len(found.refusals), len(found.warnings)) == (n_refusals, n_warnings)
+    finding = precision(compared(other(whose, precision_at_3, low, high)), 0.05)
+    assert (len(finding.refusals), len(finding.warnings)) == (n_refusals, n_warnings)
 
 
 def test_a_loss_is_told_with_its_numbers() -> None:
@@ -80,10 +80,10 @@ def test_with_no_loss_allowed_any_sure_loss_is_refused() -> None:
 
 def test_what_could_not_be_compared_is_said() -> None:
     only_rules = compared(other(RULE, 0.08, 0.0, 0.02), skipped=(NO_LIVE,))
-    found = precision(only_rules, 0.05)
-    told = "not held against the live publication's model: there is no live publication"
-    assert found.skipped == (told,)
-    assert found.numbers == {"comparison": only_rules, "max_loss": 0.05}
+    finding = precision(only_rules, 0.05)
+    reason = "not held against the live publication's model: there is no live publication"
+    assert finding.skipped == (reason,)
+    assert finding.numbers == {"comparison": only_rules, "max_loss": 0.05}
     nobody = precision(compared(), 0.05)
     assert nobody.refusals == ()
     assert nobody.skipped == (
@@ -117,18 +117,18 @@ def test_users_or_items_that_are_missing(
     n_users: int, n_items: int, max_shrink: float, n_refusals: int
 ) -> None:
     live = recent((90, 20), (100, 20), (1000, 20))
-    found = shrink(n_users, n_items, live, max_shrink)
-    assert (len(found.refusals), found.is_let_pass) == (n_refusals, False)
+    finding = shrink(n_users, n_items, live, max_shrink)
+    assert (len(finding.refusals), finding.is_let_pass) == (n_refusals, False)
 
 
 def test_a_shrunken_shop_is_told_with_its_numbers() -> None:
     live = recent((1_100, 20), (1_301, 20), refused=2)
-    found = shrink(240, 20, live, 0.5)
-    assert found.refusals == (
+    finding = shrink(240, 20, live, 0.5)
+    assert finding.refusals == (
         "240 users, 80.0% fewer than 1,200.5, the median of the last publications (2); at most 50.0% may be"
         " missing",
     )
-    assert found.numbers == {
+    assert finding.numbers == {
         "n_users": 240,
         "n_items": 20,
         "median_n_users": 1200.5,
@@ -140,27 +140,27 @@ def test_a_shrunken_shop_is_told_with_its_numbers() -> None:
 
 
 def test_after_three_refusals_for_this_alone_it_is_let_pass() -> None:
-    found = shrink(49, 20, recent((100, 20), refused=3), 0.5)
-    assert (found.refusals, found.is_let_pass) == ((), True)
-    assert found.warnings[0].endswith("; let pass after 3 refusals in a row for this alone")
+    finding = shrink(49, 20, recent((100, 20), refused=3), 0.5)
+    assert (finding.refusals, finding.is_let_pass) == ((), True)
+    assert finding.warnings[0].endswith("; let pass after 3 refusals in a row for this alone")
     assert not shrink(50, 20, recent((100, 20), refused=3), 0.5).is_let_pass
 
 
 @pytest.mark.parametrize("live", [{}, {"version": 3}, recent()])
 def test_a_first_publication_has_nothing_to_shrink_from(live: dict[str, Any]) -> None:
-    found = shrink(1, 1, live, 0.0)
-    assert found.refusals == ()
-    assert "nothing of this mode was published before" in found.skipped[0]
+    finding = shrink(1, 1, live, 0.0)
+    assert finding.refusals == ()
+    assert "nothing of this mode was published before" in finding.skipped[0]
 
 
 def test_the_newest_event_counts_back_from_as_of() -> None:
     assert age(AS_OF - timedelta(hours=48), AS_OF, 48.0).refusals == ()
-    found = age(AS_OF - timedelta(hours=48, seconds=1), AS_OF, 48.0)
-    assert found.refusals == (
+    finding = age(AS_OF - timedelta(hours=48, seconds=1), AS_OF, 48.0)
+    assert finding.refusals == (
         "the newest event, of 2026-11-18T05:59:59+00:00, lies 48.0 hours before as_of,"
         " 2026-11-20T06:00:00+00:00; at most 48 are allowed",
     )
-    assert found.numbers == {
+    assert finding.numbers == {
         "newest_event": "2026-11-18T05:59:59+00:00",
         "hours": 48.0,
         "max_age_hours": 48.0,
@@ -192,5 +192,5 @@ def test_a_decision_tells_every_rule_and_force_overrides(force: bool, publish: b
 
 
 def test_force_is_recorded_only_where_it_was_needed() -> None:
-    made = decision([Finding("age", {})], force=True)
-    assert (made["publish"], made["forced"]) == (True, False)
+    document = decision([Finding("age", {})], force=True)
+    assert (document["publish"], document["forced"]) == (True, False)

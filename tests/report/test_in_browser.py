@@ -35,13 +35,13 @@ def browser() -> Iterator[Browser]:
 def show(browser: Browser, path: Path, width: int, scheme: str) -> tuple[Page, list[str]]:
     """The page of a file without a network, and what it complains of or asks elsewhere for."""
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)  # type: ignore[arg-type]
-    page, told = context.new_page(), []
-    page.on("console", lambda message: told.append(message.text))
-    page.on("pageerror", lambda error: told.append(str(error)))
-    page.on("request", lambda request: told.append(request.url))
+    page, messages = context.new_page(), []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("request", lambda request: messages.append(request.url))
     page.goto(path.as_uri())
-    told[:] = [line for line in told if not line.startswith(("file:", "data:"))]
-    return page, told
+    messages[:] = [line for line in messages if not line.startswith(("file:", "data:"))]
+    return page, messages
 
 
 def shoot(page: Page, name: str) -> None:
@@ -58,7 +58,7 @@ def test_it_opens_offline_and_fits(
     browser: Browser, run_folder: Callable[..., RunFolder], width: int, scheme: str
 ) -> None:
     path = build(fill(run_folder()), config.load(), PUBLICATION)
-    page, told = show(browser, path, width, scheme)
+    page, messages = show(browser, path, width, scheme)
     expect(page.get_by_text("Lists for 20 users are live as version 7.")).to_be_in_viewport()
     expect(page.get_by_text("better than the best simple rule")).to_be_in_viewport()
     expect(page.get_by_text(NASTY).first).to_be_visible()
@@ -70,7 +70,7 @@ def test_it_opens_offline_and_fits(
     assert track
     assert 0.5 * track["width"] < fill_box["width"] < track["width"]
     assert page.locator("#publications circle").count() == 3
-    assert told == []
+    assert messages == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
@@ -96,11 +96,11 @@ def test_what_validation_found_is_read_at_a_glance(
     scheme: str,
 ) -> None:
     folder = run_folder()
-    of_items = [each for each in failed if each is NAMED]
-    of_events = [each for each in failed if each is not NAMED]
+    of_items = [failure for failure in failed if failure is NAMED]
+    of_events = [failure for failure in failed if failure is not NAMED]
     suites = [suite("events", *of_events), suite("items", *of_items), suite("users")]
     give(folder, validation={"suites": suites})
-    page, told = show(browser, validation.build(folder), width, scheme)
+    page, messages = show(browser, validation.build(folder), width, scheme)
     expect(page.get_by_text(said)).to_be_in_viewport()
     if failed:
         expect(page.get_by_text(NASTY)).to_be_visible()
@@ -112,4 +112,4 @@ def test_what_validation_found_is_read_at_a_glance(
     for held in page.get_by_text("the window holds events").all():
         expect(held).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert told == []
+    assert messages == []

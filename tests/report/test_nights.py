@@ -28,47 +28,47 @@ def night(
     settings = make_settings(serving={"role_prefix": "report_nights"})
 
     def make(decision: dict[str, Any], force: bool = False) -> Job:
-        made = job(serving=serving_url, settings=settings, as_of=as_of(1), run_id="night-1", force=force)
-        fill(made.folder)
-        give(made.folder, metrics=metrics(PRECISION, "exclude"), best_params=PARAMS, decision=decision)
-        return made
+        new_job = job(serving=serving_url, settings=settings, as_of=as_of(1), run_id="night-1", force=force)
+        fill(new_job.folder)
+        give(new_job.folder, metrics=metrics(PRECISION, "exclude"), best_params=PARAMS, decision=decision)
+        return new_job
 
     return make
 
 
-def verdict(made: Job) -> str:
-    page = (made.folder.path / PAGE).read_text(encoding="utf-8")
+def verdict(job: Job) -> str:
+    page = (job.folder.path / PAGE).read_text(encoding="utf-8")
     return text(page.split('id="verdict">')[1].split("</section>")[0]).strip()
 
 
 def test_a_published_night(night: Callable[..., Job], said: list[str]) -> None:
-    made = night(DECISION)
-    run_stage("publish", made)
-    assert f"report: {made.folder.path / PAGE}" in said
-    assert verdict(made).startswith("Published Lists for 2 users are live as version 1.")
+    job = night(DECISION)
+    run_stage("publish", job)
+    assert f"report: {job.folder.path / PAGE}" in said
+    assert verdict(job).startswith("Published Lists for 2 users are live as version 1.")
 
 
 def test_a_refused_night(night: Callable[..., Job], said: list[str]) -> None:
-    made = night(REFUSED)
+    job = night(REFUSED)
     with pytest.raises(Refused):
-        run_stage("publish", made)
-    assert f"report: {made.folder.path / PAGE}" in said
-    assert verdict(made).startswith("Refused The lists were refused")
+        run_stage("publish", job)
+    assert f"report: {job.folder.path / PAGE}" in said
+    assert verdict(job).startswith("Refused The lists were refused")
 
 
 def test_a_forced_night(night: Callable[..., Job]) -> None:
-    made = night(REFUSED, force=True)
-    run_stage("publish", made)
-    assert verdict(made).startswith("Published by force")
+    job = night(REFUSED, force=True)
+    run_stage("publish", job)
+    assert verdict(job).startswith("Published by force")
 
 
 def stopped(job: Callable[..., Job], stage: str, **parts: Any) -> str:
     """What the report says first of a night that the data stops at `stage`."""
-    made = job(as_of=day(60))
-    give(made.folder, **parts)
+    new_job = job(as_of=day(60))
+    give(new_job.folder, **parts)
     with pytest.raises(DataError):
-        play(stage, made)
-    return verdict(made)
+        play(stage, new_job)
+    return verdict(new_job)
 
 
 def test_a_night_that_validation_stopped(job: Callable[..., Job], tmp_path: Path) -> None:
@@ -85,9 +85,11 @@ def test_a_night_in_which_nobody_can_be_measured(job: Callable[..., Job], tmp_pa
     shop = events((1, 5, 1), (2, 6, 2))
     document = {"success": True, "suites": [{"suite": "events", "n_rows": 2, "n_expectations": 14}]}
     document["suites"][0]["failed"] = []
-    told = stopped(job, "split", purchaser_events=shop, events=shop, validation=document)
-    assert told.startswith("Stopped The night stopped at “split”: nobody can be measured: no user bought")
-    assert "What next: the last days hold no event: --as-of last" in told
+    verdict_text = stopped(job, "split", purchaser_events=shop, events=shop, validation=document)
+    assert verdict_text.startswith(
+        "Stopped The night stopped at “split”: nobody can be measured: no user bought"
+    )
+    assert "What next: the last days hold no event: --as-of last" in verdict_text
     page = text((tmp_path / "runs" / "night" / PAGE).read_text(encoding="utf-8"))
     assert "Everything that is expected of the shop's data holds. Table Rows" in page
 
@@ -95,10 +97,10 @@ def test_a_night_in_which_nobody_can_be_measured(job: Callable[..., Job], tmp_pa
 def test_what_validation_found_in_other_data_is_not_told(job: Callable[..., Job], tmp_path: Path) -> None:
     """The stage before it has run again since, and nothing has checked what it wrote."""
     stopped(job, "validate", events=events((None, 10, 1, "view")))
-    made = job(as_of=day(60))
+    new_job = job(as_of=day(60))
     why_stopped = tmp_path / "runs" / "night" / "stopped.json"
     why_stopped.unlink()
-    build(made.folder, made.settings)
+    build(new_job.folder, new_job.settings)
     page = text((tmp_path / "runs" / "night" / PAGE).read_text(encoding="utf-8"))
     assert "The data of this run was not checked to the end." in page
     assert "user_id is there" not in page
@@ -107,8 +109,8 @@ def test_what_validation_found_in_other_data_is_not_told(job: Callable[..., Job]
 def test_a_page_that_cannot_be_built_costs_a_line_and_not_the_night(
     night: Callable[..., Job], said: list[str]
 ) -> None:
-    made = night({**DECISION, "precision": {"comparison": {"against": [{"against": "best_rule"}]}}})
-    assert run_stage("publish", made)["version"] == 1
-    assert made.folder.has("publication")
+    job = night({**DECISION, "precision": {"comparison": {"against": [{"against": "best_rule"}]}}})
+    assert run_stage("publish", job)["version"] == 1
+    assert job.folder.has("publication")
     assert "report: not made, KeyError: 'model'" in said
-    assert not (made.folder.path / PAGE).exists()
+    assert not (job.folder.path / PAGE).exists()

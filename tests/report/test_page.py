@@ -42,8 +42,8 @@ def page(folder: RunFolder, publication: dict[str, Any] | None = None) -> str:
 
 def section(page: str, name: str) -> str:
     """What a reader sees of one section."""
-    [found] = re.findall(rf'<section[^>]* id="{name}">(.*?)</section>', page, re.S)
-    return text(found)
+    [content] = re.findall(rf'<section[^>]* id="{name}">(.*?)</section>', page, re.S)
+    return text(content)
 
 
 class Tags(HTMLParser):
@@ -65,8 +65,8 @@ class Tags(HTMLParser):
 
 
 def test_the_whole_page(run_folder: Make) -> None:
-    made = page(fill(run_folder()), PUBLICATION)
-    verdict = section(made, "verdict")
+    html = page(fill(run_folder()), PUBLICATION)
+    verdict = section(html, "verdict")
     assert "Published Lists for 20 users are live as version 7." in verdict
     assert "buyers bought 4.00 in the 14 days after (only items new to them count)" in verdict
     assert (
@@ -74,46 +74,46 @@ def test_the_whole_page(run_folder: Make) -> None:
         " on the same 14 buyers (hardly chance: 95 % interval +6.2 % to +43.8 %)." in verdict
     )
     assert "+25.0 % against the best simple rule" in verdict
-    models = section(made, "models")
+    models = section(html, "models")
     assert models.index("These lists made by “boosted trees” 4.00") < models.index("ALS, tuned model 3.00")
     assert "If repeat purchases counted too" in models
-    assert "30 Dec this run, 1 Jan" in section(made, "publications")
-    assert "heavy buyers 14 buyers 4.00 3.00" in section(made, "groups")
-    assert "These lists 50.0 % 0.5 50 %" in section(made, "variety")
-    assert "warning events: quantity is above 0 (not true for 3 rows)" in section(made, "data")
-    tuning = section(made, "tuning")
+    assert "30 Dec this run, 1 Jan" in section(html, "publications")
+    assert "heavy buyers 14 buyers 4.00 3.00" in section(html, "groups")
+    assert "These lists 50.0 % 0.5 50 %" in section(html, "variety")
+    assert "warning events: quantity is above 0 (not true for 3 rows)" in section(html, "data")
+    tuning = section(html, "tuning")
     assert "9 sets of parameters were tried, 1 of them cut off early." in tuning
     assert "Why this one: ranker: als has 0.0420, which may be chance." in tuning
     assert "ALS, tuned 4.20 Boosted trees chosen 4.10" in tuning
     assert "What mattered in the search" in tuning
     assert "ALS: its rank 60 %" in tuning
-    buyers = section(made, "buyers")
+    buyers = section(html, "buyers")
     assert "2 buyers who bought on one or two days only" in buyers
     assert "0 buyers of whose items none is available any more" in buyers
     assert "3 new items" in buyers
-    assert "recommend 90 70 1.5 300 3 new items, 2 thin users, 20 users" in section(made, "run")
+    assert "recommend 90 70 1.5 300 3 new items, 2 thin users, 20 users" in section(html, "run")
 
 
 def test_it_is_one_file_that_needs_nothing_else(run_folder: Make) -> None:
     folder = fill(run_folder())
-    made = page(folder)
-    tags = Tags(made)
+    html = page(folder)
+    tags = Tags(html)
     assert tags.open == []
     assert {tag for tag, _ in tags.found} & {"script", "iframe", "img", "object", "base", "form"} == set()
-    links = [value for _, told in tags.found for key, value in told.items() if key in ("src", "href")]
+    links = [value for _, pairs in tags.found for key, value in pairs.items() if key in ("src", "href")]
     assert links == ["data:,"]
-    assert not re.search(r"https?:|url\(|@import|\son\w+=", made)
-    assert len(made) < 200_000
+    assert not re.search(r"https?:|url\(|@import|\son\w+=", html)
+    assert len(html) < 200_000
     assert list(folder.path.glob("scratch")) == []
 
 
 def test_items_names_are_escaped(run_folder: Make) -> None:
-    made = page(fill(run_folder()))
-    assert NASTY not in made
-    assert "&lt;script&gt;" in made
-    assert NASTY in text(made)
-    assert "close to “Assam”" in text(made)
-    assert "item 7 popular now" in text(made)
+    html = page(fill(run_folder()))
+    assert NASTY not in html
+    assert "&lt;script&gt;" in html
+    assert NASTY in text(html)
+    assert "close to “Assam”" in text(html)
+    assert "item 7 popular now" in text(html)
 
 
 def test_the_same_run_makes_the_same_bytes(run_folder: Make) -> None:
@@ -155,16 +155,16 @@ def test_the_same_run_makes_the_same_bytes(run_folder: Make) -> None:
 def test_what_is_missing_is_a_sentence(
     run_folder: Make, changes: dict[str, Any], where: str, said: str
 ) -> None:
-    made = page(fill(run_folder(), **changes))
-    assert said in section(made, where)
-    assert all(len(section(made, name)) > 20 for name in SECTIONS)
-    assert Tags(made).open == []
+    html = page(fill(run_folder(), **changes))
+    assert said in section(html, where)
+    assert all(len(section(html, name)) > 20 for name in SECTIONS)
+    assert Tags(html).open == []
 
 
 def test_a_run_that_has_only_begun(run_folder: Make) -> None:
-    made = page(run_folder())
-    assert "the stage “extract” has not finished" in section(made, "verdict")
-    assert all(len(section(made, name)) > 20 for name in SECTIONS)
+    html = page(run_folder())
+    assert "the stage “extract” has not finished" in section(html, "verdict")
+    assert all(len(section(html, name)) > 20 for name in SECTIONS)
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,10 @@ def test_a_run_that_has_only_begun(run_folder: Make) -> None:
     ],
 )
 def test_the_verdict(run_folder: Make, decision: Any, publication: Any, word: str) -> None:
-    made = section(page(fill(run_folder(), decision=decision), publication), "verdict")
-    assert made.strip().startswith(word)
-    assert ("rank is 1 or more (3 rows)" in made) == (decision is REFUSED)
-    assert "What the gate could not judge nothing was published before" in made
+    verdict = section(page(fill(run_folder(), decision=decision), publication), "verdict")
+    assert verdict.strip().startswith(word)
+    assert ("rank is 1 or more (3 rows)" in verdict) == (decision is REFUSED)
+    assert "What the gate could not judge nothing was published before" in verdict
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ def test_the_verdict(run_folder: Make, decision: Any, publication: Any, word: st
 )
 def test_how_it_compares(run_folder: Make, changes: dict[str, float], said: str, tile: str) -> None:
     precision = {"comparison": {"against": [{**AGAINST, **changes}]}}
-    made = section(page(fill(run_folder(), decision={**DECISION, "precision": precision})), "verdict")
-    assert said in made
-    assert tile in made
+    verdict = section(page(fill(run_folder(), decision={**DECISION, "precision": precision})), "verdict")
+    assert said in verdict
+    assert tile in verdict
 
 
 def test_no_example_row_of_the_shop_is_shown(run_folder: Make) -> None:

@@ -24,19 +24,19 @@ def shown(folder: RunFolder) -> list[int]:
 
 
 def test_ten_buyers_half_of_them_with_a_hit_spread_over_how_often_they_buy(run_folder: Make) -> None:
-    found = shown(fill(run_folder()))
-    assert len(found) == 10
-    assert found == sorted(found, reverse=True), "buyer u bought on u days"
-    assert len(set(found) & set(HITS)) == 5
-    assert max(found) <= 14, "those who were measured go first"
-    assert min(found) <= 3
+    users = shown(fill(run_folder()))
+    assert len(users) == 10
+    assert users == sorted(users, reverse=True), "buyer u bought on u days"
+    assert len(set(users) & set(HITS)) == 5
+    assert max(users) <= 14, "those who were measured go first"
+    assert min(users) <= 3
 
 
 def test_few_hits_leave_room_for_others(run_folder: Make) -> None:
     few = user_metrics().filter(pa.array([user in (2, 1, 3) for user in range(1, 15)]))
-    found = shown(fill(run_folder(), user_metrics=few))
-    assert len(found) == 10
-    assert {1, 2, 3} < set(found)
+    users = shown(fill(run_folder(), user_metrics=few))
+    assert len(users) == 10
+    assert {1, 2, 3} < set(users)
 
 
 def test_ten_of_all_where_nobody_was_measured_and_all_where_there_are_fewer(run_folder: Make) -> None:
@@ -49,19 +49,19 @@ def test_ten_of_all_where_nobody_was_measured_and_all_where_there_are_fewer(run_
 
 
 def test_what_a_buyer_bought_gets_and_why(run_folder: Make) -> None:
-    [found] = [buyer for buyer in buyers(fill(run_folder())) if buyer["id"] == "14"]
-    assert found["about"] == "bought 5 different items on 14 days"
-    assert found["test"] == "1 of 3"
-    assert [item["name"] for item in found["bought"]] == ["Assam", "item 2", "item 3", "item 4", "item 5"]
-    assert found["bought"][0]["at"] == "10 Feb"
-    assert [item["why"] for item in found["gets"]] == ["close to “Assam”", "popular now", "bought before"]
+    [entry] = [buyer for buyer in buyers(fill(run_folder())) if buyer["id"] == "14"]
+    assert entry["about"] == "bought 5 different items on 14 days"
+    assert entry["test"] == "1 of 3"
+    assert [item["name"] for item in entry["bought"]] == ["Assam", "item 2", "item 3", "item 4", "item 5"]
+    assert entry["bought"][0]["at"] == "10 Feb"
+    assert [item["why"] for item in entry["gets"]] == ["close to “Assam”", "popular now", "bought before"]
     assert set(BUYERS) > {int(buyer["id"]) for buyer in buyers(fill(run_folder()))}
 
 
 def test_two_items_of_one_name_are_told_apart(run_folder: Make) -> None:
     names = pa.table({"item_id": [1, 6], "name": ["Assam", "Assam"], "category": pa.nulls(2, pa.string())})
-    [found] = [buyer for buyer in buyers(fill(run_folder(), item_names=names)) if buyer["id"] == "14"]
-    assert found["gets"][0] == {"name": "Assam", "why": "close to another “Assam”"}
+    [entry] = [buyer for buyer in buyers(fill(run_folder(), item_names=names)) if buyer["id"] == "14"]
+    assert entry["gets"][0] == {"name": "Assam", "why": "close to another “Assam”"}
 
 
 def test_a_long_name_is_cut(run_folder: Make) -> None:
@@ -103,9 +103,9 @@ def test_plots_of_one_point_or_equal_ones(values: list[float]) -> None:
 
 
 def test_what_mattered_is_the_parameter_that_moves_the_number() -> None:
-    found = importance(trials(*(0.02 + 0.001 * i for i in range(16))).to_pylist())
-    assert found["alpha"] > found["factors"]
-    assert sum(found.values()) == pytest.approx(1.0)
+    shares = importance(trials(*(0.02 + 0.001 * i for i in range(16))).to_pylist())
+    assert shares["alpha"] > shares["factors"]
+    assert sum(shares.values()) == pytest.approx(1.0)
 
 
 def test_what_mattered_is_not_told_of_few_or_equal_or_cut_off_trials() -> None:

@@ -60,7 +60,7 @@ def suite(name: str, *failed: dict[str, Any], n_rows: int = 1_000) -> dict[str, 
         "suite": name,
         "n_rows": n_rows,
         "n_expectations": len(failed) + 1,
-        "success": not any(each["severity"] == "critical" for each in failed),
+        "success": not any(failure["severity"] == "critical" for failure in failed),
         "failed": list(failed),
         "held": HELD,
     }

@@ -119,9 +119,9 @@ def test_text_ids_come_back_as_they_were(new_shop: Callable[..., Shop]) -> None:
     )
     with shop.connect("reader") as db:
         for user in HOSTILE:
-            found = db.execute("SELECT item_id, source FROM serving.recommend(%s, 50)", [user]).fetchall()
-            assert found[:-2] == [(item, "personal") for item in HOSTILE]
-            assert found[-2:] == [(user + "!", "popular_in_category"), ("x", "popular")]
+            rows = db.execute("SELECT item_id, source FROM serving.recommend(%s, 50)", [user]).fetchall()
+            assert rows[:-2] == [(item, "personal") for item in HOSTILE]
+            assert rows[-2:] == [(user + "!", "popular_in_category"), ("x", "popular")]
     assert shop.read("SELECT item_id FROM serving.popular_items WHERE category = E'c\\tup'") == [("x",)]
     assert shop.read(r"SELECT count(*) FROM serving.similar_items WHERE item_id = '\.'") == [(len(HOSTILE),)]
 
@@ -277,14 +277,14 @@ def test_every_shelf_of_a_made_up_shop_is_as_promised(shop: Shop, seed: int) -> 
     shop.publish(shop.night(1, **lists))
     for blocked in (set(), set(random.Random(seed).sample(range(1, N_ITEMS + 1), 25))):
         block(shop, *blocked)
-        found = shop.read(
+        rows = shop.read(
             "SELECT u, n, array_agg(item_id ORDER BY rank), array_agg(source ORDER BY rank),"
             " array_agg(rank ORDER BY rank)"
             f" FROM generate_series(0, {N_USERS}) AS u, unnest(ARRAY{list(SIZES)}) AS n,"
             " serving.recommend(u, n) GROUP BY u, n"
         )
         shelves = {
-            (u, n): (list(zip(items, sources, strict=True)), ranks) for u, n, items, sources, ranks in found
+            (u, n): (list(zip(items, sources, strict=True)), ranks) for u, n, items, sources, ranks in rows
         }
         for user in range(N_USERS + 1):
             full = list(promised(lists, blocked, user))

@@ -105,8 +105,8 @@ def test_nothing_before_the_first(shop: Shop) -> None:
 
 def test_the_run_that_was_rolled_back_does_not_come_back_by_itself(three: Shop) -> None:
     back(three)
-    known = three.publish(three.night(3, {1: [13]}, popular={"all": [23]}, similar={3: [33]}))
-    assert (known.version, known.is_live) == (3, False)
+    publication = three.publish(three.night(3, {1: [13]}, popular={"all": [23]}, similar={3: [33]}))
+    assert (publication.version, publication.is_live) == (3, False)
     assert "and not live; force puts it live" in three.said[-1]
     mended = three.publish(three.night(3, {1: [19]}))
     assert (mended.version, mended.is_live) == (4, False)
@@ -292,10 +292,10 @@ def test_a_version_dropped_between_the_look_and_the_flip_never_goes_live(three: 
     real = publication._begin
 
     def begin(*given: Any, **options: Any) -> Any:
-        found = real(*given, **options)
+        result = real(*given, **options)
         with three.connect("publisher") as db:
             db.execute("UPDATE serving_storage.publication SET dropped_at = now() WHERE version = 3")
-        return found
+        return result
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publication, "_begin", begin)

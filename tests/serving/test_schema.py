@@ -101,11 +101,11 @@ COLUMNS = """
 def test_views_have_the_promised_columns(new_shop: Callable[..., Shop], ids: tuple[str, str]) -> None:
     shop = new_shop(ids={"user": ids[0], "item": ids[1]})
     migrate(shop.url, shop.settings, say=shop.said.append)
-    found: dict[str, list[tuple[str, str]]] = {}
+    by_view: dict[str, list[tuple[str, str]]] = {}
     for view, column, kind, _ in shop.read(COLUMNS):
-        found.setdefault(view, []).append((column, kind))
+        by_view.setdefault(view, []).append((column, kind))
     types = {USER: TYPES[ids[0]], ITEM: TYPES[ids[1]]}
-    assert found == {
+    assert by_view == {
         view: [(column, types.get(kind, kind)) for column, kind in columns]
         for view, columns in PROMISED.items()
     }

@@ -98,9 +98,9 @@ def test_run_again_it_is_the_same_publication(night: Callable[..., Job], serving
 def test_a_refusal_is_recorded_and_ends_with_its_reasons(night: Callable[..., Job], serving_url: str) -> None:
     run_stage("publish", night(1, PASSED))
     refused = night(2, FAILED)
-    with pytest.raises(Refused, match="coverage fell; lists are short") as told:
+    with pytest.raises(Refused, match="coverage fell; lists are short") as caught:
         run_stage("publish", refused)
-    assert not told.value.can_retry
+    assert not caught.value.can_retry
     assert not refused.folder.has("publication")
     assert read(serving_url, "SELECT run_id, status, is_live FROM serving.publications ORDER BY run_id") == [
         ("night-1", "published", True),

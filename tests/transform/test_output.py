@@ -29,8 +29,8 @@ def test_left_out(is_exclude: bool, rows: list[tuple[int, int]]) -> None:
 
 def test_shelf_items() -> None:
     """6 is not available, nobody touched 8."""
-    known = [(5, True), (6, False), (7, True), (8, True)]
-    rows = rows_out("shelf_items", item_rows=[(5, 0), (6, 1), (7, 2)], known_items=known)
+    known_items = [(5, True), (6, False), (7, True), (8, True)]
+    rows = rows_out("shelf_items", item_rows=[(5, 0), (6, 1), (7, 2)], known_items=known_items)
     assert sorted(rows) == [(5,), (7,)]
 
 

@@ -49,11 +49,11 @@ def test_warnings_are_told_and_stop_nothing(tmp_path: Path) -> None:
     result = check(load_suite(SUITE), written(tmp_path, returned, *[(2, 20, 1, "view")] * 3), PARAMETERS)
     assert result.is_success
     assert [(failure.severity, failure.n_rows) for failure in result.failed] == [("warning", 1)] * 3
-    told = table(result)
-    assert told.startswith("events: 4 rows, 11 of 14 expectations hold\n")
-    assert "warning" in told
-    assert "1 row against it  quantity is above 0" in told
-    assert "quantity 1.0, times 3" in told
+    text = table(result)
+    assert text.startswith("events: 4 rows, 11 of 14 expectations hold\n")
+    assert "warning" in text
+    assert "1 row against it  quantity is above 0" in text
+    assert "quantity 1.0, times 3" in text
 
 
 def test_the_same_file_gives_the_same_result(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def suite(folder: Path, *entries: Any, name: str = "users", **more: Any) -> Path
 def test_a_suite_is_read_with_its_parameters(tmp_path: Path) -> None:
     limit = {**COUNT, "kwargs": {"max_value": {"$PARAMETER": "at_most"}}}
     read = load_suite(suite(tmp_path, COUNT, NOT_NULL, limit))
-    assert [each.severity for each in read.expectations] == ["critical", "warning", "critical"]
+    assert [expectation.severity for expectation in read.expectations] == ["critical", "warning", "critical"]
     assert read.parameters == {"at_most"}
 
 
