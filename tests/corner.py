@@ -1,4 +1,4 @@
-"""A corner shop of three users and three items whose every fact is worked by hand.
+"""A corner shop of three users and three items whose statistics are worked by hand.
 
 The cut is day 100. Ages are days before it. User 1 bought milk at ages 90, 60 and 30, and bread twice
 within one day, at 3.75 and 3.5. User 2 bought milk at 7, looked at bread at 7 and put tea into the cart at

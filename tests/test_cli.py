@@ -1,4 +1,4 @@
-"""The command line: a whole night, one stage of it, loads, URLs; errors told once, without a traceback."""
+"""The command line: a whole night, one stage of it, loads, URLs; each error printed once, no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TrainingRows whose right answer is known: every feature empty but those that are named."""
+"""Training rows whose right answer is known: every feature empty but those that are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a re-ranker learns from: drawn from a table of candidates, read back in groups."""
+"""Training rows of a re-ranker: drawn from a candidate table, read back in groups."""
 
 from __future__ import annotations
 
