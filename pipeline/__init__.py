@@ -31,3 +31,5 @@ Beside it:
     shops, alerts, rollback_form   for the DAGs
     jobs, backtest, cli, __main__  the doors: a night, a trial on a file, the command line
 """
+
+__version__ = "0.2.0"
