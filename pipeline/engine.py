@@ -1,6 +1,7 @@
 """DuckDB over a run's Parquet files: set work, out of core.
 
-The SQL lives in `sql/transform/`, one statement a file, values bound as `$name`. It compares
+The SQL lives in `sql/transform/`, one statement a file, values bound as `$name`. The comment at a
+file's head says what comes out, which tables it reads and which values it binds. The SQL compares
 moments and takes `epoch()` of them; it never casts one to a date or a text, because that would
 depend on the machine's time zone.
 """
