@@ -1,3 +1,35 @@
-"""Nightshelf: restocks a shop's recommendation shelves every night."""
+"""Nightshelf: the stages of a night, what they are made of, and the command line.
+
+The night, in its order:
+
+    source      reads the shop's database (extract)
+    validation  holds the data against expectations/ (validate)
+    splits      what is known before a cut in time, and what is held out after it (split)
+    models      ALS and the rules; catalog.py names every model
+    ranking     candidates, their features, and the re-rankers that put them in order (train)
+    evaluation  metrics, and every model judged on the same users (evaluate)
+    tuning      the search for parameters, and the race that chooses the published model (tune)
+    lists       what apps read, before it is published (recommend)
+    gate        whether the lists may go live (gate)
+    serving     the schema that apps read, publishing and taking back (publish)
+
+What it stands on:
+
+    contract    every name and shape, spelled once: stages, datasets, features
+    runs        the run folder: checked reads, atomic writes, receipts; run_stage
+    stages      one thin module a stage: read, call, write
+    engine      DuckDB over a run's files; the SQL lies in sql/transform/
+    databases   URLs, connections, the embedded PostgreSQL
+    config, settings, errors, times
+
+Beside it:
+
+    report      the pages of a run
+    retention   old run folders removed, users forgotten
+    loading     files and made-up shops into the source database
+    local       the local Airflow of make demo and make up
+    shops, alerts, rollback_form   for the DAGs
+    jobs, backtest, cli, __main__  the doors: a night, a trial on a file, the command line
+"""
 
 __version__ = "0.2.0"

@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Files:
-    """A shop as it lies in the scratch folder: datasets of contract.py, whole."""
+    """A shop as it lies in the scratch folder: datasets of contract/datasets.py, whole."""
 
     folder: Path
     ids: Ids

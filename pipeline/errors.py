@@ -112,7 +112,7 @@ class DataError(NightshelfError):
 
 
 class ContractBroken(DataError):
-    """A dataset has other columns or types than contract.py says, or its key is doubled."""
+    """A dataset has other columns or types than contract/datasets.py says, or its key is doubled."""
 
 
 class ValidationFailed(DataError):

@@ -121,6 +121,11 @@ def test_the_table_has_every_package_and_no_import_runs_back_up() -> None:
         above.add(name)
 
 
+def test_the_map_of_the_code_has_every_package() -> None:
+    text = (ROOT / "pipeline" / "__init__.py").read_text(encoding="utf-8")
+    assert set(PACKAGES) <= set(re.findall(r"[a-z_]+", text))
+
+
 def test_no_module_is_in_a_circle_of_imports() -> None:
     graph = {dotted(path): imported(path) - {dotted(path)} for path in MODULES}
     while leaves := {name for name, targets in graph.items() if not targets & graph.keys()}:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stage:
-    """One step: the datasets and documents (contract.py) it reads and writes."""
+    """One step: the datasets and documents (contract/datasets.py) it reads and writes."""
 
     name: str
     reads: tuple[str, ...]

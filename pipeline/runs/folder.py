@@ -243,7 +243,7 @@ class RunFolder:
     def write(self, name: str, rows: Rows) -> int:
         """Write a dataset beside its place, check it, rename it; returns the number of rows.
 
-        Columns are cast safely to contract.py's schema. Raises ContractBroken on another column,
+        Columns are cast safely to contract/datasets.py's schema. Raises ContractBroken on another column,
         a type that loses something, a null where none may be, or a doubled key; DiskFull when the
         disk ends. In every case what was there before stays. The bytes depend on the rows alone.
         """
@@ -253,7 +253,9 @@ class RunFolder:
     def write_document(self, name: str, content: Mapping[str, Any]) -> None:
         """Write `<name>.json`: sorted keys, no NaN."""
         if name not in DOCUMENTS:
-            raise ContractBroken(f"no document `{name}` in contract.py", promised=", ".join(DOCUMENTS))
+            raise ContractBroken(
+                f"no document `{name}` in contract/datasets.py", promised=", ".join(DOCUMENTS)
+            )
         write_json(self.file(name), content)
 
     def write_file(self, relative: str, fill: Callable[[Path], None]) -> None:

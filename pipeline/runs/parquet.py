@@ -61,7 +61,7 @@ def fit(dataset: Dataset, schema: pa.Schema, batch: pa.RecordBatch) -> pa.Record
     """
     if set(batch.schema.names) != set(schema.names):
         raise ContractBroken(
-            f"`{dataset.name}` has other columns than contract.py",
+            f"`{dataset.name}` has other columns than contract/datasets.py",
             found=", ".join(batch.schema.names),
             promised=", ".join(schema.names),
             then=f"mend stage {dataset.stage}",

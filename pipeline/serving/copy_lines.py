@@ -87,7 +87,7 @@ class Lines:
 def lines(kind: ListKind, path: Path, version: int, batch_rows: int = BATCH) -> Iterator[Lines]:
     """The Parquet file as COPY text, one line `version <tab> key <tab> {..} <tab> {..} ...` a list.
 
-    The file is in the order of its key and rank, as contract.py has it. Raises ContractBroken when
+    The file is in the order of its key and rank, as contract/datasets.py has it. Raises ContractBroken when
     ranks are not 1, 2, 3, ... within a list; a list in two places is left for the table to refuse.
     """
     for table in _whole_lists(kind, path, batch_rows) if kind.arrays else _batches(kind, path, batch_rows):

@@ -1,4 +1,4 @@
-"""What is counted before a cut, in the corner shop, worked by hand: each statement, then all of it."""
+"""What is counted before a cut, in the corner shop, worked by hand."""
 
 from __future__ import annotations
 
@@ -35,55 +35,6 @@ def counted(shop: tuple[History, Path]) -> Statistics:
 
 def near(*values: float) -> object:
     return pytest.approx(list(values), abs=2e-6, nan_ok=True)
-
-
-def test_bought_pairs(history: History) -> None:
-    """User 1's milk and bread, user 2's milk, user 3's tea. Age 14 is of the two weeks before the last."""
-    columns = history.columns("bought_pairs")
-    assert (columns["user_row"].tolist(), columns["item_row"].tolist()) == ([0, 0, 1, 2], [0, 1, 0, 2])
-    assert columns["n_days"].tolist() == [3, 1, 1, 2]
-    assert columns["n_lines"].tolist() == [3, 2, 1, 2]
-    assert columns["last_age_days"].tolist() == [30, 3.5, 7, 3]
-    assert columns["first_age_days"].tolist() == [90, 3.75, 7, 14]
-    assert columns["decay_7"].tolist() == near(
-        2 ** (-90 / 7) + 2 ** (-60 / 7) + 2 ** (-30 / 7), 2**-0.5, 0.5, 0.25 + 2 ** (-3 / 7)
-    )
-    assert columns["decay_30"].tolist() == near(
-        1 / 8 + 1 / 4 + 1 / 2, 2 ** (-3.5 / 30), 2 ** (-7 / 30), 2 ** (-14 / 30) + 2 ** (-3 / 30)
-    )
-    assert columns["decay_90"].tolist()[0] == pytest.approx(1 / 2 + 2 ** (-2 / 3) + 2 ** (-1 / 3), abs=2e-6)
-    assert columns["n_last_14"].tolist() == [0, 1, 1, 1]
-    assert columns["n_last_28"].tolist() == [0, 0, 0, 1]
-
-
-def test_seen_pairs(history: History) -> None:
-    columns = history.columns("seen_pairs")
-    assert (columns["user_row"].tolist(), columns["item_row"].tolist()) == ([1, 1], [1, 2])
-    assert columns["seen_age_days"].tolist() == [7, 30]
-    assert columns["views_7"].tolist() == [0.5, 0]
-    assert columns["views_30"].tolist() == near(2 ** (-7 / 30), 0)
-    assert columns["carts_30"].tolist() == [0, 0.5]
-
-
-def test_user_trips(history: History) -> None:
-    """Two lines of one day are one trip."""
-    columns = history.columns("user_trips")
-    assert columns["user_row"].tolist() == [0, 1, 2]
-    assert columns["n_trips"].tolist() == [4, 1, 2]
-    assert columns["last_trip_age_days"].tolist() == [3.5, 7, 3]
-    assert columns["first_trip_age_days"].tolist() == [90, 7, 14]
-    assert columns["n_trips_28"].tolist() == [1, 1, 2]
-
-
-def test_item_ages(history: History) -> None:
-    """Tea is known since it lay in a cart, bread since day 93, milk since day 10."""
-    columns = history.columns("item_ages")
-    assert columns["item_row"].tolist() == [0, 1, 2]
-    assert columns["item_age_days"].tolist() == [90, 7, 30]
-    assert columns["bought_3"].tolist() == near(
-        2 ** (-7 / 3) + 2**-10 + 2**-20 + 2**-30, 2 ** (-3.75 / 3) + 2 ** (-3.5 / 3), 0.5 + 2 ** (-14 / 3)
-    )
-    assert columns["seen_7"].tolist() == near(0, 0.5, 2 ** (-30 / 7))
 
 
 def test_item_categories(shop: tuple[History, Path]) -> None:

@@ -94,22 +94,6 @@ def test_the_sum_of_many_events_does_not_depend_on_their_order(run_folder: Calla
     assert left.data.tobytes() == right.data.tobytes()
 
 
-@pytest.mark.parametrize(
-    ("who", "users"),
-    [
-        (Filter(), [1, 2, 3]),
-        (Filter(min_events=2), [2, 3]),
-        (Filter(min_items=2), [3]),
-        (Filter(max_events_sd=1.0), [1, 2]),
-    ],
-)
-def test_who_takes_part(run_folder: Callable[..., RunFolder], who: Filter, users: list[int]) -> None:
-    """User 1 has one event, 2 two on one item, 3 forty on two: an outlier beyond one deviation."""
-    bought = events((1, 5, 0), (2, 5, 0), (2, 5, 1), *((3, 5 + n % 2, n / 40) for n in range(40)))
-    with history(run_folder(), bought, who=who) as past:
-        assert past.user_ids.to_pylist() == users
-
-
 def test_held_out_purchases(run_folder: Callable[..., RunFolder], tmp_path: Path) -> None:
     """10 buys 5 again, 7 for the first time and 8, unknown before; 20 only looks; 30 and 40 are cold."""
     folder = run_folder()

@@ -29,13 +29,6 @@ def test_every_event_of_each_user_who_bought(job: Callable[..., Job]) -> None:
     assert (counts["rows_in"], counts["rows_out"], counts["n_users"], counts["n_browsers"]) == (5, 3, 2, 1)
 
 
-def test_exact_duplicates_count_once_but_another_order_is_another_purchase(job: Callable[..., Job]) -> None:
-    night = job()
-    twice = [(1, 5, 0, "purchase", "a"), (1, 5, 0, "purchase", "a"), (1, 5, 0, "purchase", "b"), (2, 6, 0)]
-    give(night.folder, events=events(*twice), validation={})
-    assert len(kept(night)) == 3
-
-
 def test_a_return_is_no_purchase(job: Callable[..., Job]) -> None:
     """3 only brought things back: no buyer. A missing quantity is 1."""
     night = job()

@@ -86,14 +86,6 @@ def test_last_purchase_holds_out_each_users_last_order(
     }
 
 
-def test_last_purchase_without_order_ids_takes_the_last_moment(
-    job: Callable[..., Job], make_settings: Callable[..., Settings]
-) -> None:
-    night = job(as_of=day(20), settings=make_settings(split={"method": "last_purchase"}))
-    rows = parts(night, (1, 5, 0), (1, 6, 1), (1, 7, 2), (1, 8, 2))
-    assert rows == {"train": [(1, 5)], "validation_set": [(1, 6)], "test": [(1, 7), (1, 8)]}
-
-
 @pytest.mark.parametrize(
     ("mode", "rows"),
     [

@@ -42,6 +42,19 @@ TABLES |= {
         }
     ),
 }
+STATISTICS = {
+    "bought_pairs": (
+        "user_row item_row",
+        "n_days n_lines last_age_days first_age_days decay_7 decay_30 decay_90 n_last_14 n_last_28",
+    ),
+    "seen_pairs": ("user_row item_row", "seen_age_days views_7 views_30 carts_30"),
+    "user_trips": ("user_row", "n_trips last_trip_age_days first_trip_age_days n_trips_28"),
+    "item_ages": ("item_row", "item_age_days bought_3 seen_7"),
+}
+TABLES |= {
+    name: pa.schema(dict.fromkeys(rows.split(), pa.int32()) | dict.fromkeys(counts.split(), pa.float32()))
+    for name, (rows, counts) in STATISTICS.items()
+}
 
 
 def table(name: str, rows: Rows) -> pa.Table:

@@ -65,3 +65,11 @@ def test_folded_in(view: float, half_life: float, rows: list[tuple[object, ...]]
         (4, 7, 10, "view"),
     ]
     assert rows_out("folded_in", values, guests=guests, item_rows=[(5, 0), (7, 1)]) == rows
+
+
+def test_folded_in_by_guest_and_item() -> None:
+    guests = [(user, item, 10, "view") for user in (3, 8, 1, 6, 2, 7, 5, 4) for item in (7, 5)]
+    values = {"cut_at": day(10), "view": 1.0, "cart": 3.0, "half_life_days": 10.0}
+    assert rows_out("folded_in", values, guests=guests, item_rows=[(7, 1), (5, 0)]) == [
+        (user - 1, user, row, 1.0) for user in range(1, 9) for row in (0, 1)
+    ]

@@ -84,9 +84,9 @@ def test_report_chosen() -> None:
 
 
 def test_report_bought() -> None:
-    """The two newest: 9, then 5, bought again, before 6 of the same moment. 8 was only looked at."""
+    """The two newest: 9, then 5, bought again, before others of the same moment. 8 was only looked at."""
     events = [
-        (1, 6, 9),
+        *((1, item, 9) for item in (16, 15, 6, 14, 13)),
         (1, 9, 10),
         (1, 5, 0),
         (1, 5, 9),

@@ -59,13 +59,13 @@ def test_bought_pairs_at_the_edges_of_days(ages: tuple[float, ...], counts: tupl
 
 def test_seen_pairs() -> None:
     """User 1 looked at bread and put tea into the cart; purchases are neither. By user, then item."""
-    events = [(2, 1, "cart", 1.0, 0.0), (2, 0, "view", 1.0, 0.0), *CORNER[::-1], (0, 2, "view", 1.0, 40.0)]
+    events = [(2, 1, "cart", 1.0, 23.0), (2, 0, "view", 1.0, 0.0), *CORNER[::-1], (0, 2, "view", 1.0, 23.0)]
     assert rows_out("seen_pairs", event_rows=events) == [
-        (0, 2, 40, halved(40 / 7), halved(40 / 30), 0),
+        (0, 2, 23, halved(23 / 7), halved(23 / 30), 0),
         (1, 1, 7, 0.5, halved(7 / 30), 0),
         (1, 2, 30, 0, 0, 0.5),
         (2, 0, 0, 1, 1, 0),
-        (2, 1, 0, 0, 0, 1),
+        (2, 1, 23, 0, 0, halved(23 / 30)),
     ]
 
 
