@@ -32,6 +32,8 @@ class PublishApproval(ApprovalOperator):
     Raises Refused when nobody answers in time, so that this is alerted like any failed task.
     """
 
+    custom_operator_name = "Question"
+
     def __init__(self, *, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
         self._settings = settings

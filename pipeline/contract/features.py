@@ -17,7 +17,8 @@ class Feature:
 
     unit:    days, count, decayed count, score, share, rank or ratio
     meaning: in words for a person; the report shows them
-    absent:  the value where the user has no such events: 0 for a count of nothing, NaN for what is unknown
+    absent:  the value where the user has no such events: 0 for a count of nothing, NaN for what is unknown;
+             of what is looked up by pair it is filled in, the rest is computed so, which tests hold to it
     """
 
     name: str

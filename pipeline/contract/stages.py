@@ -1,6 +1,6 @@
 """The stages of a night, in order: what each reads and writes.
 
-A stage is the module of its name in this package, with one function
+A stage is the module of its name in pipeline/stages/, with one function
 `run(job: Job) -> dict[str, int | float | str]` whose result is the counts a person wants to see.
 This list is all that the DAG and the command line know; importing it loads no stage.
 """

@@ -75,7 +75,7 @@ def read_shop(job: Job) -> Shop:
 
 
 def check_lists(job: Job, shop: Shop, rows: Mapping[str, int]) -> dict[str, Result]:
-    """Check each list dataset that has rows against the suite of its name; raises as `expectations.check`.
+    """Check each list that has rows against the suite of its name; errors as `validation.checks.check`.
 
     rows: number of rows of each dataset of LISTS
     """

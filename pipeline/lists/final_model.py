@@ -22,6 +22,7 @@ from pipeline.models.params import Params
 from pipeline.models.top_n import Filled
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import Scorer, fit_rerankers
+from pipeline.ranking.training_rows import with_features
 from pipeline.splits.history import History
 
 FEW_TRIPS = 2
@@ -69,14 +70,14 @@ def fit_final_model(
     params: Params,
     settings: Settings,
     items: Path | None,
-    training_rows: Sequence[pa.Table],
+    training_rows: Sequence[Path],
     browsers: Path | None,
     as_of: datetime,
 ) -> FinalModel:
     """Fit the model that `params` names on all events of `history`.
 
     items:         the shop's items; None: it has none
-    training_rows: rows of `examples` and `latest_examples`, from which a re-ranker learns
+    training_rows: files of `examples` and `latest_examples`, from which a re-ranker learns
     browsers:      events of engaged browsers; None: lists are for buyers only
     """
     factors = params.als_model(settings).fit(history)
@@ -98,14 +99,14 @@ def unavailable(items: Path | None, item_ids: pa.Array) -> NDArray[np.int64]:
     return np.flatnonzero(pc.is_in(item_ids, value_set=gone).to_numpy(zero_copy_only=False))
 
 
-def _scorer(params: Params, settings: Settings, training_rows: Sequence[pa.Table]) -> Scorer | None:
+def _scorer(params: Params, settings: Settings, training_rows: Sequence[Path]) -> Scorer | None:
     """The published re-ranker, fitted on the newest `ranking.windows` cuts, the test's among them.
 
     Where those alone hold nothing to learn from, on all of them. None: a rule or ALS is published.
     """
     if not is_reranker(params.model):
         return None
-    rows = pa.concat_tables(training_rows)
+    rows = pa.concat_tables([with_features(pq.read_table(file)) for file in training_rows])
     cuts = pc.unique(rows["cut_at"]).sort(order="descending")[: settings.ranking.windows]
     newest = rows.filter(pc.is_in(rows["cut_at"], value_set=cuts))
     scorers = fit_rerankers([newest], settings, [params.model]) or fit_rerankers([rows], settings)

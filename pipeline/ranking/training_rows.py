@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.contract.datasets import TIME
 from pipeline.contract.features import FEATURES
+from pipeline.errors import DamagedFile
 from pipeline.models.groups import best_in_groups, position_in_group
 from pipeline.ranking.features import CandidateTable, side_by_side
 from pipeline.splits.history import History
@@ -38,7 +39,7 @@ class TrainingRows:
     @classmethod
     def read(cls, *tables: pa.Table) -> TrainingRows:
         """From rows as `draw_training_rows` returns them."""
-        rows = pa.concat_tables(tables)
+        rows = pa.concat_tables([with_features(table) for table in tables])
         features = side_by_side([rows[name].to_numpy() for name in FEATURES])
         user = rows["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
         cut = pc.cast(rows["cut_at"], pa.int64()).to_numpy()
@@ -50,6 +51,21 @@ class TrainingRows:
     def has_both_labels(self) -> bool:
         """Whether something was bought and something was not: without both nothing can be learnt."""
         return bool(self.is_bought.any() and not self.is_bought.all())
+
+
+def with_features(rows: pa.Table) -> pa.Table:
+    """The same rows. Raises DamagedFile where they have other features than FEATURES.
+
+    So it is where a run was begun by another version of this program.
+    """
+    if missing := [name for name in FEATURES if name not in rows.column_names]:
+        raise DamagedFile(
+            "the training rows of this run have other features than this version knows",
+            found=f"no {', '.join(missing)}",
+            promised="the features of pipeline/contract/features.py",
+            then="start a new run: python -m pipeline run",
+        )
+    return rows
 
 
 def draw_training_rows(

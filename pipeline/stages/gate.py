@@ -12,7 +12,7 @@ MAY_BE_EMPTY = ("similar_items",)
 def run(job: Job) -> Counts:
     """Lists, `events`, `items`, `purchaser_events`, `comparison`, `live` -> `decision`.
 
-    The document is that of `gate_rules.decision` with `repeat_purchases`. A refusal does not fail this stage:
+    The document is that of `gate.rules.decision` with `repeat_purchases`. A refusal does not fail this stage:
     `publish` records it in the serving schema and then fails.
     """
     folder, limits = job.folder, job.settings.gate

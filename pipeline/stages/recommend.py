@@ -23,7 +23,7 @@ def run(job: Job) -> Counts:
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
     learnt_from = ("examples", "latest_examples") if is_reranker(params.model) else ()
-    training_rows = [folder.table(name) for name in learnt_from]
+    training_rows = [folder.dataset(name) for name in learnt_from]
     is_for_browsers = settings.recommend.audience == "engaged"
     browsers = folder.dataset("browser_events") if is_for_browsers else None
     items, events = folder.optional("items"), [folder.dataset("purchaser_events")]

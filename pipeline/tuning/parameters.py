@@ -81,9 +81,10 @@ def choose_parameters(job: Job, live: Mapping[str, Any], start: Params) -> Chose
             trials = search(name, folder.path / JOURNAL, history, judge, start, settings, job.say)
             params = trials.best_params(start)
             als = ValidatedAls(trials.factors, trials.best().values[0])
-        als = als or ValidatedAls.fit(params, history, judge, settings)
         half_lives = _half_lives(params, start, history, judge, job)
-        dropped = _dropped(params, als, history, judge, job)
+        plain = judge.precision_at_3(build(PLAIN_ALS, params, settings).fit(history))
+        als = als or ValidatedAls.fit(params, history, judge, settings)
+        dropped = _dropped(plain, als, job)
     return Chosen(trials, params.but(half_lives=half_lives), decision.why, dropped, als.factors)
 
 
@@ -116,9 +117,8 @@ def _half_lives(params: Params, start: Params, history: History, judge: Judge, j
     return half_lives
 
 
-def _dropped(params: Params, als: ValidatedAls, history: History, judge: Judge, job: Job) -> dict[str, float]:
-    """Plain ALS and its Precision@3, where the tuned one beats it here: it has the most factors to fit."""
-    plain = judge.precision_at_3(build(PLAIN_ALS, params, job.settings).fit(history))
+def _dropped(plain: float, als: ValidatedAls, job: Job) -> dict[str, float]:
+    """Plain ALS and its Precision@3 here, where the tuned one beats it: it has the most factors to fit."""
     if plain >= als.precision_at_3:
         return {}
     job.say(f"race: {PLAIN_ALS} has {plain:.4f}, {ALS} {als.precision_at_3:.4f}: it is not raced")

@@ -23,7 +23,7 @@ def model(learnt: Job, request: pytest.FixtureRequest) -> Iterator[FinalModel]:
     """Fitted with each kind of model; user 100 only looked at things."""
     folder, settings = learnt.folder, learnt.settings
     params = Params.read(folder.document("best_params")).but(model=request.param)
-    training_rows = [folder.table(name) for name in ("examples", "latest_examples")]
+    training_rows = [folder.dataset(name) for name in ("examples", "latest_examples")]
     folder.write("browser_events", events((100, 3, 90, "view"), (100, 5, 91, "view")))
     files = [folder.file("purchaser_events")]
     with opened(files, tastes.AS_OF, settings.filter, settings.run, folder.scratch()) as history:

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from pipeline.config import Filter, Run
 from pipeline.contract.features import FEATURES
+from pipeline.errors import DamagedFile
 from pipeline.ranking.features import CandidateTable
 from pipeline.ranking.training_rows import NEGATIVES, TrainingRows, draw_training_rows
 from pipeline.runs.folder import RunFolder
@@ -113,3 +114,12 @@ def test_read_in_groups_of_a_user_and_a_cut(drawn: Drawn) -> None:
 @pytest.mark.parametrize("users", [(1,), (3,)])
 def test_nothing_bought_or_everything_teaches_nothing(drawn: Drawn, users: tuple[int, ...]) -> None:
     assert not TrainingRows.read(drawn(users=users)).has_both_labels
+
+
+def test_rows_of_another_version_are_refused_in_words(drawn: Drawn) -> None:
+    """A run that was begun by another version has other features."""
+    rows = drawn().drop_columns(["last_age_days"])
+    with pytest.raises(DamagedFile) as caught:
+        TrainingRows.read(rows)
+    assert caught.value.found == "no last_age_days"
+    assert "python -m pipeline run" in caught.value.then
