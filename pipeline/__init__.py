@@ -6,16 +6,18 @@ The night, in its order:
     validation  holds the data against expectations/ (validate)
     splits      what is known before a cut in time, and what is held out after it (split)
     models      ALS and the rules; catalog.py names every model
-    ranking     candidates, their features, and the re-rankers that put them in order (train)
+    ranking     candidates, their features, and the re-rankers that put them in order (train);
+                fitted.py puts them together
     evaluation  metrics, and every model judged on the same users (evaluate)
     tuning      the search for parameters, and the race that chooses the published model (tune)
     lists       what apps read, before it is published (recommend)
-    gate        whether the lists may go live (gate)
-    serving     the schema that apps read, publishing and taking back (publish)
+    gate        whether the lists may go live; the lists' suites are in expectations/ (gate)
+    serving     the schema that apps read (sql/serving/), publishing and taking back (publish);
+                copy_lines.py says which dataset becomes which table
 
 What it stands on:
 
-    contract    every name and shape, spelled once: stages, datasets, features
+    contract    the names and shapes of what a run's files hold: stages, datasets, features
     runs        the run folder: checked reads, atomic writes, receipts; run_stage
     stages      one thin module a stage: read, call, write
     engine      DuckDB over a run's files; the SQL lies in sql/transform/
@@ -28,7 +30,7 @@ Beside it:
     retention   old run folders removed, users forgotten
     loading     files and made-up shops into the source database
     local       the local Airflow of make demo and make up
-    shops, alerts, rollback_form   for the DAGs
+    shops, alerts, rollback_form   for the DAGs; who is alerted and when: dags/nightshelf_airflow/
     jobs, backtest, cli, __main__  the doors: a night, a trial on a file, the command line
 """
 

@@ -25,7 +25,7 @@ BEFORE_PUBLISH = {stage.name for stage in STAGES} - {"publish"} | {"remove_old_r
 
 TITLE_LENGTH = 120
 SLACK_TITLE, SLACK_VALUE = 150, 500
-"""Slack refuses a longer header, and a section of more than 3,000 characters; `&` becomes five of them."""
+"""Slack refuses a longer header, and a section of more than 3,000 characters (`&` is five of them)."""
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def _shared_place(shop: Shop, loaded: ShopSettings) -> SettingsError | None:
 def _places(settings: Settings) -> dict[str, str]:
     """Where a shop writes and who may read it, by the settings that say so.
 
-    A schema or a role of one name is the same shop's on every server.
+    Schemas and roles are compared by name alone: two shops on different servers take different names too.
     """
     return {
         "run.folder": str(config.runs_folder(settings).resolve()),

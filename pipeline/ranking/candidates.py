@@ -156,7 +156,7 @@ class CandidateSource:
         return slots * self.statistics.n_items + items[slots, ranks].astype(np.int64)
 
     def _best_sellers(self) -> NDArray[np.int64]:
-        """Items by recent popularity, best first, those that nobody bought or is shown left out."""
+        """Items by recent popularity, best first. Hidden items and those nobody bought are left out."""
         score = self.statistics.items["item_decay_30"].copy()
         score[self.hidden] = 0.0
         return best_items(score)

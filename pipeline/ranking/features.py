@@ -1,7 +1,7 @@
 """The candidate table: the features of contract/features.py, a row for each candidate of a user batch.
 
 Only what was known before the cut goes in: statistics of the user, the item and the pair, and how the sources
-of candidates rate the item. What a feature is where there is nothing to measure, its entry says.
+of candidates rate the item. The entry of a feature says which value it has where there is nothing to measure.
 """
 
 from __future__ import annotations

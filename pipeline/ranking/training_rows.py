@@ -56,7 +56,7 @@ class TrainingRows:
 def with_features(rows: pa.Table) -> pa.Table:
     """The same rows. Raises DamagedFile where they have other features than FEATURES.
 
-    So it is where a run was begun by another version of this program.
+    This happens when a run was begun by another version of this program.
     """
     if missing := [name for name in FEATURES if name not in rows.column_names]:
         raise DamagedFile(

@@ -1,7 +1,7 @@
 """The re-ranker of gradient boosted trees: LightGBM (Ke et al. 2017).
 
-In a small shop boosting starts from the blend's log-odds, so that it gets about the blend and what the trees
-find beyond it; where much was bought the trees begin at nothing, which ranks better there. The default
+In a small shop boosting starts from the blend's log-odds, so that the trees only correct the blend; where
+much was bought boosting starts from zero, which ranks better there. The default
 objective is `binary`, the chance that a candidate is bought: it ranked better than `lambdarank` on every
 shop it was tried on. The same rows and seed give the same trees. One thread: LightGBM's threads wait
 for each other by spinning, which on a shared machine takes twice as long as one alone.

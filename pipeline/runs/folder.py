@@ -61,7 +61,7 @@ class RunFolder:
     def create(
         cls, runs: Path, run_id: str, as_of: datetime, ids: Mapping[str, Any], overrides: Mapping[str, object]
     ) -> RunFolder:
-        """Make the folder; open it when a stage of this run has ever finished for the same as_of.
+        """Make the folder, or open it where a stage of this run has finished before, for the same as_of.
 
         A run keeps the as_of and the form fields it began with. Raises RunError when the name cannot
         be a folder or the run exists with another as_of.
@@ -140,7 +140,7 @@ class RunFolder:
         return replace(self, stage=stage)
 
     def _refuse_undeclared(self, name: str) -> None:
-        """What a stage reads without saying so would be neither checked before it starts nor made again."""
+        """An undeclared input would not be checked first, and a change of it would not rerun the stage."""
         stage = BY_NAME[self.stage]
         if name not in (*stage.reads, *stage.writes):
             raise ContractBroken(

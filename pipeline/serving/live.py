@@ -24,10 +24,10 @@ def read_live(
     n_recommendations, params, ids (`{"user", "item"}`), last_search (None, or when, how many trials,
     its Precision@3 and its mode), recent (publications of today's mode that end at `as_of` or before,
     newest first, at most seven: version, as_of, published_at, precision_at_3, n_users, n_items),
-    n_refused_for_shrink (how many runs of these were refused in a row, up to the newest, because they had
-    shrunk and for nothing else).
+    n_refused_for_shrink (how many of the newest runs in a row were refused only because users or items had
+    shrunk).
 
-    A schema that an upgrade leads on from is upgraded. Raises ServingError when the schema is of another
+    A schema of an earlier release is upgraded. Raises ServingError when the schema is of another
     version or holds ids of other types than [ids] says, so that a night stops before hours of work;
     Unreachable.
     """

@@ -1,4 +1,4 @@
-"""The stored publications as a text table, for a terminal."""
+"""Text tables for a terminal: the stored publications. (The database tables: sql/serving/schema/.)"""
 
 from __future__ import annotations
 
