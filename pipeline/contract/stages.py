@@ -20,6 +20,17 @@ class Stage:
     summary: str
 
 
+LISTS = (
+    "recommendations",
+    "popular_items",
+    "similar_items",
+    "also_bought",
+    "user_purchases",
+    "user_categories",
+    "item_names",
+)
+"""What `recommend` makes and `publish` puts live."""
+
 STAGES: tuple[Stage, ...] = (
     Stage("extract", (), ("events", "items", "users", "live"), "Read the window from the shop's database."),
     Stage(
@@ -71,15 +82,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "recommend",
         ("purchaser_events", "browser_events", "best_params", "items", "examples", "latest_examples"),
-        (
-            "recommendations",
-            "popular_items",
-            "similar_items",
-            "also_bought",
-            "user_purchases",
-            "user_categories",
-            "item_names",
-        ),
+        LISTS,
         "Fit again on all events and write every list.",
     ),
     Stage(
@@ -99,19 +102,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "publish",
-        (
-            "recommendations",
-            "popular_items",
-            "similar_items",
-            "also_bought",
-            "user_purchases",
-            "user_categories",
-            "item_names",
-            "metrics",
-            "comparison",
-            "best_params",
-            "decision",
-        ),
+        (*LISTS, "metrics", "comparison", "best_params", "decision"),
         ("publication",),
         "Put the lists live in one short transaction, or record the refusal.",
     ),
