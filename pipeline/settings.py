@@ -6,16 +6,39 @@ Titles and descriptions are what the form in the Airflow UI shows. `config` read
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 IdType = Literal["integer", "text", "uuid"]
 IDENTIFIER = r"^[a-z_][a-z0-9_]{0,40}$"
 PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 """Airflow's names for schedules."""
 
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"no time zone {name!r}") from error
+    return name
+
+
+def _cron(cron: str) -> str:
+    """`cron` if Airflow, which reads it with croniter, will find a time for it."""
+    if cron and cron not in PRESETS:
+        from croniter import croniter
+
+        try:
+            croniter(cron, datetime(2026, 1, 1, tzinfo=UTC)).get_next()
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"no schedule, {error}") from error
+    return cron
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Cron = Annotated[str, AfterValidator(_cron)]
 Factors = Annotated[int, Field(ge=1, le=2048)]
 Iterations = Annotated[int, Field(ge=1, le=200)]
 Regularization = Annotated[float, Field(ge=0.0, le=10_000.0)]
@@ -27,6 +50,9 @@ SearchedRegularization = Annotated[Regularization, Field(gt=0.0)]
 SearchedHalfLife = Annotated[HalfLife, Field(gt=0.0)]
 SearchedWeight = Annotated[Weight, Field(gt=0.0)]
 """What may be set, and so what a search may range over, less 0 where the scale is logarithmic."""
+T = TypeVar("T")
+Ends = Annotated[tuple[T, T], Field(strict=False)]
+"""The low and the high end of what is searched; an array in TOML."""
 
 
 class _Section(BaseModel):
@@ -47,35 +73,20 @@ class Source(_Section):
     sql: str = Field(
         "sql/source", description="folder with events.sql and, if the shop has them, items.sql and users.sql"
     )
-    timezone: str = Field("UTC", description="zone of times that carry none")
+    timezone: Zone = Field("UTC", description="zone of times that carry none")
     batch_rows: int = Field(200_000, ge=1_000, le=5_000_000, description="rows fetched at a time")
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        return _zone(name)
 
 
 class Schedule(_Section):
     """When the night begins."""
 
-    cron: str = Field(
+    cron: Cron = Field(
         "@daily", description="cron expression or preset of the nightly DAG; empty: by hand only"
     )
     asset: str = Field(
         "", description="name of an Airflow asset: the night begins when it is updated, not by the clock"
     )
-    timezone: str = Field("UTC", description="zone the schedule is read in")
-
-    @field_validator("cron")
-    @classmethod
-    def _known_cron(cls, cron: str) -> str:
-        return _cron(cron)
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        return _zone(name)
+    timezone: Zone = Field("UTC", description="zone the schedule is read in")
 
 
 class Filter(_Section):
@@ -139,29 +150,20 @@ class Tune(_Section):
     max_drop: float = Field(
         0.2, ge=0.0, le=1.0, description="auto: search when ALS validates this share worse than when found"
     )
-    factors: tuple[Factors, Factors] = Field((16, 128), description="range searched")
-    iterations: tuple[Iterations, Iterations] = Field((5, 20), description="range searched")
-    regularization: tuple[SearchedRegularization, SearchedRegularization] = Field(
+    factors: Ends[Factors] = Field((16, 128), description="range searched")
+    iterations: Ends[Iterations] = Field((5, 20), description="range searched")
+    regularization: Ends[SearchedRegularization] = Field(
         (0.1, 300.0), description="range searched, log scale"
     )
-    alpha: tuple[Alpha, Alpha] = Field((0.02, 40.0), description="range searched, log scale")
-    regularization_scale: tuple[Scale, Scale] = Field((0.0, 1.0), description="range searched")
-    half_life_days: tuple[SearchedHalfLife, SearchedHalfLife] = Field(
-        (7.0, 365.0), description="range searched, log scale"
-    )
-    view: tuple[SearchedWeight, SearchedWeight] = Field((0.02, 5.0), description="range searched, log scale")
-    cart: tuple[SearchedWeight, SearchedWeight] = Field((0.1, 10.0), description="range searched, log scale")
+    alpha: Ends[Alpha] = Field((0.02, 40.0), description="range searched, log scale")
+    regularization_scale: Ends[Scale] = Field((0.0, 1.0), description="range searched")
+    half_life_days: Ends[SearchedHalfLife] = Field((7.0, 365.0), description="range searched, log scale")
+    view: Ends[SearchedWeight] = Field((0.02, 5.0), description="range searched, log scale")
+    cart: Ends[SearchedWeight] = Field((0.1, 10.0), description="range searched, log scale")
 
     def ranges(self) -> dict[str, tuple[float, float]]:
         """What is searched, each with its low and high end."""
         return {name: tuple(value) for name, value in self.model_dump().items() if isinstance(value, tuple)}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _ranges_are_arrays(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
     @model_validator(mode="after")
     def _ranges_rise(self) -> Tune:
@@ -233,17 +235,10 @@ class Alerts(_Section):
     webhook: str = Field("", description="Airflow connection (HTTP) that a JSON document is posted to")
     slack: str = Field("", description="Airflow connection (Slack incoming webhook)")
     smtp: str = Field("", description="Airflow connection (SMTP) that e-mail is sent through")
-    email_to: tuple[str, ...] = Field((), description="addresses that get the e-mail")
+    email_to: tuple[str, ...] = Field((), strict=False, description="addresses that get the e-mail")
     late_after_hours: float = Field(
         0.0, ge=0.0, le=720.0, description="hours after its trigger at which a night is late; 0: never"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _addresses_are_an_array(cls, values: Any) -> Any:
-        if isinstance(values, dict) and isinstance(values.get("email_to"), list):
-            return {**values, "email_to": tuple(values["email_to"])}
-        return values
 
     @model_validator(mode="after")
     def _mail_has_both_ends(self) -> Alerts:
@@ -327,23 +322,3 @@ class Settings(_Section):
         if self.approval.is_required and 0 < 24 * self.run.keep_runs_days <= self.approval.hours:
             raise ValueError("approval.hours: less than run.keep_runs_days, or the run that waits is removed")
         return self
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"no time zone {name!r}") from error
-    return name
-
-
-def _cron(cron: str) -> str:
-    """`cron` if Airflow, which reads it with croniter, will find a time for it."""
-    if cron and cron not in PRESETS:
-        from croniter import croniter
-
-        try:
-            croniter(cron, datetime(2026, 1, 1, tzinfo=UTC)).get_next()
-        except (ValueError, KeyError) as error:
-            raise ValueError(f"no schedule, {error}") from error
-    return cron

@@ -151,6 +151,20 @@ def test_a_missing_file_names_the_way_out(tmp_path: Path) -> None:
         config.load(tmp_path / "nothing.toml")
 
 
+def test_every_setting_is_read_by_the_code() -> None:
+    """As an attribute, or by a statement as `$name`; what nobody reads promises what it does not do."""
+    files = {
+        path
+        for folder, kind in (("pipeline", "py"), ("dags", "py"), ("sql", "sql"))
+        for path in (config.ROOT / folder).rglob(f"*.{kind}")
+    } - {config.ROOT / "pipeline" / "settings.py"}
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted(files))
+    read = set(re.findall(r"[.$]([a-z0-9_]+)", code))
+    for section, field in Settings.model_fields.items():
+        for name in field.annotation.model_fields:  # type: ignore[union-attr]
+            assert name in read, f"{section}.{name}"
+
+
 def test_the_form_wins_for_one_run_and_is_checked_like_the_file() -> None:
     assert config.load(overrides={"window_days": 30, "tune": "never"}).run.window_days == 30
     with pytest.raises(SettingsError, match="setting"):
