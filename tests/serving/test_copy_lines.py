@@ -7,13 +7,21 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
+from pipeline.contract.stages import LISTS
 from pipeline.errors import ContractBroken, DamagedFile
 from pipeline.runs.folder import RunFolder
 from pipeline.serving.copy_lines import KINDS, ListKind, lines
 from tests.serving.nights import fill
 from tests.shelf import give
 
-OWN, POPULAR, SIMILAR, ALSO_BOUGHT, PURCHASES, CATEGORIES, NAMES = KINDS
+BY_DATASET = {kind.dataset: kind for kind in KINDS}
+OWN, POPULAR, SIMILAR = (BY_DATASET[name] for name in ("recommendations", "popular_items", "similar_items"))
+ALSO_BOUGHT, PURCHASES = BY_DATASET["also_bought"], BY_DATASET["user_purchases"]
+CATEGORIES, NAMES = BY_DATASET["user_categories"], BY_DATASET["item_names"]
+
+
+def test_every_list_that_recommend_makes_has_a_table() -> None:
+    assert tuple(BY_DATASET) == LISTS
 
 
 def text_of(kind, folder: RunFolder, batch_rows: int = 1000) -> str:
