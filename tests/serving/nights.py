@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import Settings
-from pipeline.contract.datasets import arrow_id
+from pipeline.contract.datasets import DATASETS, arrow_id
+from pipeline.contract.stages import LISTS
 from pipeline.runs.folder import RunFolder
 from pipeline.serving import About, Publication, publish
 from tests.shelf import give
@@ -54,7 +55,7 @@ def fill(
     categories: Lists = NONE,
     names: Lists = NONE,
 ) -> RunFolder:
-    """Give the run its lists; every first item is there because of itself.
+    """Give the run its lists; every first item is there because of itself. A list not named here is empty.
 
     also_bought: `{item: [first, second, ...]}`, of support 1 / rank and lift 1 + 1 / rank
     purchases:   `{user: [item, ...]}`; categories: `{user: [category, ...]}`
@@ -72,24 +73,27 @@ def fill(
         ),
     )
     beside = ranked("item_id", "also_bought_item_id", also_bought, (item, item))
-    give(
-        folder,
-        recommendations=own,
-        popular_items=ranked("category", "item_id", popular, (pa.string(), item)),
-        similar_items=ranked("item_id", "similar_item_id", similar, (item, item)),
-        also_bought=beside.drop_columns("score")
+    lists = {name: DATASETS[name].schema(folder.ids).empty_table() for name in LISTS}
+    lists |= {
+        "recommendations": own,
+        "popular_items": ranked("category", "item_id", popular, (pa.string(), item)),
+        "similar_items": ranked("item_id", "similar_item_id", similar, (item, item)),
+        "also_bought": beside.drop_columns("score")
         .append_column("support", beside["score"])
         .append_column("lift", pc.add(beside["score"], 1.0)),
-        user_purchases=ranked("user_id", "item_id", purchases, (user, item)).drop_columns("score"),
-        user_categories=ranked("user_id", "category", categories, (user, pa.string())).drop_columns("score"),
-        item_names=pa.table(
+        "user_purchases": ranked("user_id", "item_id", purchases, (user, item)).drop_columns("score"),
+        "user_categories": ranked("user_id", "category", categories, (user, pa.string())).drop_columns(
+            "score"
+        ),
+        "item_names": pa.table(
             {
                 "item_id": pa.array(sorted(names), item),
                 "name": pa.array([names[i][0] for i in sorted(names)], pa.string()),
                 "category": pa.array([names[i][1] for i in sorted(names)], pa.string()),
             }
         ),
-    )
+    }
+    give(folder, **lists)
     return folder
 
 
