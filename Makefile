@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell sed -n 's/^uv==//p' requirements-dev.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo up down status logs test test-all check pins clean
+.PHONY: help venv dev demo up down status logs test test-all check docs pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
@@ -40,6 +40,9 @@ check: dev ## ruff, formatting, types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: dev ## write docs/settings.md again from the settings
+	$(BIN)/python -m docs.settings_page
 
 pins: dev ## write requirements*.txt again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml $(PINS) -o requirements.txt
