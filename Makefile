@@ -30,11 +30,11 @@ logs: ## follow the logs of the local Airflow
 
 dev: $(VENV)/.dev ## add the tools of the tests to .venv
 
-test: dev ## the tests, without faults, load and the browser (some minutes)
-	@$(BIN)/python -m pytest -m "not slow"
+test: dev ## the tests, without faults, load and the browser; with TESTS=tests/ranking only those
+	@$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(TESTS)
 
 test-all: dev ## all tests; needs chromium, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(WORKERS) $(TESTS)
 
 check: dev ## ruff, formatting, types
 	$(BIN)/ruff check
@@ -55,6 +55,9 @@ clean: ## stop what runs, remove .venv and caches; .nightshelf (data, runs) stay
 	find . -name __pycache__ -not -path './.nightshelf/*' -prune -exec rm -rf {} +
 
 PINS := --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade --quiet
+
+# Each worker has an embedded server of its own, and the tests of a file stay together. A few files need none.
+WORKERS = $(if $(TESTS),,-n logical --dist loadfile)
 
 # Stamps: installed again only when a requirements file has changed. uv is quick; pip does the same.
 # Bytecode is compiled now, or the first night would pay for it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -83,15 +84,16 @@ def dotted(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Every module of `pipeline` that `path` imports, at its top or later."""
     modules = {dotted(module) for module in MODULES}
-    found = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pipeline":
-            names = {f"{node.module}.{name.name}" for name in node.names}
-            found |= {name if name in modules else node.module for name in names}
-    return found
+            members = {f"{node.module}.{name.name}" for name in node.names}
+            names |= {member if member in modules else node.module for member in members}
+    return frozenset(names)
 
 
 def package(module: str) -> str:
@@ -153,7 +155,7 @@ def test_every_module_is_reached_by_the_tests_of_its_package() -> None:
             continue
         folder = ROOT / "tests" / path.relative_to(ROOT / "pipeline").parent
         tests = {test.stem: imported(test) for test in folder.glob("test_*.py")}
-        reached = set().union(*tests.values())
+        reached = set[str]().union(*tests.values())
         while (
             more := {
                 target
