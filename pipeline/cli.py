@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -54,6 +54,10 @@ KINDS = {
 """The kinds of `load`, and what each one loads."""
 
 
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 class Help(RawDescriptionRichHelpFormatter):
     """Help with colours on a terminal, as plain text elsewhere. Brackets in a text are no markup."""
 
@@ -64,7 +68,7 @@ class Help(RawDescriptionRichHelpFormatter):
         r"(?m)^ *(?P<args>[a-z_-]+)(?=  )",
     ]
     """The last: a command or stage at the beginning of a row."""
-    group_name_formatter = staticmethod(lambda name: f"{name[:1].upper()}{name[1:]}")
+    group_name_formatter: ClassVar[Callable[[str], str]] = _capital
 
 
 class Parser(argparse.ArgumentParser):
@@ -108,7 +112,12 @@ def parser() -> argparse.ArgumentParser:
     options = top.add_argument_group("options")
     options.add_argument("-h", "--help", action="help", help="show this help message and exit")
     options.add_argument(
-        "--version", action=_Version, nargs=0, help="show the version and the commit, and exit"
+        "--version",
+        action=_Version,
+        nargs=0,
+        dest=argparse.SUPPRESS,
+        default=argparse.SUPPRESS,
+        help="show the version and the commit, and exit",
     )
     commands = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS, prog=prog
@@ -149,15 +158,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, **options: Any
-) -> argparse.ArgumentParser:
+def _command(commands: argparse._SubParsersAction[Parser], name: str, **options: Any) -> Parser:
     """The parser of one command of GROUPS."""
-    return commands.add_parser(name, description=_sentence(SUMMARIES[name]), **options)
-
-
-def _sentence(summary: str) -> str:
-    return f"{summary[:1].upper()}{summary[1:]}."
+    return commands.add_parser(name, description=f"{_capital(SUMMARIES[name])}.", **options)
 
 
 def _rows(summaries: Mapping[str, str], width: int) -> str:
@@ -171,7 +174,7 @@ def _config(command: argparse._ActionsContainer) -> None:
     )
 
 
-def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _run(commands: argparse._SubParsersAction[Parser]) -> None:
     stages = (
         textwrap.fill(stage.summary, 79, initial_indent=f"  {stage.name:20}", subsequent_indent=" " * 22)
         for stage in STAGES
@@ -212,7 +215,7 @@ def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         )
 
 
-def _backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _backtest(commands: argparse._SubParsersAction[Parser]) -> None:
     judge = _command(commands, "backtest")
     judge.add_argument(
         "--events",
@@ -241,7 +244,7 @@ def _backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     _config(judge)
 
 
-def _serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _serving(commands: argparse._SubParsersAction[Parser]) -> None:
     stored = _command(commands, "publications")
     rollback = _command(commands, "rollback")
     rollback.add_argument(
@@ -264,14 +267,14 @@ def _serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         _config(command)
 
 
-def _load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _load(commands: argparse._SubParsersAction[Parser]) -> None:
     load = _command(commands, "load", usage="%(prog)s [-h] KIND ...")
     load.add_argument_group("kinds", _rows(KINDS, width=18))
     kinds = load.add_subparsers(
         dest="kind", required=True, metavar="KIND", help=argparse.SUPPRESS, prog=load.prog
     )
     complete, rocket, events, synthetic = (
-        kinds.add_parser(name, description=_sentence(summary)) for name, summary in KINDS.items()
+        kinds.add_parser(name, description=f"{_capital(summary)}.") for name, summary in KINDS.items()
     )
     rocket.add_argument("file", type=Path, metavar="FILE", help="events.csv, as it was downloaded")
     events.add_argument("file", type=Path, metavar="FILE", help="Parquet or CSV: user_id, item_id, ...")
