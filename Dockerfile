@@ -19,7 +19,10 @@ COPY --chown=airflow:root sql /opt/nightshelf/sql
 COPY --chown=airflow:root expectations /opt/nightshelf/expectations
 COPY --chown=airflow:root config*.toml /opt/nightshelf/
 
-ENV AIRFLOW__CORE__DAGS_FOLDER=/opt/nightshelf/dags \
+# What `python -m pipeline --version` says: docker-compose.yml hands it on from the shell that builds.
+ARG NIGHTSHELF_COMMIT
+ENV NIGHTSHELF_COMMIT=$NIGHTSHELF_COMMIT \
+    AIRFLOW__CORE__DAGS_FOLDER=/opt/nightshelf/dags \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/nightshelf/dags/plugins \
     NIGHTSHELF_HOME=/opt/airflow/nightshelf \
     PYTHONPATH=/opt/nightshelf:/opt/nightshelf/dags

@@ -1,41 +1,144 @@
-"""Defines the command line: the commands and flags of `python -m pipeline`."""
+"""Defines the command line: the commands and flags of `python -m pipeline`, and the look of their help."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+from rich_argparse import RawDescriptionRichHelpFormatter
 
 from pipeline import config
 from pipeline.contract.stages import STAGES
+from pipeline.version import version
 
-EPILOG = """stages, in order:
-""" + "\n".join(f"  {stage.name:18} {stage.summary}" for stage in STAGES)
+GROUPS = {
+    "the night": {
+        "run": "run the night without Airflow, or one stage of it",
+        "report": "make a run's page again, report.html in its folder",
+        "backtest": "judge every model on an events file; no database is needed",
+        "tidy": "remove run folders nobody touched for run.keep_runs_days",
+    },
+    "the serving schema, which apps read": {
+        "migrate": "create or upgrade the serving schema",
+        "publications": "stored versions with their metrics, and which is live",
+        "rollback": "put an earlier publication live again",
+        "release": "end a hold; the newest publication it kept back goes live",
+        "forget": "erase a user from every version and run, and keep the user out",
+    },
+    "data": {
+        "load": "fill the source database with a shop's events",
+        "url": "print the URL of a database, with its password",
+    },
+    "Airflow and PostgreSQL on this machine": {
+        "demo": "a night on real purchases, under a local Airflow (make demo)",
+        "up": "start the local Airflow and print where its UI is (make up)",
+        "down": "stop the local Airflow and the embedded database (make down)",
+        "status": "what runs locally (make status)",
+        "airflow": "an `airflow` command against the local Airflow",
+    },
+}
+"""The commands in the order of `--help`: group -> command -> what it does."""
+
+SUMMARIES = {name: summary for group in GROUPS.values() for name, summary in group.items()}
+
+KINDS = {
+    "complete-journey": "a year of real grocery purchases",
+    "retailrocket": "that dataset's events.csv",
+    "events": "your events as Parquet or CSV; dates are kept",
+    "synthetic": "made-up views, carts and purchases of any number",
+}
+"""The kinds of `load`, and what each one loads."""
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+class Help(RawDescriptionRichHelpFormatter):
+    """Help with colours on a terminal, as plain text elsewhere. Brackets in a text are no markup."""
+
+    help_markup = False
+    text_markup = False
+    highlights: ClassVar[list[str]] = [
+        *RawDescriptionRichHelpFormatter.highlights,
+        r"(?m)^ *(?P<args>[a-z_-]+)(?=  )",
+    ]
+    """The last: a command or stage at the beginning of a row."""
+    group_name_formatter: ClassVar[Callable[[str], str]] = _capital
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of one command, with its help as Help writes it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": Help, **options})
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the message to stderr, plain: rich would ask whether stdout is a terminal."""
+        self.formatter_class = argparse.HelpFormatter
+        super().error(message)
+
+
+class _Version(argparse.Action):
+    """Prints the version and ends. argparse's own `version` would ask git at every start."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        sys.stdout.write(f"{version()}\n")
+        parser.exit()
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of every command; its namespace holds the command's name as `command`."""
-    top = argparse.ArgumentParser(
-        prog="python -m pipeline",
-        description="Restocks a shop's recommendation shelves. The same stages as the DAG, without Airflow.",
+    prog = "python -m pipeline"
+    top = Parser(
+        prog=prog,
+        usage=f"{prog} [--help] [--version] COMMAND ...",
+        description="Restocks a shop's recommendation shelves.",
+        epilog=f"{prog} COMMAND --help says more about a command.",
+        add_help=False,
     )
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group, summaries in GROUPS.items():
+        top.add_argument_group(group, _rows(summaries, width=14))
+    options = top.add_argument_group("options")
+    options.add_argument("-h", "--help", action="help", help="show this help message and exit")
+    options.add_argument(
+        "--version",
+        action=_Version,
+        nargs=0,
+        dest=argparse.SUPPRESS,
+        default=argparse.SUPPRESS,
+        help="show the version and the commit, and exit",
+    )
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS, prog=prog
+    )
     _run(commands)
-    report = commands.add_parser("report", help="make a run's page again, report.html in its folder")
+    report = _command(commands, "report")
     report.add_argument("--run-id", metavar="ID", help="which run (default: the latest)")
     _config(report)
     _backtest(commands)
     _load(commands)
-    url = commands.add_parser("url", help="print the URL of a database, with its password")
-    url.add_argument("database", choices=("source", "serving"))
+    url = _command(commands, "url")
+    url.add_argument("database", choices=("source", "serving"), help="which database")
     url.add_argument(
         "--as",
         dest="role",
         choices=("owner", "publisher", "reader", "operator"),
         default="owner",
-        help="role to act as (default: owner, who may SET ROLE to the others)",
+        help="role to act as (default: %(default)s, who may SET ROLE to the others)",
     )
     _config(url)
-    migrate = commands.add_parser("migrate", help="create or upgrade the serving schema")
+    migrate = _command(commands, "migrate")
     _config(migrate)
     migrate.add_argument(
         "--reset-serving",
@@ -44,56 +147,65 @@ def parser() -> argparse.ArgumentParser:
         " of an earlier development version. Apps see nothing until the next night",
     )
     _serving(commands)
-    tidy = commands.add_parser("tidy", help="remove run folders nobody touched for run.keep_runs_days")
+    tidy = _command(commands, "tidy")
     _config(tidy)
-    for name, text in (
-        ("demo", "a night on real purchases, under a local Airflow (make demo)"),
-        ("up", "start the local Airflow and print where its UI is (make up)"),
-        ("down", "stop the local Airflow and the embedded database (make down)"),
-        ("status", "what runs locally (make status)"),
-    ):
-        commands.add_parser(name, help=text)
-    airflow = commands.add_parser(
-        "airflow",
-        help="an `airflow` command against the local Airflow, which make up has started",
-        add_help=False,
+    for name in ("demo", "up", "down", "status"):
+        _command(commands, name)
+    airflow = _command(commands, "airflow")
+    airflow.add_argument(
+        "words", nargs=argparse.REMAINDER, metavar="...", help="such as: backfill create --help"
     )
-    airflow.add_argument("words", nargs=argparse.REMAINDER, help="such as: backfill create --help")
     return top
 
 
-def _config(command: argparse.ArgumentParser) -> None:
+def _command(commands: argparse._SubParsersAction[Parser], name: str, **options: Any) -> Parser:
+    """The parser of one command of GROUPS."""
+    return commands.add_parser(name, description=f"{_capital(SUMMARIES[name])}.", **options)
+
+
+def _rows(summaries: Mapping[str, str], width: int) -> str:
+    """Names, in a column of `width`, and what each does: argparse knows one group of subcommands only."""
+    return "\n".join(f"{name:{width}}{summary}" for name, summary in summaries.items())
+
+
+def _config(command: argparse._ActionsContainer) -> None:
     command.add_argument(
         "--config", type=Path, default=None, metavar="FILE", help="settings (default: config.toml)"
     )
 
 
-def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    run = commands.add_parser(
-        "run",
-        help="run the night, or one stage of it",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _run(commands: argparse._SubParsersAction[Parser]) -> None:
+    stages = (
+        textwrap.fill(stage.summary, 79, initial_indent=f"  {stage.name:20}", subsequent_indent=" " * 22)
+        for stage in STAGES
     )
-    run.add_argument(
+    run = _command(commands, "run", epilog="\n".join(("Stages, in order:", *stages)))
+    which = run.add_argument_group("what is run")
+    which.add_argument(
         "stage",
         nargs="?",
         metavar="STAGE",
         choices=[stage.name for stage in STAGES],
         help="one stage of the latest run (or of --run-id); without it, the whole night",
     )
-    run.add_argument("--run-id", metavar="ID", help="the run to make or to go on with (default: cli__AS_OF)")
-    run.add_argument(
+    which.add_argument(
+        "--run-id", metavar="ID", help="the run to make or to go on with (default: cli__AS_OF)"
+    )
+    which.add_argument(
         "--as-of",
         metavar="now|last|TIME",
         help="end of the window: now (default), last (just after the last event) or a time",
     )
-    _config(run)
-    run.add_argument("--force", action="store_true", help="publish although the gate refuses; recorded")
-    run.add_argument("--dry-run", action="store_true", help="everything but publish")
+    _config(which)
+    publishing = run.add_argument_group("publishing")
+    publishing.add_argument(
+        "--force", action="store_true", help="publish although the gate refuses; recorded"
+    )
+    publishing.add_argument("--dry-run", action="store_true", help="everything but publish")
+    form = run.add_argument_group("settings for this run (default: those of the settings file)")
     for field in config.FORM:
         schema = config.form_schema(field)
-        run.add_argument(
+        form.add_argument(
             f"--{field.replace('_', '-')}",
             dest=field,
             type=int if schema["type"] == "integer" else str,
@@ -103,8 +215,8 @@ def _run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         )
 
 
-def _backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    judge = commands.add_parser("backtest", help="judge every model on an events file; no database is needed")
+def _backtest(commands: argparse._SubParsersAction[Parser]) -> None:
+    judge = _command(commands, "backtest")
     judge.add_argument(
         "--events",
         type=Path,
@@ -120,15 +232,21 @@ def _backtest(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="end of the test (default: just after the last event)",
     )
     judge.add_argument("--test-days", type=int, metavar="N", help="days held out (default: config.toml's)")
-    judge.add_argument("--windows", type=int, default=1, metavar="K", help="roll the cut back K times")
-    judge.add_argument("--repeat-purchases", choices=("allow", "exclude"), help="default: config.toml's")
+    judge.add_argument(
+        "--windows", type=int, default=1, metavar="K", help="roll the cut back K times (default: %(default)s)"
+    )
+    judge.add_argument(
+        "--repeat-purchases",
+        choices=("allow", "exclude"),
+        help="whether a list may hold what its user bought (default: config.toml's)",
+    )
     judge.add_argument("--json", type=Path, metavar="OUT", help="write the results there too")
     _config(judge)
 
 
-def _serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    stored = commands.add_parser("publications", help="stored versions with their metrics, and which is live")
-    rollback = commands.add_parser("rollback", help="put an earlier publication live again")
+def _serving(commands: argparse._SubParsersAction[Parser]) -> None:
+    stored = _command(commands, "publications")
+    rollback = _command(commands, "rollback")
     rollback.add_argument(
         "--to",
         type=int,
@@ -138,10 +256,8 @@ def _serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     rollback.add_argument(
         "--hold", action="store_true", help="keep later nights stored but not live, until release"
     )
-    release = commands.add_parser("release", help="end a hold; the newest publication it kept back goes live")
-    forget = commands.add_parser(
-        "forget", help="erase a user from every stored version and kept run folder, and keep the user out"
-    )
+    release = _command(commands, "release")
+    forget = _command(commands, "forget")
     forget.add_argument(
         "user_id",
         metavar="USER_ID",
@@ -151,19 +267,27 @@ def _serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         _config(command)
 
 
-def _load(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    load = commands.add_parser("load", help="fill the source database with a shop's events")
-    kinds = load.add_subparsers(dest="kind", required=True, metavar="KIND")
-    complete = kinds.add_parser("complete-journey", help="a year of real grocery purchases")
-    rocket = kinds.add_parser("retailrocket", help="that dataset's events.csv")
-    rocket.add_argument("file", type=Path, metavar="FILE")
-    events = kinds.add_parser("events", help="your events as Parquet or CSV; dates are kept")
-    events.add_argument("file", type=Path, metavar="FILE")
+def _load(commands: argparse._SubParsersAction[Parser]) -> None:
+    load = _command(commands, "load", usage="%(prog)s [-h] KIND ...")
+    load.add_argument_group("kinds", _rows(KINDS, width=18))
+    kinds = load.add_subparsers(
+        dest="kind", required=True, metavar="KIND", help=argparse.SUPPRESS, prog=load.prog
+    )
+    complete, rocket, events, synthetic = (
+        kinds.add_parser(name, description=f"{_capital(summary)}.") for name, summary in KINDS.items()
+    )
+    rocket.add_argument("file", type=Path, metavar="FILE", help="events.csv, as it was downloaded")
+    events.add_argument("file", type=Path, metavar="FILE", help="Parquet or CSV: user_id, item_id, ...")
     events.add_argument("--items", type=Path, metavar="FILE", help="item_id, name, category, ...")
     events.add_argument("--users", type=Path, metavar="FILE", help="user_id, segment")
-    synthetic = kinds.add_parser("synthetic", help="made-up views, carts and purchases of any number")
     synthetic.add_argument("--events", dest="n_events", type=int, required=True, metavar="N", help="how many")
-    synthetic.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed, the same events")
+    synthetic.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="the same seed, the same events (default: %(default)s)",
+    )
     for kind in (complete, rocket, synthetic):
         kind.add_argument(
             "--keep-dates", action="store_true", help="do not shift all times so that the last is of today"

@@ -1,20 +1,18 @@
-"""Reads a shop's settings: `config.toml`, the form of a run, the environment.
+"""Reads a shop's settings: `config.toml` and the form of a run.
 
-Unknown keys and values out of range are refused by name. `settings` is the schema of the file. No other
-module reads the environment.
+Unknown keys and values out of range are refused by name. `settings` is the schema of the file.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline import environment
 from pipeline.errors import SettingsError
 from pipeline.settings import (
     PRESETS,
@@ -38,27 +36,20 @@ __all__ = [
     "Filter",
     "IdType",
     "Ids",
-    "LocalServer",
     "Run",
     "Serving",
     "Settings",
     "Source",
     "Split",
     "Weights",
-    "child_environment",
-    "configured_url",
     "form_schema",
     "form_value",
     "home",
-    "is_scheduled",
     "load",
     "path",
-    "port",
-    "port_variable",
     "runs_folder",
 ]
 
-LocalServer = Literal["ui", "postgres"]
 ROOT = Path(__file__).resolve().parent.parent
 FORM: dict[str, tuple[str, str]] = {
     "window_days": ("run", "window_days"),
@@ -84,7 +75,7 @@ def form_schema(field: str) -> dict[str, Any]:
 
 def path() -> Path:
     """The settings file; those of further shops lie beside it (`NIGHTSHELF_CONFIG`: their folder)."""
-    return Path(os.environ.get("NIGHTSHELF_CONFIG") or ROOT).absolute() / "config.toml"
+    return (environment.read().config or ROOT).absolute() / "config.toml"
 
 
 def load(file: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
@@ -148,66 +139,9 @@ def _complaint(error: Any) -> str:
 
 def home() -> Path:
     """Where the embedded server, Airflow and the runs of this checkout live (`NIGHTSHELF_HOME`)."""
-    return Path(os.environ.get("NIGHTSHELF_HOME") or ROOT / ".nightshelf").absolute()
+    return (environment.read().home or ROOT / ".nightshelf").absolute()
 
 
 def runs_folder(settings: Settings) -> Path:
     """Where the run folders of this shop lie."""
     return home() / settings.run.folder
-
-
-def configured_url(database: Literal["source", "serving"]) -> str | None:
-    """`NIGHTSHELF_SOURCE_URL` or `NIGHTSHELF_SERVING_URL`, else what the file `..._URL_FILE` names holds.
-
-    None: the embedded server is used. Raises SettingsError, which never shows the content of the file, where
-    the file cannot be read or is empty.
-    """
-    name = f"NIGHTSHELF_{database.upper()}_URL"
-    url, file = os.environ.get(name), os.environ.get(f"{name}_FILE")
-    if url or not file:
-        return url or None
-    try:
-        url, found = Path(file).read_text(encoding="utf-8").strip(), "it is empty"
-    except OSError as error:
-        found = str(error.strerror)
-    except UnicodeDecodeError:
-        found = "it is no text"
-    if url:
-        return url
-    raise SettingsError(
-        f"{name}_FILE names {file}, which gives no URL",
-        found=found,
-        promised=f"a file with the URL of the {database} database",
-        then=f"mend the file, or set {name}",
-    )
-
-
-def port_variable(server: LocalServer) -> str:
-    """The variable that asks for a port of a local server."""
-    return f"NIGHTSHELF_{server.upper()}_PORT"
-
-
-def port(server: LocalServer) -> int | None:
-    """`NIGHTSHELF_UI_PORT` or `NIGHTSHELF_POSTGRES_PORT`; None: the remembered port, or a free one."""
-    name = port_variable(server)
-    text = os.environ.get(name)
-    if not text:
-        return None
-    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65_535:
-        raise SettingsError(
-            f"{name} is no port",
-            found=text,
-            promised="a whole number from 1 to 65535",
-            then=f"set {name} to a port, or unset it: a free one is then taken",
-        )
-    return int(text)
-
-
-def is_scheduled() -> bool:
-    """Whether the DAG runs on its schedule; with `NIGHTSHELF_SCHEDULE=off` it runs only when triggered."""
-    return os.environ.get("NIGHTSHELF_SCHEDULE") != "off"
-
-
-def child_environment(without: str, **changes: str) -> dict[str, str]:
-    """The environment of a child process: this one's less names that begin with `without`, plus `changes`."""
-    return {**{k: v for k, v in os.environ.items() if not k.startswith(without)}, **changes}

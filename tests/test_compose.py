@@ -126,6 +126,21 @@ def test_images_are_pinned_to_the_airflow_of_the_requirements(services: dict[str
             assert service["image"] == "postgres:18", name
 
 
+def test_every_image_is_handed_the_commit_of_the_shell_that_builds(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    """An argument without a value is taken from the environment of `docker compose`, or is not given."""
+    built = [service["build"]["args"] for service in services.values() if "build" in service]
+    assert len(built) == 2 + len(PARTS)
+    assert all(arguments == ["NIGHTSHELF_COMMIT"] for arguments in built)
+    base = stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))["base"].instructions
+    words = [word for word, _ in base]
+    assert ("ARG", "NIGHTSHELF_COMMIT") in base
+    assert words.index("ARG") > max(i for i, word in enumerate(words) if word in ("RUN", "COPY")), (
+        "another commit installs nothing again"
+    )
+
+
 def test_secrets_come_from_env_and_none_has_a_default(services: dict[str, dict[str, Any]]) -> None:
     text = COMPOSE.read_text(encoding="utf-8")
     assert set(re.findall(r"(?<!\$)\$\{([^}]+)\}", text)) == {"UI_PORT:-8080"}
@@ -226,8 +241,8 @@ def test_every_command_is_one(services: dict[str, dict[str, Any]]) -> None:
 def test_links_lead_to_the_host_that_people_log_in_on(services: dict[str, dict[str, Any]]) -> None:
     """The login is a cookie of the host: under another name of it a link would end at a refusal."""
     url = services["api-server"]["environment"]["AIRFLOW__API__BASE_URL"].replace("${UI_PORT:-8080}", "8080")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.search(rf"docker compose up .*UI: {re.escape(url)},", readme)
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert re.search(rf"docker compose up .*UI: {re.escape(url)},", page)
 
 
 def test_volumes_are_declared_used_and_writable(services: dict[str, dict[str, Any]]) -> None:
@@ -244,7 +259,7 @@ def test_volumes_are_declared_used_and_writable(services: dict[str, dict[str, An
 
 def test_the_commands_people_are_told_name_what_there_is(services: dict[str, dict[str, Any]]) -> None:
     profiles = {profile for service in services.values() for profile in service.get("profiles", [])}
-    for name in ("README.md", "docker-compose.yml", ".env.example"):
+    for name in ("docs/operations.md", "docker-compose.yml", ".env.example"):
         text = (ROOT / name).read_text(encoding="utf-8")
         commands = re.findall(r"docker compose ((?:--profile (\w+) )?)(\w+)((?: -[\w-]+)*)", text)
         assert commands, name
@@ -264,7 +279,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     for ours in ('"runs', '"serving', '"nightshelf'):
         second = second.replace(f'{ours}"', f'{ours}_second"')
     (given / "config.second.toml").write_text(second, encoding="utf-8")
-    return build(given, folder / "root")
+    return build(given, folder / "root", NIGHTSHELF_COMMIT="abc1234")
 
 
 @pytest.mark.slow
@@ -302,6 +317,15 @@ def test_the_command_line_runs_in_the_image(image: Image) -> None:
     done = image.run(["python", "-m", "pipeline", "migrate"])
     assert done.returncode == 1
     assert "set NIGHTSHELF_SOURCE_URL and NIGHTSHELF_SERVING_URL" in done.stderr, "no embedded server there"
+
+
+@pytest.mark.slow
+def test_the_image_says_the_commit_it_was_built_from(image: Image) -> None:
+    """It holds no checkout; without the build argument the variable is empty, which is as good as unset."""
+    assert image.environment["NIGHTSHELF_COMMIT"] == "abc1234"
+    for commit, ending in (("abc1234", " (commit abc1234)"), ("", "")):
+        done = image.run(["python", "-m", "pipeline", "--version"], NIGHTSHELF_COMMIT=commit)
+        assert (done.stdout, done.stderr) == (f"nightshelf {PROJECT['version']}{ending}\n", "")
 
 
 @pytest.mark.slow

@@ -74,6 +74,7 @@ class Image:
     environment: dict[str, str]
     folder: Path
     packages: list[str] = field(default_factory=list)
+    arguments: dict[str, str] = field(default_factory=dict)
 
     def at(self, text: str) -> str:
         """`text` with the image's paths as they are on this machine."""
@@ -94,15 +95,20 @@ class Image:
         )
 
 
-def build(given: Path, root: Path) -> Image:
+def build(given: Path, root: Path, **arguments: str) -> Image:
     """Perform the Dockerfile's default stage on the build context `given`, under `root`.
+
+    arguments: what `docker build --build-arg` would be given
 
     The official image is a new virtual environment here, as its own is. `apt-get` is left out: what it
     would install is kept in `packages`.
     """
     by_name = stages((ROOT / "Dockerfile").read_text(encoding="utf-8"))
     image = _official(root)
-    for word, rest in _chain(by_name, list(by_name)[-1]):
+    instructions = _chain(by_name, list(by_name)[-1])
+    assert set(arguments) <= {rest.partition("=")[0] for word, rest in instructions if word == "ARG"}
+    image.arguments |= arguments
+    for word, rest in instructions:
         perform(image, given, word, rest)
     return image
 
@@ -115,7 +121,10 @@ def perform(image: Image, given: Path, word: str, rest: str) -> None:
         _copy(given, sources, Path(image.at(target)), is_folder=target.endswith("/"))
     elif word == "ENV":
         for name, value in (pair.split("=", 1) for pair in shlex.split(rest)):
-            image.environment[name] = image.at(value)
+            image.environment[name] = image.at(re.sub(r"\$(\w+)", lambda m: image.arguments[m[1]], value))
+    elif word == "ARG":
+        name, _, default = rest.partition("=")
+        image.arguments.setdefault(name, default)
     elif word == "WORKDIR":
         image.folder = Path(image.at(rest))
         image.folder.mkdir(parents=True, exist_ok=True)

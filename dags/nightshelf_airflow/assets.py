@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, CronTriggerTimetable
 
-from pipeline import config
+from pipeline import environment
 from pipeline.shops import lists_asset
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def announce(outlet_events: Any, asset: Asset, publication: Mapping[str, Any]) -
 
 def schedule(settings: Settings) -> CronTriggerTimetable | list[AssetNameRef] | None:
     """What starts a nightly run: the shop's asset, else the clock; None: a trigger by hand only."""
-    if not config.is_scheduled():
+    if not environment.is_scheduled():
         return None
     if settings.schedule.asset:
         return [Asset.ref(name=settings.schedule.asset)]  # by name: its URI is its owner's business

@@ -25,7 +25,7 @@ from typing import Any, Literal
 import psycopg
 from psycopg import sql
 
-from pipeline import config
+from pipeline import config, environment
 from pipeline.databases import ports
 from pipeline.databases.install import Account, folder_elsewhere, unprivileged, wheel, within_reach
 from pipeline.databases.postmaster import Postmaster
@@ -84,7 +84,7 @@ class Server:
 
         Raises DatabaseError where another process has that port.
         """
-        asked, is_running = config.port("postgres"), self.is_running()
+        asked, is_running = environment.port("postgres"), self.is_running()
         if asked is None or (is_running and self.port == asked):
             return False
         ports.check("postgres", WHAT, DatabaseError)
@@ -204,7 +204,7 @@ class Server:
         remembered = int(login["port"])
         for port in ports.candidates("postgres", remembered, PORTS):
             if postmaster.start(port):
-                if port not in (remembered, config.port("postgres")) and login["is_furnished"]:
+                if port not in (remembered, environment.port("postgres")) and login["is_furnished"]:
                     say(f"port {remembered} is taken by another process: the server now listens on {port}")
                 self._remember_port(login, port)
                 return
@@ -216,7 +216,7 @@ class Server:
         if self.must_move():
             raise DatabaseError(
                 f"{WHAT} runs on port {self.port}",
-                found=f"NIGHTSHELF_POSTGRES_PORT={config.port('postgres')} asks for another",
+                found=f"NIGHTSHELF_POSTGRES_PORT={environment.port('postgres')} asks for another",
                 then="make up moves it, and Airflow with it; or unset NIGHTSHELF_POSTGRES_PORT",
             )
 

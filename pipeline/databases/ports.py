@@ -12,8 +12,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import config
-from pipeline.config import LocalServer
+from pipeline import environment
+from pipeline.environment import LocalServer
 from pipeline.errors import NightshelfError
 
 TRIES = 50
@@ -31,7 +31,7 @@ def is_free(port: int) -> bool:
 
 def candidates(server: LocalServer, remembered: int, among: range) -> Iterator[int]:
     """The port set in the environment and no other; else `remembered`, then others of `among`."""
-    asked = config.port(server)
+    asked = environment.port(server)
     if asked is not None:
         yield asked
         return
@@ -45,12 +45,12 @@ def check(server: LocalServer, what: str, kind: type[NightshelfError]) -> None:
 
     what: the server's name in the message
     """
-    port = config.port(server)
+    port = environment.port(server)
     obstacle = None if port is None else _obstacle(port)
     if obstacle is None:
         return
     is_taken = obstacle.errno == errno.EADDRINUSE
-    name = config.port_variable(server)
+    name = environment.port_variable(server)
     raise kind(
         f"port {port} is {'in use by another process' if is_taken else 'refused by the system'}",
         found=f"{name}={port} asks for it for {what}" + ("" if is_taken else f" ({obstacle.strerror})"),

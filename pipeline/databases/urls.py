@@ -1,6 +1,6 @@
 """Which database is meant: its URL, and that URL in messages without its password.
 
-A URL comes from `NIGHTSHELF_SOURCE_URL` / `NIGHTSHELF_SERVING_URL` (config.py reads them), else from the
+A URL comes from `NIGHTSHELF_SOURCE_URL` / `NIGHTSHELF_SERVING_URL` (environment.py reads them), else from the
 embedded server. In the DAG it comes from an Airflow connection, and `url_of` is not used.
 """
 
@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 import sqlalchemy
 from sqlalchemy import exc
 
-from pipeline import config
+from pipeline import environment
 from pipeline.databases.embedded import PREFIX, Role, Server, silent
 from pipeline.errors import SettingsError
 
@@ -53,7 +53,7 @@ def url_of(
             promised="owner, publisher, reader and operator are roles of the serving database",
             then="leave --as out",
         )
-    url = config.configured_url(database)
+    url = environment.configured_url(database)
     if url is None:
         server = Server()
         server.start(say)

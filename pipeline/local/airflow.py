@@ -26,7 +26,7 @@ from typing import Any
 
 import psycopg
 
-from pipeline import config
+from pipeline import config, environment
 from pipeline.databases import ports
 from pipeline.databases.embedded import Server
 from pipeline.errors import AirflowError, SettingsError
@@ -82,7 +82,7 @@ class LocalAirflow:
         self.folder.mkdir(parents=True, exist_ok=True)
         state = self._state() or self._new_state(say)
         asked = {"is_scheduled": self.is_scheduled, "database_port": self.server.port}
-        has_its_port = config.port("ui") in (None, state["port"])
+        has_its_port = environment.port("ui") in (None, state["port"])
         if not (self.is_running() and has_its_port and asked.items() <= state.items()):
             self.stop()
             self._take_port(state, say)
@@ -109,7 +109,7 @@ class LocalAirflow:
         """
         self._check_port()
         if self.server.must_move():
-            say(f"the embedded PostgreSQL moves to port {config.port('postgres')}")
+            say(f"the embedded PostgreSQL moves to port {environment.port('postgres')}")
             self.stop()
             self.server.stop()
         self.server.start(say)
@@ -159,7 +159,7 @@ class LocalAirflow:
     def environment(self) -> dict[str, str]:
         """The environment of Airflow's components and of `airflow` commands."""
         settings = configuration(self.folder, self._state(), self.url, self.server.url("airflow"))
-        return config.child_environment(
+        return environment.child_environment(
             without="AIRFLOW_",
             AIRFLOW_HOME=str(self.folder),
             NIGHTSHELF_HOME=str(self.home),
@@ -176,7 +176,7 @@ class LocalAirflow:
         return {
             f"AIRFLOW_CONN_{ids[name].upper()}": self.server.url(database)
             for name, database in (("source", "shop"), ("serving", "serving"))
-            if config.configured_url("source" if name == "source" else "serving") is None
+            if environment.configured_url("source" if name == "source" else "serving") is None
         }
 
     def _new_state(self, say: Say) -> dict[str, Any]:
@@ -200,8 +200,8 @@ class LocalAirflow:
 
         Raises SettingsError where PostgreSQL is to have the same port.
         """
-        asked = config.port("ui")
-        if asked is not None and asked == config.port("postgres"):
+        asked = environment.port("ui")
+        if asked is not None and asked == environment.port("postgres"):
             raise SettingsError(
                 f"the UI and the embedded PostgreSQL cannot share port {asked}",
                 then="set NIGHTSHELF_UI_PORT or NIGHTSHELF_POSTGRES_PORT to another port, or unset it",
@@ -218,7 +218,7 @@ class LocalAirflow:
         if port is None:
             raise AirflowError("no free port for Airflow's UI", found=f"{remembered} and others are taken")
         if port != remembered:
-            if port != config.port("ui"):
+            if port != environment.port("ui"):
                 say(f"port {remembered} is taken by another process: Airflow now listens on {port}")
             state["port"] = port
             self._write(state)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from pipeline import config
+from pipeline import config, environment
 from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError, SettingsError
 from pipeline.local.airflow import LocalAirflow, Say
@@ -29,7 +29,7 @@ def demo(say: Say) -> None:
 
     Raises AirflowError with the message of the task that failed. What it started is stopped, on Ctrl-C too.
     """
-    if config.configured_url("source") or config.configured_url("serving"):
+    if environment.configured_url("source") or environment.configured_url("serving"):
         raise SettingsError(
             "make demo plays on its own embedded databases",
             found="NIGHTSHELF_SOURCE_URL or NIGHTSHELF_SERVING_URL is set",

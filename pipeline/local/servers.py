@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from pipeline import config
+from pipeline import config, environment
 from pipeline.databases.embedded import Server
 from pipeline.databases.urls import url_of
 from pipeline.errors import AirflowError
@@ -30,7 +30,7 @@ def up(say: Say) -> None:
         prepare_shop(say)
         airflow.start(say)
         unpause(airflow.api())
-    if config.is_scheduled():
+    if environment.is_scheduled():
         say("a night that was due since midnight starts now, for some minutes; what you trigger waits for it")
     say("make down stops it; make demo runs a night and shows its lists")
     say(f"UI: {airflow.url}")
@@ -55,7 +55,7 @@ def prepare_serving(say: Say) -> None:
 
     Raises ServingError, naming the command that resets it, when an earlier development version made it.
     """
-    if config.configured_url("serving") is None:
+    if environment.configured_url("serving") is None:
         migrate(url_of("serving"), config.load(), say=say)
 
 
@@ -67,7 +67,7 @@ def prepare_shop(say: Say, *, is_demo: bool = False) -> None:
     """
     settings = config.load()
     now = datetime.now(UTC)
-    if config.configured_url("source") is None:
+    if environment.configured_url("source") is None:
         url = url_of("source")
         kind = loaded_kind(url)
         is_other = kind not in (None, DEMO_SHOP)

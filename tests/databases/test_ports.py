@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config
+from pipeline import environment
 from pipeline.databases import ports
 from pipeline.errors import AirflowError, DatabaseError, SettingsError
 
@@ -78,11 +78,11 @@ def test_a_port_that_the_system_refuses_says_so(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("text", ["0", "70000", "65536", "abc", "-1", "80.5", " 8080", "80a"])
 @pytest.mark.parametrize("name", ["ui", "postgres"])
 def test_what_is_no_port_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, name: config.LocalServer, text: str
+    monkeypatch: pytest.MonkeyPatch, name: environment.LocalServer, text: str
 ) -> None:
     monkeypatch.setenv(f"NIGHTSHELF_{name.upper()}_PORT", text)
     with pytest.raises(SettingsError) as caught:
-        config.port(name)
+        environment.port(name)
     assert caught.value.what == f"NIGHTSHELF_{name.upper()}_PORT is no port"
     assert caught.value.found == text
 
@@ -92,4 +92,4 @@ def test_ports_at_the_ends_and_an_empty_variable(
     monkeypatch: pytest.MonkeyPatch, text: str, port: int | None
 ) -> None:
     monkeypatch.setenv("NIGHTSHELF_UI_PORT", text)
-    assert config.port("ui") == port
+    assert environment.port("ui") == port

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pyarrow.parquet as pq
 
+from pipeline.config import ROOT
 from pipeline.gate.output import LISTS, TABLES, check_lists, read_shop
 from pipeline.runs.job import Job
+from pipeline.validation.suites import SOURCE_SUITES
 from tests.shelf import give
 from tests.tastes import shop as purchases
+
+
+def test_every_suite_is_checked_in_validate_or_in_the_gate() -> None:
+    suites = {path.stem for path in (ROOT / "expectations").glob("*.json")}
+    assert suites == {*SOURCE_SUITES, *LISTS}
 
 
 def test_the_shop_is_counted_apart_from_who_made_the_lists(learnt: Job) -> None:

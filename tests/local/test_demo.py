@@ -14,10 +14,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pipeline import config
 from pipeline.__main__ import main
 from pipeline.config import ROOT
 from pipeline.contract.stages import STAGES
+from pipeline.environment import child_environment
 from pipeline.local.airflow import LocalAirflow
 
 COMMAND = [sys.executable, "-m", "pipeline", "demo"]
@@ -37,7 +37,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def environment(home: Path) -> dict[str, str]:
-    return config.child_environment(without="AIRFLOW_", NIGHTSHELF_HOME=str(home))
+    return child_environment(without="AIRFLOW_", NIGHTSHELF_HOME=str(home))
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ import pytest
 from pipeline import config
 from pipeline.config import ROOT
 from pipeline.databases.embedded import Server
+from pipeline.environment import LocalServer, child_environment, port_variable
 from pipeline.errors import AirflowError, DatabaseError, SettingsError, Unreachable
 from pipeline.local.airflow import COMPONENTS, LocalAirflow
 from pipeline.local.api import Api
@@ -78,7 +79,7 @@ def new_person() -> Iterator[Callable[..., Person]]:
             if uid is not None:
                 os.chown(home, uid, uid)
             variables = {"NIGHTSHELF_HOME": str(home), "NIGHTSHELF_CONFIG": str(home), "HOME": str(home)}
-            person = Person(home, command, config.child_environment(without="NIGHTSHELF_", **variables))
+            person = Person(home, command, child_environment(without="NIGHTSHELF_", **variables))
             stack.callback(person.airflow.server.destroy)
             stack.callback(person.airflow.stop)
             loaded = subprocess.run(
@@ -253,9 +254,9 @@ def test_an_ordinary_user_has_the_same(new_person: Callable[..., Person]) -> Non
 
 @pytest.mark.parametrize("server", ["ui", "postgres"])
 def test_a_taken_port_starts_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int, server: config.LocalServer
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int, server: LocalServer
 ) -> None:
-    monkeypatch.setenv(config.port_variable(server), str(taken))
+    monkeypatch.setenv(port_variable(server), str(taken))
     airflow = LocalAirflow(tmp_path / "home")
     with pytest.raises((AirflowError, DatabaseError), match=f"port {taken} is in use"):
         airflow.start(str)

@@ -12,6 +12,7 @@ from pipeline.errors import ContractBroken
 from pipeline.runs import run_stage as module
 from pipeline.runs.job import Counts, Job
 from pipeline.runs.run_stage import run_stage
+from tests import tastes
 from tests.shelf import events, give
 
 
@@ -42,3 +43,9 @@ def test_a_stage_may_use_all_that_it_declares(job: Callable[..., Job]) -> None:
     for stage in BY_NAME.values():
         for name in (*stage.reads, *stage.writes):
             assert folder.for_stage(stage.name).file(name) == folder.file(name)
+
+
+def test_a_stage_writes_all_that_it_declares(learnt: Job) -> None:
+    for name in tastes.LEARNING:
+        files = set(learnt.folder.receipt(name)["files"])
+        assert {learnt.folder.file(part).name for part in BY_NAME[name].writes} <= files, name

@@ -174,6 +174,12 @@ def login(server: Server, live_shop: Shop) -> Iterator[Callable[[str], str]]:
             db.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
+def test_every_view_and_table_is_tried(live_shop: Shop) -> None:
+    query = "SELECT relname FROM pg_class WHERE relkind = '{}' AND relnamespace = '{}'::regnamespace"
+    assert {name for (name,) in live_shop.read(query.format("v", "serving"))} == set(VIEWS)
+    assert {name for (name,) in live_shop.read(query.format("r", "serving_storage"))} == set(STORED)
+
+
 @pytest.mark.parametrize("role", ["reader", "operator"])
 def test_readers_read_what_is_promised(live_shop: Shop, login: Callable[[str], str], role: str) -> None:
     with psycopg.connect(login(role)) as db:

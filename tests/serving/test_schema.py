@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import make_url
 from pipeline.databases.embedded import Server
 from pipeline.errors import ServingError, SettingsError
 from pipeline.serving import migrate, publish
-from pipeline.serving.schema import FILES, VERSION
+from pipeline.serving.schema import BASE, FILES, VERSION
 from tests.serving.nights import ABOUT, Shop
 
 TYPES = {"integer": "bigint", "text": "text", "uuid": "uuid"}
@@ -141,6 +142,15 @@ def test_everything_an_app_sees_has_a_comment(shop: Shop) -> None:
     )
     assert len(others) == len(PROMISED) + len(("recommend", "explain", "rollback", "release", "schema"))
     assert [name for name, comment in others if not comment] == []
+
+
+def test_files_that_change_what_they_make_raise_the_version() -> None:
+    """So that a database of the files as they were is refused, or upgraded, and not written to.
+
+    Until the first release: raise BASE, then write the new pair here. From then on the files are frozen.
+    """
+    statements = [re.sub(r"--.*", "", path.read_text(encoding="utf-8")).split() for path in FILES]
+    assert (BASE, sha256(repr(statements).encode()).hexdigest()[:12]) == (7, "16877f47d76b")
 
 
 def test_the_files_define_each_object_once_and_in_its_final_form() -> None:

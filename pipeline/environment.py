@@ -1,0 +1,168 @@
+"""Reads the environment variables that begin with NIGHTSHELF_. No other module reads the environment.
+
+They are read anew at every call, so a change counts from the next call on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.errors import SettingsError
+
+LocalServer = Literal["ui", "postgres"]
+
+
+def variable(field: str) -> str:
+    """`NIGHTSHELF_UI_PORT` of `ui_port`: the variable that a field of Environment is read from."""
+    return f"NIGHTSHELF_{field.upper()}"
+
+
+def _digits(value: Any) -> Any:
+    """Refuse what pydantic would take for a number besides: ` 8080`, `8080.0`, `8_080`."""
+    if isinstance(value, str) and not re.fullmatch("[0-9]{1,5}", value):
+        raise ValueError("no whole number")
+    return value
+
+
+Port = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=65_535)]
+
+
+class Environment(BaseSettings):
+    """Every variable; None where it is unset or empty. `model_fields` has what each one says."""
+
+    model_config = SettingsConfigDict(
+        alias_generator=variable,
+        case_sensitive=True,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    home: Path | None = Field(
+        None,
+        description="the folder of the run folders, the embedded PostgreSQL and the local Airflow"
+        " (default: .nightshelf in the checkout)",
+    )
+    config: Path | None = Field(
+        None,
+        description="the folder of the settings files, config.toml and one config.<shop>.toml for each"
+        " further shop (default: the checkout)",
+    )
+    source_url: SecretStr | None = Field(
+        None,
+        description="the URL of the shop's database, which is only read"
+        " (default: the Airflow connection named in config.toml, else the embedded PostgreSQL)",
+    )
+    source_url_file: Path | None = Field(
+        None, description="a file that holds that URL; NIGHTSHELF_SOURCE_URL wins over it"
+    )
+    serving_url: SecretStr | None = Field(
+        None,
+        description="the URL of the PostgreSQL database that apps read the lists from"
+        " (default: the Airflow connection named in config.toml, else the embedded PostgreSQL)",
+    )
+    serving_url_file: Path | None = Field(
+        None, description="a file that holds that URL; NIGHTSHELF_SERVING_URL wins over it"
+    )
+    ui_port: Port | None = Field(
+        None,
+        description="the port of the local Airflow's UI, 1 to 65535"
+        " (default: the one it had before, else one that is free)",
+    )
+    postgres_port: Port | None = Field(
+        None,
+        description="the port of the embedded PostgreSQL, 1 to 65535"
+        " (default: the one it had before, else one that is free)",
+    )
+    schedule: str | None = Field(
+        None,
+        description="`off`: the night runs only when somebody triggers it"
+        " (default: Airflow starts it as [schedule] in config.toml says)",
+    )
+    commit: str | None = Field(
+        None,
+        description="the commit that `--version` prints where the code is not in a git checkout;"
+        " the Docker image gets it when it is built",
+    )
+
+
+def read(*needed: str) -> Environment:
+    """The variables as they are now.
+
+    needed: variables that must be right where they are set
+
+    Only a port can be wrong: all else may be any text. Raises SettingsError where a port in `needed` is;
+    another counts as unset, so that `make down` works whatever a port says.
+    """
+    try:
+        return Environment()
+    except ValidationError as error:
+        wrong = [str(fault["loc"][0]) for fault in error.errors(include_input=False)]
+    for name in wrong:
+        if name in needed:
+            raise SettingsError(
+                f"{name} is no port",
+                found=os.environ[name],
+                promised="a whole number from 1 to 65535",
+                then=f"set {name} to a port, or unset it: a free one is then taken",
+            )
+    return Environment(**dict.fromkeys(wrong))
+
+
+def configured_url(database: Literal["source", "serving"]) -> str | None:
+    """`NIGHTSHELF_SOURCE_URL` or `NIGHTSHELF_SERVING_URL`, else what the file `..._URL_FILE` names holds.
+
+    None: the embedded server is used. Raises SettingsError, which never shows the content of the file, where
+    the file cannot be read or is empty.
+    """
+    variables = read()
+    url: SecretStr | None = getattr(variables, f"{database}_url")
+    file: Path | None = getattr(variables, f"{database}_url_file")
+    if url or not file:
+        return url.get_secret_value() if url else None
+    try:
+        text, found = file.read_text(encoding="utf-8").strip(), "it is empty"
+    except OSError as error:
+        text, found = "", str(error.strerror)
+    except UnicodeDecodeError:
+        text, found = "", "it is no text"
+    if text:
+        return text
+    name = variable(f"{database}_url")
+    raise SettingsError(
+        f"{name}_FILE names {file}, which gives no URL",
+        found=found,
+        promised=f"a file with the URL of the {database} database",
+        then=f"mend the file, or set {name}",
+    )
+
+
+def port_variable(server: LocalServer) -> str:
+    """The variable that asks for a port of a local server."""
+    return variable(f"{server}_port")
+
+
+def port(server: LocalServer) -> int | None:
+    """`NIGHTSHELF_UI_PORT` or `NIGHTSHELF_POSTGRES_PORT`; None: the remembered port, or a free one.
+
+    Raises SettingsError where it is no port.
+    """
+    variables = read(port_variable(server))
+    return variables.ui_port if server == "ui" else variables.postgres_port
+
+
+def is_scheduled() -> bool:
+    """Whether the DAG runs on its schedule; with `NIGHTSHELF_SCHEDULE=off` it runs only when triggered."""
+    return read().schedule != "off"
+
+
+def child_environment(without: str, **changes: str) -> dict[str, str]:
+    """The environment of a child process: this one's less names that begin with `without`, plus `changes`."""
+    return {**{k: v for k, v in os.environ.items() if not k.startswith(without)}, **changes}
