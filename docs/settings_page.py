@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pipeline.environment import Environment, variable
 from pipeline.settings import Settings
 
 PAGE = Path(__file__).parent / "settings.md"
@@ -31,6 +32,10 @@ TOML_HEAD = """\
 # range is refused. docs/settings.md is the same as a page. More shops: config.<shop>.toml beside this file,
 # each with a DAG recommendations__<shop>; without Airflow, --config.
 """
+ENVIRONMENT_HEAD = """\
+Where things are on this machine is no setting of a shop: it comes from the environment. An empty variable
+counts as unset.
+"""
 COMMENT_COLUMN = 34
 
 
@@ -44,7 +49,7 @@ def page() -> str:
             cells = (f"`{name}.{key}`", default, _kind(schema), schema["description"])
             rows.append(f"| {' | '.join(cells)} |")
         parts.append(f"## {name}\n\n{section.__doc__}\n\n" + "\n".join(rows) + "\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, _environment()])
 
 
 def config_toml() -> str:
@@ -57,6 +62,14 @@ def config_toml() -> str:
             lines.append(f"{setting:{COMMENT_COLUMN}}# {schema['description']}{_bracket(schema)}")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def _environment() -> str:
+    """The variables that are read, as a table."""
+    rows = ["| variable | what it is |", "| --- | --- |"]
+    for name, field in Environment.model_fields.items():
+        rows.append(f"| `{variable(name)}` | {str(field.description).replace('<', '&lt;')} |")
+    return f"## Environment variables\n\n{ENVIRONMENT_HEAD}\n" + "\n".join(rows) + "\n"
 
 
 def _sections() -> Iterator[tuple[str, type[BaseModel]]]:

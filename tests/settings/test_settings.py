@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from docs.settings_page import PAGE, config_toml, page
 from pipeline.config import ROOT
+from pipeline.environment import Environment, variable
 from pipeline.settings import Settings
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -60,6 +61,11 @@ def test_every_setting_is_read_by_the_code() -> None:
 def test_the_page_has_a_row_for_every_setting_with_its_default_and_range(name: str) -> None:
     rows = [line for line in page().splitlines() if line.startswith(f"| `{name}.")]
     assert len(rows) == len(SECTIONS[name].model_fields)
+
+
+def test_the_page_has_a_row_for_every_variable() -> None:
+    rows = re.findall(r"^\| `(NIGHTSHELF_\w+)` \| \S", page(), re.M)
+    assert rows == [variable(name) for name in Environment.model_fields]
 
 
 @pytest.mark.parametrize(
