@@ -41,7 +41,7 @@ check: dev ## ruff, formatting, types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-docs: dev ## write docs/settings.md again from the settings
+docs: dev ## write docs/settings.md and config.toml again from the settings in pipeline/settings/
 	$(BIN)/python -m docs.settings_page
 
 pins: dev ## write requirements*.txt again from pyproject.toml

@@ -1,6 +1,6 @@
-"""Writes docs/settings.md from the settings' own names, ranges, defaults and descriptions: `make docs`.
+"""Writes docs/settings.md and config.toml from what the settings say of themselves: `make docs`.
 
-`config_toml` is the same as a settings file with every default; tests/settings holds `config.toml` to it.
+Both hold every setting with its default; tests/settings holds them to what this module makes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pipeline.environment import Environment, variable
 from pipeline.settings import Settings
 
 PAGE = Path(__file__).parent / "settings.md"
+CONFIG = Path(__file__).parent.parent / "config.toml"
 PAGE_HEAD = """# Settings
 
 *For whoever sets up or tunes a shop and looks for the meaning, the range or the default of a setting.*
@@ -124,3 +125,4 @@ def _range(schema: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    CONFIG.write_text(config_toml(), encoding="utf-8")
