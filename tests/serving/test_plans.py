@@ -174,6 +174,11 @@ BY_JOIN = (
 )
 
 
+def test_every_view_of_lists_is_tried(shop: Shop) -> None:
+    query = "SELECT DISTINCT table_name::text FROM information_schema.columns WHERE table_schema = 'serving'"
+    assert {view for (view,) in shop.read(f"{query} AND column_name = 'rank'")} == set(VIEWS)
+
+
 @pytest.mark.parametrize(
     ("view", "query"),
     [(view, query) for view in VIEWS for query in (ONE if view == "popular_items" else ONE + BY_JOIN)],
