@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
-from pipeline.contract.features import ENTRIES, FEATURES, OWN, SEEN, TASTE, TASTE_SHARE
+from pipeline.config import ROOT
+from pipeline.contract.features import AMONG_OWN, ENTRIES, FEATURES, OWN, SEEN, TASTE, TASTE_SHARE
 from pipeline.models.als import AlsFactors
 from pipeline.models.top_n import NOTHING
 from pipeline.ranking.candidates import CandidateSource
@@ -63,6 +65,27 @@ def test_own_purchases(table: CandidateTable) -> None:
     assert of(table, "own_rate", 1) == near(3 / (90 + 14), 1 / (3.75 + 14), np.nan)
 
 
+def test_own_purchases_in_shopping_trips(table: CandidateTable) -> None:
+    """User 1 shops every 28.8 days, once in the last four weeks, and had bread then."""
+    gap = (90 - 3.5) / 3
+    assert of(table, "own_trips", 1) == near(30 / gap, 3.5 / gap, np.nan)
+    assert of(table, "own_trips_28", 1) == near(0, 1, 0)
+    assert of(table, "own_gap_in_trips", 1) == near(30 / gap, np.nan, np.nan)
+
+
+def test_own_purchases_beside_those_of_the_other_candidates(table: CandidateTable) -> None:
+    """User 1 bought milk on more days, bread more lately; over the season the days of milk weigh more."""
+    for name, milk, bread, ranks in (
+        ("n_days", 3, 1, (1, 2)),
+        ("decay_30", 7 / 8, 2 ** (-3.5 / 30), (2, 1)),
+        ("decay_90", 1 / 2 + 2 ** (-2 / 3) + 2 ** (-1 / 3), 2 ** (-3.5 / 90), (1, 2)),
+    ):
+        best = max(milk, bread)
+        assert of(table, f"{name}_rank", 1) == near(*ranks, np.nan), name
+        assert of(table, f"{name}_share", 1) == near(milk / best, bread / best, 0), name
+        assert of(table, f"{name}_part", 1) == near(milk / (milk + bread), bread / (milk + bread), 0), name
+
+
 def test_what_was_looked_at(table: CandidateTable) -> None:
     assert of(table, "seen_age_days", 2) == near(np.nan, 7, 30)
     assert of(table, "views_7", 2) == [0, 0.5, 0]
@@ -101,6 +124,15 @@ def test_taste(table: CandidateTable) -> None:
     assert of(table, "taste_last_age_days", 1) == near(30, 3.5, np.nan)
     assert of(table, "taste_share", 2) == near(1, np.nan, np.nan)
     assert of(table, "taste_share", 3) == near(np.nan, np.nan, np.nan)
+
+
+def test_every_feature_is_worked_by_hand() -> None:
+    """Here or in the tests beside; what a statement of sql/transform/ counts, in tests/transform/."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    statements = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("sql/transform/*.sql"))
+    of_others = {feature.name for feature in AMONG_OWN}
+    for name in set(FEATURES) - of_others:
+        assert f'"{name}"' in tests or f" AS {name}" in statements, name
 
 
 def test_what_is_unknown_is_nan_and_what_counts_nothing_is_0_as_the_entries_say(

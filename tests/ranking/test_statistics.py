@@ -47,6 +47,7 @@ def test_item_categories(shop: tuple[History, Path]) -> None:
 def test_of_users(counted: Statistics) -> None:
     of = {name: values.tolist() for name, values in counted.users.items()}
     assert of["user_trips"] == [4, 1, 2]
+    assert of["user_trips_28"] == [1, 1, 2]
     assert of["user_last_age_days"] == [3.5, 7, 3]
     assert of["user_trip_gap_days"] == near((90 - 3.5) / 3, NAN, 11)
     assert of["user_items"] == [2, 1, 1]
