@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.config import Settings
@@ -12,11 +13,13 @@ from pipeline.models import catalog
 from pipeline.models.baselines import Popular
 from pipeline.models.catalog import MODELS, ModelEntry
 from pipeline.models.params import HALF_LIVES, Params
+from pipeline.models.top_n import NOTHING
 from pipeline.ranking.reranker import FITTERS
 from pipeline.ranking.saved import STORAGES
 from pipeline.report import build
+from pipeline.runs.folder import RunFolder
 from pipeline.runs.run_stage import run_stage
-from tests import tastes
+from tests import corner, tastes
 from tests.report.pages import text
 from tests.shelf import give
 
@@ -43,6 +46,38 @@ def test_every_other_model_is_built_under_its_name(make_settings: Callable[..., 
         with pytest.raises(KeyError):
             catalog.build(name, params, settings)
     assert set(HALF_LIVES) <= set(catalog.rules())
+
+
+RANKED = [name for name, entry in MODELS.items() if entry.build]
+
+
+@pytest.mark.parametrize("name", RANKED)
+def test_every_model_has_a_test_of_its_own(name: str, make_settings: Callable[..., Settings]) -> None:
+    settings = make_settings()
+    model = type(catalog.build(name, Params.configured(settings), settings)).__name__
+    tests = (path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert any(f"{model}(" in text for text in tests)
+
+
+@pytest.mark.parametrize("name", RANKED)
+def test_no_model_lists_what_is_hidden_or_left_out_or_an_item_twice(
+    name: str, run_folder: Callable[..., RunFolder], make_settings: Callable[..., Settings]
+) -> None:
+    settings, users = make_settings(als={"factors": 2}), np.arange(3)
+    with corner.history(run_folder(), corner.BEFORE) as (history, _):
+        ranker = catalog.build(name, Params.configured(settings), settings).fit(history)
+        bought = history.purchases()
+    top = ranker.top_n(users, 5, None)
+    assert top.items.tobytes() == ranker.top_n(users, 5, None).items.tobytes()
+    for items, scores in zip(top.items, top.scores, strict=True):
+        n = int((items != NOTHING).sum())
+        assert (items[n:] == NOTHING).all()
+        assert len(set(items[:n])) == n
+        assert (np.diff(scores[:n]) <= 0).all()
+    for user, items in zip(users, ranker.top_n(users, 5, bought).items, strict=True):
+        assert not set(items) & set(bought[user].indices)
+    for item in range(history.shape[1]):
+        assert item not in ranker.hide(np.array([item])).top_n(users, 5, None).items
 
 
 @pytest.mark.parametrize("chosen", ["als", "made_up"])
