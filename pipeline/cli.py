@@ -273,9 +273,10 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
     kinds = load.add_subparsers(
         dest="kind", required=True, metavar="KIND", help=argparse.SUPPRESS, prog=load.prog
     )
-    complete, rocket, events, synthetic = (
-        kinds.add_parser(name, description=f"{_capital(summary)}.") for name, summary in KINDS.items()
-    )
+    parsers = {
+        name: kinds.add_parser(name, description=f"{_capital(summary)}.") for name, summary in KINDS.items()
+    }
+    rocket, events, synthetic = (parsers[name] for name in ("retailrocket", "events", "synthetic"))
     rocket.add_argument("file", type=Path, metavar="FILE", help="events.csv, as it was downloaded")
     events.add_argument("file", type=Path, metavar="FILE", help="Parquet or CSV: user_id, item_id, ...")
     events.add_argument("--items", type=Path, metavar="FILE", help="item_id, name, category, ...")
@@ -288,9 +289,11 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="S",
         help="the same seed, the same events (default: %(default)s)",
     )
-    for kind in (complete, rocket, synthetic):
-        kind.add_argument(
-            "--keep-dates", action="store_true", help="do not shift all times so that the last is of today"
-        )
-    for kind in (complete, rocket, events, synthetic):
-        _config(kind)
+    for name, parser in parsers.items():
+        if name != "events":
+            parser.add_argument(
+                "--keep-dates",
+                action="store_true",
+                help="do not shift all times so that the last is of today",
+            )
+        _config(parser)

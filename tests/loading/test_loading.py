@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline import config, loading
+from pipeline.cli import KINDS
 from pipeline.errors import NightshelfError, SettingsError, SourceError
 from pipeline.loading import Loaded, is_stale
 
@@ -273,6 +274,17 @@ def test_on_sqlite(tmp_path: Path, written: Callable[[str, str], Path]) -> None:
         )
         assert sorted(db.execute(sa.text("SELECT product_id FROM products")).scalars()) == ["00123", "10"]
     engine.dispose()
+
+
+def test_every_kind_is_a_command_is_documented_and_is_loaded_by_a_test(shop_url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(shop_url, "nothing")
+    assert caught.value.promised == ", ".join(KINDS)
+    page = (config.ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    for kind in KINDS:
+        assert f"`load {kind}" in page, kind
+        assert f'"{kind}", ' in tests, kind
 
 
 @pytest.mark.parametrize("options", [{"kind": "nothing"}, {"kind": "events"}, {"kind": "synthetic"}])
