@@ -19,6 +19,8 @@ PRODUCTS = (
     "discount double precision, available boolean)"
 )
 CUSTOMERS = "CREATE TABLE customers (customer_id bigint, segment text)"
+DIALECTS = ("postgresql", "sqlite")
+"""What every test of reading is run on; MariaDB has tests/source/test_mariadb.py."""
 TIMES = {"postgresql": "timestamp with time zone", "sqlite": "text", "mariadb": "datetime(6)"}
 
 

@@ -15,7 +15,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IDS = {"user": "integer", "item": "integer"}
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+@pytest.fixture(params=shops.DIALECTS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty source database of each kind."""
     return shops.url_for(request.param, tmp_path, request)

@@ -27,7 +27,7 @@ ROWS = (
 )
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+@pytest.fixture(params=shops.DIALECTS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty source database of each kind."""
     return shops.url_for(request.param, tmp_path, request)
