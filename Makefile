@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell sed -n 's/^uv==//p' requirements-dev.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo up down status logs test test-all check pins clean
+.PHONY: help venv dev demo up down status logs test test-all check docs pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
@@ -30,16 +30,19 @@ logs: ## follow the logs of the local Airflow
 
 dev: $(VENV)/.dev ## add the tools of the tests to .venv
 
-test: dev ## the tests, without faults, load and the browser (some minutes)
-	@$(BIN)/python -m pytest -m "not slow"
+test: dev ## the tests, without faults, load and the browser; with TESTS=tests/ranking only those
+	@$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(TESTS)
 
 test-all: dev ## all tests; needs chromium, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(WORKERS) $(TESTS)
 
 check: dev ## ruff, formatting, types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: dev ## write docs/settings.md again from the settings
+	$(BIN)/python -m docs.settings_page
 
 pins: dev ## write requirements*.txt again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml $(PINS) -o requirements.txt
@@ -52,6 +55,9 @@ clean: ## stop what runs, remove .venv and caches; .nightshelf (data, runs) stay
 	find . -name __pycache__ -not -path './.nightshelf/*' -prune -exec rm -rf {} +
 
 PINS := --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade --quiet
+
+# Each worker has an embedded server of its own, and the tests of a file stay together. A few files need none.
+WORKERS = $(if $(TESTS),,-n logical --dist loadfile)
 
 # Stamps: installed again only when a requirements file has changed. uv is quick; pip does the same.
 # Bytecode is compiled now, or the first night would pay for it.

@@ -241,8 +241,8 @@ def test_every_command_is_one(services: dict[str, dict[str, Any]]) -> None:
 def test_links_lead_to_the_host_that_people_log_in_on(services: dict[str, dict[str, Any]]) -> None:
     """The login is a cookie of the host: under another name of it a link would end at a refusal."""
     url = services["api-server"]["environment"]["AIRFLOW__API__BASE_URL"].replace("${UI_PORT:-8080}", "8080")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.search(rf"docker compose up .*UI: {re.escape(url)},", readme)
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert re.search(rf"docker compose up .*UI: {re.escape(url)},", page)
 
 
 def test_volumes_are_declared_used_and_writable(services: dict[str, dict[str, Any]]) -> None:
@@ -259,7 +259,7 @@ def test_volumes_are_declared_used_and_writable(services: dict[str, dict[str, An
 
 def test_the_commands_people_are_told_name_what_there_is(services: dict[str, dict[str, Any]]) -> None:
     profiles = {profile for service in services.values() for profile in service.get("profiles", [])}
-    for name in ("README.md", "docker-compose.yml", ".env.example"):
+    for name in ("docs/operations.md", "docker-compose.yml", ".env.example"):
         text = (ROOT / name).read_text(encoding="utf-8")
         commands = re.findall(r"docker compose ((?:--profile (\w+) )?)(\w+)((?: -[\w-]+)*)", text)
         assert commands, name

@@ -52,7 +52,7 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ("repeat_purchases", 'repeat_purchases = "some"', "run.repeat_purchases = 'some'"),
         ("user =", 'user = "number"', "ids.user = 'number'"),
         (
-            'timezone = "UTC"                 # zone',
+            'timezone = "UTC"                  # time zone of',
             'timezone = "Mars/Base"',
             "source.timezone = 'Mars/Base'",
         ),

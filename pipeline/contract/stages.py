@@ -37,7 +37,7 @@ STAGES: tuple[Stage, ...] = (
         "validate",
         ("events", "items", "users"),
         ("validation",),
-        "Hold the data against the expectations; a critical failure stops the run.",
+        "Check the data against the expectations; a critical failure stops the run.",
     ),
     Stage(
         "filter_purchasers",
@@ -55,7 +55,7 @@ STAGES: tuple[Stage, ...] = (
         "tune",
         ("train", "validation_set", "split", "live", "items"),
         ("trials", "best_params", "examples"),
-        "Search for better parameters and let all models race, on the validation set and before.",
+        "Search for better ALS parameters, then compare all models and choose the best one.",
     ),
     Stage(
         "train",
@@ -77,13 +77,13 @@ STAGES: tuple[Stage, ...] = (
             "users",
         ),
         ("metrics", "user_metrics", "segment_metrics", "latest_examples", "comparison"),
-        "Precision@3 of every model on purchases none of them saw.",
+        "Measure every model on purchases that none of them saw.",
     ),
     Stage(
         "recommend",
         ("purchaser_events", "browser_events", "best_params", "items", "examples", "latest_examples"),
         LISTS,
-        "Fit again on all events and write every list.",
+        "Fit the chosen model on all events and write every list.",
     ),
     Stage(
         "gate",
@@ -98,7 +98,7 @@ STAGES: tuple[Stage, ...] = (
             "live",
         ),
         ("decision",),
-        "Publish or refuse, and why.",
+        "Decide whether the lists may go live, and say why.",
     ),
     Stage(
         "publish",

@@ -15,6 +15,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +141,9 @@ def _entry(path: Path, number: int, entry: Any) -> Expectation:
     return expectation
 
 
+@cache
 def quiet_import(name: str) -> Any:
-    """Import a module of Great Expectations and keep its messages below warnings out of the log."""
+    """Import a module of Great Expectations, once, and keep its messages below warnings out of the log."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:

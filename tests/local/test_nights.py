@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from pipeline.local.airflow import LocalAirflow
 from pipeline.local.api import Api
 from pipeline.local.demo import follow, reason
 from pipeline.local.servers import DAG_ID, unpause
+from tests.docs.pages import COMMAND, blocks, shell_lines
 
 pytestmark = pytest.mark.slow
 BOOKS = """
@@ -161,9 +161,12 @@ def test_a_backfill_makes_up_for_past_days_and_replaces_nothing_newer(
 ) -> None:
     last = as_of(airflow, tonight)
     days = [last - timedelta(days=2), last - timedelta(days=1)]
-    readme = (config.ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
-    [command] = re.findall(r"\.venv/bin/python (-m pipeline airflow backfill create .*)", readme)
-    words = command.replace("2026-11-10", days[0].isoformat()).replace("2026-11-16", days[1].isoformat())
+    [command] = [line for line in shell_lines() if line.startswith(f"{COMMAND}airflow backfill create ")]
+    words = (
+        command.removeprefix(".venv/bin/python ")
+        .replace("2026-11-10", days[0].isoformat())
+        .replace("2026-11-16", days[1].isoformat())
+    )
     subprocess.run([sys.executable, *words.split()], check=True, cwd=config.ROOT)
 
     def look() -> list[str]:
@@ -178,6 +181,17 @@ def test_a_backfill_makes_up_for_past_days_and_replaces_nothing_newer(
         assert tasks(api, run_id)["publish"]["state"] == "skipped"
         assert (airflow.home / "runs" / run_id / "report.html").exists()
         assert (airflow.home / "runs" / run_id / "metrics.parquet").exists()
+    assert live(airflow) == tonight
+
+
+def test_a_night_is_triggered_by_the_lines_of_the_page(airflow: LocalAirflow, api: Api, tonight: str) -> None:
+    [script] = [block for block in blocks("sh") if "curl" in block]
+    assert shutil.which("curl"), "curl is needed: apt-get install curl"
+    script = script.replace("http://127.0.0.1:28422", airflow.url).replace("PASSWORD", airflow.password)
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+    run_id = str(json.loads(done.stdout)["dag_run_id"])
+    succeeds(api, run_id)
+    assert tasks(api, run_id)["publish"]["state"] == "skipped"
     assert live(airflow) == tonight
 
 

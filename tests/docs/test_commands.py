@@ -1,4 +1,4 @@
-"""README.md against the code: its commands are run, its queries answered, its names looked up."""
+"""The commands, queries and programs of README.md and docs/ are run; what they show is what there is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-import tomllib
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,32 +23,34 @@ from pipeline import config
 from pipeline.__main__ import main
 from pipeline.config import ROOT
 from pipeline.contract.datasets import DATASETS
-from pipeline.contract.stages import STAGES
 from pipeline.databases.embedded import PREFIX, Server
 from pipeline.report.summary import metrics_lines
 from pipeline.runs.folder import latest
+from tests.docs.pages import COMMAND, README, blocks, shell_lines, text
 from tests.test_bad_input import AS_OF, good_rows, make_shop, write_config
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMAND = ".venv/bin/python -m pipeline "
 NUMBERS = [name for name, kind in DATASETS["metrics"].columns.items() if kind != pa.string()]
-ITEM = 1082185
-"""The item that the README asks similar items of."""
-
-
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of one language."""
-    return re.findall(rf"^ *```{language}\n(.*?)^ *```", README, re.S | re.M)
+ITEM, USER = 1082185, 42
+"""The item and the user that the pages ask about."""
+ELSEWHERE = {
+    f"{COMMAND}airflow ": "tests/local/test_nights.py runs it",
+    "UI=": "tests/local/test_nights.py runs it",
+    "TOKEN=": "tests/local/test_nights.py runs it",
+    "curl ": "tests/local/test_nights.py runs it",
+    "docker compose ": "tests/test_compose.py holds it to docker-compose.yml",
+    "cp .env.example .env": "tests/test_compose.py holds it to the file",
+    "make ": "tests/docs/test_words.py holds it to the Makefile",
+    "export NIGHTSHELF_": "tests/docs/test_words.py holds it to the environment that is read",
+    "psql ": "below",
+    ".venv/bin/python -m pytest ": "tests/docs/test_development.py holds it to the tests",
+}
+"""How a line begins that is not run here -> where it is run, or held to the file it speaks of."""
 
 
 def commands() -> list[str]:
-    """Every `python -m pipeline ...` line of the shell blocks, in order, without its comment.
-
-    Save those for Airflow: tests/local/test_nights.py has one running.
-    """
-    lines = (line.strip() for block in blocks("sh") for line in block.splitlines())
-    ours = [line.split("#")[0].strip() for line in lines if line.startswith(COMMAND)]
-    return [line for line in ours if not line.startswith(f"{COMMAND}airflow ")]
+    """Every `python -m pipeline ...` line of the shell blocks, in order and once, but those for Airflow."""
+    lines = [line for line in dict.fromkeys(shell_lines()) if line.startswith(COMMAND)]
+    return [line for line in lines if not line.startswith(f"{COMMAND}airflow ")]
 
 
 def write_events(path: Path) -> None:
@@ -67,7 +68,10 @@ def write_events(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Newcomer:
-    """Somebody who has run every command of the README, and what that left."""
+    """Somebody who has run every command of the pages, and what that left.
+
+    Searches try one parameter set instead of twenty: what they find is not looked at.
+    """
 
     serving_url: str
     environment: dict[str, str]
@@ -82,7 +86,10 @@ def newcomer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with psycopg.connect(server.admin_url(), autocommit=True) as db:
         for name in names:
             server.create_database(name, owner=f"{PREFIX}_owner", db=db)
+    whole = config.path().read_text(encoding="utf-8")
+    (folder / "config.toml").write_text(re.sub(r"(?m)^trials = 20", "trials = 1 ", whole), encoding="utf-8")
     environment = {
+        "NIGHTSHELF_CONFIG": str(folder),
         "NIGHTSHELF_HOME": str(folder / "home"),
         "NIGHTSHELF_SOURCE_URL": server.url(names[0]),
         "NIGHTSHELF_SERVING_URL": server.url(names[1]),
@@ -105,21 +112,45 @@ def newcomer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             db.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def test_every_line_of_a_shell_block_is_run_or_held_to_what_it_speaks_of() -> None:
+    lines = shell_lines()
+    assert len(lines) > 20
+    for line in set(lines) - set(commands()):
+        assert line.startswith(tuple(ELSEWHERE)), f"no test looks at: {line}"
+
+
 def test_every_command_was_run(newcomer: Newcomer) -> None:
     assert newcomer.run == commands()
     lines = " ".join(newcomer.run)
-    assert all(word in lines for word in ("load events", "run --as-of last", "run evaluate", "--run-id"))
+    for words in ("load events", "run --as-of last", "run evaluate", "--run-id", "rollback --hold", "forget"):
+        assert words in lines
 
 
 def test_every_query_has_an_answer(newcomer: Newcomer) -> None:
     queries = blocks("sql")
-    assert len(queries) >= 7
+    assert len(queries) >= 9
     with psycopg.connect(newcomer.serving_url) as db:
         for query in queries:
-            operator = re.match(rf"-- as {PREFIX}_(operator)\n", query)
-            db.execute(f"SET ROLE {PREFIX}_{operator[1] if operator else 'reader'}")
-            assert db.execute(query).fetchall(), query  # type: ignore[call-overload]
+            role = re.match(r"-- as (?:the )?(\w+)\n", query)
+            name = role[1].removeprefix(f"{PREFIX}_") if role else "reader"
+            db.execute(f"SET ROLE {PREFIX}_{name}")
+            answer = db.execute(query)  # type: ignore[call-overload]
+            assert answer.description is None or answer.fetchall(), query
         db.rollback()
+
+
+def test_a_login_for_an_app_reads_the_lists_and_nothing_else(newcomer: Newcomer) -> None:
+    [query] = [query for query in blocks("sql") if "CREATE ROLE" in query]
+    [(name, password)] = re.findall(r"CREATE ROLE (\w+) LOGIN PASSWORD '(.*?)'", query)
+    with psycopg.connect(newcomer.serving_url, autocommit=True) as db:
+        db.execute(query)  # type: ignore[call-overload]
+        try:
+            with psycopg.connect(newcomer.serving_url, user=name, password=password) as app:
+                assert app.execute("SELECT * FROM serving.recommend(1, 3)").fetchall()
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    app.execute("INSERT INTO serving.blocked_items (item_id, reason) VALUES (1, 'no')")
+        finally:
+            db.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 def test_every_python_example_reads_a_shelf(newcomer: Newcomer) -> None:
@@ -130,12 +161,13 @@ def test_every_python_example_reads_a_shelf(newcomer: Newcomer) -> None:
     ]
     for example in examples:
         names: dict[str, object] = {"URL": newcomer.serving_url}
-        exec(compile(example, "README.md", "exec"), names)
+        exec(compile(example, "docs/apps.md", "exec"), names)
         assert len(names["rows"]) == 10, example  # type: ignore[arg-type]
 
 
-def test_the_views_have_the_columns_of_the_table(newcomer: Newcomer) -> None:
-    promised = re.findall(r"^\| `(\w+)` \| `([a-z0-9_, ]+)`", README, re.M)
+@pytest.mark.parametrize("page", ["README.md", "docs/apps.md"])
+def test_the_views_have_the_columns_of_the_table(newcomer: Newcomer, page: str) -> None:
+    promised = re.findall(r"^\| `(\w+)` \| `([a-z0-9_, ]+)`", text(ROOT / page), re.M)
     assert [name for name, _ in promised] == [
         "recommendations",
         "on_shelf",
@@ -149,8 +181,21 @@ def test_the_views_have_the_columns_of_the_table(newcomer: Newcomer) -> None:
             assert ", ".join(column.name for column in description) == columns
 
 
+def test_apps_md_names_everything_that_a_reader_sees(newcomer: Newcomer) -> None:
+    page = text(ROOT / "docs" / "apps.md")
+    named = set(re.findall(r"^\| `(\w+)(?:\([\w, ]+\))?` \|", page, re.M))
+    with psycopg.connect(newcomer.serving_url) as db:
+        rows = db.execute(
+            f"""SELECT table_name FROM information_schema.role_table_grants
+            WHERE grantee = '{PREFIX}_reader' AND table_schema = 'serving'
+            UNION SELECT routine_name FROM information_schema.role_routine_grants
+            WHERE grantee = '{PREFIX}_reader' AND routine_schema = 'serving'"""
+        ).fetchall()
+    assert named == {name for (name,) in rows}
+
+
 def test_the_psql_line_logs_in_as_a_reader(newcomer: Newcomer, server: Server) -> None:
-    (line,) = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("psql")]
+    [line] = {line for line in shell_lines() if line.startswith("psql")}
     psql = Path(shlex.split(server.psql("serving", "reader"))[0])
     path = f"{psql.parent}:{os.environ['PATH']}" if psql.is_absolute() else os.environ["PATH"]
     done = subprocess.run(
@@ -169,7 +214,7 @@ def test_the_psql_line_logs_in_as_a_reader(newcomer: Newcomer, server: Server) -
 def test_the_error_that_is_shown_is_the_real_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (shown,) = [block for block in blocks("text") if "has no column" in block]
+    [shown] = [block for block in blocks("text") if "has no column" in block]
     folder = tmp_path / "source"
     folder.mkdir()
     select = (ROOT / "sql" / "source" / "events.sql").read_text(encoding="utf-8")
@@ -183,48 +228,11 @@ def test_the_error_that_is_shown_is_the_real_one(
 
 
 def test_the_demo_s_output_has_todays_columns(newcomer: Newcomer) -> None:
-    (shown,) = [block for block in blocks("text") if "Precision@3" in block]
+    [shown] = [block for block in blocks("text", (README,)) if "Precision@3" in block]
     rows = [{"model": "als", "repeat_purchases": "exclude", **dict.fromkeys(NUMBERS, 0.5)}]
     assert metrics_lines(rows, "exclude").splitlines()[1] in shown.splitlines()
+    queries = re.findall(r": (SELECT .*;)$", shown, re.M)
+    assert queries
     with psycopg.connect(newcomer.serving_url) as db:
-        for query in re.findall(r": (SELECT .*;)$", shown, re.M):
+        for query in queries:
             assert db.execute(query).fetchall(), query
-
-
-def test_every_make_target_exists() -> None:
-    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
-    named = set(re.findall(r"`make ([a-z-]+)`", README)) | set(re.findall(r"^make ([a-z-]+)$", README, re.M))
-    assert {"demo", "up", "down", "test", "check"} <= named <= targets
-
-
-def test_every_setting_has_the_default_the_readme_tells() -> None:
-    values = tomllib.loads(config.path().read_text(encoding="utf-8"))
-    rows = re.findall(r"^\| (`[a-z_.]+`(?:, `[a-z_]+`)*) \| ([^|]+) \|", README, re.M)
-    table = {names: [v.strip(" `") for v in defaults.split(",")] for names, defaults in rows if "." in names}
-    assert len(table) >= 8
-    for names, defaults in table.items():
-        section = names.split(".")[0].strip("`")
-        for name, default in zip(re.findall(r"([a-z_]+)`", names), defaults, strict=True):
-            assert str(values[section][name]) == default, name
-
-
-def test_every_stage_is_told_in_order() -> None:
-    names = re.findall(r"^\| `(\w+)` \| (?!`)", README, re.M)
-    assert [name for name in names if name in {stage.name for stage in STAGES}] == [s.name for s in STAGES]
-
-
-def test_every_path_exists() -> None:
-    left_by_a_run = (
-        ".nightshelf/",
-        "best_params.json",
-        "validation.json",
-        "decision.json",
-        "data_docs/",
-        ".venv",
-    )
-    paths = re.findall(r"`([\w./*-]+(?:\.(?:py|sql|toml|json|md)|/))`", README)
-    assert paths
-    for path in paths:
-        if not path.startswith(left_by_a_run):
-            matches = list(ROOT.glob(path)) or list((ROOT / "sql" / "source").glob(path))
-            assert matches, path

@@ -1,0 +1,54 @@
+"""What a shop can set: the sections of `config.toml`, frozen and typed, with ranges and defaults.
+
+The form in the Airflow UI and docs/settings.md show their titles and descriptions. `config` reads the file.
+"""
+
+from __future__ import annotations
+
+from pydantic import model_validator
+
+from pipeline.settings.data import Filter, Ids, IdType, Source, Split, Weights
+from pipeline.settings.learning import Als, Ranking, Tune
+from pipeline.settings.publishing import Approval, Gate, Recommend, Serving
+from pipeline.settings.running import Alerts, Run, Schedule
+from pipeline.settings.section import PRESETS, Section
+
+__all__ = [
+    "PRESETS",
+    "Als",
+    "Filter",
+    "IdType",
+    "Ids",
+    "Run",
+    "Serving",
+    "Settings",
+    "Source",
+    "Split",
+    "Weights",
+]
+
+
+class Settings(Section):
+    """All settings of one shop."""
+
+    run: Run = Run()
+    ids: Ids = Ids()
+    source: Source = Source()
+    schedule: Schedule = Schedule()
+    filter: Filter = Filter()
+    weights: Weights = Weights()
+    split: Split = Split()
+    als: Als = Als()
+    tune: Tune = Tune()
+    ranking: Ranking = Ranking()
+    recommend: Recommend = Recommend()
+    gate: Gate = Gate()
+    approval: Approval = Approval()
+    alerts: Alerts = Alerts()
+    serving: Serving = Serving(schema="serving")
+
+    @model_validator(mode="after")
+    def _runs_outlive_the_question(self) -> Settings:
+        if self.approval.is_required and 0 < 24 * self.run.keep_runs_days <= self.approval.hours:
+            raise ValueError("approval.hours: less than run.keep_runs_days, or the run that waits is removed")
+        return self

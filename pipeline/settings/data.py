@@ -1,0 +1,75 @@
+"""Settings of the data: where it comes from, whose events count, what they weigh, what is held out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.settings.section import HalfLife, Section, Zone
+
+IdType = Literal["integer", "text", "uuid"]
+Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
+
+
+class Ids(Section):
+    """The type of the shop's ids. It stays the same from the source to what apps read."""
+
+    user: IdType = Field("integer", description="type of user ids; `integer` is a bigint")
+    item: IdType = Field("integer", description="type of item ids; `integer` is a bigint")
+
+
+class Source(Section):
+    """The shop's database, which events are read from."""
+
+    connection: str = Field(
+        "shop", description="Airflow connection of the shop's database; elsewhere NIGHTSHELF_SOURCE_URL"
+    )
+    sql: str = Field(
+        "sql/source", description="folder with events.sql and, if the shop has them, items.sql and users.sql"
+    )
+    timezone: Zone = Field("UTC", description="time zone of times that name none")
+    batch_rows: int = Field(200_000, ge=1_000, le=5_000_000, description="rows that are fetched at a time")
+
+
+class Filter(Section):
+    """Which users models learn from. It is decided anew from the events before each cut in time."""
+
+    min_events: int = Field(1, ge=1, description="users with fewer events are left out")
+    min_items: int = Field(1, ge=1, description="users with fewer different items are left out")
+    max_events_sd: float = Field(
+        0.0,
+        ge=0.0,
+        le=100.0,
+        description="users with more events than mean + this many standard deviations are left out as bots;"
+        " 0: none",
+    )
+
+
+class Weights(Section):
+    """How much an event says about a user's taste."""
+
+    view: Weight = Field(1.0, description="weight of a view; a search changes it")
+    cart: Weight = Field(3.0, description="weight of putting an item into the cart; a search changes it")
+    purchase: float = Field(5.0, gt=0.0, le=1000.0, description="weight of a purchase")
+    half_life_days: HalfLife = Field(
+        60.0, description="days after which an event weighs half; 0: events never fade; a search changes it"
+    )
+    is_quantity_weighed: bool = Field(
+        False, description="whether the weight of a purchase is multiplied by its quantity"
+    )
+
+
+class Split(Section):
+    """What is held out, to choose models on and to measure them."""
+
+    method: Literal["time", "random", "last_purchase"] = Field(
+        "time",
+        description="what is held out: the last days (`time`), rows at random, or each user's last order",
+    )
+    test_days: int = Field(
+        14, ge=1, le=365, description="days before as_of to measure on, and as many before those to choose on"
+    )
+    test_share: float = Field(
+        0.2, gt=0.0, lt=0.5, description="share of rows that the method `random` holds out"
+    )

@@ -1,0 +1,101 @@
+"""Settings of what is learned: ALS, the search for its parameters, the re-rankers and the race."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.settings.data import Weight
+from pipeline.settings.section import HalfLife, Section, Share
+
+Factors = Annotated[int, Field(ge=1, le=2048)]
+Iterations = Annotated[int, Field(ge=1, le=200)]
+Regularization = Annotated[float, Field(ge=0.0, le=10_000.0)]
+Alpha = Annotated[float, Field(gt=0.0, le=10_000.0)]
+SearchedRegularization = Annotated[Regularization, Field(gt=0.0)]
+SearchedHalfLife = Annotated[HalfLife, Field(gt=0.0)]
+SearchedWeight = Annotated[Weight, Field(gt=0.0)]
+"""What may be set, and so what a search may range over, less 0 where the scale is logarithmic."""
+
+
+class Als(Section):
+    """Implicit ALS (Hu, Koren, Volinsky 2008): where a search starts, and what is used without one."""
+
+    factors: Factors = Field(64, description="length of the vector of each user and item")
+    iterations: Iterations = Field(10, description="how often users and items are solved in turn")
+    regularization: Regularization = Field(10.0, description="penalty on large factors (L2)")
+    alpha: Alpha = Field(0.3, description="confidence in an event: 1 + alpha x weight")
+    regularization_scale: Share = Field(
+        0.5,
+        description="how much the penalty grows with the events of a user or item; 0: one penalty for all",
+    )
+
+
+class Tune(Section):
+    """The search for better ALS parameters (Optuna), measured on the validation days."""
+
+    mode: Literal["auto", "always", "never"] = Field(
+        "auto",
+        title="Tune",
+        description="whether to search: auto when the last search is old or no longer good",
+    )
+    trials: int = Field(20, ge=1, le=10_000, title="Trials", description="parameter sets that a search tries")
+    minutes: float = Field(
+        30.0, gt=0.0, le=1440.0, description="minutes after which a search starts no further trial"
+    )
+    tune_every_days: int = Field(7, ge=1, le=365, description="days after which auto searches again")
+    max_drop: Share = Field(
+        0.2, description="auto searches earlier where ALS has lost this share of its Precision@3"
+    )
+    factors: tuple[Factors, Factors] = Field((16, 128), description="range that is searched")
+    iterations: tuple[Iterations, Iterations] = Field((5, 20), description="range that is searched")
+    regularization: tuple[SearchedRegularization, SearchedRegularization] = Field(
+        (0.1, 300.0), description="range that is searched, on a log scale"
+    )
+    alpha: tuple[Alpha, Alpha] = Field((0.02, 40.0), description="range that is searched, on a log scale")
+    regularization_scale: tuple[Share, Share] = Field((0.0, 1.0), description="range that is searched")
+    half_life_days: tuple[SearchedHalfLife, SearchedHalfLife] = Field(
+        (7.0, 365.0), description="range that is searched, on a log scale"
+    )
+    view: tuple[SearchedWeight, SearchedWeight] = Field(
+        (0.02, 5.0), description="range that is searched where the shop has views, on a log scale"
+    )
+    cart: tuple[SearchedWeight, SearchedWeight] = Field(
+        (0.1, 10.0), description="range that is searched where the shop has carts, on a log scale"
+    )
+
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """What is searched, each with its low and high end."""
+        return {name: tuple(value) for name, value in self.model_dump().items() if isinstance(value, tuple)}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ranges_are_arrays(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> Tune:
+        for name, (low, high) in self.ranges().items():
+            if low > high:
+                raise ValueError(f"{name}: [low, high] with low <= high, not [{low}, {high}]")
+        return self
+
+
+class Ranking(Section):
+    """The re-rankers, and the race in which all models are compared."""
+
+    windows: int = Field(
+        5, ge=1, le=26, description="earlier windows of split.test_days that re-rankers learn from"
+    )
+    race_windows: int = Field(
+        3, ge=1, le=13, description="most windows to compare models on; a large shop needs fewer"
+    )
+    objective: Literal["binary", "lambdarank"] = Field(
+        "binary", description="what LightGBM's trees are fitted to"
+    )
+    most_users: int = Field(
+        10_000, ge=100, le=1_000_000, description="most users of a window; of more, these are drawn at random"
+    )

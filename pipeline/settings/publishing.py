@@ -1,0 +1,80 @@
+"""Settings of what is published: the lists, the gate, a person's approval, the serving schema."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.settings.section import AtLeastOne, HalfLife, Identifier, Length, Section, Share
+
+
+class Recommend(Section):
+    """The lists: who gets them, and how long they are."""
+
+    audience: Literal["buyers", "engaged"] = Field(
+        "buyers", description="who gets lists; engaged: people who looked at enough and bought nothing, too"
+    )
+    engaged_views: AtLeastOne = Field(5, description="views from which somebody is engaged")
+    engaged_carts: AtLeastOne = Field(1, description="or items put into the cart from which somebody is")
+    list_length: Length = Field(50, description="items in a user's list")
+    popular_length: int = Field(200, ge=1, le=10_000, description="items in each popular list")
+    similar_length: Length = Field(20, description="items in each list of similar items")
+    popular_half_life_days: HalfLife = Field(
+        30.0, description="days after which a purchase counts half for the popular lists; 0: always whole"
+    )
+    user_categories: int = Field(
+        10, ge=0, le=100, description="categories of a user that recommend() fills a short list from"
+    )
+    also_bought_length: Length = Field(20, description="items in each also-bought list")
+    also_bought_min_buyers: AtLeastOne = Field(5, description="people who must have bought both items")
+
+
+class Gate(Section):
+    """When lists are refused. A run with `force` publishes all the same."""
+
+    max_loss: Share = Field(
+        0.05,
+        description="share of Precision@3 that may be lost against the best rule or the live model,"
+        " beyond what chance explains",
+    )
+    max_shrink: Share = Field(
+        0.5, description="share of users or items that may be missing, against the last seven publications"
+    )
+    max_age_hours: float = Field(
+        48.0, gt=0.0, le=87_600.0, description="hours that the newest event may be older than as_of"
+    )
+    min_distinct_items: AtLeastOne = Field(
+        10, description="fewest different items in all users' lists together, if the shop has as many"
+    )
+
+
+class Approval(Section):
+    """A person who looks before the lists go live, in the Airflow UI."""
+
+    is_required: bool = Field(False, description="whether a person must agree between gate and publish")
+    hours: float = Field(12.0, gt=0.0, le=720.0, description="hours after which no answer counts as a no")
+
+
+class Serving(Section):
+    """The schema that apps read."""
+
+    connection: str = Field(
+        "serving", description="Airflow connection of the serving database; elsewhere NIGHTSHELF_SERVING_URL"
+    )
+    schema_name: Identifier = Field(
+        "serving", alias="schema", description="schema that apps read; each shop in a database needs its own"
+    )
+    role_prefix: Identifier = Field(
+        "nightshelf", description="roles are PREFIX_owner, _publisher, _reader and _operator"
+    )
+    keep_versions: int = Field(
+        7, ge=1, le=1000, description="old publications that are kept beside the live one"
+    )
+    max_n: int = Field(200, ge=1, le=10_000, description="most rows that recommend(user_id, n) returns")
+    lock_timeout_ms: int = Field(
+        5_000, ge=1, le=600_000, description="milliseconds that publishing waits for a lock"
+    )
+    statement_timeout_ms: int = Field(
+        1_800_000, ge=1_000, le=86_400_000, description="milliseconds that a statement of publish may take"
+    )

@@ -1,0 +1,162 @@
+"""README.md and docs/ against the code: names, defaults, paths, links, targets."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli, config
+from pipeline.config import ROOT, Settings
+from pipeline.contract.stages import STAGES
+from pipeline.environment import Environment, variable
+from pipeline.models.catalog import rules
+from tests.docs.pages import PAGES, README, inline_code, shell_lines, text
+
+DOCS = PAGES[1:]
+MARKDOWN = (
+    *PAGES,
+    ROOT / "CHANGELOG.md",
+    ROOT / "benchmarks" / "README.md",
+    ROOT / ".github/CONTRIBUTING.md",
+)
+SETTINGS = {f"{name}.{key}" for name, keys in Settings().model_dump(by_alias=True).items() for key in keys}
+PRECISION = re.compile(r"0\.\d{4}")
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text(page), flags=re.S), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def settings_table(page: str) -> dict[str, str]:
+    """`section.name` -> the default that a table of the page gives it."""
+    rows = re.findall(r"^\| (`[a-z_]+\.[a-z_]+`(?:, `[a-z_]+`)*) \| ([^|]+) \|", page, re.M)
+    table = {}
+    for names, defaults in rows:
+        section, *_ = names.strip("`").split(".")
+        values = [value.strip(" `") for value in defaults.split(",")]
+        for name, value in zip(re.findall(r"([a-z_]+)`", names), values, strict=True):
+            table[f"{section}.{name}"] = value
+    return table
+
+
+def test_the_readme_has_at_most_200_lines() -> None:
+    assert len(text(README).splitlines()) <= 200
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_every_page_begins_with_who_it_is_for(page: Path) -> None:
+    title, who, *_ = text(page).strip().split("\n\n")
+    assert title.startswith("# ")
+    assert re.fullmatch(r"\*For .*\*", who, re.S)
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\(docs/(\w+)\.md\)", text(README)))
+    assert linked == {page.stem for page in (ROOT / "docs").glob("*.md")} == {page.stem for page in DOCS}
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", text(page)):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", text(ROOT / "Makefile"), re.M))
+    lines = [*shell_lines((page,)), *inline_code(page)]
+    named = {target for line in lines for target in re.findall(r"^make ([a-z-]+)", line)}
+    assert named <= targets
+    if page == README:
+        assert {"demo", "up", "down", "test", "check"} <= named
+
+
+def test_every_command_that_is_named_in_passing_is_one() -> None:
+    """Those in blocks are run; these are only read by the parser."""
+    named = [code for page in PAGES for code in inline_code(page) if "python -m pipeline " in code]
+    rows = [
+        f"python -m pipeline {command}"
+        for page in PAGES
+        for command in re.findall(
+            r"^\|(?: `[^`]+` \|)? `((?:load|rollback|release)\b[^(`]*)` \|", text(page), re.M
+        )
+    ]
+    assert len(named) >= 3
+    assert len(rows) >= 6
+    for command in named + rows:
+        words = shlex.split(command.partition("python -m pipeline ")[2])
+        if words and words[0] not in ("...", "--help", "--version"):
+            assert cli.parser().parse_args(words).command == words[0], command
+
+
+def test_the_environment_that_is_set_is_read() -> None:
+    read = {variable(name) for name in Environment.model_fields}
+    named = {name for page in PAGES for name in re.findall(r"NIGHTSHELF_[A-Z_]+", text(page))}
+    assert {"NIGHTSHELF_HOME", "NIGHTSHELF_SOURCE_URL", "NIGHTSHELF_SERVING_URL"} <= named
+    assert named <= read
+
+
+def test_the_readme_has_the_defaults_of_ten_settings() -> None:
+    values = tomllib.loads(text(config.path()))
+    rows = re.findall(r"^\| `[a-z_]+\.[a-z_]+`", text(README), re.M)
+    assert len(rows) == 10
+    for name, default in settings_table(text(README)).items():
+        section, key = name.split(".")
+        assert str(values[section][key]) == default, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_setting_that_is_named_exists(page: Path) -> None:
+    sections = {name: set(section) for name, section in tomllib.loads(text(config.path())).items()}
+    for code in inline_code(page):
+        match = re.fullmatch(rf"({'|'.join(sections)})\.([a-z_]+)", code)
+        if match and not (match[1] == "serving" and match[2] in text(ROOT / "docs" / "apps.md")):
+            assert match[2] in sections[match[1]], code
+
+
+def test_every_stage_is_there_in_order() -> None:
+    names = re.findall(r"^\| `(\w+)` \| (?!`)", text(README), re.M)
+    assert [name for name in names if name in {stage.name for stage in STAGES}] == [s.name for s in STAGES]
+
+
+def test_every_rule_is_described() -> None:
+    named = re.findall(r"^\| `(\w+)` \| (?![\d`])", text(ROOT / "docs" / "models.md"), re.M)
+    assert [name for name in named if name in rules()] == list(rules())
+
+
+def test_the_figures_of_the_backtest_are_those_of_the_benchmark() -> None:
+    table = re.findall(r"^\| (`\w+`.*) \|$", text(ROOT / "docs" / "models.md"), re.M)
+    [published] = [row for row in table if row.startswith("`published`")]
+    measured = text(ROOT / "benchmarks" / "README.md")
+    assert len(PRECISION.findall(published)) == 2
+    for figure in PRECISION.findall(published):
+        assert f"| {figure} (" in measured
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_exists(page: Path) -> None:
+    left_by_a_run = (
+        ".nightshelf/",
+        "best_params.json",
+        "validation",
+        "decision.json",
+        "report.html",
+        ".venv",
+    )
+    example = ("config.books.toml", "sql/books")
+    for code in inline_code(page):
+        is_path = re.fullmatch(r"[\w./*-]+(?:\.(?:py|sql|toml|json|md|html)|/)", code)
+        if is_path and code not in SETTINGS and not code.startswith((*left_by_a_run, *example)):
+            places = (ROOT, ROOT / "sql" / "source", page.parent)
+            assert any(list(place.glob(code)) for place in places), code
