@@ -57,7 +57,7 @@ clean: ## stop what runs, remove .venv and caches; .nightshelf (data, runs) stay
 PINS := --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade --quiet
 
 # Each worker has an embedded server of its own, and the tests of a file stay together. A few files need none.
-WORKERS = $(if $(TESTS),,-n logical --dist loadfile)
+WORKERS = $(if $(TESTS),,-n logical --dist loadfile --no-loadscope-reorder)
 
 # Stamps: installed again only when a requirements file has changed. uv is quick; pip does the same.
 # Bytecode is compiled now, or the first night would pay for it.

@@ -25,6 +25,23 @@ from pipeline.runs.job import Databases, Job
 from tests import tastes
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
+LONGEST = (
+    "tests/local/test_demo.py",
+    "tests/local/test_nights.py",
+    "tests/local/test_up.py",
+    "tests/test_compose.py",
+    "tests/test_browser.py",
+    "tests/docs/test_commands.py",
+    "tests/stages/test_gate.py",
+)
+"""Files that take a minute or more. They begin first, or one worker would end long after the others."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files of LONGEST first, all others in their order."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(LONGEST)))
 
 
 @pytest.fixture(autouse=True)

@@ -49,9 +49,11 @@ def bag() -> Any:
 
 
 @pytest.fixture
-def dag(bag: Any) -> Any:
-    """The nightly DAG."""
-    return bag.dags["recommendations"]
+def dag() -> Any:
+    """The nightly DAG, read anew: `dag.test` leaves the parameters of its run in the DAG."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(dag_folder=str(ROOT / "dags" / "recommendations.py")).dags["recommendations"]
 
 
 @pytest.fixture
