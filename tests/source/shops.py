@@ -44,6 +44,7 @@ def url_for(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> str
     """An empty database of that dialect."""
     if dialect == "sqlite":
         return f"sqlite:///{tmp_path / 'shop.db'}"
+    assert dialect == "postgresql", f"{dialect} has no URL here"
     url: Callable[[], str] = request.getfixturevalue("new_database")
     return url()
 
