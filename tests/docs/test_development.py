@@ -33,7 +33,7 @@ def defined_in(path: Path) -> set[str]:
 
 
 def targets() -> set[str]:
-    """What follows `TESTS=`, and the paths given to pytest, in the page's commands."""
+    """What follows `TESTS=` in the commands of both pages."""
     named = [re.findall(r'TESTS="?([^"]+)', line) for line in shell_lines((PAGE, CONTRIBUTING))]
     return {path for [paths] in filter(None, named) for path in paths.split()}
 
@@ -89,6 +89,24 @@ def test_every_path_in_a_command_or_sentence_exists() -> None:
             assert (ROOT / code).exists(), code
 
 
-def test_contributing_is_one_screen() -> None:
+def test_contributing_is_one_screen_and_leads_on() -> None:
+    """tests/docs/test_words.py follows its links, and holds the targets of docs/development.md."""
     assert len(text(CONTRIBUTING).splitlines()) <= 40
-    assert "docs/development.md" in text(CONTRIBUTING)
+    assert {"../docs/development.md", "../docs/development.md#what-comes-next"} <= set(
+        re.findall(r"\]\(([^)]+)\)", text(CONTRIBUTING))
+    )
+    named = re.findall(
+        r"\bmake ([a-z-]+)", "\n".join([*shell_lines((CONTRIBUTING,)), *inline_code(CONTRIBUTING)])
+    )
+    assert (
+        {"dev", "check", "test"}
+        <= set(named)
+        <= set(re.findall(r"^([a-z-]+):", text(ROOT / "Makefile"), re.M))
+    )
+
+
+def test_what_comes_next_is_a_row_for_each_project() -> None:
+    part = text(PAGE).partition("## What comes next")[2]
+    rows = re.findall(r"^\| (?!project|---)(.+) \| (.+) \| (.+) \|$", part, re.M)
+    assert len(rows) >= 5
+    assert all(len(cell) > 5 for row in rows for cell in row)
