@@ -1,19 +1,19 @@
-"""COPY to CSV, as `extract` reads PostgreSQL, against ADBC: python -m benchmarks.extract_adbc [--events 2760000]
+"""How `extract` reads PostgreSQL, against ADBC: python -m benchmarks.extract_adbc [--events 2760000]
 
 ADBC is no requirement of the pipeline. The benchmark needs it beside the others:
 
     pip install 'adbc-driver-postgresql==1.13.*'
 
-An embedded server gets a made-up shop. Its events are read by the statement of sql/source/events.sql, in turns:
+An embedded server gets a made-up shop. The statement of sql/source/events.sql reads its events, in turns by:
 
-    copy         as `extract` does
+    copy         COPY to CSV, as `extract` does
     adbc         the same query with the window written into it, which the driver runs as a binary COPY
     adbc, bound  the query with bound parameters, as an ADBC program would send it: the driver then asks for
                  the whole answer at once
 
-Every reading is a process of its own, imports not counted. `read` fetches and converts the rows, at most
-`batch_rows` at a time; `extract` also writes and sorts them, with the stage's own code, into a Parquet file whose
-SHA-256 is held against that of `copy`. Memory is what Linux says was resident at most, imports included.
+Every reading is a process of its own; the seconds leave its imports out. `read` fetches and converts the
+rows, at most `batch_rows` at a time; `extract` also writes and sorts them, with the stage's own code, into a
+Parquet file whose SHA-256 is held against that of `copy`. Memory is what Linux says was resident at most.
 """
 
 from __future__ import annotations
@@ -54,12 +54,11 @@ from pipeline.stages.extract import _write
 try:
     from adbc_driver_postgresql import StatementOptions
     from adbc_driver_postgresql import dbapi as adbc
-except ImportError:
-    adbc = None
+except ImportError as error:
+    sys.exit(f"{error}: the benchmark needs ADBC: pip install 'adbc-driver-postgresql==1.13.*'")
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
-HOW_TO_INSTALL = "the benchmark needs ADBC: pip install 'adbc-driver-postgresql==1.13.*'"
-IN_FORCE = ("read", "extract")
+WHATS = ("read", "extract")
 NUMERIC = {"integer": pa.int64(), "number": pa.float64()}
 
 Batches = Generator[pa.RecordBatch, None, None]
@@ -67,7 +66,12 @@ Batches = Generator[pa.RecordBatch, None, None]
 
 @dataclass(frozen=True)
 class Reading:
-    """seconds: of one reading; server_s: of the client's own processor time; peak_mb: memory; sha256: of the file."""
+    """One reading.
+
+    cpu_seconds:   of the reading process alone, not of the server
+    largest_batch: rows
+    sha256:        of the Parquet file; empty where none is written
+    """
 
     seconds: float
     cpu_seconds: float
@@ -92,8 +96,7 @@ def by_copy(url: str, settings: Settings) -> Iterator[Batches]:
 def by_adbc(url: str, settings: Settings, *, is_bound: bool = False) -> Iterator[Batches]:
     """The rows by ADBC, in the types of the contract.
 
-    The transaction is read only and repeatable, as that of `extract`. The driver has no option for it, so that
-    two statements set it.
+    The transaction is read only and repeatable, as that of `extract`. BEGIN cannot be copied.
     """
     file = f"{settings.source.sql}/events.sql"
     ids = settings.ids.model_dump()
@@ -184,8 +187,6 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=2_760_000)
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
-    if adbc is None:
-        sys.exit(HOW_TO_INSTALL)
     with own_server() as (server, home):
         print(machine(server))
         settings, url = config.load(), server.url("shop")
@@ -195,9 +196,9 @@ def main() -> None:
             db.execute("CHECKPOINT")
         found: dict[tuple[str, str], list[Reading]] = {}
         for number in range(asked.rounds):
-            for what in IN_FORCE:
+            for what in WHATS:
                 ways = list(WAYS)
-                for way in ways[number % 3 :] + ways[: number % 3]:
+                for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
                     reading = read_apart(way, what, url, home)
                     found.setdefault((what, way), []).append(reading)
                     print(number + 1, what, way, json.dumps(asdict(reading)))
