@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from pyarrow import csv
 
+from pipeline.contract.datasets import TIME
 from pipeline.errors import SourceError
 from pipeline.source.columns import PROMISES, Shape, check_kinds, check_names, enforce
 from pipeline.source.statement import Statement
@@ -113,7 +114,8 @@ def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:
         )
     except pa.ArrowInvalid as error:
         raise _bad_value(copy, error) from error
-    batch = table.combine_chunks().to_batches()[0]
+    in_utc = [(name, TIME if copy.kinds[name] == "time with zone" else t) for name, t in copy.types.items()]
+    batch = table.cast(pa.schema(in_utc)).combine_chunks().to_batches()[0]
     return enforce(copy.shape, batch, copy.kinds)
 
 
