@@ -65,7 +65,7 @@ def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], 
         f"SELECT {columns} FROM ({{}}) rows_of_source{f' LIMIT {limit}' if limit else ''}"
     )
     compiled = inner.compile(dialect=db.dialect)
-    query = f"COPY ({compiled}) TO STDOUT (FORMAT csv)"
+    query = f"COPY ({compiled}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')"
     connection = db.connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise SourceError("the connection to the source database is closed", then=shape.then)
