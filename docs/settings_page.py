@@ -1,12 +1,13 @@
 """Writes docs/settings.md and config.toml from what the settings say of themselves: `make docs`.
 
-Both hold every setting with its default; tests/settings holds them to what this module makes.
+A value that config.toml has stays. tests/settings holds both files to what this module makes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,17 @@ def page() -> str:
     return "\n".join([*parts, _environment()])
 
 
-def config_toml() -> str:
-    """A settings file with every default and what it is."""
+def config_toml(values: Mapping[str, Mapping[str, object]] | None = None) -> str:
+    """A settings file with every setting and what it is.
+
+    values: by section and name, those that are not the default
+    """
     parts = [TOML_HEAD]
     for name, section in _sections():
         lines = [f"# {section.__doc__}", f"[{name}]"]
         for key, schema in _properties(section):
-            setting = f"{key} = {json.dumps(schema['default'])}"
+            value = (values or {}).get(name, {}).get(key, schema["default"])
+            setting = f"{key} = {json.dumps(value)}"
             lines.append(f"{setting:{COMMENT_COLUMN}}# {schema['description']}{_bracket(schema)}")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
@@ -125,4 +130,5 @@ def _range(schema: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
-    CONFIG.write_text(config_toml(), encoding="utf-8")
+    chosen = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
+    CONFIG.write_text(config_toml(chosen), encoding="utf-8")

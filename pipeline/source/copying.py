@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from pyarrow import csv
 
+from pipeline.contract.datasets import TIME
 from pipeline.errors import SourceError
 from pipeline.source.columns import PROMISES, Shape, check_kinds, check_names, enforce
 from pipeline.source.statement import Statement
@@ -64,7 +65,7 @@ def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], 
         f"SELECT {columns} FROM ({{}}) rows_of_source{f' LIMIT {limit}' if limit else ''}"
     )
     compiled = inner.compile(dialect=db.dialect)
-    query = f"COPY ({compiled}) TO STDOUT (FORMAT csv)"
+    query = f"COPY ({compiled}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')"
     connection = db.connection.driver_connection
     if not isinstance(connection, psycopg.Connection):
         raise SourceError("the connection to the source database is closed", then=shape.then)
@@ -113,7 +114,8 @@ def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:
         )
     except pa.ArrowInvalid as error:
         raise _bad_value(copy, error) from error
-    batch = table.combine_chunks().to_batches()[0]
+    in_utc = [(name, TIME if copy.kinds[name] == "time with zone" else t) for name, t in copy.types.items()]
+    batch = table.cast(pa.schema(in_utc)).combine_chunks().to_batches()[0]
     return enforce(copy.shape, batch, copy.kinds)
 
 

@@ -30,6 +30,14 @@ def test_config_toml_says_what_every_setting_is_and_may_be() -> None:
     assert CONFIG.read_text(encoding="utf-8").splitlines() == config_toml().splitlines()
 
 
+def test_writing_config_toml_again_keeps_the_values_of_the_shop() -> None:
+    chosen = {"run": {"seed": 7}, "ids": {"user": "text"}, "tune": {"factors": [8, 16]}}
+    values = Settings().model_dump(mode="json", by_alias=True)
+    for section, changes in chosen.items():
+        values[section].update(changes)
+    assert tomllib.loads(config_toml(chosen)) == values
+
+
 def test_the_page_is_what_the_settings_say_of_themselves() -> None:
     assert PAGE.read_text(encoding="utf-8").splitlines() == page().splitlines(), "next: make docs"
 

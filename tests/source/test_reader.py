@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from pipeline.config import Settings
+from pipeline.databases.embedded import Server
 from pipeline.errors import DataError, SourceError, Unreachable
 from pipeline.source import last_event_at, opened
 from tests.source import shops
@@ -128,6 +131,22 @@ def test_enums_numbers_and_flags_of_postgresql_become_the_contracts(
         assert next(source.batches("items")).to_pylist() == [
             {"item_id": 1, "name": "7", "category": "tea", "price": 2.5, "discount": None, "available": True}
         ]
+
+
+def test_a_database_in_another_encoding_is_read(
+    server: Server, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    settings = make_settings(
+        source={"sql": shops.write(tmp_path / "sql", users="SELECT 1 AS user_id, 'été €'::text AS segment")}
+    )
+    with psycopg.connect(server.admin_url(), autocommit=True) as db:
+        db.execute(f"CREATE DATABASE {name} ENCODING 'LATIN9' LOCALE 'C' TEMPLATE template0")
+        try:
+            with opened(server.admin_url(name), settings.source, IDS) as source:
+                assert next(source.batches("users")).to_pylist() == [{"user_id": 1, "segment": "été €"}]
+        finally:
+            db.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_a_flag_that_is_two_is_refused(

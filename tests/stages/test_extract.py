@@ -253,6 +253,21 @@ def test_times_without_zone_are_the_shops_own(
     ]
 
 
+def test_times_with_zone_stay_the_moments_they_are_in_any_timezone(
+    url: str, extract: Callable[..., Job], make_settings: Callable[..., Settings]
+) -> None:
+    shops.make(
+        url,
+        "(1, 1, 'view', '2025-07-01 12:00:00+02:00', NULL, 1)",
+        "(1, 2, 'view', '2025-12-31 23:59:59.5+00:00', NULL, 1)",
+    )
+    done = extract(url, settings=make_settings(source={"timezone": "Europe/Berlin"}))
+    assert [row[3] for row in rows(done)] == [
+        datetime(2025, 7, 1, 10, tzinfo=UTC),
+        datetime(2025, 12, 31, 23, 59, 59, 500_000, tzinfo=UTC),
+    ]
+
+
 def test_sqlite_times_may_be_written_in_several_ways(extract: Callable[..., Job], tmp_path: Path) -> None:
     times = (
         "2025-12-31T23:30:00Z",
