@@ -96,7 +96,7 @@ def _kind(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
     if "prefixItems" in schema:
-        return f"two of: {_kind(schema['prefixItems'][0])}"
+        return f"low and high: {_kind(schema['prefixItems'][0])}"
     words = {
         "integer": "whole number",
         "number": "number",

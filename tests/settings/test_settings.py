@@ -82,7 +82,7 @@ def test_the_page_has_a_row_for_every_variable() -> None:
         "| `run.seed` | `0` | whole number, 0 to 2147483647 | seed of everything random |",
         "| `alerts.email_to` | `[]` | list of texts | addresses that get the e-mail |",
         "| `filter.min_events` | `1` | whole number, 1 or more | users with fewer events are left out |",
-        "| `tune.iterations` | `[5, 20]` | two of: whole number, 1 to 200 | range that is searched |",
+        "| `tune.iterations` | `[5, 20]` | low and high: whole number, 1 to 200 | range that is searched |",
     ],
 )
 def test_rows_read_like_this(row: str) -> None:
