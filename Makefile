@@ -33,7 +33,7 @@ dev: $(VENV)/.dev ## add the tools of the tests to .venv
 test: dev ## the tests, without faults, load and the browser; with TESTS=tests/ranking only those
 	@$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(TESTS)
 
-test-all: dev ## all tests; needs chromium, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
+test-all: dev ## all tests; needs curl, chromium, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
 	@$(BIN)/python -m pytest $(WORKERS) $(TESTS)
 
 check: dev ## ruff, formatting, types

@@ -1,11 +1,13 @@
 """Writes docs/settings.md and config.toml from what the settings say of themselves: `make docs`.
 
-A value that config.toml has stays. tests/settings holds both files to what this module makes.
+A value that config.toml has stays, comments of your own do not; a setting that does not exist ends it before
+anything is written. tests/settings holds both files to what this module makes.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pipeline import config
 from pipeline.environment import Environment, variable
+from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 
 PAGE = Path(__file__).parent / "settings.md"
@@ -64,7 +68,7 @@ def config_toml(values: Mapping[str, Mapping[str, object]] | None = None) -> str
         lines = [f"# {section.__doc__}", f"[{name}]"]
         for key, schema in _properties(section):
             value = (values or {}).get(name, {}).get(key, schema["default"])
-            setting = f"{key} = {json.dumps(value)}"
+            setting = f"{key} = {json.dumps(value, ensure_ascii=False)}"
             lines.append(f"{setting:{COMMENT_COLUMN}}# {schema['description']}{_bracket(schema)}")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
@@ -128,7 +132,16 @@ def _range(schema: dict[str, Any]) -> str:
     return f"{low} to {schema['maximum']:.10g}" if "maximum" in schema else f"{low} or more"
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write both files. Ends with the error of `config.load` where config.toml is no settings file."""
+    try:
+        config.load(CONFIG)
+    except SettingsError as error:
+        sys.exit(str(error))
     PAGE.write_text(page(), encoding="utf-8")
     chosen = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
     CONFIG.write_text(config_toml(chosen), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

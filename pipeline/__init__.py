@@ -31,7 +31,7 @@ Beside it:
     loading     files and made-up shops into the source database
     local       the local Airflow of make demo and make up
     shops, alerts, rollback_form   for the DAGs; who is alerted and when: dags/nightshelf_airflow/
-    jobs, backtest, cli, __main__  the doors: a night, a trial on a file, the command line
+    jobs, backtest, cli, __main__  the entry points: a night, a trial on a file, the command line
 """
 
 __version__ = "0.2.0"

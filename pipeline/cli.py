@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +44,9 @@ GROUPS = {
 }
 """The commands in the order of `--help`: group -> command -> what it does."""
 
+NARROWEST = 40
+"""Columns of the narrowest help."""
+
 SUMMARIES = {name: summary for group in GROUPS.values() for name, summary in group.items()}
 
 KINDS = {
@@ -69,6 +73,15 @@ class Help(RawDescriptionRichHelpFormatter):
     ]
     """The last: a command or stage at the beginning of a row."""
     group_name_formatter: ClassVar[Callable[[str], str]] = _capital
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        columns = max(shutil.get_terminal_size().columns, NARROWEST)
+        super().__init__(prog, **{"width": columns - 2, **options})
+
+    def format_help(self) -> str:
+        """The help; on a terminal that is narrower than NARROWEST, or says so, it runs over the edge."""
+        self.console.width = max(self.console.width, NARROWEST)
+        return super().format_help()
 
 
 class Parser(argparse.ArgumentParser):

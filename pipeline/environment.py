@@ -57,16 +57,16 @@ class Environment(BaseSettings):
     )
     source_url: SecretStr | None = Field(
         None,
-        description="the URL of the shop's database, which is only read"
-        " (default: the Airflow connection named in config.toml, else the embedded PostgreSQL)",
+        description="the URL of the shop's database, which is only read; in Airflow used only where the"
+        " connection that config.toml names does not exist (default: the embedded PostgreSQL)",
     )
     source_url_file: Path | None = Field(
         None, description="a file that holds that URL; NIGHTSHELF_SOURCE_URL wins over it"
     )
     serving_url: SecretStr | None = Field(
         None,
-        description="the URL of the PostgreSQL database that apps read the lists from"
-        " (default: the Airflow connection named in config.toml, else the embedded PostgreSQL)",
+        description="the URL of the PostgreSQL database that apps read the lists from; in Airflow used only"
+        " where the connection that config.toml names does not exist (default: the embedded PostgreSQL)",
     )
     serving_url_file: Path | None = Field(
         None, description="a file that holds that URL; NIGHTSHELF_SERVING_URL wins over it"

@@ -21,7 +21,7 @@ def version(checkout: Path = ROOT) -> str:
 
 
 def _checked_out(checkout: Path) -> str | None:
-    """The commit of a checkout; None where there is no git, no commit yet, or `checkout` is none.
+    """The commit of a checkout; None where there is no git, no commit yet, or `checkout` is no git checkout.
 
     A repository that merely holds the folder somewhere below is not asked: its commits are not Nightshelf's.
     """

@@ -19,6 +19,13 @@ from pipeline.environment import child_environment
 COLOUR = "\x1b["
 
 
+@pytest.fixture(autouse=True)
+def _plain_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the environment of whoever runs the tests asks for colours."""
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def children(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """The commands of a parser by name."""
     for action in parser._actions:
@@ -53,6 +60,18 @@ def test_the_first_page_shows_every_group_and_command(monkeypatch: pytest.Monkey
         start = lines.index(f"{group[:1].upper()}{group[1:]}:") + 1
         shown = [line.split(maxsplit=1) for line in lines[start : start + len(summaries)]]
         assert shown == [[name, summary] for name, summary in summaries.items()]
+
+
+@pytest.mark.parametrize("columns", [0, 1, 20])
+@pytest.mark.parametrize("words", PARSERS)
+def test_help_is_whole_where_the_terminal_says_that_it_has_no_room(
+    words: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    wide = PARSERS[words].format_help().split()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = " ".join(PARSERS[words].format_help().split())
+    assert len(shown) > 0.8 * len(" ".join(wide))
 
 
 @pytest.mark.parametrize("columns", [80, 100])

@@ -82,6 +82,9 @@ def test_no_model_sees_what_lies_after_its_cut(night: Job, planted: dict[str, tu
     """Everybody's purchases of the other taste, a new item and a new user, from the moment of the cut on:
     every list and score is bit for bit what it is without them."""
     clean = lists(night, validation(night, night.folder.file("train")))
+    for file in ("train", "events"):
+        with cut(night, validation(night, night.folder.file(file))[0]) as (models, _):
+            assert models.history.shape == (40, 20), "neither the new user nor the new item"
     assert set(clean) == set(MODELS)
     for name in MODELS:
         assert planted[name] == clean[name], name

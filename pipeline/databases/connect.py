@@ -50,9 +50,11 @@ def engine(url: str, which: Database = "source", *, may_create: bool = False) ->
     if dialect == "sqlite" and parsed.database and not may_create and not Path(parsed.database).exists():
         raise LoginRefused(f"the {which} database is no file", found=parsed.database, then=HOW_TO_SET[which])
     seconds = {"postgresql": "connect_timeout", "mysql": "connect_timeout", "mariadb": "connect_timeout"}
-    arguments = {}
+    arguments: dict[str, int | str] = {}
     if dialect in seconds and seconds[dialect] not in parsed.query:
-        arguments = {seconds[dialect]: CONNECT_SECONDS}
+        arguments[seconds[dialect]] = CONNECT_SECONDS
+    if parsed.get_driver_name() == "psycopg":
+        arguments["client_encoding"] = "UTF8"
     try:
         return sqlalchemy.create_engine(parsed, poolclass=NullPool, connect_args=arguments)
     except (exc.NoSuchModuleError, ImportError) as error:

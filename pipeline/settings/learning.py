@@ -28,7 +28,8 @@ class Als(Section):
     alpha: Alpha = Field(0.3, description="confidence in an event: 1 + alpha x weight")
     regularization_scale: Share = Field(
         0.5,
-        description="how much the penalty grows with the events of a user or item; 0: one penalty for all",
+        description="how much the penalty of a user or item grows with its number of items or users;"
+        " 0: one penalty for all, 1: in proportion",
     )
 
 
@@ -88,7 +89,11 @@ class Ranking(Section):
     """The re-rankers, and the race in which all models are compared."""
 
     windows: int = Field(
-        5, ge=1, le=26, description="earlier windows of split.test_days that re-rankers learn from"
+        5,
+        ge=1,
+        le=26,
+        description="earlier windows of split.test_days that re-rankers learn from;"
+        " fewer where the history is shorter",
     )
     race_windows: int = Field(
         3, ge=1, le=13, description="most windows to compare models on; a large shop needs fewer"

@@ -35,17 +35,21 @@ class Gate(Section):
 
     max_loss: Share = Field(
         0.05,
-        description="share of Precision@3 that may be lost against the best rule or the live model,"
-        " beyond what chance explains",
+        description="share of the best rule's or the live model's Precision@3 that may be lost"
+        " (0.05: a twentieth); what chance explains is no loss",
     )
     max_shrink: Share = Field(
-        0.5, description="share of users or items that may be missing, against the last seven publications"
+        0.5,
+        description="share of users or items that may be missing,"
+        " against the median of the last seven publications",
     )
     max_age_hours: float = Field(
         48.0, gt=0.0, le=87_600.0, description="hours that the newest event may be older than as_of"
     )
     min_distinct_items: AtLeastOne = Field(
-        10, description="fewest different items in all users' lists together, if the shop has as many"
+        10,
+        description="fewest different items in all users' lists together;"
+        " never more than recommend.list_length or than the shop can show",
     )
 
 

@@ -17,7 +17,8 @@ class Run(Section):
         30,
         ge=0,
         le=36_500,
-        description="days after which a run folder is removed, unless its lists are live; 0: never",
+        description="days after which a run folder that nobody touches is removed,"
+        " unless its lists are live; 0: never",
     )
     window_days: int = Field(
         365, ge=1, le=3650, title="Window (days)", description="days of events that are read, back from as_of"
@@ -43,7 +44,9 @@ class Schedule(Section):
     """When a night begins in Airflow."""
 
     cron: Cron = Field(
-        "@daily", description="@hourly, @daily and the like, or a cron expression; empty: by hand only"
+        "@daily",
+        description="@hourly, @daily, @weekly, @monthly, @quarterly, @yearly or a cron expression;"
+        " empty: by hand only",
     )
     asset: str = Field(
         "", description="name of an Airflow asset: the night begins when it is updated, not by the clock"
@@ -59,7 +62,10 @@ class Alerts(Section):
     smtp: str = Field("", description="Airflow connection (type smtp) that e-mail is sent through")
     email_to: tuple[str, ...] = Field((), description="addresses that get the e-mail")
     late_after_hours: float = Field(
-        0.0, ge=0.0, le=720.0, description="hours after which a night that has not ended is late; 0: never"
+        0.0,
+        ge=0.0,
+        le=720.0,
+        description="hours after its trigger from which a night that has not ended is late; 0: never",
     )
 
     @model_validator(mode="before")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ from pipeline import cli, config
 from pipeline.config import ROOT, Settings
 from pipeline.contract.stages import STAGES
 from pipeline.environment import Environment, variable
+from pipeline.lists import reasons
 from pipeline.models.catalog import rules
+from pipeline.ranking import blend, candidates, trees
+from pipeline.ranking.training_rows import NEGATIVES
+from pipeline.tuning import race
+from pipeline.tuning.parameters import GRID
 from tests.docs.pages import PAGES, README, inline_code, shell_lines, text
 
 DOCS = PAGES[1:]
@@ -24,7 +30,9 @@ MARKDOWN = (
     ROOT / ".github/CONTRIBUTING.md",
 )
 SETTINGS = {f"{name}.{key}" for name, keys in Settings().model_dump(by_alias=True).items() for key in keys}
-PRECISION = re.compile(r"0\.\d{4}")
+NOT_YET = ("max_per_category",)
+"""Names of what comes next."""
+ENDINGS = (".py", ".md", ".json", ".toml", ".sql", ".yml", ".html", ".txt", ".csv")
 
 
 def anchors(page: Path) -> set[str]:
@@ -117,12 +125,64 @@ def test_the_readme_has_the_defaults_of_ten_settings() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_setting_that_is_named_exists(page: Path) -> None:
-    sections = {name: set(section) for name, section in tomllib.loads(text(config.path())).items()}
+def test_every_setting_and_view_that_is_named_exists(page: Path) -> None:
+    views = {f"serving.{name}" for name in re.findall(r"^\| `(\w+)", text(ROOT / "docs" / "apps.md"), re.M)}
+    known = SETTINGS | views | {"serving.blocked_items"}
     for code in inline_code(page):
-        match = re.fullmatch(rf"({'|'.join(sections)})\.([a-z_]+)", code)
-        if match and not (match[1] == "serving" and match[2] in text(ROOT / "docs" / "apps.md")):
-            assert match[2] in sections[match[1]], code
+        if re.fullmatch(r"[a-z_]+\.[a-z_]+(?:\.[a-z_]+)?", code) and not code.endswith(ENDINGS):
+            assert ".".join(code.split(".")[:2]) in known, code
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_name_of_several_words_stands_in_the_code(page: Path) -> None:
+    for code in inline_code(page):
+        if re.fullmatch(r"[a-z]{2,}(?:_[a-z0-9]+)+", code) and code not in NOT_YET:
+            assert re.search(rf"\b{code}\b", source()), code
+
+
+@cache
+def source() -> str:
+    """The text of all code, SQL and suites."""
+    folders = ("pipeline", "dags", "sql", "expectations", "tests")
+    files = (path for folder in folders for path in (ROOT / folder).rglob("*"))
+    kinds = (".py", ".sql", ".json", ".toml")
+    return "\n".join(
+        text(path) for path in files if path.suffix in kinds and "docs" not in path.parts and path.is_file()
+    )
+
+
+def test_apps_md_has_every_reason_of_a_listed_item() -> None:
+    [table] = re.findall(r"^\| `reason` \|.*?\n\n", text(ROOT / "docs" / "apps.md"), re.S | re.M)
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
+    assert named == {
+        value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)
+    }
+
+
+def test_the_numbers_of_models_md_are_those_of_the_code() -> None:
+    page = " ".join(text(ROOT / "docs" / "models.md").split())
+    for words in (
+        f"at most {candidates.FROM_ALS} items from ALS",
+        f"{candidates.FROM_NEIGHBOURS} neighbours of what the user bought",
+        f"{candidates.FROM_SEEN} the user looked at",
+        f"{candidates.FROM_POPULAR} best sellers of the shop",
+        f"{candidates.FROM_CATEGORY} of each of the user's {('five', 'six')[candidates.CATEGORIES - 5]}",
+        f"{candidates.FROM_OWN} of the user's own purchases",
+        f"every bought candidate and {NEGATIVES} that were not bought",
+        f"{trees.ROUNDS} small trees",
+        f"fewer than {trees.ENOUGH_BOUGHT:,} candidates were bought",
+        f"fewer than {race.ENOUGH_USERS:,} measured users",
+        f"logistic regression on {('eight', 'nine')[len(blend.SIGNALS) - 8]} signals",
+        f"from {GRID[0]:g} to {GRID[-1]:g} days",
+    ):
+        assert words in page
+
+
+def test_the_settings_that_models_md_gives_a_number_have_it() -> None:
+    settings = Settings()
+    page = " ".join(text(ROOT / "docs" / "models.md").split())
+    assert f"(`ranking.windows`, {settings.ranking.windows})" in page
+    assert f"validation, {settings.split.test_days} days --|-- test, {settings.split.test_days} days" in page
 
 
 def test_every_stage_is_there_in_order() -> None:
@@ -136,12 +196,16 @@ def test_every_rule_is_described() -> None:
 
 
 def test_the_figures_of_the_backtest_are_those_of_the_benchmark() -> None:
-    table = re.findall(r"^\| (`\w+`.*) \|$", text(ROOT / "docs" / "models.md"), re.M)
-    [published] = [row for row in table if row.startswith("`published`")]
+    """Of the models that the benchmark's own table has."""
+    rows = re.findall(r"^\| `(\w+)`.*? \| ([\d.]+) \| ([\d.]+) \|$", text(ROOT / "docs" / "models.md"), re.M)
+    figures = {name: (new, repeats) for name, new, repeats in rows}
     measured = text(ROOT / "benchmarks" / "README.md")
-    assert len(PRECISION.findall(published)) == 2
-    for figure in PRECISION.findall(published):
-        assert f"| {figure} (" in measured
+    new, repeats = figures["published"]
+    assert f"| `published`, Precision@3 | {new} (" in measured
+    assert f"| {repeats} (" in measured
+    best = (figures["item_neighbours"][0], figures["own_most_bought"][1])
+    assert f"| best rule | `item_neighbours` {best[0]} | `own_most_bought` {best[1]} |" in measured
+    assert "| `recently_popular` | {} | {} |".format(*figures["recently_popular"]) in measured
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

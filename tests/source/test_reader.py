@@ -133,15 +133,16 @@ def test_enums_numbers_and_flags_of_postgresql_become_the_contracts(
         ]
 
 
+@pytest.mark.parametrize("encoding", ["LATIN9", "SQL_ASCII"])
 def test_a_database_in_another_encoding_is_read(
-    server: Server, make_settings: Callable[..., Settings], tmp_path: Path
+    server: Server, make_settings: Callable[..., Settings], tmp_path: Path, encoding: str
 ) -> None:
     name = f"t_{uuid.uuid4().hex[:12]}"
     settings = make_settings(
         source={"sql": shops.write(tmp_path / "sql", users="SELECT 1 AS user_id, 'été €'::text AS segment")}
     )
     with psycopg.connect(server.admin_url(), autocommit=True) as db:
-        db.execute(f"CREATE DATABASE {name} ENCODING 'LATIN9' LOCALE 'C' TEMPLATE template0")
+        db.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
         try:
             with opened(server.admin_url(name), settings.source, IDS) as source:
                 assert next(source.batches("users")).to_pylist() == [{"user_id": 1, "segment": "été €"}]
