@@ -153,7 +153,11 @@ def source() -> str:
 
 def test_apps_md_has_every_reason_of_a_listed_item() -> None:
     [table] = re.findall(r"^\| `reason` \|.*?\n\n", text(ROOT / "docs" / "apps.md"), re.S | re.M)
-    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])}
+    named = {
+        name
+        for row in table.strip().splitlines()[2:]
+        for name in re.findall(r"`([a-z_]+)`", row.split("|")[1])
+    }
     assert named == {
         value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)
     }
