@@ -53,7 +53,7 @@ def engine(url: str, which: Database = "source", *, may_create: bool = False) ->
     arguments: dict[str, int | str] = {}
     if dialect in seconds and seconds[dialect] not in parsed.query:
         arguments[seconds[dialect]] = CONNECT_SECONDS
-    if parsed.get_driver_name() == "psycopg":
+    if parsed.drivername == "postgresql+psycopg":
         arguments["client_encoding"] = "UTF8"
     try:
         return sqlalchemy.create_engine(parsed, poolclass=NullPool, connect_args=arguments)
