@@ -249,9 +249,12 @@ class Server:
 
     @staticmethod
     def create_database(name: str, *, owner: str, db: psycopg.Connection[Any]) -> None:
-        """Create an empty database where there is none of that name."""
+        """Create an empty database where there is none of that name.
+
+        The template's files are copied: writing them to the WAL, as is usual, takes ten times as long.
+        """
         if db.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-            statement = sql.SQL("CREATE DATABASE {} OWNER {}")
+            statement = sql.SQL("CREATE DATABASE {} OWNER {} STRATEGY FILE_COPY")
             db.execute(statement.format(sql.Identifier(name), sql.Identifier(owner)))
 
     def _new_login(self) -> dict[str, Any]:

@@ -35,6 +35,8 @@ SETTINGS = {
 }
 """Sized for two cores and a few GB of memory. `wal_level` is minimal because nothing is replicated
 or archived. Parallel hash is off because its memory can exceed the 64 MB that /dev/shm has in a container."""
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_init_zero": "off"}
+"""What a server gives up that need not survive a power cut."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ class Postmaster:
         """Create the data folder, whole or not at all: UTF-8, locale C, scram-sha-256 passwords.
 
         password_file: holds the superuser's password
-        is_durable:    False: no fsync, for tests only
+        is_durable:    False: as NOT_DURABLE says, for tests only
         """
         unfinished = self.data.with_name("data.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        settings = SETTINGS if is_durable else {**SETTINGS, "fsync": "off", "full_page_writes": "off"}
+        settings = SETTINGS if is_durable else {**SETTINGS, **NOT_DURABLE}
         self._run_or_raise(
             "initdb",
             f"--pgdata={unfinished}",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract.datasets import Dataset
@@ -15,6 +16,8 @@ from pipeline.errors import ContractBroken
 from pipeline.runs.files import write_whole
 
 ROW_GROUP = 256 * 1024
+SMALL = 100_000
+"""Rows of a file whose key is checked in memory: that takes less time than to start the SQL engine."""
 
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Iterable[pa.RecordBatch]
 
@@ -106,16 +109,31 @@ def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterato
 def _check_key(dataset: Dataset, path: Path) -> None:
     if not dataset.key:
         return
-    key = ", ".join(dataset.key)
-    with connect(spill=path.with_name("scratch")) as db:
-        doubled = db.execute(
-            f"SELECT {key}, count(*) FROM read_parquet($path) GROUP BY {key} HAVING count(*) > 1 LIMIT 1",
-            {"path": str(path)},
-        ).fetchone()
+    is_small = pq.read_metadata(path).num_rows <= SMALL
+    doubled = _doubled_here(path, dataset.key) if is_small else _doubled(path, dataset.key)
     if doubled:
         raise ContractBroken(
             f"`{dataset.name}` holds a row {doubled[-1]} times",
             found=", ".join(f"{k} = {v}" for k, v in zip(dataset.key, doubled[:-1], strict=True)),
-            promised=f"one row for each ({key})",
+            promised=f"one row for each ({', '.join(dataset.key)})",
             then=f"mend stage {dataset.stage}",
         )
+
+
+def _doubled_here(path: Path, key: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """A key that stands in more than one row, with the number of its rows; None where there is none."""
+    rows = pq.read_table(path, columns=list(key)).group_by(list(key)).aggregate([([], "count_all")])
+    doubled = rows.filter(pc.field("count_all") > 1).slice(0, 1).to_pylist()
+    return (*(doubled[0][name] for name in key), doubled[0]["count_all"]) if doubled else None
+
+
+def _doubled(path: Path, key: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """The same in bounded memory, by the SQL engine, which takes a while to start."""
+    columns = ", ".join(key)
+    with connect(spill=path.with_name("scratch")) as db:
+        row: tuple[Any, ...] | None = db.execute(
+            f"SELECT {columns}, count(*) FROM read_parquet($path)"
+            f" GROUP BY {columns} HAVING count(*) > 1 LIMIT 1",
+            {"path": str(path)},
+        ).fetchone()
+    return row

@@ -26,10 +26,9 @@ from pipeline.errors import (
     RunBusy,
     RunError,
 )
-from pipeline.runs import receipts
+from pipeline.runs import parquet, receipts
 from pipeline.runs.folder import RunFolder, latest
 from pipeline.runs.job import Job
-from pipeline.runs.parquet import ROW_GROUP
 from pipeline.runs.run_stage import run_stage
 from tests.shelf import day, events, give
 
@@ -96,10 +95,23 @@ def test_what_breaks_the_contract_is_refused_and_the_old_file_stays(
     assert not list(folder.path.glob(".*.part"))
 
 
+@pytest.mark.parametrize("small", [0, parquet.SMALL], ids=["by the engine", "in memory"])
+def test_a_doubled_key_is_named_with_its_values(
+    run_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr(parquet, "SMALL", small)
+    rows = pa.concat_tables([POPULAR, POPULAR.slice(1, 1), POPULAR.slice(1, 1)])
+    with pytest.raises(ContractBroken) as refused:
+        run_folder().write("popular_items", rows)
+    assert refused.value.what == "`popular_items` holds a row 3 times"
+    assert refused.value.found == "category = all, rank = 2"
+    assert refused.value.promised == "one row for each (category, rank)"
+
+
 def test_the_bytes_depend_on_the_rows_and_not_on_how_they_came(run_folder: Callable[..., RunFolder]) -> None:
     one, two = run_folder("one"), run_folder("two")
     rows = events(*((n % 50, n % 70, n % 90) for n in range(1000)))
-    many = pa.concat_tables([rows] * (ROW_GROUP // 1000 + 2)).combine_chunks()
+    many = pa.concat_tables([rows] * (parquet.ROW_GROUP // 1000 + 2)).combine_chunks()
     assert one.write("train", many) == two.write("train", iter(many.to_batches(max_chunksize=777)))
     assert one.file("train").read_bytes() == two.file("train").read_bytes()
 
