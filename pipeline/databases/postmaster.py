@@ -35,7 +35,7 @@ SETTINGS = {
 }
 """Sized for two cores and a few GB of memory. `wal_level` is minimal because nothing is replicated
 or archived. Parallel hash is off because its memory can exceed the 64 MB that /dev/shm has in a container."""
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_init_zero": "off"}
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "wal_init_zero": "off"}
 """What a server gives up that need not survive a power cut."""
 
 
