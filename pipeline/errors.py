@@ -5,6 +5,8 @@
     ├── DatabaseError
     │   ├── Unreachable          nobody answers, or the connection is lost          (retry)
     │   ├── LoginRefused         the login is turned away, or there is no such database
+    │   ├── Interrupted          the server broke a statement off: cancelled, a lock, a failover (retry)
+    │   ├── DamagedDatabase      the server says that its own data are damaged
     │   ├── SourceError          a table or column of the shop is missing or of the wrong type
     │   └── ServingError         the serving schema is missing, old, or of other id types
     │       └── PublisherBusy    another publisher holds the lock                   (retry)
@@ -71,6 +73,16 @@ class Unreachable(DatabaseError):
 
 class LoginRefused(DatabaseError):
     """The database turns the login away, or there is no database of that name; asking again cannot help."""
+
+
+class Interrupted(DatabaseError):
+    """The server broke a statement off that it may take the next time; nothing was changed."""
+
+    can_retry = True
+
+
+class DamagedDatabase(DatabaseError):
+    """The server says that its own data are damaged."""
 
 
 class SourceError(DatabaseError):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import socket
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,35 +10,24 @@ from typing import Any
 import psycopg
 import sqlalchemy
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import exc
+from sqlalchemy import Dialect, exc
 from sqlalchemy.pool import NullPool
 
-from pipeline.databases.urls import HOW_TO_SET, Database, normalise, postgresql, scrub, shown
-from pipeline.errors import LoginRefused, NightshelfError, SettingsError, Unreachable
+from pipeline.databases import failures
+from pipeline.databases.urls import HOW_TO_SET, Database, normalise, postgresql, scrub
+from pipeline.databases.watch import Watch, WatchedConnection
+from pipeline.errors import LoginRefused, SettingsError
 
 CONNECT_SECONDS = 10
-UNREACHABLE_STATES = ("08", "57P", "53300")
-"""Beginnings of SQLSTATE codes: connection lost, server shutting down, too many connections."""
-
-REFUSED_STATES = ("28", "3D")
-"""Beginnings of SQLSTATE codes: login refused, no such database."""
-
-REFUSED_MYSQL = (1044, 1045, 1049, 1130, 1698)
-"""MySQL's error numbers: no right to the database, wrong password, no such database, host not allowed,
-no password."""
-
-REFUSED_WORDS = re.compile(
-    r'authentication failed|no password supplied|(role|database) ".*" does not exist|pg_hba\.conf'
-    r"|is not permitted to log in|permission denied"
-)
-"""libpq does not pass on the SQLSTATE of a failed connect, so its message is read. The messages of a server
-in another language than English do not match: they become Unreachable, which is retried."""
 
 
-def engine(url: str, which: Database = "source", *, may_create: bool = False) -> sqlalchemy.Engine:
+def engine(
+    url: str, which: Database = "source", *, may_create: bool = False, watch: Watch | None = None
+) -> sqlalchemy.Engine:
     """An engine without a pool: a connection lives as long as it is used.
 
     may_create: let SQLite create the file. Otherwise LoginRefused is raised where it is missing.
+    watch:      watches every connection from its beginning
 
     Raises SettingsError where the driver is not installed or the URL cannot be used.
     """
@@ -49,14 +35,16 @@ def engine(url: str, which: Database = "source", *, may_create: bool = False) ->
     dialect = parsed.get_backend_name()
     if dialect == "sqlite" and parsed.database and not may_create and not Path(parsed.database).exists():
         raise LoginRefused(f"the {which} database is no file", found=parsed.database, then=HOW_TO_SET[which])
-    seconds = {"postgresql": "connect_timeout", "mysql": "connect_timeout", "mariadb": "connect_timeout"}
     arguments: dict[str, int | str] = {}
-    if dialect in seconds and seconds[dialect] not in parsed.query:
-        arguments[seconds[dialect]] = CONNECT_SECONDS
+    if dialect in ("postgresql", "mysql", "mariadb"):
+        arguments["connect_timeout"] = CONNECT_SECONDS
+    if watch is not None and parsed.drivername.endswith(("+pymysql", "+mysqldb")):
+        arguments |= dict.fromkeys(("read_timeout", "write_timeout"), max(1, round(watch.limit)))
+    arguments = {name: value for name, value in arguments.items() if name not in parsed.query}
     if parsed.drivername == "postgresql+psycopg":
         arguments["client_encoding"] = "UTF8"
     try:
-        return sqlalchemy.create_engine(parsed, poolclass=NullPool, connect_args=arguments)
+        made = sqlalchemy.create_engine(parsed, poolclass=NullPool, connect_args=arguments)
     except (exc.NoSuchModuleError, ImportError) as error:
         raise SettingsError(
             f"no driver for `{parsed.drivername}`, which the URL of the {which} database names",
@@ -69,28 +57,32 @@ def engine(url: str, which: Database = "source", *, may_create: bool = False) ->
             found=scrub(str(error), url),
             then=HOW_TO_SET[which],
         ) from None
+    if watch is not None:
+        _attach(made, watch)
+    return made
 
 
 @contextmanager
-def reaching(url: str, which: Database) -> Iterator[None]:
-    """Turn a failure to connect, or a lost connection, into an error that does not show the password.
+def reaching(url: str, which: Database, watch: Watch | None = None) -> Iterator[None]:
+    """Raise what the table of failures names (failures.py) as a NightshelfError without the password.
 
-    Raises LoginRefused where a retry cannot help, else Unreachable. Other errors of the block pass
-    unchanged.
+    watch: of the connection; where it ended the connection, that is the error
+
+    Other errors of the block, whose statement is at fault, pass unchanged.
     """
     try:
         yield
-    except (exc.DBAPIError, psycopg.Error) as error:
-        if not _is_about_connecting(error):
-            raise
-        raise _connection_error(
-            error.orig if isinstance(error, exc.DBAPIError) else error, url, which
-        ) from None
-    except (ConnectionError, TimeoutError, socket.gaierror) as error:
-        raise _connection_error(error, url, which) from None
+    except (exc.DBAPIError, psycopg.Error, OSError) as error:
+        if watch is not None and watch.error is not None:
+            raise watch.error from None
+        if (named := failures.named(error, url, which)) is not None:
+            raise named from None
+        raise
 
 
-def psycopg_connect(url: str, which: Database = "serving", **options: Any) -> psycopg.Connection[Any]:
+def psycopg_connect(
+    url: str, which: Database = "serving", *, watch: Watch | None = None, **options: Any
+) -> psycopg.Connection[Any]:
     """A psycopg connection; `options` are psycopg's own (autocommit, row_factory, ...).
 
     Raises SettingsError for a URL that is not one of PostgreSQL, LoginRefused or Unreachable.
@@ -115,43 +107,20 @@ def psycopg_connect(url: str, which: Database = "serving", **options: Any) -> ps
                 found=scrub(str(error), url),
                 then=HOW_TO_SET[which],
             ) from None
-        return psycopg.connect(conninfo, **options)
+        connection = WatchedConnection.connect(conninfo, **options)
+    if watch is not None:
+        watch.attach(connection)
+    return connection
 
 
-def _is_about_connecting(error: exc.DBAPIError | psycopg.Error) -> bool:
-    """Whether the connection failed, as opposed to a statement on a working one."""
-    if isinstance(error, exc.DBAPIError):
-        if error.connection_invalidated or error.statement is None:
-            return True
-        return isinstance(error.orig, psycopg.Error) and _is_about_connecting(error.orig)
-    if error.sqlstate is None:
-        return isinstance(error, psycopg.OperationalError)
-    return error.sqlstate.startswith((*UNREACHABLE_STATES, *REFUSED_STATES))
+def _attach(made: sqlalchemy.Engine, watch: Watch) -> None:
+    """Watch every connection of an engine, from before SQLAlchemy's own first questions."""
 
-
-def _is_refusal(error: object) -> bool:
-    """Whether a failure to connect will repeat itself however often it is tried."""
-    if isinstance(error, sqlite3.Error):
-        return True
-    code = next(iter(getattr(error, "args", ())), None)
-    if isinstance(code, int):
-        return code in REFUSED_MYSQL
-    state = getattr(error, "sqlstate", None)
-    return state.startswith(REFUSED_STATES) if state else bool(REFUSED_WORDS.search(str(error)))
-
-
-def _connection_error(error: object, url: str, which: Database) -> NightshelfError:
-    found = " ".join(scrub(str(error), url).split())[:500]
-    if _is_refusal(error):
-        return LoginRefused(
-            f"the {which} database refuses the login {shown(url)}",
-            found=found,
-            promised="a database of that name, and a login it accepts",
-            then=HOW_TO_SET[which],
-        )
-    return Unreachable(
-        f"the {which} database cannot be reached at {shown(url)}",
-        found=found,
-        promised="a database that answers",
-        then=HOW_TO_SET[which],
-    )
+    @sqlalchemy.event.listens_for(made, "do_connect")
+    def connected(dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
+        if dialect.driver == "psycopg":
+            connection: Any = WatchedConnection.connect(*arguments, **options)
+        else:
+            connection = dialect.connect(*arguments, **options)
+        watch.attach(connection)
+        return connection

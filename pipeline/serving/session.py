@@ -6,6 +6,7 @@ every transaction another server connection does no harm.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -16,9 +17,12 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
 from pipeline.config import Settings
+from pipeline.databases import failures, sessions
 from pipeline.databases.connect import psycopg_connect, reaching
+from pipeline.databases.embedded import silent
 from pipeline.databases.urls import scrub
-from pipeline.errors import DiskFull, PublisherBusy, ServingError
+from pipeline.databases.watch import Watch
+from pipeline.errors import PublisherBusy, ServingError
 from pipeline.serving.names import LOCK_SPACE, Names, text_of
 from pipeline.times import utc
 
@@ -26,6 +30,18 @@ CANNOT_PUT_BACK = "NS001"
 """SQLSTATE that rollback() raises, in sql/serving/schema/5_operators.sql."""
 PUBLICATIONS = "choose a stored version from python -m pipeline publications"
 MIGRATE = "run `python -m pipeline migrate` as the owner"
+
+LOOK_AT_THE_LOG = "look at the log of that server, which says more; then run the same again"
+
+NO_SUCH_OBJECT = ("42P01", "42703", "42883", "42704", "3F000")
+"""SQLSTATE of a missing table, column, function, object and schema: what `migrate` makes."""
+NOT_IN_ENCODING = ("22P05", "22021")
+"""SQLSTATE of a character that the database's encoding lacks, and of bytes that are none."""
+
+IDLE_MS = 60_000
+"""How long a transaction may wait for its next statement: what happens between two is a matter of seconds."""
+MARGIN_SECONDS = 60.0
+"""How much later than the server this side gives a statement up."""
 
 FLUSH_AFTER = "256kB"
 """How much a session writes before it asks the system to write it to disk. Without this the system writes in
@@ -52,17 +68,15 @@ class Session:
         """
         serving = self.settings.serving
         with self.connection.transaction():
-            self.execute(
-                "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),"
-                " set_config('application_name', %s, true), set_config('search_path', 'pg_catalog', true),"
-                " set_config('backend_flush_after', %s, true)",
-                [
-                    str(serving.lock_timeout_ms),
-                    str(serving.statement_timeout_ms),
-                    self.doing[:63],
-                    FLUSH_AFTER,
-                ],
+            wished = sessions.postgresql(
+                lock_ms=serving.lock_timeout_ms,
+                statement_ms=serving.statement_timeout_ms,
+                idle_ms=IDLE_MS,
+                application_name=self.doing[:63],
+                search_path="pg_catalog",
+                backend_flush_after=FLUSH_AFTER,
             )
+            sessions.tell_postgresql(self.connection, wished)
             if as_publisher:
                 self._act_as_publisher()
             self._is_publisher = as_publisher
@@ -134,10 +148,18 @@ class Session:
 
 @contextmanager
 def session(url: str, settings: Settings, doing: str) -> Iterator[Session]:
-    """Connect; whatever the server then refuses is raised as a NightshelfError, without the password."""
+    """Connect; whatever the server then refuses is raised as a NightshelfError, without the password.
+
+    A connection that freezes is ended MARGIN_SECONDS after the server itself should have ended a statement.
+    """
+    limit_ms = settings.serving.statement_timeout_ms
+    seconds = limit_ms / 1000 + MARGIN_SECONDS
     with (
-        translating_errors(url),
-        psycopg_connect(url, autocommit=True, row_factory=dict_row, prepare_threshold=None) as connection,
+        Watch("the serving database", seconds, "serving.statement_timeout_ms and a minute", silent) as watch,
+        translating_errors(url, limit_ms, watch),
+        psycopg_connect(
+            url, watch=watch, autocommit=True, row_factory=dict_row, prepare_threshold=None
+        ) as connection,
     ):
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         try:
@@ -149,49 +171,72 @@ def session(url: str, settings: Settings, doing: str) -> Iterator[Session]:
 
 
 @contextmanager
-def translating_errors(url: str) -> Iterator[None]:
+def translating_errors(url: str, statement_timeout_ms: int, watch: Watch) -> Iterator[None]:
     """Raise what the serving database raises as a NightshelfError."""
+    begun = time.monotonic()
     try:
-        with reaching(url, "serving"):
-            yield
-    except pg.LockNotAvailable as error:
-        raise PublisherBusy(
-            "a lock in the serving database was not free in time",
-            found=_words(error, url),
-            promised="less than lock_timeout_ms in config.toml; nothing was changed",
-            then="the same again when whoever holds it (another publisher, a long transaction) has ended",
-        ) from None
-    except (pg.DeadlockDetected, pg.SerializationFailure) as error:
-        raise busy(_words(error, url)) from None
-    except pg.DiskFull as error:
-        raise DiskFull(
-            "no room on the volume of the serving database",
-            found=_words(error, url),
-            promised="the live publication is untouched",
-            then="make room there, then publish again",
-        ) from None
-    except pg.QueryCanceled as error:
-        raise ServingError(
-            "a statement in the serving database was cancelled",
-            found=_words(error, url),
-            promised="less than statement_timeout_ms in config.toml",
-            then="raise statement_timeout_ms under [serving], or free the server",
-        ) from None
-    except pg.InsufficientPrivilege as error:
-        raise ServingError(
+        with reaching(url, "serving", watch):
+            try:
+                yield
+            except pg.QueryCanceled as error:
+                if _is_timeout(error, 1000 * (time.monotonic() - begun) >= statement_timeout_ms):
+                    raise _took_too_long(error, url) from None
+                raise
+            except pg.LockNotAvailable as error:
+                raise PublisherBusy(
+                    "a lock in the serving database was not free in time",
+                    found=_words(error, url),
+                    promised="less than lock_timeout_ms in config.toml; nothing was changed",
+                    then="the same again when whoever holds it (another publisher, a long transaction) has ended",
+                ) from None
+            except (pg.DeadlockDetected, pg.SerializationFailure) as error:
+                raise busy(_words(error, url)) from None
+    except psycopg.Error as error:
+        raise _refused(error, url) from None
+
+
+def _refused(error: psycopg.Error, url: str) -> ServingError:
+    """The error of a statement that the server will refuse the next time too."""
+    state = error.sqlstate or ""
+    if state == CANNOT_PUT_BACK:
+        diag = error.diag
+        return ServingError(diag.message_primary or "", found=diag.message_detail or "", then=PUBLICATIONS)
+    if state == failures.NO_RIGHT:
+        return ServingError(
             "the login lacks a right in the serving database",
             found=_words(error, url),
             then=f"{MIGRATE} (it needs CREATEROLE, and CREATE on the database)",
-        ) from None
-    except psycopg.Error as error:
-        if error.sqlstate == CANNOT_PUT_BACK:
-            diag = error.diag
-            raise ServingError(
-                diag.message_primary or "", found=diag.message_detail or "", then=PUBLICATIONS
-            ) from None
-        raise ServingError(
-            "the serving database refuses a statement", found=_words(error, url), then=MIGRATE
-        ) from None
+        )
+    if state.startswith(NOT_IN_ENCODING):
+        return ServingError(
+            "the serving database cannot hold a text of the lists",
+            found=_words(error, url),
+            promised="a database in UTF8, which holds every text",
+            then="make one (CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0) and name it in "
+            "NIGHTSHELF_SERVING_URL, or leave such texts out in sql/source",
+        )
+    is_schema = state.startswith(NO_SUCH_OBJECT)
+    return ServingError(
+        "the serving database refuses a statement",
+        found=f"{_words(error, url)}{f' (SQLSTATE {state})' if state else ''}",
+        promised="" if is_schema else "nothing that apps read was changed",
+        then=MIGRATE if is_schema else LOOK_AT_THE_LOG,
+    )
+
+
+def _is_timeout(error: psycopg.Error, is_late: bool) -> bool:
+    """Whether it was our own statement_timeout and no person: the message says so, where it is English."""
+    message = str(error)
+    return "statement timeout" in message or (is_late and "user request" not in message)
+
+
+def _took_too_long(error: psycopg.Error, url: str) -> ServingError:
+    return ServingError(
+        "a statement in the serving database took too long",
+        found=_words(error, url),
+        promised="less than statement_timeout_ms in config.toml; nothing that apps read was changed",
+        then="raise statement_timeout_ms under [serving], or free the server",
+    )
 
 
 def busy(holder: str) -> PublisherBusy:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.settings.section import HalfLife, Section, Zone
+from pipeline.settings.section import Encoding, HalfLife, Section, Zone
 
 IdType = Literal["integer", "text", "uuid"]
 Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
@@ -29,6 +29,15 @@ class Source(Section):
         "sql/source", description="folder with events.sql and, if the shop has them, items.sql and users.sql"
     )
     timezone: Zone = Field("UTC", description="time zone of times that name none")
+    encoding: Encoding = Field(
+        "utf-8", description="encoding of texts in a PostgreSQL database that has none of its own (SQL_ASCII)"
+    )
+    silent_minutes: float = Field(
+        30.0,
+        gt=0.0,
+        le=1440.0,
+        description="minutes without an answer after which the connection is given up and tried again",
+    )
     batch_rows: int = Field(200_000, ge=1_000, le=5_000_000, description="rows that are fetched at a time")
 
 

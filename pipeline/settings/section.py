@@ -38,8 +38,18 @@ def _cron(cron: str) -> str:
     return cron
 
 
+def _encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except (LookupError, ValueError) as error:
+        raise ValueError(f"no encoding {name!r}; for instance latin-1 or windows-1252") from error
+    return name
+
+
 Zone = Annotated[str, AfterValidator(_zone)]
 """A name of the time zone database, such as Europe/Berlin."""
+Encoding = Annotated[str, AfterValidator(_encoding)]
+"""A text encoding that Python knows."""
 Cron = Annotated[str, AfterValidator(_cron)]
 """A cron expression, one of PRESETS, or empty."""
 Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,40}$")]

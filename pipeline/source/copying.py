@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pyarrow import csv
 
 from pipeline.contract.datasets import TIME
+from pipeline.databases import sessions
 from pipeline.errors import SourceError
 from pipeline.source.columns import PROMISES, Shape, check_kinds, check_names, enforce
 from pipeline.source.statement import Statement
@@ -37,6 +38,7 @@ class Copy:
     values: bound values of the statement
     kinds:  column -> what it holds, in the words of PROMISES
     types:  column -> the Arrow type that its CSV text is parsed as
+    encoding: of the texts, where the server does not know it; None: it sends UTF-8
     """
 
     connection: psycopg.Connection[Any]
@@ -45,12 +47,16 @@ class Copy:
     shape: Shape
     kinds: Mapping[str, str]
     types: Mapping[str, pa.DataType]
+    encoding: str | None
 
 
-def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], limit: int | None) -> Copy:
+def prepare(
+    db: sa.Connection, statement: Statement, values: Mapping[str, Any], limit: int | None, encoding: str
+) -> Copy:
     """Ask the database which columns the statement returns, and check them before any row is read.
 
-    limit: most rows to read; None: all of them
+    limit:    most rows to read; None: all of them
+    encoding: of texts in a database that has none of its own (SQL_ASCII)
 
     Raises SourceError where a column is missing, unknown or of the wrong kind.
     """
@@ -66,9 +72,8 @@ def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], 
     )
     compiled = inner.compile(dialect=db.dialect)
     query = f"COPY ({compiled}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')"
-    connection = db.connection.driver_connection
-    if not isinstance(connection, psycopg.Connection):
-        raise SourceError("the connection to the source database is closed", then=shape.then)
+    connection = sessions.psycopg_of(db)
+    has_encoding = connection.info.parameter_status("server_encoding") != "SQL_ASCII"
     return Copy(
         connection,
         query if values else query.replace("%%", "%"),
@@ -76,6 +81,7 @@ def prepare(db: sa.Connection, statement: Statement, values: Mapping[str, Any], 
         shape,
         kinds,
         {name: _csv_type(shape, name, kind) for name, kind in kinds.items()},
+        None if has_encoding else encoding,
     )
 
 
@@ -98,6 +104,8 @@ def read(copy: Copy, batch_rows: int) -> Generator[pa.RecordBatch, None, None]:
 
 def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:
     """CSV text as a batch: an unquoted empty field is null, a quoted one is the empty text."""
+    if copy.encoding is not None:
+        text = _as_utf8(copy, text)
     try:
         table = csv.read_csv(
             pa.BufferReader(text),
@@ -117,6 +125,22 @@ def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:
     in_utc = [(name, TIME if copy.kinds[name] == "time with zone" else t) for name, t in copy.types.items()]
     batch = table.cast(pa.schema(in_utc)).combine_chunks().to_batches()[0]
     return enforce(copy.shape, batch, copy.kinds)
+
+
+def _as_utf8(copy: Copy, text: bytearray) -> bytearray:
+    """CSV text from a database without encoding, as UTF-8. Raises SourceError naming the value at fault."""
+    try:
+        return bytearray(text.decode(copy.encoding or "utf-8").encode())
+    except UnicodeDecodeError as error:
+        begin = text.rfind(b"\n", 0, error.start) + 1
+        end = text.find(b"\n", error.start)
+        row = text[begin : end if end > 0 else None].decode("ascii", "backslashreplace")
+        raise SourceError(
+            f"`{copy.shape.dataset.name}` holds a text that is not in {copy.encoding}",
+            found=f"the row {row[:200]}",
+            promised="texts in the encoding of [source] encoding: the database says none (SQL_ASCII)",
+            then='set encoding under [source] in config.toml, for instance "latin-1"; then run the same again',
+        ) from error
 
 
 def _bad_value(copy: Copy, error: pa.ArrowInvalid) -> SourceError:

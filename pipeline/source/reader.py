@@ -6,7 +6,7 @@ PostgreSQL is read through COPY (`copying`), which is faster. `columns` checks a
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,9 @@ from sqlalchemy import exc
 from pipeline.config import IdType
 from pipeline.config import Source as SourceSettings
 from pipeline.contract.datasets import DATASETS
-from pipeline.databases import connect, urls
+from pipeline.databases import connect, failures, sessions, urls
+from pipeline.databases.embedded import silent
+from pipeline.databases.watch import Watch
 from pipeline.errors import DataError, SourceError
 from pipeline.source import copying
 from pipeline.source import statement as statements
@@ -42,13 +44,15 @@ ANY_IDS: Mapping[str, IdType] = {"user": "text", "item": "text"}
 class Source:
     """An open connection to the shop's database; on PostgreSQL all reads see one snapshot.
 
-    ids: type of ids: `user` and `item` -> integer, text or uuid
+    ids:   type of ids: `user` and `item` -> integer, text or uuid
+    watch: ends the connection when the server is silent for `source.silent_minutes`
     """
 
     url: str
     settings: SourceSettings
     ids: Mapping[str, IdType]
     db: sa.Connection
+    watch: Watch
 
     @property
     def dialect(self) -> str:
@@ -123,9 +127,8 @@ class Source:
     ) -> Generator[pa.RecordBatch, None, None]:
         if self._is_copied:
             with self._failures_named(statement):
-                rows = copying.read(
-                    copying.prepare(self.db, statement, bounds, limit), self.settings.batch_rows
-                )
+                copy = copying.prepare(self.db, statement, bounds, limit, self.settings.encoding)
+                rows = copying.read(copy, self.settings.batch_rows)
         else:
             rows = self._fetch(statement, bounds)
         with closing(rows):
@@ -168,36 +171,58 @@ class Source:
 
     @contextmanager
     def _failures_named(self, statement: Statement) -> Iterator[None]:
-        """Turn a failure of the database into a SourceError that names the statement, or Unreachable."""
+        """Turn a failure of the database into an error that says what it means, or names the statement."""
         try:
-            with connect.reaching(self.url, "source"):
+            with connect.reaching(self.url, "source", self.watch), self.watch.waiting():
                 yield
         except (exc.SQLAlchemyError, psycopg.Error) as error:
-            raise SourceError(
-                f"the source database refused {statement.shape.file}",
-                found=_reason(error, self.url),
-                promised=f"a SELECT that this login may run on {self.dialect}",
-                then=statement.shape.then,
-            ) from None
+            raise self._refused(error, statement) from None
+
+    def _refused(self, error: Exception, statement: Statement) -> SourceError:
+        """The error of a statement that the server will refuse the next time too."""
+        file, found = statement.shape.file, failures.words(error, self.url)
+        if failures.sqlstate(error) == failures.NO_RIGHT:
+            return SourceError(
+                f"the login {urls.shown(self.url)} lacks a right that {file} needs",
+                found=found,
+                promised="a login that may SELECT what the statement names",
+                then="GRANT it that right in the source database, as the owner; then run the same again",
+            )
+        return SourceError(
+            f"the source database refused {file}",
+            found=found,
+            promised=f"a SELECT that this login may run on {self.dialect}",
+            then=statement.shape.then,
+        )
 
 
 @contextmanager
-def opened(url: str, settings: SourceSettings, ids: Mapping[str, IdType]) -> Iterator[Source]:
+def opened(
+    url: str,
+    settings: SourceSettings,
+    ids: Mapping[str, IdType],
+    say: Callable[[str], None] = silent,
+) -> Iterator[Source]:
     """Connect for reading. Raises Unreachable, or SourceError where the server lacks the shop's time zone.
+
+    say: takes a line while the server is silent
 
     At the end the connection is dropped, not rolled back: it may be lost, or in the middle of an answer.
     """
-    engine = connect.engine(url)
-    if engine.dialect.name == "postgresql":
-        engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    with connect.reaching(url, "source"):
-        db = engine.connect()
-    try:
-        _set_zone(db, url, settings.timezone)
-        yield Source(url, settings, ids, db)
-    finally:
-        db.invalidate()
-        db.close()
+    seconds = settings.silent_minutes * 60
+    with Watch("the source database", seconds, "source.silent_minutes", say) as watch:
+        engine = connect.engine(url, watch=watch)
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connect.reaching(url, "source", watch), watch.waiting():
+            db = engine.connect()
+        try:
+            with connect.reaching(url, "source", watch), watch.waiting():
+                _tell(db, url, settings)
+            yield Source(url, settings, ids, db, watch)
+        finally:
+            db.invalidate()
+            db.close()
 
 
 def last_event_at(url: str, settings: SourceSettings, now: datetime) -> datetime:
@@ -213,19 +238,23 @@ def last_event_at(url: str, settings: SourceSettings, now: datetime) -> datetime
     return span[1]
 
 
-def _set_zone(db: sa.Connection, url: str, timezone: str) -> None:
-    """Set the session's time zone, in which the server reads times without one."""
+def _tell(db: sa.Connection, url: str, settings: SourceSettings) -> None:
+    """Tell the session what reading needs, and the zone in which the server reads times without one."""
+    zone, seconds = settings.timezone, settings.silent_minutes * 60
     try:
-        with connect.reaching(url, "source"):
-            if db.dialect.name == "postgresql":
-                db.execute(sa.text("SELECT set_config('TimeZone', :zone, true)"), {"zone": timezone})
-            elif db.dialect.name in MYSQL:
-                zone = "+00:00" if timezone == "UTC" else timezone
-                db.execute(sa.text("SET time_zone = :zone"), {"zone": zone})
-    except exc.SQLAlchemyError as error:
+        if db.dialect.name == "postgresql":
+            limit = max(1, round(1000 * seconds))
+            wished = sessions.postgresql(zone=zone, lock_ms=limit, statement_ms=0, idle_ms=limit)
+            sessions.tell_postgresql(sessions.psycopg_of(db), wished)
+        elif db.dialect.name in MYSQL:
+            sessions.tell_mysql(db, seconds)
+            db.execute(sa.text("SET time_zone = :zone"), {"zone": "+00:00" if zone == "UTC" else zone})
+    except (exc.ProgrammingError, exc.OperationalError, psycopg.DataError) as error:
+        if failures.named(error, url, "source") is not None:
+            raise
         raise SourceError(
-            f"the source database does not know the time zone {timezone}",
-            found=_reason(error, url),
+            f"the source database does not know the time zone {zone}",
+            found=failures.words(error, url),
             promised="the zone that [source] timezone in config.toml names",
             then="load the server's time zone tables (mysql_tzinfo_to_sql), or set [source] timezone",
         ) from None
@@ -240,10 +269,3 @@ def _within(batch: pa.RecordBatch, start: datetime, end: datetime) -> pa.RecordB
     scalar = [pa.scalar(utc(moment), moments.type) for moment in (start, end)]
     inside = pc.and_(pc.greater_equal(moments, scalar[0]), pc.less(moments, scalar[1]))
     return batch.filter(pc.fill_null(inside, True))
-
-
-def _reason(error: Exception, url: str) -> str:
-    """The first line of the driver's message, without the password."""
-    cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    lines = urls.scrub(str(cause), url).strip().splitlines()
-    return lines[0][:500] if lines else type(cause).__name__

@@ -48,52 +48,52 @@ def run(job: Job) -> Counts:
     forgotten = read_forgotten(serving, job.settings)
     start = job.folder.as_of - timedelta(days=job.settings.run.window_days)
     settings = job.settings
-    with opened(job.databases.source(), settings.source, settings.ids.model_dump()) as source:
-        counts = {"events": _events(job, source, forgotten, start, job.folder.as_of)}
+    with opened(job.databases.source(), settings.source, settings.ids.model_dump(), job.say) as source:
+        counts = {"events": _read_events(job, source, forgotten, start, job.folder.as_of)}
         for name in ("items", "users"):
             if source.has(name):
-                counts[name] = _write(job, name, forgotten, source.batches(name))
-            else:
-                job.folder.drop(name)
-    n_left_out = sum(written.n_left_out for written in counts.values())
-    n_written = {f"n_{name}": written.n_written for name, written in counts.items()}
+                counts[name] = _read(job, name, forgotten, source.batches(name))
+    for name in ("events", "items", "users"):
+        if name in counts:
+            _sort(job, name)
+        else:
+            job.folder.drop(name)
+    n_left_out = sum(read.n_left_out for read in counts.values())
+    n_written = {f"n_{name}": read.n_written for name, read in counts.items()}
     return {"rows_in": sum(n_written.values()) + n_left_out, **n_written}
 
 
-class Written(NamedTuple):
+class Rows(NamedTuple):
     """Rows of a dataset, and how many rows of forgotten users it was spared."""
 
     n_written: int
     n_left_out: int
 
 
-def _events(job: Job, source: Source, forgotten: Forgotten, start: datetime, end: datetime) -> Written:
+def _read_events(job: Job, source: Source, forgotten: Forgotten, start: datetime, end: datetime) -> Rows:
     later = source.batches("events", start=max(end, job.now + CLOCK_SKEW), limit=MAX_AHEAD)
     ahead = [forgotten.without(batch.filter(pc.is_valid(batch.column("occurred_at")))) for batch in later]
     n_ahead = sum(batch.num_rows for batch in ahead)
-    written = _write(job, "events", forgotten, source.batches("events", start, end), ahead)
-    if written.n_written == n_ahead:
+    rows = _read(job, "events", forgotten, source.batches("events", start, end), ahead)
+    if rows.n_written == n_ahead:
         raise _empty(source, start, end)
-    return written
+    return rows
 
 
-def _write(
+def _read(
     job: Job,
     name: str,
     forgotten: Forgotten,
     batches: Generator[pa.RecordBatch, None, None],
     more: Iterable[pa.RecordBatch] = (),
-) -> Written:
-    """Stream to a scratch file, then sort out of core: a source promises no order, a dataset does."""
-    dataset = DATASETS[name]
-    schema = dataset.schema(job.folder.ids)
-    unsorted = job.folder.scratch() / f"{name}.parquet"
-    order = ", ".join(ORDER.get(name, tuple(dataset.columns)))
-    n_left_out = 0
+) -> Rows:
+    """Stream the rows to a scratch file. They are sorted when the source is closed: no transaction is left
+    open in the shop's database meanwhile."""
+    schema = DATASETS[name].schema(job.folder.ids)
+    count = n_left_out = 0
 
     def fill(path: Path) -> None:
-        nonlocal n_left_out
-        count = 0
+        nonlocal count, n_left_out
         with pq.ParquetWriter(path, schema, compression="lz4") as writer:
             for batch in chain(more, batches):
                 kept = forgotten.without(batch)
@@ -106,13 +106,23 @@ def _write(
             job.say(f"extract: {n_left_out:,} {name} of forgotten users left out")
 
     with closing(batches):
-        write_whole(unsorted, fill)
+        write_whole(_unsorted(job, name), fill)
+    return Rows(count, n_left_out)
+
+
+def _sort(job: Job, name: str) -> None:
+    """Write a dataset out of core from its scratch file: a source promises no order, a dataset does."""
+    dataset, unsorted = DATASETS[name], _unsorted(job, name)
+    columns, order = ", ".join(dataset.columns), ", ".join(ORDER.get(name, tuple(dataset.columns)))
     memory, threads = job.settings.run.memory_limit_gb, job.settings.run.threads
     with connect(memory, threads, job.folder.scratch()) as db:
-        query = f"SELECT {', '.join(schema.names)} FROM read_parquet($path) ORDER BY {order}"
-        count = job.folder.write(name, db.sql(query, params={"path": str(unsorted)}).to_arrow_reader(BATCH))
+        query = f"SELECT {columns} FROM read_parquet($path) ORDER BY {order}"
+        job.folder.write(name, db.sql(query, params={"path": str(unsorted)}).to_arrow_reader(BATCH))
     unsorted.unlink()
-    return Written(count, n_left_out)
+
+
+def _unsorted(job: Job, name: str) -> Path:
+    return job.folder.scratch() / f"{name}.parquet"
 
 
 def _empty(source: Source, start: datetime, end: datetime) -> DataError:
