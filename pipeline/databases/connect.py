@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,7 @@ def engine(
     if dialect in ("postgresql", "mysql", "mariadb"):
         arguments["connect_timeout"] = CONNECT_SECONDS
     if watch is not None and parsed.drivername.endswith(("+pymysql", "+mysqldb")):
-        arguments |= dict.fromkeys(("read_timeout", "write_timeout"), max(1, round(watch.limit)))
+        arguments |= dict.fromkeys(("read_timeout", "write_timeout"), math.ceil(watch.limit))
     arguments = {name: value for name, value in arguments.items() if name not in parsed.query}
     if parsed.drivername == "postgresql+psycopg":
         arguments["client_encoding"] = "UTF8"

@@ -33,7 +33,7 @@ LOST, REFUSED, NO_RIGHT = "08000", "28000", "42501"
 
 
 class Meaning(NamedTuple):
-    """An error in words; `{which}` (source, serving), `{url}` and `{set}` (how to set the URL) are filled in."""
+    """An error in words; `{which}` (source, serving), `{url}` and `{set}` (how to set it) are filled in."""
 
     error: type[NightshelfError]
     what: str
@@ -187,14 +187,15 @@ def _postgresql(error: psycopg.Error) -> str:
 
 
 def _is_operational(error: BaseException | None) -> bool:
-    """Whether a driver calls it an OperationalError, the DB-API's class for what is not the program's fault."""
+    """Whether a driver calls it an OperationalError: by the DB-API not the program's fault."""
     return any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
 
 
 def _is_of_mysql(error: BaseException) -> bool:
-    return any(kind.__name__ == "MySQLError" for kind in type(error).__mro__) or "mysql" in type(
-        error
-    ).__module__.lower()
+    return (
+        any(kind.__name__ == "MySQLError" for kind in type(error).__mro__)
+        or "mysql" in type(error).__module__.lower()
+    )
 
 
 def _meaning(state: str) -> Meaning | None:

@@ -187,7 +187,7 @@ def translating_errors(url: str, statement_timeout_ms: int, watch: Watch) -> Ite
                     "a lock in the serving database was not free in time",
                     found=_words(error, url),
                     promised="less than lock_timeout_ms in config.toml; nothing was changed",
-                    then="the same again when whoever holds it (another publisher, a long transaction) has ended",
+                    then="the same again when whoever holds it (a publisher, a long transaction) has ended",
                 ) from None
             except (pg.DeadlockDetected, pg.SerializationFailure) as error:
                 raise busy(_words(error, url)) from None

@@ -71,9 +71,10 @@ def prepare(
         f"SELECT {columns} FROM ({{}}) rows_of_source{f' LIMIT {limit}' if limit else ''}"
     )
     compiled = inner.compile(dialect=db.dialect)
-    query = f"COPY ({compiled}) TO STDOUT (FORMAT csv, ENCODING 'UTF8')"
     connection = sessions.psycopg_of(db)
     has_encoding = connection.info.parameter_status("server_encoding") != "SQL_ASCII"
+    sent_in = "UTF8" if has_encoding else "SQL_ASCII"
+    query = f"COPY ({compiled}) TO STDOUT (FORMAT csv, ENCODING '{sent_in}')"
     return Copy(
         connection,
         query if values else query.replace("%%", "%"),
@@ -139,7 +140,7 @@ def _as_utf8(copy: Copy, text: bytearray) -> bytearray:
             f"`{copy.shape.dataset.name}` holds a text that is not in {copy.encoding}",
             found=f"the row {row[:200]}",
             promised="texts in the encoding of [source] encoding: the database says none (SQL_ASCII)",
-            then='set encoding under [source] in config.toml, for instance "latin-1"; then run the same again',
+            then='set encoding under [source] in config.toml, for instance "latin-1"; run the same again',
         ) from error
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pymysql
 import pytest
+import sqlalchemy as sa
 
 from pipeline.config import Settings
-from pipeline.errors import LoginRefused, SourceError
+from pipeline.errors import DiskFull, Interrupted, LoginRefused, NightshelfError, SourceError, Unreachable
 from pipeline.loading.shop import Shop, fill
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
@@ -157,3 +158,77 @@ def test_a_wrong_password_is_never_shown(url: str, extract: Callable[..., Job]) 
 def test_no_such_database_is_not_tried_again(url: str, extract: Callable[..., Job]) -> None:
     with pytest.raises(LoginRefused, match="source database refuses the login"):
         extract(f"{url.rsplit('/', 1)[0]}/absent")
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "kind"),
+    [
+        (1205, "HY000", Interrupted),
+        (1213, "40001", Interrupted),
+        (1317, "70100", Interrupted),
+        (1040, "08004", Unreachable),
+        (1021, "HY000", DiskFull),
+    ],
+)
+def test_what_the_server_breaks_off_is_tried_again(
+    url: str, extract: Callable[..., Job], number: int, state: str, kind: type[NightshelfError]
+) -> None:
+    load(url, (1, 10, 3, "purchase", "A", 1.0))
+    shops.run(
+        url,
+        "CREATE FUNCTION trip(x bigint) RETURNS bigint DETERMINISTIC BEGIN "
+        f"SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'said by the server'; "
+        "RETURN x; END",
+        "RENAME TABLE events TO raw_events",
+        "CREATE VIEW events AS SELECT trip(customer_id) AS customer_id, product_id, event_type, "
+        "occurred_at, order_id, quantity FROM raw_events",
+    )
+    with pytest.raises(kind) as refused:
+        extract(url)
+    assert refused.value.can_retry
+    assert "said by the server" in refused.value.found
+
+
+def test_a_locked_table_and_a_silent_server_are_given_up_in_time(
+    url: str, extract: Callable[..., Job], make_settings: Callable[..., Settings]
+) -> None:
+    load(url, (1, 10, 3, "purchase", "A", 1.0))
+    settings = make_settings(source={"silent_minutes": 0.02})
+    parsed = sa.make_url(url)
+    with (
+        pymysql.connect(
+            host="127.0.0.1", port=parsed.port or 0, user="shop", password=PASSWORD, database=parsed.database
+        ) as other,
+        other.cursor() as cursor,
+    ):
+        cursor.execute("LOCK TABLES events WRITE")
+        with pytest.raises((Interrupted, Unreachable)) as refused:
+            extract(url, settings)
+        assert refused.value.can_retry
+        cursor.execute("UNLOCK TABLES")
+    shops.run(
+        url,
+        "RENAME TABLE events TO raw_events",
+        "CREATE VIEW events AS SELECT raw_events.* FROM raw_events WHERE SLEEP(30) = 0",
+    )
+    with pytest.raises(Unreachable, match="source database said nothing") as refused:
+        extract(url, settings)
+    assert refused.value.can_retry
+
+
+def test_limits_of_the_server_do_not_end_a_read(url: str, extract: Callable[..., Job], mariadb: int) -> None:
+    load(url, (1, 10, 3, "purchase", "A", 1.0))
+    shops.run(
+        url,
+        "RENAME TABLE events TO raw_events",
+        "CREATE VIEW events AS SELECT raw_events.* FROM raw_events WHERE SLEEP(0.6) = 0",
+    )
+    with (
+        pymysql.connect(host="127.0.0.1", port=mariadb, user="shop", password=PASSWORD) as db,
+        db.cursor() as cursor,
+    ):
+        cursor.execute("SET GLOBAL max_statement_time = 0.2")
+        try:
+            assert extract(url).folder.table("events").num_rows == 1
+        finally:
+            cursor.execute("SET GLOBAL max_statement_time = 0")
