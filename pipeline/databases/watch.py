@@ -35,7 +35,8 @@ class Watch:
     def __init__(self, what: str, limit: float, bound: str, say: Callable[[str], None]) -> None:
         self.what, self.limit, self.bound, self.say = what, limit, bound, say
         self._end: Callable[[], None] = _nothing
-        self._since: float | None = None
+        self.since: float | None = None
+        """When the wait of this moment began, on the monotonic clock; None: nobody waits."""
         self._longest_failed = 0.0
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="nightshelf-watch", daemon=True)
@@ -58,15 +59,19 @@ class Watch:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """While the block waits for the server. Waits may be nested: the inner one counts anew."""
-        self._since = time.monotonic()
+        self.since = time.monotonic()
         try:
             yield
         except BaseException:
-            if self._since is not None:
-                self._longest_failed = max(self._longest_failed, time.monotonic() - self._since)
+            self.failed()
             raise
         finally:
-            self._since = None
+            self.since = None
+
+    def failed(self) -> None:
+        """A wait has ended in an error: it may be the end that its silence was put to."""
+        if self.since is not None:
+            self._longest_failed = max(self._longest_failed, time.monotonic() - self.since)
 
     @property
     def error(self) -> Unreachable | None:
@@ -83,7 +88,7 @@ class Watch:
     def _watch(self) -> None:
         begun, tell_after = None, TELL_AFTER
         while not self._closed.wait(min(1.0, self.limit / 4)):
-            since = self._since
+            since = self.since
             if since != begun:
                 begun, tell_after = since, TELL_AFTER
             if since is None:
@@ -102,10 +107,18 @@ class WatchedConnection(psycopg.Connection[Any]):
     watch: Watch | None = None
 
     def wait(self, *args: Any, **options: Any) -> Any:
-        if self.watch is None:
+        """As `Watch.waiting`, without a context manager: COPY waits once for each row."""
+        watch = self.watch
+        if watch is None:
             return super().wait(*args, **options)
-        with self.watch.waiting():
+        watch.since = time.monotonic()
+        try:
             return super().wait(*args, **options)
+        except BaseException:
+            watch.failed()
+            raise
+        finally:
+            watch.since = None
 
 
 def _ending(connection: Any) -> Callable[[], None]:
