@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowSkipException
 from nightshelf_airflow import assets
+from nightshelf_airflow.advice import say_for
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.dag_arguments import shared_arguments
 
@@ -76,7 +77,7 @@ def rollback_dag(shop: Shop, settings: Settings) -> DAG:
             params, url = context["params"], databases(shop, settings).serving()
             version = version_of(params["version"])
             moved = rollback(
-                url, settings, to=version, hold=params["hold"], who=_person(context), say=log.info
+                url, settings, to=version, hold=params["hold"], who=_person(context), say=say_for(shop, log)
             )
             return _announce(settings, url, context, asset, moved)
 
@@ -106,7 +107,7 @@ def release_dag(shop: Shop, settings: Settings) -> DAG:
             from pipeline.serving import release
 
             url = databases(shop, settings).serving()
-            moved = release(url, settings, who=_person(context), say=log.info)
+            moved = release(url, settings, who=_person(context), say=say_for(shop, log))
             return _announce(settings, url, context, asset, moved)
 
         run()

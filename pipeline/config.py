@@ -112,7 +112,7 @@ def load(file: Path | None = None, overrides: Mapping[str, object] | None = None
         raise SettingsError(
             f"{file.name} has {error.error_count()} setting(s) that cannot be",
             found="; ".join(_complaint(e) for e in error.errors()),
-            promised="the names, types and ranges that the comments in config.toml give",
+            promised="the names, types and ranges in docs/settings.md",
             then=f"edit {file}",
         ) from error
 

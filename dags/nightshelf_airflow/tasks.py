@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from nightshelf_airflow.advice import adapt_to_airflow
+from nightshelf_airflow.advice import adapt_to_airflow, say_for
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.form import form
 from pipeline import config
@@ -66,7 +66,7 @@ def _skip_outdated_night(shop: Shop, settings: Settings, context: Mapping[str, A
 
     as_of = _as_of(settings, context).astimezone(UTC)
     try:
-        live = read_live(databases(shop, settings).serving(), settings, say=log.info)
+        live = read_live(databases(shop, settings).serving(), settings, say=say_for(shop, log))
     except NightshelfError as error:
         log.info("extract: not known whether newer lists are live: %s", error.what)
         return
@@ -108,7 +108,7 @@ def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any])
         config_path=shop.path,
         databases=databases(shop, settings),
         now=datetime.now(UTC),
-        say=log.info,
+        say=say_for(shop, log),
         force=params["force"],
     )
 
@@ -173,4 +173,4 @@ def remove_old_runs(shop: Shop, settings: Settings) -> Counts:
     from pipeline.retention import old_runs
 
     serving = databases(shop, settings).serving()
-    return old_runs.remove_old_runs(settings, serving, now=datetime.now(UTC), say=log.info)
+    return old_runs.remove_old_runs(settings, serving, now=datetime.now(UTC), say=say_for(shop, log))

@@ -71,7 +71,7 @@ def _row(row: Row, own: Row | None) -> dict[str, Any]:
         "value": row["precision_at_3"],
         "of_100": words.of_100(row["precision_at_3"]),
         "kind": "" if row.get("measured_in") is not None and _alike(row["measured_in"], own) else "other",
-        "text": f"{name}: {words.of_100(row['precision_at_3'])}, tested on {tested}; {read}",
+        "text": f"{name}: {words.of_100(row['precision_at_3'])}, tested on {tested}; events read: {read}",
     }
 
 
@@ -87,8 +87,8 @@ def _alike(one: Row, other: Row | None) -> bool:
 def _in_words(measured: Row | None, as_of: datetime) -> tuple[str, str]:
     """What it was tested on, and what was read."""
     if measured is None:
-        return f"days up to {words.date(as_of)}, how many is not known", "days of events not known"
-    read = f"{words.count(measured['window_days'], 'day')} of events"
+        return f"days up to {words.date(as_of)}, how many is not known", "not known"
+    read = words.count(measured["window_days"], "day")
     if measured["method"] == "random":
         return f"{words.percent(measured['test_share'], 0)} of the rows, up to {words.date(as_of)}", read
     if measured["method"] == "last_purchase":
@@ -104,7 +104,8 @@ def _note(rows: Sequence[Row]) -> str:
     if not others:
         return ""
     verb, they, them = ("was", "it is", "it") if len(others) == 1 else ("were", "they are", "them")
+    names = ", ".join(others).capitalize()
     return (
-        f"{', '.join(others)} {verb} measured in another window than this run: {they} drawn hollow, and the"
-        f" line does not join {them}."
+        f"{names} {verb} measured in another window than this run: {they} drawn hollow, and the line does not"
+        f" join {them}."
     )

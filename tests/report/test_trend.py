@@ -44,13 +44,13 @@ def lines(chart: str) -> list[tuple[float, float]]:
 def test_each_publication_says_what_it_was_measured_in(run_folder: Make) -> None:
     content = told(fill(run_folder()))
     assert [(row["name"], row["tested"], row["read"], row["of_100"]) for row in content["rows"]] == [
-        ("version 5", "14 days, 16 Dec to 30 December 2025", "365 days of events", "3.10"),
-        ("version 6", "14 days, 17 Dec to 31 December 2025", "365 days of events", "3.70"),
-        ("this run", "14 days, 18 Dec to 1 January 2026", "365 days of events", "4.00"),
+        ("version 5", "14 days, 16 Dec to 30 December 2025", "365 days", "3.10"),
+        ("version 6", "14 days, 17 Dec to 31 December 2025", "365 days", "3.70"),
+        ("this run", "14 days, 18 Dec to 1 January 2026", "365 days", "4.00"),
     ]
     assert content["note"] == ""
     assert (
-        "<title>version 6: 3.70, tested on 14 days, 17 Dec to 31 December 2025; 365 days of events</title>"
+        "<title>version 6: 3.70, tested on 14 days, 17 Dec to 31 December 2025; events read: 365 days</title>"
         in content["chart"]
     )
     assert lines(content["chart"]) == [(2.0, 50.0), (50.0, 98.0)]
@@ -80,7 +80,7 @@ def test_another_window_is_told_apart(
     assert [row["kind"] for row in content["rows"]] == ["", "other", "", ""]
     assert content["rows"][1]["tested"] == tested
     assert content["note"] == (
-        "version 8 was measured in another window than this run: it is drawn hollow, and the line does not"
+        "Version 8 was measured in another window than this run: it is drawn hollow, and the line does not"
         " join it."
     )
     assert lines(content["chart"]) == [(2.0, 66.0), (66.0, 98.0)], "from its left neighbour to its right one"
@@ -99,7 +99,7 @@ def test_a_run_of_another_window_stands_alone(
     short = make_settings(run={"window_days": 30})
     content = told(fill(run_folder()), short)
     assert [row["kind"] for row in content["rows"]] == ["other", "other", ""]
-    assert "version 5, version 6 were measured in another window" in content["note"]
+    assert "Version 5, version 6 were measured in another window" in content["note"]
     assert lines(content["chart"]) == []
 
 
