@@ -18,12 +18,12 @@ from nightshelf_airflow.advice import say_for
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.dag_arguments import shared_arguments
 
+from pipeline.config import Settings
 from pipeline.errors import NightshelfError, SettingsError
 from pipeline.rollback_form import save_choices, saved_choices, version_of
 from pipeline.shops import Shop, find_shops, load_settings
 
 if TYPE_CHECKING:
-    from pipeline.config import Settings
     from pipeline.serving import Moved
 
 log = logging.getLogger("nightshelf_airflow.rollback")
@@ -163,7 +163,10 @@ def _announce(
     return vars(moved)
 
 
-for shop, settings in load_settings(find_shops()).items():
-    if not isinstance(settings, SettingsError):
-        rollback_dag(shop, settings)
-        release_dag(shop, settings)
+all_settings = load_settings(find_shops())
+readable = {shop: settings for shop, settings in all_settings.items() if isinstance(settings, Settings)}
+if not readable:  # an import error is shown on every page of the UI; the nightly DAG fails, and alerts
+    raise next(error for error in all_settings.values() if isinstance(error, SettingsError))
+for shop, settings in readable.items():
+    rollback_dag(shop, settings)
+    release_dag(shop, settings)

@@ -82,8 +82,9 @@ def pages() -> FastAPI:
             again = advice.in_commands(again, shop.path)
             return nothing(
                 f"The {page} of run {run_id} is written {WRITTEN[page]}.",
-                f"If that is over: the page went with a user who was forgotten, and {again} makes it again; or the night was skipped, because newer lists were live;"
-                " or the run was removed as old; or this API server cannot read its folder.",
+                f"If that is over: the page went with a user who was forgotten, and {again} makes it again;"
+                " or the night was skipped, because newer lists were live; or the run was removed as old; or"
+                " this API server cannot read its folder.",
             )
         return HTMLResponse(content, headers=HEADERS)
 

@@ -27,6 +27,8 @@ from pipeline.environment import LocalServer, child_environment, port_variable
 from pipeline.errors import AirflowError, DatabaseError, SettingsError, Unreachable
 from pipeline.local.airflow import COMPONENTS, LocalAirflow
 from pipeline.local.api import Api
+from pipeline.local.demo import follow
+from pipeline.local.servers import DAG_ID
 
 NOBODY = 65_534
 ENDING = re.compile(r"UI: (http://127\.0\.0\.1:(\d+))\nUser: (\w+)\nPassword: (\w+)\n\Z")
@@ -222,22 +224,58 @@ def test_a_killed_scheduler_s_last_heartbeat_does_not_pass_for_health(anna: Pers
 
 @pytest.mark.slow
 def test_down_stops_all_of_it_and_nothing_else(anna: Person, server: Server) -> None:
-    address_and_client(anna.make("up"))
+    _, _, api = address_and_client(anna.make("up"))
     pids = anna.pids()
     assert len(pids) > len(COMPONENTS)
+    runs = f"/dags/{DAG_ID}/dagRuns"
+    run_id = api.post(runs, {"logical_date": None, "conf": {"tune": "never"}})["dag_run_id"]
     with subprocess.Popen(
         [sys.executable, "-c", "import signal; signal.pause()"], env=anna.environment, cwd=anna.airflow.folder
     ) as bystander:
         try:
             done = anna.make("down")
             assert done.returncode == 0
-            assert [line.rpartition(" is ")[2] for line in done.stdout.splitlines()] == ["stopped", "stopped"]
+            [interrupted, *others] = done.stdout.splitlines()
+            assert interrupted.startswith(f"run {run_id} of {DAG_ID} ")
+            assert interrupted.endswith("; after make up it goes on from there")
+            assert [line.rpartition(" is ")[2] for line in others] == ["stopped", "stopped"]
             assert not [pid for pid in pids if is_alive(pid)]
             assert bystander.poll() is None
             assert server.is_running()
         finally:
             bystander.kill()
-    assert anna.make("down").returncode == 0
+    done = anna.make("down")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+
+
+@pytest.mark.slow
+def test_without_a_schedule_no_night_begins_and_what_is_triggered_runs(
+    new_person: Callable[..., Person],
+) -> None:
+    person = new_person()
+    (person.home / "config.toml").write_text(config.path().read_text())  # the clock is on again
+    done = person.make("up", NIGHTSHELF_SCHEDULE="off")
+    _, _, api = address_and_client(done)
+    assert "NIGHTSHELF_SCHEDULE is off: no night begins by itself" in done.stdout
+    dag = api.get(f"/dags/{DAG_ID}")
+    assert (dag["is_paused"], dag["timetable_summary"]) == (False, None)
+    runs = f"/dags/{DAG_ID}/dagRuns"
+    run_id = api.post(runs, {"logical_date": None, "conf": {"tune": "never", "dry_run": True}})["dag_run_id"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTSHELF_HOME", str(person.home))
+        follow(api, run_id, str)
+    assert [run["dag_run_id"] for run in api.get(runs)["dag_runs"]] == [run_id]
+    before = person.airflow.leaders()
+    assert person.airflow.stays_up()
+    assert not person.airflow.is_on_schedule()
+    address_and_client(person.make("up", NIGHTSHELF_SCHEDULE="OFF"))
+    assert person.airflow.leaders() == before, "nothing has changed"
+    done = person.make("up", NIGHTSHELF_SCHEDULE="no")
+    assert done.returncode == 1
+    assert "NIGHTSHELF_SCHEDULE is neither on nor off" in done.stderr
+    assert person.airflow.leaders() == before
+    address_and_client(person.make("up"))
+    assert person.airflow.is_on_schedule()
 
 
 @pytest.mark.slow
