@@ -51,6 +51,10 @@ The form asks for another day (`as_of`), another window, repeat purchases, tunin
 What it leaves alone comes from `{file}`. A backfill makes up for past days: metrics and reports, while
 the lists that are live stay, unless its form says `force`.
 
+#### When all is skipped
+
+The schedule began a night that is older than the lists that are live: `extract` says so in its log.
+
 #### Files of a run
 
 `{runs}/<run id>`

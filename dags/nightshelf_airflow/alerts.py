@@ -16,7 +16,8 @@ A shop sends alerts when its [alerts] name a channel. From what happened to who 
                  delivery.py          all channels at once, each outcome in the log
                  channels.py          webhook, Slack, e-mail
 
-Nobody is alerted of a retry, of a backfill that is late, or of a late run that has ended well.
+Nobody is alerted of a retry, of a backfill that is late, or of a late run that has ended well, skipped nights
+among them. Where a shop's settings cannot be read, `reachable` says who is alerted.
 """
 
 from __future__ import annotations

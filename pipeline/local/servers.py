@@ -37,8 +37,7 @@ def up(say: Say) -> None:
         airflow.start(say, stays=True)
         unpause(airflow.api())
     if is_scheduled:
-        say("a night that was due since midnight starts now, for some minutes; what you trigger waits for it")
-        say("where newer lists are live, as after make demo, it is skipped")
+        say("a night that was due since midnight starts now, and is skipped where newer lists are live")
     else:
         say(f"{environment.SCHEDULE} is off: no night begins by itself, only what you trigger")
     say("make down stops it; make demo runs a night and shows its lists")
