@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import advice, config
 from pipeline.contract.stages import BY_NAME
+from pipeline.errors import NightshelfError
 
 if TYPE_CHECKING:
-    from pipeline.errors import NightshelfError
     from pipeline.shops import Shop
 
 RUN_STAGE = re.compile(
@@ -27,6 +28,16 @@ RUN_STAGE = re.compile(
     r"(?: --run-id \S+)?+"  # possessive: with --force behind it, the whole command stays
     r"(?! --force)"
 )
+
+
+@contextmanager
+def adapted_errors(shop: Shop) -> Iterator[None]:
+    """Raise a NightshelfError of the block without its traceback, its next step one for a task of `shop`."""
+    try:
+        yield
+    except NightshelfError as error:
+        adapt_to_airflow(error, shop)
+        raise error.with_traceback(None) from None
 
 
 def adapt_to_airflow(error: NightshelfError, shop: Shop) -> None:

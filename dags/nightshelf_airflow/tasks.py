@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from nightshelf_airflow.advice import adapt_to_airflow, say_for
+from nightshelf_airflow.advice import adapted_errors, say_for
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.form import form
 from pipeline import config
@@ -36,7 +36,7 @@ def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, 
     """
     from pipeline import jobs
 
-    try:
+    with adapted_errors(shop):
         if stage == STAGES[0].name:
             _skip_outdated_night(shop, settings, context)
         job = _job(shop, settings, stage, context)
@@ -48,9 +48,6 @@ def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, 
         if stage == "gate" and settings.approval.is_required:
             _write_report(job)  # the person who is asked next looks at it
         return counts
-    except NightshelfError as error:
-        adapt_to_airflow(error, shop)
-        raise error.with_traceback(None) from None
 
 
 def _skip_outdated_night(shop: Shop, settings: Settings, context: Mapping[str, Any]) -> None:
@@ -172,5 +169,6 @@ def remove_old_runs(shop: Shop, settings: Settings) -> Counts:
     """Remove the run folders nobody needs any more; returns how many were removed and kept."""
     from pipeline.retention import old_runs
 
-    serving = databases(shop, settings).serving()
-    return old_runs.remove_old_runs(settings, serving, now=datetime.now(UTC), say=say_for(shop, log))
+    with adapted_errors(shop):
+        serving = databases(shop, settings).serving()
+        return old_runs.remove_old_runs(settings, serving, now=datetime.now(UTC), say=say_for(shop, log))

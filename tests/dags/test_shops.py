@@ -67,6 +67,24 @@ def test_a_file_name_that_no_dag_can_have_stops_no_other_shop(bag_of: Callable[.
     assert "rename the file" in bag.dags["recommendations__books__copy_"].doc_md
 
 
+def test_what_a_further_shop_is_told_to_do_next_reaches_that_shop(
+    bag_of: Callable[..., Any],
+    airflow_tables: None,
+    serving_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    bag = bag_of(books=BOOKS)
+    file = config.path().parent / "config.books.toml"
+    rollback = bag.dags["rollback__books"]
+    assert f"`python -m pipeline rollback --config {file}`" in rollback.doc_md
+    monkeypatch.setenv("AIRFLOW_CONN_SERVING", serving_url)
+    assert str(rollback.test().state) == "failed"
+    advice = f"python -m pipeline run --config {file} (in Airflow: trigger the DAG recommendations__books)"
+    assert advice in caplog.text + "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize(
     ("first", "said"),
     [("[run]\nsurprise = 1\n", "run.surprise: unknown setting"), ("[run\n", "cannot be read as TOML")],
