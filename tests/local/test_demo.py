@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import signal
@@ -11,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -21,7 +19,6 @@ from pipeline.config import ROOT
 from pipeline.contract.stages import STAGES
 from pipeline.environment import child_environment
 from pipeline.local.airflow import LocalAirflow
-from pipeline.local.demo import RUNS, follow
 
 COMMAND = [sys.executable, "-m", "pipeline", "demo"]
 
@@ -66,29 +63,6 @@ def test_two_nights_and_what_apps_read(home: Path, environment: dict[str, str]) 
         [url] = re.findall(r"^psql: .*'(postgresql://[^']+)'$", output, re.MULTILINE)
         with psycopg.connect(url) as db:
             assert db.execute("SELECT count(*) FROM serving.recommend(1, 10)").fetchone() == (10,)
-
-
-@pytest.mark.slow
-def test_after_it_make_up_begins_no_old_night_and_a_trigger_starts_at_once(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NIGHTSHELF_HOME", str(home))
-    assert main(["up"]) == 0
-    api = LocalAirflow(home).api()
-    conf = {"tune": "never", "dry_run": True}
-    run_id = api.post(RUNS, {"logical_date": None, "conf": conf})["dag_run_id"]
-    follow(api, run_id, str)
-    runs = {run["run_type"]: run for run in api.get(f"{RUNS}?order_by=run_after")["dag_runs"]}
-    night = f"{RUNS}/{quote(runs['scheduled']['dag_run_id'], safe='')}"
-    assert runs["scheduled"]["state"] == "success"
-    states = {task["task_id"]: task["state"] for task in api.get(f"{night}/taskInstances")["task_instances"]}
-    assert states.pop("remove_old_runs") == "success"
-    assert states == {stage.name: "skipped" for stage in STAGES}
-    log = api.get(f"{night}/taskInstances/extract/logs/1?full_content=true")["content"]
-    assert "nothing to do: this night ends at " in json.dumps(log)
-    events = [event["source_run_id"] for event in api.get("/assets/events")["asset_events"]]
-    assert runs["scheduled"]["dag_run_id"] not in events
-    assert main(["down"]) == 0
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ import pytest
 
 from pipeline import config
 from pipeline.config import ROOT
+from pipeline.contract.stages import STAGES
 from pipeline.databases.embedded import Server
 from pipeline.environment import LocalServer, child_environment, port_variable
 from pipeline.errors import AirflowError, DatabaseError, SettingsError, Unreachable
@@ -46,10 +47,10 @@ class Person:
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
 
-    def make(self, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def make(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """`make up` or `make down`: the command behind it, with further variables."""
         return subprocess.run(
-            [*self.command, "-m", "pipeline", target],
+            [*self.command, "-m", "pipeline", *words],
             cwd=ROOT,
             env={**self.environment, **environment},
             capture_output=True,
@@ -69,10 +70,10 @@ class Person:
 
 @pytest.fixture(scope="module")
 def new_person() -> Iterator[Callable[..., Person]]:
-    """`new_person(uid=...)`: a person, whose servers are stopped and home removed in the end."""
+    """`new_person(uid=..., events=...)`: a person with a shop; their servers and home go in the end."""
     with ExitStack() as stack:
 
-        def make(uid: int | None = None) -> Person:
+        def make(uid: int | None = None, events: int = 5_000) -> Person:
             home = Path(tempfile.mkdtemp(prefix="nightshelf-up-"))
             home.chmod(0o755)
             stack.callback(shutil.rmtree, home, ignore_errors=True)
@@ -86,7 +87,7 @@ def new_person() -> Iterator[Callable[..., Person]]:
             stack.callback(person.airflow.server.destroy)
             stack.callback(person.airflow.stop)
             loaded = subprocess.run(
-                [*command, "-m", "pipeline", "load", "synthetic", "--events", "5000"],
+                [*command, "-m", "pipeline", "load", "synthetic", "--events", str(events)],
                 cwd=ROOT,
                 env=person.environment,
                 capture_output=True,
@@ -250,6 +251,39 @@ def test_down_stops_all_of_it_and_nothing_else(anna: Person, server: Server) -> 
 
 
 @pytest.mark.slow
+def test_a_night_older_than_what_is_live_is_skipped_and_a_trigger_starts_at_once(
+    new_person: Callable[..., Person],
+) -> None:
+    person = new_person(events=20_000)
+    (person.home / "config.toml").write_text(config.path().read_text())  # the clock is on again
+    published = person.make("run", "--tune", "never")
+    assert published.returncode == 0, published.stdout + published.stderr
+    _, _, api = address_and_client(person.make("up"))
+    runs = f"/dags/{DAG_ID}/dagRuns"
+    triggered = api.post(runs, {"logical_date": None, "conf": {"dry_run": True}})["dag_run_id"]
+    wait_for_task(api, triggered, "extract", "success")
+    [night] = [run for run in api.get(runs)["dag_runs"] if run["run_type"] == "scheduled"]
+    assert night["state"] == "success"
+    path = f"{runs}/{quote(night['dag_run_id'], safe='')}/taskInstances"
+    states = {task["task_id"]: task["state"] for task in api.get(path)["task_instances"]}
+    assert states.pop("remove_old_runs") == "success"
+    assert states == {stage.name: "skipped" for stage in STAGES}
+    log = api.get(f"{path}/extract/logs/1?full_content=true")["content"]
+    assert "nothing to do: this night ends at " in str(log)
+    assert api.get("/assets/events")["asset_events"] == [], "no lists went live"
+    assert not (person.home / "runs" / night["dag_run_id"]).exists()
+
+
+def wait_for_task(api: Api, run_id: str, task: str, state: str) -> None:
+    """Return when a task of a nightly run is in `state`."""
+    path = f"/dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task}"
+    until = time.monotonic() + 300
+    while (found := api.get(path)["state"]) != state and time.monotonic() < until:
+        time.sleep(0.5)
+    assert found == state
+
+
+@pytest.mark.slow
 def test_without_a_schedule_no_night_begins_and_what_is_triggered_runs(
     new_person: Callable[..., Person],
 ) -> None:
@@ -262,11 +296,7 @@ def test_without_a_schedule_no_night_begins_and_what_is_triggered_runs(
     assert (dag["is_paused"], dag["timetable_summary"]) == (False, None)
     runs = f"/dags/{DAG_ID}/dagRuns"
     run_id = api.post(runs, {"logical_date": None, "conf": {"dry_run": True}})["dag_run_id"]
-    extract = f"{runs}/{quote(run_id, safe='')}/taskInstances/extract"
-    until = time.monotonic() + 300
-    while api.get(extract)["state"] != "success" and time.monotonic() < until:
-        time.sleep(0.5)
-    assert api.get(extract)["state"] == "success"
+    wait_for_task(api, run_id, "extract", "success")
     assert [run["dag_run_id"] for run in api.get(runs)["dag_runs"]] == [run_id]
     before = person.airflow.leaders()
     assert person.airflow.stays_up()
