@@ -16,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from airflow.sdk import DAG, TaskGroup, chain, task
 from nightshelf_airflow import alerts, approval, assets, broken_settings, tasks
-from nightshelf_airflow.channels import has_channel
 from nightshelf_airflow.dag_arguments import shared_arguments
 from nightshelf_airflow.form import form
 from nightshelf_airflow.links import LINKS
@@ -51,6 +50,10 @@ the run goes on from there. The live publication is untouched.
 The form asks for another day (`as_of`), another window, repeat purchases, tuning, a dry run.
 What it leaves alone comes from `{file}`. A backfill makes up for past days: metrics and reports, while
 the lists that are live stay, unless its form says `force`.
+
+#### When all is skipped
+
+The schedule began a night that is older than the lists that are live: `extract` says so in its log.
 
 #### Files of a run
 
@@ -151,12 +154,8 @@ def _with_buttons(step: Any) -> Any:
 
 
 all_settings = load_settings(find_shops())
-readable = [settings for settings in all_settings.values() if not isinstance(settings, SettingsError)]
-if not readable:
-    raise next(error for error in all_settings.values() if isinstance(error, SettingsError))
-alerting = next(filter(has_channel, readable), readable[0])  # alerts of shops whose own channels are unknown
-for shop, settings in all_settings.items():
+for shop, settings in broken_settings.with_schedule_checked(all_settings).items():
     if isinstance(settings, SettingsError):
-        broken_settings.failing_dag(shop, settings, alerts.on_task_failure(alerting))
+        broken_settings.failing_dag(shop, settings, all_settings)
     else:
         nightly(shop, settings)

@@ -14,15 +14,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowSkipException
 from nightshelf_airflow import assets
+from nightshelf_airflow.advice import adapted_errors, say_for, settings_file
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.dag_arguments import shared_arguments
 
+from pipeline import advice
+from pipeline.config import Settings
 from pipeline.errors import NightshelfError, SettingsError
 from pipeline.rollback_form import save_choices, saved_choices, version_of
 from pipeline.shops import Shop, find_shops, load_settings
 
 if TYPE_CHECKING:
-    from pipeline.config import Settings
     from pipeline.serving import Moved
 
 log = logging.getLogger("nightshelf_airflow.rollback")
@@ -51,10 +53,13 @@ def rollback_dag(shop: Shop, settings: Settings) -> DAG:
     with DAG(
         dag_id=shop.named("rollback"),
         description="Puts an earlier publication live again",
-        doc_md=ROLLBACK.format(
-            schema=settings.serving.schema_name,
-            prefix=settings.serving.role_prefix,
-            release=shop.named("release"),
+        doc_md=advice.in_commands(
+            ROLLBACK.format(
+                schema=settings.serving.schema_name,
+                prefix=settings.serving.role_prefix,
+                release=shop.named("release"),
+            ),
+            settings_file(shop),
         ),
         params=form(shop, settings),
         schedule=None,
@@ -74,10 +79,10 @@ def rollback_dag(shop: Shop, settings: Settings) -> DAG:
             from pipeline.serving import rollback
 
             params, url = context["params"], databases(shop, settings).serving()
-            version = version_of(params["version"])
-            moved = rollback(
-                url, settings, to=version, hold=params["hold"], who=_person(context), say=log.info
-            )
+            say, who = say_for(shop, log), _person(context)
+            with adapted_errors(shop):
+                version = version_of(params["version"])
+                moved = rollback(url, settings, to=version, hold=params["hold"], who=who, say=say)
             return _announce(settings, url, context, asset, moved)
 
         run()
@@ -106,7 +111,8 @@ def release_dag(shop: Shop, settings: Settings) -> DAG:
             from pipeline.serving import release
 
             url = databases(shop, settings).serving()
-            moved = release(url, settings, who=_person(context), say=log.info)
+            with adapted_errors(shop):
+                moved = release(url, settings, who=_person(context), say=say_for(shop, log))
             return _announce(settings, url, context, asset, moved)
 
         run()
@@ -162,7 +168,10 @@ def _announce(
     return vars(moved)
 
 
-for shop, settings in load_settings(find_shops()).items():
-    if not isinstance(settings, SettingsError):
-        rollback_dag(shop, settings)
-        release_dag(shop, settings)
+all_settings = load_settings(find_shops())
+readable = {shop: settings for shop, settings in all_settings.items() if isinstance(settings, Settings)}
+if not readable:  # an import error is shown on every page of the UI; the nightly DAG fails, and alerts
+    raise next(error for error in all_settings.values() if isinstance(error, SettingsError))
+for shop, settings in readable.items():
+    rollback_dag(shop, settings)
+    release_dag(shop, settings)

@@ -22,7 +22,7 @@ What it stands on:
     stages      one thin module a stage: read, call, write
     engine      DuckDB over a run's files; the SQL lies in sql/transform/
     databases   URLs, connections, the embedded PostgreSQL
-    config, settings, environment, errors, times, version
+    config, settings, environment, errors, advice, times, version
 
 Beside it:
 

@@ -11,21 +11,29 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
-from pipeline import cli, config, jobs
+from pipeline import advice, cli, config, jobs
 from pipeline.config import Settings
 from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError, NightshelfError, RunError
 from pipeline.runs.folder import latest
 from pipeline.runs.job import Databases, Job
 
+Say = Callable[[str], None]
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status. A NightshelfError is printed to stderr, with status 1."""
+    """Run one command; returns the exit status. A NightshelfError is printed to stderr, with status 1.
+
+    What is said and proposed names the settings file of this command, so that it can be pasted.
+    """
     options = cli.parser().parse_args(arguments)
+    file: Path | None = getattr(options, "config", None)
     try:
-        COMMANDS[options.command](options)
+        COMMANDS[options.command](options, lambda line: say(advice.in_commands(line, file)))
     except NightshelfError as error:
+        advice.fit(error, file)
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -39,11 +47,11 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, say: Say) -> None:
     """Run all stages, or one."""
     from pipeline.report import leave
 
-    job = _job(options)
+    job = _job(options, say)
     names = [options.stage] if options.stage else [stage.name for stage in STAGES]
     say(f"run {job.folder.run_id}, as of {job.folder.as_of.isoformat()}")
     for name in names:
@@ -62,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
         say(ending(job.folder, job.settings))
 
 
-def _job(options: argparse.Namespace) -> Job:
+def _job(options: argparse.Namespace, say: Say) -> Job:
     overrides = {
         field: getattr(options, field) for field in config.FORM if getattr(options, field) is not None
     }
@@ -112,7 +120,7 @@ def _databases() -> Databases:
     return Databases(partial(url_of, "source"), partial(url_of, "serving"))
 
 
-def report(options: argparse.Namespace) -> None:
+def report(options: argparse.Namespace, say: Say) -> None:
     """Build the report of a run again."""
     from pipeline.report import build
 
@@ -126,7 +134,7 @@ def report(options: argparse.Namespace) -> None:
         say(f"report: {build(job.folder, job.settings)}")
 
 
-def backtest(options: argparse.Namespace) -> None:
+def backtest(options: argparse.Namespace, say: Say) -> None:
     """Judge every model on an events file."""
     from pipeline import backtest as trial
 
@@ -142,7 +150,7 @@ def backtest(options: argparse.Namespace) -> None:
     say(trial.table(document))
 
 
-def load(options: argparse.Namespace) -> None:
+def load(options: argparse.Namespace, say: Say) -> None:
     """Fill the source database."""
     from pipeline.databases.urls import url_of
     from pipeline.loading import load as fill
@@ -153,7 +161,7 @@ def load(options: argparse.Namespace) -> None:
     fill(options.kind, url_of("source"), now=datetime.now(UTC), say=say, settings=settings, **load_options)
 
 
-def url(options: argparse.Namespace) -> None:
+def url(options: argparse.Namespace, _: Say) -> None:
     """Print the connection URL in use."""
     from pipeline.databases.urls import url_of
 
@@ -161,7 +169,7 @@ def url(options: argparse.Namespace) -> None:
     print(url_of(options.database, options.role, prefix))
 
 
-def migrate(options: argparse.Namespace) -> None:
+def migrate(options: argparse.Namespace, say: Say) -> None:
     """Create the serving schema, or reset it."""
     from pipeline.databases.urls import url_of
     from pipeline.serving import migrate as create
@@ -170,7 +178,7 @@ def migrate(options: argparse.Namespace) -> None:
     create(url_of("serving"), settings, say=say, reset=options.reset_serving)
 
 
-def publications(options: argparse.Namespace) -> None:
+def publications(options: argparse.Namespace, say: Say) -> None:
     """Print the stored versions, with the live one marked."""
     from pipeline.databases.urls import url_of
     from pipeline.serving import publications as stored
@@ -180,7 +188,7 @@ def publications(options: argparse.Namespace) -> None:
     say(publications_table(rows, hold))
 
 
-def rollback(options: argparse.Namespace) -> None:
+def rollback(options: argparse.Namespace, say: Say) -> None:
     """Put an earlier publication live again."""
     from pipeline.databases.urls import url_of
     from pipeline.rollback_form import save_choices
@@ -191,7 +199,7 @@ def rollback(options: argparse.Namespace) -> None:
     save_choices(serving, settings, say)
 
 
-def release(options: argparse.Namespace) -> None:
+def release(options: argparse.Namespace, say: Say) -> None:
     """End a hold."""
     from pipeline.databases.urls import url_of
     from pipeline.rollback_form import save_choices
@@ -202,7 +210,7 @@ def release(options: argparse.Namespace) -> None:
     save_choices(serving, settings, say)
 
 
-def forget(options: argparse.Namespace) -> None:
+def forget(options: argparse.Namespace, say: Say) -> None:
     """Erase a user, and keep that user out of later nights."""
     from pipeline.databases.urls import url_of
     from pipeline.retention.forget import forget as erase
@@ -213,7 +221,7 @@ def forget(options: argparse.Namespace) -> None:
     erase(text, settings, url_of("serving"), runs, now=datetime.now(UTC), say=say)
 
 
-def tidy(options: argparse.Namespace) -> None:
+def tidy(options: argparse.Namespace, say: Say) -> None:
     """Remove old run folders."""
     from pipeline.databases.urls import url_of
     from pipeline.retention.old_runs import remove_old_runs
@@ -230,35 +238,35 @@ def account() -> str:
     return f"{name}@{socket.gethostname()}"
 
 
-def demo(_: argparse.Namespace) -> None:
+def demo(_: argparse.Namespace, say: Say) -> None:
     """Run the DAG once on real purchases under a local Airflow."""
     from pipeline.local.demo import demo as play
 
     play(say)
 
 
-def up(_: argparse.Namespace) -> None:
+def up(_: argparse.Namespace, say: Say) -> None:
     """Start the local Airflow and leave it running."""
     from pipeline.local.servers import up as start
 
     start(say)
 
 
-def down(_: argparse.Namespace) -> None:
+def down(_: argparse.Namespace, say: Say) -> None:
     """Stop the local Airflow and the embedded database."""
     from pipeline.local.servers import down as stop
 
     stop(say)
 
 
-def status(_: argparse.Namespace) -> None:
+def status(_: argparse.Namespace, say: Say) -> None:
     """Print which local servers run."""
     from pipeline.local.servers import status as report_status
 
     say(report_status())
 
 
-def airflow(options: argparse.Namespace) -> None:
+def airflow(options: argparse.Namespace, _: Say) -> None:
     """An `airflow` command against the local Airflow, in place of this process."""
     from pipeline.local.airflow import LocalAirflow
 
@@ -269,7 +277,7 @@ def airflow(options: argparse.Namespace) -> None:
     os.execve(sys.executable, [sys.executable, "-m", "airflow", *options.words], local.environment())
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+COMMANDS: dict[str, Callable[[argparse.Namespace, Say], None]] = {
     "run": run,
     "report": report,
     "backtest": backtest,

@@ -20,7 +20,9 @@ from pipeline.errors import DataError, NightshelfError, Refused
 
 UNTOUCHED = "what they read before: this attempt has changed nothing"
 CLEAR = "mend what the log names, then clear the task: the run goes on from there"
-BEFORE_PUBLISH = {stage.name for stage in STAGES} - {"publish"} | {"remove_old_runs", "approve", "settings"}
+SETTINGS = "settings"
+"""The one task of a shop whose settings cannot be read."""
+BEFORE_PUBLISH = {stage.name for stage in STAGES} - {"publish"} | {"remove_old_runs", "approve", SETTINGS}
 """Tasks that cannot have changed what apps read."""
 
 TITLE_LENGTH = 120

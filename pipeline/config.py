@@ -5,8 +5,10 @@ Unknown keys and values out of range are refused by name. `settings` is the sche
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from pipeline import environment
 from pipeline.errors import SettingsError
 from pipeline.settings import (
     PRESETS,
+    Alerts,
     Als,
     Filter,
     Ids,
@@ -51,6 +54,9 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
+CHANNELS = ("webhook", "slack", "smtp", "email_to")
+ALERTS = re.compile(r"^[ \t]*\[alerts\].*?(?=^[ \t]*\[\[?[A-Za-z_]|\Z)", re.MULTILINE | re.DOTALL)
+"""The lines of the section [alerts] of a settings file, whatever is wrong with the others."""
 FORM: dict[str, tuple[str, str]] = {
     "window_days": ("run", "window_days"),
     "repeat_purchases": ("run", "repeat_purchases"),
@@ -112,9 +118,29 @@ def load(file: Path | None = None, overrides: Mapping[str, object] | None = None
         raise SettingsError(
             f"{file.name} has {error.error_count()} setting(s) that cannot be",
             found="; ".join(_complaint(e) for e in error.errors()),
-            promised="the names, types and ranges that the comments in config.toml give",
+            promised="the names, types and ranges in docs/settings.md",
             then=f"edit {file}",
         ) from error
+
+
+def alerts_alone(file: Path) -> Alerts:
+    """The [alerts] of a settings file that cannot be used as a whole, as far as that section can be.
+
+    Where the file is no TOML, the lines of the section are read alone. Nothing is raised: this is for telling
+    people that the file is broken.
+    """
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return Alerts()
+    for part in (text, *(section[0] for section in ALERTS.finditer(text))):
+        for names in (Alerts.model_fields, CHANNELS):
+            with suppress(tomllib.TOMLDecodeError, ValidationError, TypeError):
+                values = tomllib.loads(part).get("alerts", {})
+                found = Alerts.model_validate({name: values[name] for name in names if name in values})
+                if found != Alerts():
+                    return found
+    return Alerts()
 
 
 def changed(settings: Settings, section: str, **values: object) -> Settings:

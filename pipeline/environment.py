@@ -30,7 +30,15 @@ def _digits(value: Any) -> Any:
     return value
 
 
+def _word(value: Any) -> Any:
+    """`off` of ` OFF `."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 Port = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=65_535)]
+
+
+SCHEDULE = variable("schedule")
 
 
 class Environment(BaseSettings):
@@ -81,10 +89,11 @@ class Environment(BaseSettings):
         description="the port of the embedded PostgreSQL, 1 to 65535"
         " (default: the one it had before, else one that is free)",
     )
-    schedule: str | None = Field(
+    schedule: Annotated[Literal["on", "off"], BeforeValidator(_word)] | None = Field(
         None,
-        description="`off`: the night runs only when somebody triggers it"
-        " (default: Airflow starts it as [schedule] in config.toml says)",
+        description="`on` or `off`, for every shop; `off`: a night runs only when somebody triggers it, and"
+        " neither the clock nor an asset starts one (default: on, as [schedule] in config.toml says); in"
+        " Airflow it is read by the DAG processor",
     )
     commit: str | None = Field(
         None,
@@ -98,8 +107,8 @@ def read(*needed: str) -> Environment:
 
     needed: variables that must be right where they are set
 
-    Only a port can be wrong: all else may be any text. Raises SettingsError where a port in `needed` is;
-    another counts as unset, so that `make down` works whatever a port says.
+    Only ports and the schedule can be wrong: all else may be any text. Raises SettingsError where one in
+    `needed` is; another counts as unset, so that `make down` works whatever a port says.
     """
     try:
         return Environment()
@@ -107,13 +116,22 @@ def read(*needed: str) -> Environment:
         wrong = [str(fault["loc"][0]) for fault in error.errors(include_input=False)]
     for name in wrong:
         if name in needed:
-            raise SettingsError(
-                f"{name} is no port",
-                found=os.environ[name],
-                promised="a whole number from 1 to 65535",
-                then=f"set {name} to a port, or unset it: a free one is then taken",
-            )
+            raise _refusal(name)
     return Environment(**dict.fromkeys(wrong))
+
+
+def _refusal(name: str) -> SettingsError:
+    """The error of a variable with a value that cannot be."""
+    found = os.environ[name]
+    if name == SCHEDULE:
+        then = f"set {name} to off or on, or unset it: nights then begin as [schedule] in config.toml says"
+        return SettingsError(f"{name} is neither on nor off", found=found, promised="on or off", then=then)
+    return SettingsError(
+        f"{name} is no port",
+        found=found,
+        promised="a whole number from 1 to 65535",
+        then=f"set {name} to a port, or unset it: a free one is then taken",
+    )
 
 
 def configured_url(database: Literal["source", "serving"]) -> str | None:
@@ -159,8 +177,11 @@ def port(server: LocalServer) -> int | None:
 
 
 def is_scheduled() -> bool:
-    """Whether the DAG runs on its schedule; with `NIGHTSHELF_SCHEDULE=off` it runs only when triggered."""
-    return read().schedule != "off"
+    """Whether nights begin by themselves; with `NIGHTSHELF_SCHEDULE=off` they begin only when triggered.
+
+    Raises SettingsError where the variable is neither on nor off.
+    """
+    return read(SCHEDULE).schedule != "off"
 
 
 def child_environment(without: str, **changes: str) -> dict[str, str]:

@@ -53,7 +53,7 @@ def job_for(
         raise folder.differs(_in_words(others), _in_words({name: asked[name] for name in others}))
     settings = config.load(config_path, folder.overrides)
     _refuse_other_shop(folder, settings)
-    return Job(folder, settings, databases, utc(now), say, force)
+    return Job(folder, settings, databases, utc(now), say, force, config_path)
 
 
 def play(stage: str, job: Job) -> Counts:

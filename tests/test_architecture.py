@@ -41,6 +41,7 @@ PACKAGES: dict[str, set[str]] = {
     "config": {"environment", "errors", "settings"},
     "version": {"config", "environment"},
     "contract": {"config"},
+    "advice": {"config", "contract", "errors"},
     "times": {"contract"},
     "shops": {"config", "errors"},
     "alerts": {"contract", "errors"},
@@ -50,7 +51,7 @@ PACKAGES: dict[str, set[str]] = {
     "validation": {"config", "contract", "errors", "times"},
     "source": {"config", "contract", "databases", "errors", "times"},
     "loading": {"config", "contract", "databases", "engine", "errors", "times"},
-    "runs": {"config", "contract", "engine", "errors", "times"},
+    "runs": {"advice", "config", "contract", "engine", "errors", "times"},
     "splits": {"config", "engine", "errors", "runs", "times"},
     "models": {"config", "splits"},
     "ranking": {"config", "contract", "errors", "models", "runs", "splits"},
@@ -76,8 +77,8 @@ PACKAGES: dict[str, set[str]] = {
         "config", "contract", "databases", "environment", "errors", "loading", "report", "runs", "serving",
     },
     "__main__": {
-        "backtest", "cli", "config", "contract", "databases", "errors", "jobs", "loading", "local", "report",
-        "retention", "rollback_form", "runs", "serving", "source",
+        "advice", "backtest", "cli", "config", "contract", "databases", "errors", "jobs", "loading", "local",
+        "report", "retention", "rollback_form", "runs", "serving", "source",
     },
 }  # fmt: skip
 """Which package, or module beside them, imports which. Each stands below all that it imports."""

@@ -121,7 +121,7 @@ def test_an_error_is_told_once_without_a_traceback(
 
 
 def test_an_unexpected_error_keeps_its_traceback(tmp_path: Path) -> None:
-    code = "import pipeline.__main__ as m; m.COMMANDS['status'] = lambda given: 1 / 0; m.main(['status'])"
+    code = "import pipeline.__main__ as m; m.COMMANDS['status'] = lambda *given: 1 / 0; m.main(['status'])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr

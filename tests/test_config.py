@@ -166,3 +166,43 @@ def test_every_form_field_is_a_setting() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         config.load().run.seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('[alerts]\nwebhook = "hook"\n', {"webhook": "hook"}),
+        ('[run]\nsurprise = 1\n[alerts]\nwebhook = "hook"\n', {"webhook": "hook"}),
+        ('[run\n[alerts]\nwebhook = "hook"\n[split]\n', {"webhook": "hook"}),
+        ('\ufeff[run\n  [alerts]  # us\nslack = "s"\n[[split]]\n', {"slack": "s"}),
+        ('alerts.webhook = "hook"\nsurprise = 1\n', {"webhook": "hook"}),
+        (
+            '[run\n[alerts]\nsmtp = "mail"\nemail_to = [\n  "a@shop.example",\n]\n[run]\n',
+            {"smtp": "mail", "email_to": ("a@shop.example",)},
+        ),
+        (
+            '[run\n[alerts]\nwebhook = "hook"\nlate_after_hours = "six"\nsurprise = 1\n',
+            {"webhook": "hook"},
+        ),
+        (
+            '[run\n[alerts]\nwebhook = "hook"\nlate_after_hours = 6\n',
+            {"webhook": "hook", "late_after_hours": 6.0},
+        ),
+        ("[alerts]\nwebhook = 3\n", {}),
+        ('[alerts]\nsmtp = "mail"\n', {}),
+        ("alerts = 3", {}),
+        ("[run", {}),
+        ("", {}),
+    ],
+)
+def test_channels_are_read_from_a_file_that_is_broken_elsewhere(
+    tmp_path: Path, text: str, found: dict[str, object]
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    assert config.alerts_alone(file).model_dump(exclude_defaults=True) == found
+
+
+def test_channels_of_a_file_that_is_not_there_or_no_file(tmp_path: Path) -> None:
+    assert config.alerts_alone(tmp_path / "config.toml") == config.Settings().alerts
+    assert config.alerts_alone(tmp_path) == config.Settings().alerts

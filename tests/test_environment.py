@@ -75,12 +75,23 @@ def test_a_relative_home_is_below_the_working_directory(
     assert config.path() == tmp_path / "settings" / "config.toml"
 
 
-@pytest.mark.parametrize(("word", "scheduled"), [("off", False), ("on", True), ("OFF", True), ("no", True)])
-def test_only_off_takes_the_night_off_its_schedule(
+@pytest.mark.parametrize(
+    ("word", "scheduled"), [("off", False), ("on", True), ("OFF", False), (" off ", False)]
+)
+def test_off_takes_the_night_off_its_schedule(
     monkeypatch: pytest.MonkeyPatch, word: str, scheduled: bool
 ) -> None:
     monkeypatch.setenv("NIGHTSHELF_SCHEDULE", word)
     assert environment.is_scheduled() is scheduled
+
+
+@pytest.mark.parametrize("word", ["no", "false", "0", "of"])
+def test_what_is_neither_on_nor_off_is_refused(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.setenv("NIGHTSHELF_SCHEDULE", word)
+    with pytest.raises(SettingsError, match="NIGHTSHELF_SCHEDULE is neither on nor off") as refused:
+        environment.is_scheduled()
+    assert refused.value.found == word
+    assert config.home(), "it stops only what needs it"
 
 
 def test_a_wrong_port_stops_only_what_needs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

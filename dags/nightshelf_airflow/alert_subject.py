@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nightshelf_airflow import links
 from pipeline import config
-from pipeline.alerts import Subject
+from pipeline.alerts import SETTINGS, Subject
 from pipeline.runs.pages import page_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def of_running_task(settings: Settings, ti: Any) -> Subject:
 
 def of_run(settings: Settings, dag_id: str, run_id: str, task_id: str = "") -> Subject:
     """A run, or a task of it. What the run has not yet written is left empty."""
+    if task_id == SETTINGS:  # it has no folder: one of its name would be a run of another shop
+        return Subject(dag_id, run_id, task_id, run_page=_run_page(dag_id, run_id))
     runs = config.runs_folder(settings)
     return Subject(dag_id, run_id, task_id, **_window(runs / run_id), **_pages(runs, dag_id, run_id, task_id))
 
@@ -51,4 +53,8 @@ def _pages(runs: Path, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]
     addresses = {
         page: links.page_address(dag_id, run_id, page) for page in written if page_of(runs, run_id, page)
     }
-    return {"run_page": links.run_address(dag_id, run_id), **addresses}
+    return {"run_page": _run_page(dag_id, run_id), **addresses}
+
+
+def _run_page(dag_id: str, run_id: str) -> str:
+    return links.run_address(dag_id, run_id) if links.ui_address() else ""

@@ -16,7 +16,8 @@ A shop sends alerts when its [alerts] name a channel. From what happened to who 
                  delivery.py          all channels at once, each outcome in the log
                  channels.py          webhook, Slack, e-mail
 
-Nobody is alerted of a retry, of a backfill that is late, or of a late run that has ended well.
+Nobody is alerted of a retry, of a backfill that is late, or of a late run that has ended well, skipped nights
+among them. Where a shop's settings cannot be read, `reachable` says who is alerted.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ from nightshelf_airflow import alert_subject
 from nightshelf_airflow.channels import has_channel
 from nightshelf_airflow.delivery import deliver
 from pipeline import alerts, config
-from pipeline.shops import find_shops
+from pipeline.config import Settings
+from pipeline.shops import find_shops, load_settings
 
 if TYPE_CHECKING:
-    from pipeline.config import Settings
-    from pipeline.shops import Shop
+    from pipeline.shops import Shop, ShopSettings
 
 log = logging.getLogger(__name__)
 Callback = Callable[[Mapping[str, Any]], None]
@@ -96,6 +97,24 @@ def on_run_failure(settings: Settings) -> Callback | None:
     return alert_killed_tasks
 
 
+def reachable(shop: Shop | None, all_settings: ShopSettings) -> Settings:
+    """The settings of a shop, or defaults with channels that reach somebody where its own cannot be read.
+
+    The channels are those of its file's section [alerts], where that can be read by itself; else those of the
+    first other shop that has any. Without any, nobody is alerted: Airflow's UI shows the failed run.
+    """
+    settings = all_settings.get(shop) if shop else None
+    if isinstance(settings, Settings):
+        return settings
+    own = [config.alerts_alone(shop.path)] if shop else []
+    others = [other.alerts for other in all_settings.values() if isinstance(other, Settings)]
+    for channels in (*own, *others):
+        found = Settings(alerts=channels)
+        if has_channel(found):
+            return found
+    return Settings()
+
+
 def deadline(shop: Shop, settings: Settings) -> DeadlineAlert | None:
     """The deadline of a nightly run, [alerts] late_after_hours after it was queued; None where that is 0."""
     hours = settings.alerts.late_after_hours
@@ -122,8 +141,8 @@ def _alert_late_run(context: Mapping[str, Any], shop: str) -> None:
     if run["run_type"] == "backfill" or run["state"] == "success":
         log.info("no alert of a late run: it is a %s run, in state %s", run["run_type"], run["state"])
         return
-    paths = {known.name: known.path for known in find_shops()}
-    settings = config.load(paths[shop])
+    all_settings = load_settings(find_shops())
+    settings = reachable(next((known for known in all_settings if known.name == shop), None), all_settings)
     subject = alert_subject.of_run(settings, run["dag_id"], run["dag_run_id"])
     since = datetime.fromisoformat(str(context["deadline"]["deadline_time"]))
     deliver(settings, alerts.late_run(subject, run["state"], since, settings.alerts.late_after_hours))

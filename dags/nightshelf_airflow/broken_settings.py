@@ -1,4 +1,8 @@
-"""The DAG of a shop whose settings cannot be read: it fails with the reason, and the other shops run."""
+"""The DAG of a shop whose settings cannot be read: it fails with the reason, and somebody is alerted.
+
+Other shops run. Where no shop can be read, `dags/rollback.py` has an import error as well, which Airflow's UI
+shows on every page.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +12,52 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, task
 
+from nightshelf_airflow import alerts
+from pipeline import environment
+from pipeline.alerts import SETTINGS
+from pipeline.errors import SettingsError
+
 if TYPE_CHECKING:
-    from nightshelf_airflow.alerts import Callback
-    from pipeline.errors import SettingsError
-    from pipeline.shops import Shop
+    from pipeline.shops import Shop, ShopSettings
 
 
-def failing_dag(shop: Shop, error: SettingsError, on_task_failure: Callback | None) -> DAG:
+def failing_dag(shop: Shop, error: SettingsError, all_settings: ShopSettings) -> DAG:
     """A daily DAG under the id of the shop's nightly DAG, with one task, `settings`, that raises `error`.
 
-    on_task_failure: alerts through the channels of a shop that can be read
+    It alerts through the channels of `alerts.reachable`.
     """
 
-    @task(task_id="settings", retries=0, doc_md="Tells what is wrong with the shop's settings.")
+    @task(task_id=SETTINGS, retries=0, doc_md="Tells what is wrong with the shop's settings.")
     def settings() -> None:
         raise error
 
+    channels = alerts.reachable(shop, all_settings)
     with DAG(
         dag_id=re.sub(r"[^A-Za-z0-9_.-]", "_", shop.named("recommendations")),
-        description=f"{shop.path.name} cannot be read",
-        doc_md=f"### {shop.path.name} cannot be read\n\n```text\n{error}\n```\n",
-        schedule="@daily",
+        description=f"No night can run: {error.what}",
+        doc_md=f"### No night can run\n\n```text\n{error}\n```\n",
+        schedule="@daily" if _is_scheduled() else None,
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,
-        default_args={"owner": "nightshelf", "on_failure_callback": on_task_failure},
+        default_args={"owner": "nightshelf", "on_failure_callback": alerts.on_task_failure(channels)},
+        on_failure_callback=alerts.on_run_failure(channels),
         tags=["nightshelf", "broken settings"],
     ) as dag:
         settings()
     return dag
+
+
+def with_schedule_checked(all_settings: ShopSettings) -> ShopSettings:
+    """`all_settings`; where NIGHTSHELF_SCHEDULE is wrong, that error for every shop."""
+    try:
+        environment.is_scheduled()
+    except SettingsError as error:
+        return dict.fromkeys(all_settings, error)
+    return all_settings
+
+
+def _is_scheduled() -> bool:
+    try:
+        return environment.is_scheduled()
+    except SettingsError:
+        return True  # so that the failure is seen

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from nightshelf_airflow.advice import adapt_to_airflow
+from nightshelf_airflow.advice import adapted_errors, say_for
 from nightshelf_airflow.connections import databases
 from nightshelf_airflow.form import form
 from pipeline import config
 from pipeline.contract.stages import STAGES
 from pipeline.errors import NightshelfError, RunError
+from pipeline.shops import NIGHTLY
 
 if TYPE_CHECKING:
     from pipeline.config import Settings
@@ -29,12 +30,15 @@ log = logging.getLogger(__name__)
 def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any]) -> Counts:
     """Run `stage` for the DAG run of `context`; returns its counts, which become the task's XCom.
 
-    Raises AirflowSkipException instead of publishing in a dry run. A NightshelfError is raised without
-    its traceback, and with a next step that can be taken in Airflow.
+    Raises AirflowSkipException instead of publishing in a dry run, and instead of beginning a scheduled night
+    that is older than what is live. A NightshelfError is raised without its traceback, and with a next step
+    that can be taken in Airflow.
     """
     from pipeline import jobs
 
-    try:
+    with adapted_errors(shop):
+        if stage == STAGES[0].name:
+            _skip_outdated_night(shop, settings, context)
         job = _job(shop, settings, stage, context)
         if stage == "publish" and context["params"]["dry_run"]:
             _write_report(job)
@@ -44,9 +48,37 @@ def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, 
         if stage == "gate" and settings.approval.is_required:
             _write_report(job)  # the person who is asked next looks at it
         return counts
+
+
+def _skip_outdated_night(shop: Shop, settings: Settings, context: Mapping[str, Any]) -> None:
+    """Raise AirflowSkipException where the schedule begins a night that is older than the live lists.
+
+    Its lists could only be stored, and every other run would wait for it. What a person, an asset or a
+    backfill asks for is never skipped. Where the serving database cannot be asked the night goes on, and
+    `extract` says what is wrong with it.
+    """
+    if context["dag_run"].run_type != "scheduled" or context["params"]["force"]:
+        return
+    from pipeline.serving import read_live
+
+    as_of = _as_of(settings, context).astimezone(UTC)
+    try:
+        live = read_live(databases(shop, settings).serving(), settings, say=say_for(shop, log))
     except NightshelfError as error:
-        adapt_to_airflow(error, shop)
-        raise error.with_traceback(None) from None
+        log.info("extract: not known whether newer lists are live: %s", error.what)
+        return
+    if _is_newer(live, as_of):
+        begun, shown = as_of.isoformat(), live["as_of"].astimezone(UTC).isoformat()
+        raise AirflowSkipException(
+            f"nothing to do: this night ends at {begun}, and the lists of version {live['version']}, which"
+            f" are live, end at {shown}. To run it all the same, trigger the DAG {shop.named(NIGHTLY)} with"
+            f" as_of {begun}, and with force to put its lists live"
+        )
+
+
+def _is_newer(live: Mapping[str, Any], as_of: datetime) -> bool:
+    """Whether what is live, if anything is, ends after `as_of`."""
+    return bool(live) and live["as_of"] > as_of
 
 
 def _write_report(job: Job) -> None:
@@ -65,9 +97,7 @@ def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any])
         filled_in = dag_run.conf or {}
         jobs.check_form(filled_in, form(settings))
         overrides = {name: params[name] for name in config.FORM if name in filled_in}
-        if params["as_of"]:
-            as_of = jobs.moment(params["as_of"], settings.source.timezone)
-        as_of = as_of or context.get("logical_date") or _trigger_time(settings, dag_run)
+        as_of = _as_of(settings, context)
     return jobs.job_for(
         dag_run.run_id,
         as_of=as_of,
@@ -75,9 +105,19 @@ def _job(shop: Shop, settings: Settings, stage: str, context: Mapping[str, Any])
         config_path=shop.path,
         databases=databases(shop, settings),
         now=datetime.now(UTC),
-        say=log.info,
+        say=say_for(shop, log),
         force=params["force"],
     )
+
+
+def _as_of(settings: Settings, context: Mapping[str, Any]) -> datetime:
+    """The end of the window of the run: what its form says, else its logical date, else its trigger."""
+    from pipeline import jobs
+
+    if given := context["params"]["as_of"]:
+        return jobs.moment(given, settings.source.timezone)
+    logical_date: datetime | None = context.get("logical_date")
+    return logical_date or _trigger_time(settings, context["dag_run"])
 
 
 def _trigger_time(settings: Settings, dag_run: Any) -> datetime:
@@ -106,7 +146,7 @@ def reason_not_to_go_live(settings: Settings, context: Mapping[str, Any]) -> str
     if not folder.document("decision")["publish"]:
         return "the gate has refused"
     live = folder.document("live")
-    if live and datetime.fromisoformat(live["as_of"]) > folder.as_of:
+    if live and _is_newer({"as_of": datetime.fromisoformat(live["as_of"])}, folder.as_of):
         return f"version {live['version']}, which is live, is newer"
     return ""
 
@@ -129,5 +169,6 @@ def remove_old_runs(shop: Shop, settings: Settings) -> Counts:
     """Remove the run folders nobody needs any more; returns how many were removed and kept."""
     from pipeline.retention import old_runs
 
-    serving = databases(shop, settings).serving()
-    return old_runs.remove_old_runs(settings, serving, now=datetime.now(UTC), say=log.info)
+    with adapted_errors(shop):
+        serving = databases(shop, settings).serving()
+        return old_runs.remove_old_runs(settings, serving, now=datetime.now(UTC), say=say_for(shop, log))

@@ -102,7 +102,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "publish",
-        (*LISTS, "metrics", "comparison", "best_params", "decision"),
+        (*LISTS, "split", "metrics", "comparison", "best_params", "decision"),
         ("publication",),
         "Put the lists live in one short transaction, or record the refusal.",
     ),

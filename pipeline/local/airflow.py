@@ -73,8 +73,10 @@ class LocalAirflow:
         """A client that logs in as `admin`."""
         return Api(self.url, USER, self.password)
 
-    def start(self, say: Say) -> None:
+    def start(self, say: Say, *, stays: bool = False) -> None:
         """Start the components that do not run and wait until all are healthy.
+
+        stays: it runs on when the command that starts it has ended, which `stays_up` tells the next one
 
         Raises AirflowError with the end of a component's log where that does not start.
         """
@@ -88,7 +90,7 @@ class LocalAirflow:
             self._take_port(state, say)
             self._migrate(state, say)
             say("starting Airflow")
-            state |= asked | {"started_at": datetime.now(UTC).isoformat()}
+            state |= asked | {"stays": stays, "started_at": datetime.now(UTC).isoformat()}
             state["processes"] = {
                 name: start(
                     [sys.executable, "-m", "airflow", *words],
@@ -99,6 +101,8 @@ class LocalAirflow:
                 for name, words in COMPONENTS.items()
             }
             self._write(state)
+        elif state.get("stays") != stays:
+            self._write(state | {"stays": stays})
         self._wait_healthy()
 
     def start_database(self, say: Say) -> None:
@@ -126,8 +130,12 @@ class LocalAirflow:
         leaders = self.leaders()
         return set(leaders) == set(COMPONENTS) and all(leader.is_alive() for leader in leaders.values())
 
-    def keeps_the_schedule(self) -> bool:
-        """Whether it runs with the daily schedule on: started by `make up`, not by `make demo`."""
+    def stays_up(self) -> bool:
+        """Whether it runs because of `make up`, not of a `make demo` that was killed."""
+        return self.is_running() and bool(self._state().get("stays"))
+
+    def is_on_schedule(self) -> bool:
+        """Whether it runs with the schedule on, so that it begins nights by itself."""
         return self.is_running() and bool(self._state()["is_scheduled"])
 
     @contextmanager

@@ -36,12 +36,12 @@ def demo(say: Say) -> None:
             then="unset both; on your own databases: make up, or python -m pipeline run",
         )
     started = time.monotonic()
-    is_up = LocalAirflow().keeps_the_schedule()
-    airflow = LocalAirflow(is_scheduled=is_up)
+    is_up = LocalAirflow().stays_up()
+    airflow = LocalAirflow(is_scheduled=is_up and LocalAirflow().is_on_schedule())
     is_served = airflow.server.is_running()
     with airflow.alone("make demo"):
         try:
-            run_id = _run_once(airflow, say)
+            run_id = _run_once(airflow, say, is_up=is_up)
         except KeyboardInterrupt:
             if not is_served and not is_up:
                 airflow.stop()
@@ -54,17 +54,20 @@ def demo(say: Say) -> None:
     say(f"\n{time.monotonic() - started:.0f} s in all")
 
 
-def _run_once(airflow: LocalAirflow, say: Say) -> str:
-    """Load the shop, start Airflow, trigger one run and follow it; returns its id. Ctrl-C marks it failed."""
+def _run_once(airflow: LocalAirflow, say: Say, *, is_up: bool) -> str:
+    """Load the shop, start Airflow, trigger one run and follow it; returns its id. Ctrl-C marks it failed.
+
+    is_up: Airflow runs already, and goes on afterwards
+    """
     airflow.start_database(say)
     prepare_serving(say)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        ready = beside.submit(airflow.start, say)
+        ready = beside.submit(airflow.start, say, stays=is_up)
         prepare_shop(say, is_demo=True)
         ready.result()
     api = airflow.api()
     unpause(api)
-    _clear_the_queue(api, say, is_alone=not airflow.is_scheduled)
+    _clear_the_queue(api, say, is_alone=not is_up)
     run_id = str(api.post(RUNS, {"logical_date": None, "conf": CONF})["dag_run_id"])
     try:
         say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
@@ -77,7 +80,7 @@ def _run_once(airflow: LocalAirflow, say: Say) -> str:
 
 
 def _clear_the_queue(api: Api, say: Say, *, is_alone: bool) -> None:
-    """Mark runs failed that a killed demo left; with the schedule on, say which run is waited for."""
+    """Mark runs failed that a killed demo left; where Airflow is up, say which run is waited for."""
     for run in api.get(f"{RUNS}?state=running&state=queued")["dag_runs"]:
         if is_alone:
             api.patch(_run(run["dag_run_id"]), {"state": "failed"})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from pipeline import config, environment
 from pipeline.databases.embedded import Server
 from pipeline.databases.urls import url_of
-from pipeline.errors import AirflowError
+from pipeline.errors import AirflowError, NightshelfError
 from pipeline.loading import is_stale, load
 from pipeline.loading.shop import loaded_kind
 from pipeline.local.airflow import LocalAirflow, Say
@@ -22,16 +24,22 @@ PARSE_SECONDS = 90.0
 
 
 def up(say: Say) -> None:
-    """Start Airflow with the daily schedule on; the last three lines are URL, user and password."""
-    airflow = LocalAirflow()
+    """Start Airflow, with the schedule that NIGHTSHELF_SCHEDULE does not switch off.
+
+    The last three lines are URL, user and password.
+    """
+    is_scheduled = environment.is_scheduled()
+    airflow = LocalAirflow(is_scheduled=is_scheduled)
     with airflow.alone("make up"):
         airflow.start_database(say)
         prepare_serving(say)
         prepare_shop(say)
-        airflow.start(say)
+        airflow.start(say, stays=True)
         unpause(airflow.api())
-    if environment.is_scheduled():
-        say("a night that was due since midnight starts now, for some minutes; what you trigger waits for it")
+    if is_scheduled:
+        say("a night that was due since midnight starts now, and is skipped where newer lists are live")
+    else:
+        say(f"{environment.SCHEDULE} is off: no night begins by itself, only what you trigger")
     say("make down stops it; make demo runs a night and shows its lists")
     say(f"UI: {airflow.url}")
     say(f"User: {USER}")
@@ -39,10 +47,28 @@ def up(say: Say) -> None:
 
 
 def down(say: Say) -> None:
-    """Stop Airflow and the embedded database, and nothing else."""
-    LocalAirflow().stop()
+    """Stop Airflow and the embedded database, and nothing else; says which runs that interrupts."""
+    airflow = LocalAirflow()
+    for line in _interrupted(airflow):
+        say(line)
+    airflow.stop()
     Server().stop()
     say(status())
+
+
+def _interrupted(airflow: LocalAirflow) -> list[str]:
+    """A sentence for each run that has not ended; none where Airflow does not run, or does not answer."""
+    if not airflow.is_running():
+        return []
+    api, lines = airflow.api(), []
+    with suppress(NightshelfError):
+        for run in api.get("/dags/~/dagRuns?state=running&state=queued")["dag_runs"]:
+            dag_id, run_id = run["dag_id"], run["dag_run_id"]
+            path = f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}/taskInstances?state=running"
+            tasks = ", ".join(task["task_id"] for task in api.get(path)["task_instances"])
+            where = f"is interrupted in {tasks}" if tasks else "has not ended"
+            lines.append(f"run {run_id} of {dag_id} {where}; after make up it goes on from there")
+    return lines
 
 
 def status() -> str:

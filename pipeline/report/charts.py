@@ -80,14 +80,15 @@ def _bar(row: Bar, scale: float) -> Markup:
 
 
 def over_time(dots: Sequence[Dot], ticks: Sequence[str], label: str) -> Markup:
-    """A line through `dots`, left to right, on a scale from zero.
+    """Dots from left to right on a scale from zero; a line joins all but those of kind `other`.
 
     ticks: texts under the line; label: the chart in words, for a screen reader
     """
     top = 1.1 * max(max(dot.value, dot.high or 0.0) for dot in dots) or 1.0
     places = [_place(i, len(dots)) for i in range(len(dots))]
     heights = [100 - 100 * dot.value / top for dot in dots]
-    marks = _joined("line", places, heights)
+    alike = [i for i, dot in enumerate(dots) if dot.kind != "other"]
+    marks = _joined("line", [places[i] for i in alike], [heights[i] for i in alike])
     for dot, x, y in zip(dots, places, heights, strict=True):
         if dot.low is not None and dot.high is not None:
             marks += LINE.format("whisker", x, 100 - 100 * dot.low / top, x, 100 - 100 * dot.high / top)

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.config import Settings
 from pipeline.report import content_parts, machine, words
 from pipeline.report.buyers import buyers
+from pipeline.report.trend import trend
 from pipeline.report.tuning import tuning
 from pipeline.report.verdict import gain, verdict
 from pipeline.runs.folder import RunFolder
@@ -41,7 +42,7 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "table": content_parts.table(rows),
         "others": content_parts.table(others),
         "rule": words.model(rule["model"]) if rule else "",
-        "publications": content_parts.publications(folder, ours),
+        "trend": trend(folder, settings, ours),
         "groups": content_parts.groups(folder, rule["model"]) if rule else [],
         "variety": content_parts.variety(rows),
         "tuning": tuning(folder),

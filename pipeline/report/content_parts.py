@@ -1,16 +1,15 @@
-"""The report's parts about the lists: models, publications, groups of buyers, variety, numbers."""
+"""The report's parts about the lists: models, groups of buyers, variety, numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
 
 from pipeline.models.catalog import PLAIN_ALS, rules
 from pipeline.report import charts, words
-from pipeline.report.charts import Bar, Dot
+from pipeline.report.charts import Bar
 from pipeline.runs.folder import RunFolder
 
 PUBLISHED = "published"
@@ -60,30 +59,6 @@ def _note(model: str, chosen: str | None) -> str:
     if model != PUBLISHED:
         return "simple rule" if model in rules() else "model"
     return f"made by “{words.model(chosen).lower()}”" if chosen else ""
-
-
-def publications(folder: RunFolder, ours: Row | None) -> Markup | None:
-    """Precision@3 of the last publications and of this run; None without both."""
-    live = folder.document("live") if folder.has("live") else {}
-    before = [
-        row
-        for row in reversed(live.get("recent") or [])
-        if row.get("precision_at_3") is not None and datetime.fromisoformat(row["as_of"]) < folder.as_of
-    ]
-    if not before or ours is None:
-        return None
-    dots = [Dot(row["precision_at_3"], _publication(row)) for row in before]
-    value = ours["precision_at_3"]
-    dots.append(Dot(value, f"this run: {words.of_100(value)}", "ours", ours["ci_low"], ours["ci_high"]))
-    labels = [words.short_date(before[0]["as_of"]), f"this run, {words.short_date(folder.as_of)}"]
-    values = ", ".join(words.of_100(dot.value) for dot in dots)
-    return charts.over_time(dots, labels, f"bought of 100 shown, oldest publication first: {values}")
-
-
-def _publication(row: Row) -> str:
-    """The text shown when pointing at an earlier publication."""
-    at = words.time(row.get("published_at") or row["as_of"])
-    return f"version {row['version']}, {at}: {words.of_100(row['precision_at_3'])}"
 
 
 def groups(folder: RunFolder, rule: str) -> list[tuple[str, Markup]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from pipeline.config import Settings
 from pipeline.runs.folder import RunFolder
@@ -24,9 +25,10 @@ class Databases:
 class Job:
     """What a stage is given. It reads neither clock nor environment.
 
-    now:   the clock when the stage began, UTC
-    say:   one line of progress for a person (terminal, task log)
-    force: publish although the gate refuses (recorded)
+    now:    the clock when the stage began, UTC
+    say:    one line of progress for a person (terminal, task log)
+    force:  publish although the gate refuses (recorded)
+    config: the settings file, which what is proposed next has to name; None: config.toml
     """
 
     folder: RunFolder
@@ -35,3 +37,4 @@ class Job:
     now: datetime
     say: Callable[[str], None]
     force: bool = False
+    config: Path | None = None

@@ -14,4 +14,7 @@ def page_of(runs: Path, run_id: str, page: str = "report") -> Path | None:
     if not run_id or run_id.startswith(".") or "/" in run_id or "\\" in run_id:
         return None
     path = runs / run_id / PAGES[page]
-    return path if path.is_file() else None
+    try:
+        return path if path.is_file() else None
+    except OSError:  # a name that is too long, a folder that this process may not look into
+        return None

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from pipeline import advice
 from pipeline.errors import DataError
 from pipeline.runs.files import write_json
 from pipeline.runs.folder import RunFolder
@@ -31,8 +33,10 @@ def machine(seconds: float) -> dict[str, Any]:
 
 
 @contextmanager
-def record_why_stopped(folder: RunFolder, stage: str) -> Iterator[None]:
+def record_why_stopped(folder: RunFolder, stage: str, config: Path | None = None) -> Iterator[None]:
     """Write `stopped.json` where the block raises a DataError; the next stage of the run removes it.
+
+    config: the settings file that its next step has to name
 
     It leaves out the error's `found`, which may be a row of a user.
     """
@@ -41,7 +45,8 @@ def record_why_stopped(folder: RunFolder, stage: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        write_json(path, {"stage": stage, "what": error.what, "then": error.then})
+        then = advice.in_files(advice.in_commands(error.then, config), config)
+        write_json(path, {"stage": stage, "what": error.what, "then": then})
         raise
 
 

@@ -41,7 +41,7 @@ def _run(name: str, job: Job) -> Counts:
     reset_peak()
     started = time.perf_counter()
     try:
-        with receipts.record_why_stopped(folder, name):
+        with receipts.record_why_stopped(folder, name, job.config):
             counts: Counts = module.run(replace(job, folder=folder.for_stage(name)))
     finally:
         shutil.rmtree(folder.path / "scratch", ignore_errors=True)

@@ -31,11 +31,11 @@ FILES = tuple(sorted((FOLDER / "schema").glob("*.sql")))
 UPGRADES = tuple(sorted((FOLDER / "upgrades").glob("*.sql")))
 VERSION = BASE + len(UPGRADES)
 ANOTHER_SHOP = (
-    "give this shop a schema and role_prefix of its own under [serving]; or, with the same --config as here,"
+    "give this shop a schema and role_prefix of its own under [serving]; or:"
     " python -m pipeline migrate --reset-serving (drops every publication), then run again"
 )
 RESET = (
-    "python -m pipeline migrate --reset-serving, with the same --config as here (drops every publication and"
+    "python -m pipeline migrate --reset-serving (drops every publication and"
     " blocked item; who was forgotten stays forgotten), then run again"
 )
 

@@ -15,6 +15,7 @@ from pipeline.settings.section import PRESETS, Section
 
 __all__ = [
     "PRESETS",
+    "Alerts",
     "Als",
     "Filter",
     "IdType",

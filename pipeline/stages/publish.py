@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from pipeline import report
 from pipeline.errors import Refused
+from pipeline.report.trend import window
 from pipeline.rollback_form import save_choices
 from pipeline.runs.job import Counts, Job
 from pipeline.serving import About, publish, refuse
@@ -15,7 +16,7 @@ MODEL = "published"
 
 
 def run(job: Job) -> Counts:
-    """Lists, `metrics`, `best_params`, `decision` -> the serving schema, `publication`; and the report.
+    """Lists, `metrics`, `split`, `best_params`, `decision` -> the serving schema, `publication`; the report.
 
     Raises Refused, with the gate's reasons, once the refusal is recorded.
     """
@@ -23,7 +24,8 @@ def run(job: Job) -> Counts:
     decision = folder.document("decision")
     if job.force and not decision["publish"]:
         decision = {**decision, "publish": True, "forced": True}
-    about = About(_precision_at_3(job), folder.document("best_params"), decision)
+    recorded = {**decision, "measured_in": window(folder.document("split"), settings)}
+    about = About(_precision_at_3(job), folder.document("best_params"), recorded)
     if not decision["publish"]:
         refuse(url, settings, folder, about, say=job.say)
         report.leave(job)

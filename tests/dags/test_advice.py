@@ -10,8 +10,9 @@ from pipeline.config import ROOT
 from pipeline.errors import SourceError
 from pipeline.shops import Shop
 
-FIRST = Shop("", Path("settings/config.toml"))
-BOOKS = Shop("books", Path("settings/config.books.toml"))
+FIRST = Shop("", ROOT / "config.toml")
+BOOKS = Shop("books", ROOT / "config.books.toml")
+ELSEWHERE = Shop("", Path("/settings/config.toml"))
 
 
 @pytest.mark.parametrize(
@@ -36,13 +37,20 @@ BOOKS = Shop("books", Path("settings/config.books.toml"))
         (
             BOOKS,
             "trigger with force, or python -m pipeline run publish --run-id a --force",
-            "trigger with force, or python -m pipeline run --config config.books.toml publish --run-id a"
+            "trigger with force, or python -m pipeline run publish --config config.books.toml --run-id a"
             " --force",
         ),
         (
             BOOKS,
             "write sql/books/events.sql, or set [source] sql in config.toml",
             "write sql/books/events.sql, or set [source] sql in config.books.toml",
+        ),
+        (BOOKS, "trigger the DAG recommendations", "trigger the DAG recommendations__books"),
+        (BOOKS, "python -m pipeline run train --run-id a", "clear the task `train`"),
+        (
+            ELSEWHERE,
+            "python -m pipeline migrate",
+            "python -m pipeline migrate --config /settings/config.toml",
         ),
     ],
 )

@@ -154,6 +154,45 @@ def test_a_shop_that_cannot_be_read_alerts_through_the_channels_of_another(
     assert document["apps_read"] == "what they read before: this attempt has changed nothing"
 
 
+@pytest.mark.usefixtures("airflow_tables", "connected")
+@pytest.mark.parametrize(
+    "fault", ["[run]\nsurprise = 1", "[run", "x = y = z", "[alerts]\nslack = 3"], ids=lambda fault: fault[:12]
+)
+def test_where_no_shop_can_be_read_the_file_s_own_channels_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, webhook: WebServer, fault: str
+) -> None:
+    (tmp_path / "config.toml").write_text(
+        f'{fault}\n[alerts]\nwebhook = "ops_hook"\n[split]\ntest_days = 14\n'
+    )
+    monkeypatch.setenv("NIGHTSHELF_CONFIG", str(tmp_path))
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(dag_folder=str(ROOT / "dags" / "recommendations.py"))
+    bag.dags["recommendations"].test()
+    [document] = webhook.documents
+    assert (document["dag"], document["task"]) == ("recommendations", "settings")
+    assert "config.toml" in document["why"]
+    assert document["what_to_do"]
+
+
+@pytest.mark.usefixtures("airflow_tables", "connected")
+def test_a_shop_that_cannot_be_read_is_told_of_no_run_of_another(
+    nightly: Callable[..., Any], tmp_path: Path, webhook: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nightly(webhook="ops_hook")
+    (tmp_path / "settings" / "config.books.toml").write_text("[run]\nsurprise = 1\n")
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://night.example")
+    from nightshelf_airflow import alert_subject
+
+    settings = config.load()
+    RunFolder.create(
+        config.runs_folder(settings), "night", AS_OF, settings.ids.model_dump(), {"window_days": 30}
+    )
+    subject = alert_subject.of_run(settings, "recommendations__books", "night", "settings")
+    assert (subject.as_of, subject.window_days, subject.report) == (None, None, "")
+    assert subject.run_page == "https://night.example/dags/recommendations__books/runs/night"
+
+
 def test_without_channels_nothing_is_attached(nightly: Callable[..., Any]) -> None:
     dag = nightly()
     assert not dag.deadline
@@ -217,6 +256,23 @@ def test_a_run_that_is_late_alerts(
         [document] = webhook.documents
         assert document["why"].startswith(why)
         assert (document["kind"], document["late_since"]) == ("late", "2026-01-01T06:00:00+00:00")
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_run_that_is_late_alerts_though_the_settings_cannot_be_read_any_more(
+    nightly: Callable[..., Any], webhook: WebServer
+) -> None:
+    [deadline] = nightly(webhook="ops_hook", late_after_hours=6.0).deadline
+    file = config.path()
+    file.write_text(file.read_text() + "\n[surprise]\n")
+    module, _, name = deadline.callback.path.rpartition(".")
+    late = getattr(import_module(module), name)
+    asyncio.run(late(context=overdue(), **deadline.callback.kwargs))
+    [document] = webhook.documents
+    assert document["why"] == "the run had not ended at 2026-01-01 06:00 UTC, 6 h after its trigger"
+    file.unlink()
+    asyncio.run(late(context=overdue(), **deadline.callback.kwargs))
+    assert len(webhook.documents) == 1, "nobody is known; nothing is raised in the triggerer"
 
 
 @pytest.fixture

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 import pytest
+import requests
+from playwright.sync_api import expect, sync_playwright
 
 from pipeline.config import ROOT
 from pipeline.local.airflow import LocalAirflow
+from pipeline.local.configuration import USER
 from pipeline.local.demo import follow
 from pipeline.local.servers import DAG_ID
 from pipeline.runs.pages import PAGE, page_of
@@ -72,7 +77,17 @@ def test_a_page_is_found_by_the_name_of_its_run_alone(tmp_path: Path) -> None:
         (folder / PAGE).write_text("a page")
     runs = tmp_path / "runs"
     assert page_of(runs, "night") == runs / "night" / PAGE
-    for name in ("", ".", "..", "../runs/night", "night/../night", "..\\night", "other", "night\0"):
+    for name in (
+        "",
+        ".",
+        "..",
+        "../runs/night",
+        "night/../night",
+        "..\\night",
+        "other",
+        "night\0",
+        "n" * 300,
+    ):
         assert page_of(runs, name) is None, name
 
 
@@ -144,8 +159,87 @@ def test_a_page_that_is_not_there_is_explained(local_airflow: LocalAirflow, toke
         assert f"The {page} of run " in text
         assert "is written when" in text
         assert "<script>" not in text
-    for name in ("..%2F..%2Fairflow", "%2e%2e", ".."):
-        assert ask(f"{root}/{DAG_ID}/{name}/{page}", token)[0] in (404, 405), name
+
+
+AWKWARD = {
+    "300 bytes": "n" * 300,
+    "300 bytes in 100 characters": "%E4%B8%AD" * 100,
+    "5,000 bytes": "n" * 5_000,
+    "slash": "a%2Fb",
+    "parent": "..%2F..%2Fairflow",
+    "dots": "%2e%2e",
+    "plain dots": "..",
+    "percent": "100%25",
+    "half an escape": "100%",
+    "nul": "a%00b",
+    "no utf-8": "%FF%FE",
+    "backslash": "..%5Cnight",
+    "empty": "",
+}
+
+
+@pytest.mark.slow
+def test_whatever_the_address_says_the_answer_is_a_page_in_words(
+    local_airflow: LocalAirflow, token: str
+) -> None:
+    root = f"{local_airflow.url}/nightshelf"
+    addresses = [f"{root}/{DAG_ID}/{name}/report" for name in AWKWARD.values()]
+    addresses += [f"{root}/{name}/night/report" for name in AWKWARD.values()]
+    addresses += [f"{root}/{DAG_ID}/night/{name}" for name in AWKWARD.values()]
+    addresses += [f"{root}/", f"{root}/{DAG_ID}", f"{root}/{DAG_ID}/night", f"{root}/{DAG_ID}/a/b/report/"]
+    for address in addresses:
+        status, text, headers = ask(address, token)
+        assert status == 404, address
+        assert headers["Content-Type"].startswith("text/html"), address
+        assert "Nothing to show" in text, address
+    assert ask(f"{root}/{DAG_ID}/a%0Ab/report", token)[0] == 404, (
+        "Airflow itself has no address with a line end"
+    )
+
+
+@pytest.mark.slow
+def test_a_browser_is_led_to_the_login_and_a_program_is_refused(
+    local_airflow: LocalAirflow, night: str, token: str
+) -> None:
+    page = f"{local_airflow.url}/nightshelf/{DAG_ID}/{quote(night, safe='')}/report"
+    login = f"{local_airflow.url}/api/v2/auth/login?{urlencode({'next': page})}"
+    html = "text/html,application/xhtml+xml,*/*;q=0.8"
+    for cookie in ({}, {"_token": "nonsense"}, {"_token": ""}):
+        answer = requests.get(
+            page, headers={"Accept": html}, cookies=cookie, allow_redirects=False, timeout=20
+        )
+        assert (answer.status_code, answer.headers["Location"]) == (307, login), cookie
+        assert "Precision" not in answer.text
+    led = requests.get(login, headers={"Accept": html}, allow_redirects=False, timeout=20)
+    assert led.headers["Location"].endswith(f"/auth/login?{urlencode({'next': page})}")
+    for headers in ({"Accept": "application/json"}, {"Accept": "*/*"}, {}):
+        answer = requests.get(page, headers=headers, allow_redirects=False, timeout=20)
+        assert (answer.status_code, answer.json()) == (401, {"detail": "Not authenticated"}), headers
+    answer = requests.get(
+        page, headers={"Accept": html, "Authorization": "Bearer nonsense"}, allow_redirects=False, timeout=20
+    )
+    assert answer.status_code == 403
+    answer = requests.get(page, headers={"Accept": html}, cookies={"_token": token}, timeout=20)
+    assert answer.status_code == 200
+
+
+@pytest.mark.slow
+def test_a_person_who_opens_a_link_logs_in_and_sees_the_report(
+    local_airflow: LocalAirflow, night: str
+) -> None:
+    program = shutil.which("chromium")
+    assert program, "no browser: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{local_airflow.url}/nightshelf/{DAG_ID}/{quote(night, safe='')}/report")
+        page.fill("input[name=username]", USER)
+        page.fill("input[name=password]", local_airflow.password)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("The lists passed the gate; they are not published")).to_be_visible()
+        assert page.url.startswith(f"{local_airflow.url}/nightshelf/{DAG_ID}/")
+        browser.close()
 
 
 @pytest.mark.slow

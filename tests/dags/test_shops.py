@@ -67,10 +67,64 @@ def test_a_file_name_that_no_dag_can_have_stops_no_other_shop(bag_of: Callable[.
     assert "rename the file" in bag.dags["recommendations__books__copy_"].doc_md
 
 
-def test_where_no_shop_can_be_read_the_file_has_an_import_error(bag_of: Callable[..., Any]) -> None:
-    bag = bag_of(first="[run]\nsurprise = 1\n")
-    [error] = [text for path, text in bag.import_errors.items() if path.endswith("recommendations.py")]
-    assert "run.surprise: unknown setting" in error
+def test_what_a_further_shop_is_told_to_do_next_reaches_that_shop(
+    bag_of: Callable[..., Any],
+    airflow_tables: None,
+    serving_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    bag = bag_of(books=BOOKS)
+    file = config.path().parent / "config.books.toml"
+    rollback = bag.dags["rollback__books"]
+    assert f"`python -m pipeline rollback --config {file}`" in rollback.doc_md
+    monkeypatch.setenv("AIRFLOW_CONN_SERVING", serving_url)
+    assert str(rollback.test().state) == "failed"
+    advice = f"python -m pipeline run --config {file} (in Airflow: trigger the DAG recommendations__books)"
+    assert advice in caplog.text + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [("[run]\nsurprise = 1\n", "run.surprise: unknown setting"), ("[run\n", "cannot be read as TOML")],
+)
+def test_where_no_shop_can_be_read_the_night_fails_and_every_page_of_the_ui_says_why(
+    bag_of: Callable[..., Any], airflow_tables: None, first: str, said: str
+) -> None:
+    bag = bag_of(first=first)
+    [(path, error)] = bag.import_errors.items()
+    assert path.endswith("rollback.py")
+    assert said in error
+    broken = bag.dags["recommendations"]
+    assert said in broken.doc_md
+    assert "config.toml" in broken.description
+    assert broken.timetable.expression == "0 0 * * *"
+    assert str(broken.test().state) == "failed"
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_off_is_off_for_every_shop(
+    bag_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, readable: bool
+) -> None:
+    monkeypatch.setenv("NIGHTSHELF_SCHEDULE", "off")
+    books = BOOKS + '[schedule]\nasset = "serving.recommendations"\n' if readable else "[run]\nsurprise = 1\n"
+    bag = bag_of(books=books)
+    assert bag.import_errors == {}
+    assert bag.dags["recommendations"].schedule is None
+    assert bag.dags["recommendations__books"].schedule is None
+
+
+def test_a_word_that_is_neither_on_nor_off_stops_every_night_and_says_so(
+    bag_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, airflow_tables: None
+) -> None:
+    monkeypatch.setenv("NIGHTSHELF_SCHEDULE", "no")
+    bag = bag_of(books=BOOKS)
+    assert bag.import_errors == {}
+    for name in ("recommendations", "recommendations__books"):
+        assert "NIGHTSHELF_SCHEDULE is neither on nor off" in bag.dags[name].doc_md
+        assert bag.dags[name].task_ids == ["settings"]
+    assert str(bag.dags["recommendations"].test().state) == "failed"
 
 
 def test_a_further_shop_without_its_connection_is_never_given_another_s_database(

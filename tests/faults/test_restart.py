@@ -32,6 +32,7 @@ HOLDING = {
 """What keeps a publisher in the middle of its load, and at its flip."""
 AT_WORK = "SELECT wait_event_type FROM pg_stat_activity WHERE application_name LIKE 'nightshelf publish%'"
 SHUTDOWN = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+SPLIT = {"method": "time", "test_days": 14.0}
 METRICS = pa.schema(list(DATASETS["metrics"].columns.items())).empty_table()
 
 
@@ -58,7 +59,8 @@ def folder(shop: Shop, days: count[int]) -> RunFolder:
     """The next night, passed by the gate."""
     folder = shelves.night(shop, next(days))
     decision = {"publish": True, "forced": False, "reasons": []}
-    give(folder, metrics=METRICS, best_params={"als": {"factors": 8}}, decision=decision)
+    documents = {"split": SPLIT, "best_params": {"als": {"factors": 8}}, "decision": decision}
+    give(folder, metrics=METRICS, **documents)
     return folder
 
 

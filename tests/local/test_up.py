@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import psycopg
@@ -22,11 +24,13 @@ import pytest
 
 from pipeline import config
 from pipeline.config import ROOT
+from pipeline.contract.stages import STAGES
 from pipeline.databases.embedded import Server
 from pipeline.environment import LocalServer, child_environment, port_variable
 from pipeline.errors import AirflowError, DatabaseError, SettingsError, Unreachable
 from pipeline.local.airflow import COMPONENTS, LocalAirflow
 from pipeline.local.api import Api
+from pipeline.local.servers import DAG_ID
 
 NOBODY = 65_534
 ENDING = re.compile(r"UI: (http://127\.0\.0\.1:(\d+))\nUser: (\w+)\nPassword: (\w+)\n\Z")
@@ -43,10 +47,10 @@ class Person:
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
 
-    def make(self, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def make(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """`make up` or `make down`: the command behind it, with further variables."""
         return subprocess.run(
-            [*self.command, "-m", "pipeline", target],
+            [*self.command, "-m", "pipeline", *words],
             cwd=ROOT,
             env={**self.environment, **environment},
             capture_output=True,
@@ -66,10 +70,10 @@ class Person:
 
 @pytest.fixture(scope="module")
 def new_person() -> Iterator[Callable[..., Person]]:
-    """`new_person(uid=...)`: a person, whose servers are stopped and home removed in the end."""
+    """`new_person(uid=..., events=...)`: a person with a shop; their servers and home go in the end."""
     with ExitStack() as stack:
 
-        def make(uid: int | None = None) -> Person:
+        def make(uid: int | None = None, events: int = 5_000) -> Person:
             home = Path(tempfile.mkdtemp(prefix="nightshelf-up-"))
             home.chmod(0o755)
             stack.callback(shutil.rmtree, home, ignore_errors=True)
@@ -83,7 +87,7 @@ def new_person() -> Iterator[Callable[..., Person]]:
             stack.callback(person.airflow.server.destroy)
             stack.callback(person.airflow.stop)
             loaded = subprocess.run(
-                [*command, "-m", "pipeline", "load", "synthetic", "--events", "5000"],
+                [*command, "-m", "pipeline", "load", "synthetic", "--events", str(events)],
                 cwd=ROOT,
                 env=person.environment,
                 capture_output=True,
@@ -222,22 +226,87 @@ def test_a_killed_scheduler_s_last_heartbeat_does_not_pass_for_health(anna: Pers
 
 @pytest.mark.slow
 def test_down_stops_all_of_it_and_nothing_else(anna: Person, server: Server) -> None:
-    address_and_client(anna.make("up"))
+    _, _, api = address_and_client(anna.make("up"))
     pids = anna.pids()
     assert len(pids) > len(COMPONENTS)
+    runs = f"/dags/{DAG_ID}/dagRuns"
+    run_id = api.post(runs, {"logical_date": None, "conf": {"tune": "never"}})["dag_run_id"]
     with subprocess.Popen(
         [sys.executable, "-c", "import signal; signal.pause()"], env=anna.environment, cwd=anna.airflow.folder
     ) as bystander:
         try:
             done = anna.make("down")
             assert done.returncode == 0
-            assert [line.rpartition(" is ")[2] for line in done.stdout.splitlines()] == ["stopped", "stopped"]
+            [interrupted, *others] = done.stdout.splitlines()
+            assert interrupted.startswith(f"run {run_id} of {DAG_ID} ")
+            assert interrupted.endswith("; after make up it goes on from there")
+            assert [line.rpartition(" is ")[2] for line in others] == ["stopped", "stopped"]
             assert not [pid for pid in pids if is_alive(pid)]
             assert bystander.poll() is None
             assert server.is_running()
         finally:
             bystander.kill()
-    assert anna.make("down").returncode == 0
+    done = anna.make("down")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+
+
+@pytest.mark.slow
+def test_a_night_older_than_what_is_live_is_skipped_and_a_trigger_starts_at_once(
+    new_person: Callable[..., Person],
+) -> None:
+    person = new_person(events=20_000)
+    (person.home / "config.toml").write_text(config.path().read_text())  # the clock is on again
+    published = person.make("run", "--tune", "never")
+    assert published.returncode == 0, published.stdout + published.stderr
+    _, _, api = address_and_client(person.make("up"))
+    runs = f"/dags/{DAG_ID}/dagRuns"
+    triggered = api.post(runs, {"logical_date": None, "conf": {"dry_run": True}})["dag_run_id"]
+    wait_for_task(api, triggered, "extract", "success")
+    [night] = [run for run in api.get(runs)["dag_runs"] if run["run_type"] == "scheduled"]
+    assert night["state"] == "success"
+    path = f"{runs}/{quote(night['dag_run_id'], safe='')}/taskInstances"
+    states = {task["task_id"]: task["state"] for task in api.get(path)["task_instances"]}
+    assert states.pop("remove_old_runs") == "success"
+    assert states == {stage.name: "skipped" for stage in STAGES}
+    log = api.get(f"{path}/extract/logs/1?full_content=true")["content"]
+    assert "nothing to do: this night ends at " in str(log)
+    assert api.get("/assets/events")["asset_events"] == [], "no lists went live"
+    assert not (person.home / "runs" / night["dag_run_id"]).exists()
+
+
+def wait_for_task(api: Api, run_id: str, task: str, state: str) -> None:
+    """Return when a task of a nightly run is in `state`."""
+    path = f"/dags/{DAG_ID}/dagRuns/{quote(run_id, safe='')}/taskInstances/{task}"
+    until = time.monotonic() + 300
+    while (found := api.get(path)["state"]) != state and time.monotonic() < until:
+        time.sleep(0.5)
+    assert found == state
+
+
+@pytest.mark.slow
+def test_without_a_schedule_no_night_begins_and_what_is_triggered_runs(
+    new_person: Callable[..., Person],
+) -> None:
+    person = new_person()
+    (person.home / "config.toml").write_text(config.path().read_text())  # the clock is on again
+    done = person.make("up", NIGHTSHELF_SCHEDULE="off")
+    _, _, api = address_and_client(done)
+    assert "NIGHTSHELF_SCHEDULE is off: no night begins by itself" in done.stdout
+    dag = api.get(f"/dags/{DAG_ID}")
+    assert (dag["is_paused"], dag["timetable_summary"]) == (False, None)
+    runs = f"/dags/{DAG_ID}/dagRuns"
+    run_id = api.post(runs, {"logical_date": None, "conf": {"dry_run": True}})["dag_run_id"]
+    wait_for_task(api, run_id, "extract", "success")
+    assert [run["dag_run_id"] for run in api.get(runs)["dag_runs"]] == [run_id]
+    before = person.airflow.leaders()
+    assert person.airflow.stays_up()
+    assert not person.airflow.is_on_schedule()
+    address_and_client(person.make("up", NIGHTSHELF_SCHEDULE="OFF"))
+    assert person.airflow.leaders() == before, "nothing has changed"
+    done = person.make("up", NIGHTSHELF_SCHEDULE="no")
+    assert done.returncode == 1
+    assert "NIGHTSHELF_SCHEDULE is neither on nor off" in done.stderr
+    assert person.airflow.leaders() == before
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ HITS = (2, 4, 6, 8, 10, 12, 14)
 """Buyers with one hit among the first three; 15 to 20 are not measured."""
 NASTY = '<script>alert("x")</script> & <b>Tea</b>'
 SPLIT = {"method": "time", "test_days": 14.0}
+MEASURED_IN = {**SPLIT, "test_share": None, "window_days": 365}
 PRECISION = {
     "published": 0.04,
     "ranker": 0.039,
@@ -55,8 +56,20 @@ PUBLICATION = {"version": 7, "is_live": True, "n_users": 20, "n_items": 10}
 LIVE = {
     "version": 6,
     "recent": [
-        {"version": 6, "as_of": "2025-12-31T00:00:00+00:00", "precision_at_3": 0.037, "n_users": 20},
-        {"version": 5, "as_of": "2025-12-30T00:00:00+00:00", "precision_at_3": 0.031, "n_users": 20},
+        {
+            "version": 6,
+            "as_of": "2025-12-31T00:00:00+00:00",
+            "precision_at_3": 0.037,
+            "n_users": 20,
+            "measured_in": MEASURED_IN,
+        },
+        {
+            "version": 5,
+            "as_of": "2025-12-30T00:00:00+00:00",
+            "precision_at_3": 0.031,
+            "n_users": 20,
+            "measured_in": MEASURED_IN,
+        },
     ],
 }
 PARAMS: dict[str, Any] = {

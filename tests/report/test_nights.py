@@ -15,7 +15,7 @@ from pipeline.report import build
 from pipeline.runs.job import Job
 from pipeline.runs.pages import PAGE
 from pipeline.runs.run_stage import run_stage
-from tests.report.pages import DECISION, PARAMS, PRECISION, REFUSED, metrics, text
+from tests.report.pages import DECISION, PARAMS, PRECISION, REFUSED, SPLIT, metrics, text
 from tests.serving.nights import as_of, fill
 from tests.shelf import day, events, give
 
@@ -30,7 +30,8 @@ def night(
     def make(decision: dict[str, Any], force: bool = False) -> Job:
         new_job = job(serving=serving_url, settings=settings, as_of=as_of(1), run_id="night-1", force=force)
         fill(new_job.folder)
-        give(new_job.folder, metrics=metrics(PRECISION, "exclude"), best_params=PARAMS, decision=decision)
+        documents = {"split": SPLIT, "best_params": PARAMS, "decision": decision}
+        give(new_job.folder, metrics=metrics(PRECISION, "exclude"), **documents)
         return new_job
 
     return make

@@ -56,6 +56,7 @@ def test_what_is_live(shop: Shop, tmp_path) -> None:
                 "precision_at_3": 0.25,
                 "n_users": 2,
                 "n_items": 4,
+                "measured_in": None,
             }
         ],
         "n_refused_for_shrink": 0,

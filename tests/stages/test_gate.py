@@ -75,6 +75,7 @@ def given(
         "purchaser_events": events(*(row for row in seen if row[0] != 9)),
         "comparison": compared(),
         "live": {},
+        "split": {"method": "time", "test_days": 14.0},
     }
     give(job.folder, **{**given_parts, **parts})
     return job

@@ -18,6 +18,8 @@ from pipeline.runs.run_stage import run_stage
 from tests.serving.nights import as_of, fill
 from tests.shelf import give
 
+SPLIT = {"method": "time", "test_days": 9.5}
+MEASURED_IN = {"method": "time", "test_days": 9.5, "test_share": None, "window_days": 365}
 PASSED = {"publish": True, "forced": False, "reasons": []}
 FORCED = {"publish": True, "forced": True, "reasons": ["coverage fell"]}
 FAILED = {"publish": False, "forced": False, "reasons": ["coverage fell", "lists are short"]}
@@ -53,7 +55,8 @@ def night(
             serving=serving_url, settings=settings, as_of=as_of(day), run_id=f"night-{day}", force=force
         )
         fill(new_job.folder)
-        give(new_job.folder, metrics=table, best_params={"als": {"factors": 8}}, decision=decision)
+        documents = {"split": SPLIT, "best_params": {"als": {"factors": 8}}, "decision": decision}
+        give(new_job.folder, metrics=table, **documents)
         return new_job
 
     return make
@@ -86,7 +89,8 @@ def test_publishes_and_says_what(night: Callable[..., Job], serving_url: str, sa
     }
     assert job.folder.has("publication")
     query = "SELECT version, precision_at_3, params, decision, is_live FROM serving.publications"
-    assert read(serving_url, query) == [(1, 0.125, {"als": {"factors": 8}}, PASSED, True)]
+    recorded = {**PASSED, "measured_in": MEASURED_IN}
+    assert read(serving_url, query) == [(1, 0.125, {"als": {"factors": 8}}, recorded, True)]
 
 
 def test_run_again_it_is_the_same_publication(night: Callable[..., Job], serving_url: str) -> None:

@@ -9,6 +9,7 @@ WITH candidate AS (
         publication.precision_at_3,
         publication.n_users,
         publication.n_items,
+        publication.decision -> 'measured_in' AS measured_in,
         coalesce(
             publication.decision -> 'refused_for' @> '["shrink"]'
             OR publication.decision -> 'let_pass' @> '["shrink"]',
@@ -25,7 +26,8 @@ SELECT
     candidate.published_at,
     candidate.precision_at_3,
     candidate.n_users,
-    candidate.n_items
+    candidate.n_items,
+    candidate.measured_in
 FROM candidate
 WHERE NOT EXISTS (
     SELECT FROM candidate AS later
