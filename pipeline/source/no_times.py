@@ -8,10 +8,11 @@ from types import NoneType
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from pipeline.source.columns import wrong_kind
+from pipeline.source.columns import column, wrong_kind
 from pipeline.source.driver_types import MYSQL
 from pipeline.source.epochs import recognised
 from pipeline.source.statement import WINDOW, Statement
@@ -56,8 +57,9 @@ def explain(
         examples = [value for value in found if isinstance(value, (int, float, Decimal, str))]
         likely = next((value for value in examples if recognised(value, shape.dialect)), None)
         if likely is None and (is_empty or failure is not None):
-            wrong = [value for value in examples if not (shape.has_text_times and isinstance(value, str))]
-            likely = wrong[-1] if wrong else None
+            texts = [value for value in examples if shape.has_text_times and isinstance(value, str)]
+            column(shape, "occurred_at", pa.array(texts, pa.string()), "text")
+            likely = next((value for value in reversed(examples) if value not in texts), None)
         if likely is not None:
             kind = {str: "text", int: "integer", Decimal: "decimal"}.get(type(likely), "number")
             raise wrong_kind(shape, "occurred_at", kind, likely) from failure

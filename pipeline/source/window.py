@@ -37,8 +37,8 @@ def ends(dialect: str, zone: str, start: datetime, end: datetime, margin: timede
 
 
 def _text(local: datetime) -> str:
-    """As SQLite compares it; the last of all sorts after every other text of that day."""
-    return "9999-12-31~" if local == datetime.max else local.isoformat(" ", "microseconds")
+    """As SQLite compares it; the last of all sorts after words too, for them to be refused by name."""
+    return "~" if local == datetime.max else local.isoformat(" ", "microseconds")
 
 
 def _skipped(moment: datetime, zone: str) -> timedelta:

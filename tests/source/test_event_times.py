@@ -187,6 +187,26 @@ def test_a_few_numbers_among_texts_are_told_too(
         read_all(url, make_settings())
 
 
+@pytest.mark.parametrize("text", ["Nov 27 2026", "01/11/2026", "27.11.2026 10:00", "yesterday", "20261127"])
+def test_texts_that_are_no_times_are_named_by_every_door(
+    shop: Callable[..., str],
+    job: Callable[..., Job],
+    make_settings: Callable[..., Settings],
+    serving_url: str,
+    text: str,
+) -> None:
+    url = shop("sqlite", "text", f"'{text}'")
+    doors = (
+        lambda: span(url, make_settings()),
+        lambda: run_stage("extract", job(source=url, serving=serving_url, as_of=AS_OF, now=AS_OF)),
+        lambda: last_event_at(url, make_settings().source, AS_OF),
+    )
+    for door in doors:
+        with pytest.raises(SourceError, match=r"`events\.occurred_at` holds") as refused:
+            door()
+        assert text in refused.value.found
+
+
 def test_a_number_that_reads_as_no_time_is_told_without_a_guess(
     shop: Callable[..., str], make_settings: Callable[..., Settings]
 ) -> None:
