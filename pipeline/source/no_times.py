@@ -62,7 +62,7 @@ def explain(
             likely = next((value for value in reversed(examples) if value not in texts), None)
         if likely is not None:
             kind = {str: "text", int: "integer", Decimal: "decimal"}.get(type(likely), "number")
-            raise wrong_kind(shape, "occurred_at", kind, likely) from failure
+            raise wrong_kind(shape, "occurred_at", kind, likely) from None
 
 
 def oldest(db: sa.Connection, statement: Statement, windows: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
