@@ -63,7 +63,7 @@ def test_a_file_and_a_database_mean_the_same_moment(text: str, moment: datetime)
         "sql/source/events.sql",
         {"user": "integer", "item": "integer"},
         "Europe/Berlin",
-        True,
+        "sqlite",
     )
     texts = pa.array([text])
     naive = pa.array([datetime.fromisoformat(text)])

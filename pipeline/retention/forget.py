@@ -15,7 +15,7 @@ from pipeline.errors import DamagedFile, NightshelfError, RunBusy, RunError, Set
 from pipeline.retention.erase_run import erase
 from pipeline.runs.folder import RunFolder, latest
 from pipeline.serving import forgotten, schema
-from pipeline.source.columns import canonical_uuids
+from pipeline.source.values import canonical_uuids
 
 INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 TEXT = re.compile(r"[^\0\n\r]+")

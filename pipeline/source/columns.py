@@ -7,6 +7,7 @@ is guessed from values: a number in a text column stays text, and the error says
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ import pyarrow.compute as pc
 from pipeline.config import IdType
 from pipeline.contract.datasets import ITEM, TIME, USER, Dataset
 from pipeline.errors import SourceError
+from pipeline.source import advice, epochs
+from pipeline.source.values import EXACT, canonical_uuids, first_json, labels, whole_numbers
 from pipeline.times import moments
 
 HINTS = {
@@ -26,38 +29,51 @@ HINTS = {
     **{name: f"a shop without one selects NULL AS {name}" for name in ("price", "discount", "available")},
 }
 PROMISES: Mapping[str, tuple[frozenset[str], str]] = {
-    "integer": (frozenset({"integer", "decimal"}), "whole numbers"),
+    "integer": (frozenset({"integer", "decimal", *EXACT}), "whole numbers"),
     "text": (frozenset({"text"}), "text"),
     "uuid": (frozenset({"uuid", "text"}), "UUIDs"),
-    "label": (frozenset({"text", "integer", "decimal", "number", "uuid", "boolean", "date"}), "one value"),
-    "number": (frozenset({"integer", "decimal", "number"}), "a number"),
+    "label": (frozenset({"text", "integer", "decimal", "uuid", "boolean", "date", *EXACT}), "one value"),
+    "number": (frozenset({"integer", "decimal", *EXACT}), "a number"),
     "boolean": (frozenset({"boolean", "integer"}), "true or false, or 1 and 0"),
     "time": (frozenset({"time", "time with zone"}), "a time (timestamp, datetime)"),
 }
 """What a column is promised to hold -> the kinds of column accepted for it, and the promise in words."""
+
+ONE_OF_MANY = ("category", "segment")
+"""Columns in which a shop that allows several values may keep a list of them, as JSON in a text."""
+
+PADDED = "padded text"
+"""Kind of a column of fixed length (CHAR), which is filled up with spaces that are no part of the value."""
+
+AGAIN = "python -m pipeline run extract"
 
 
 @dataclass(frozen=True)
 class Shape:
     """What the columns of a statement must look like.
 
-    dataset:        the dataset of the contract that the rows go into
-    file:           the statement's path for messages: `sql/source/events.sql`
-    ids:            type of ids: `user` and `item` -> integer, text or uuid
-    timezone:       zone of times without one
-    has_text_times: the database has no type for times (SQLite): ISO 8601 text is read as a time
+    dataset:  the dataset of the contract that the rows go into
+    file:     the statement's path for messages: `sql/source/events.sql`
+    ids:      type of ids: `user` and `item` -> integer, text or uuid
+    timezone: zone of times without one
+    dialect:  SQLAlchemy's name of the database system, for the SQL in messages
     """
 
     dataset: Dataset
     file: str
     ids: Mapping[str, IdType]
     timezone: str
-    has_text_times: bool = False
+    dialect: str = ""
+
+    @property
+    def has_text_times(self) -> bool:
+        """Whether the database has no type for times (SQLite): ISO 8601 text is read as a time."""
+        return self.dialect == "sqlite"
 
     @property
     def then(self) -> str:
         """The next step that an error about this statement names."""
-        return f"edit {self.file}, then: python -m pipeline run extract"
+        return f"edit {self.file}, then: {AGAIN}"
 
     def promise(self, column: str) -> str:
         """The key of PROMISES for a column of the dataset."""
@@ -103,35 +119,41 @@ def check_names(shape: Shape, names: Sequence[str]) -> None:
         )
 
 
-def check_kinds(shape: Shape, kinds: Mapping[str, str], example: object = None) -> None:
-    """Raise SourceError where a column is of a kind that is not accepted; kind `null` fits everywhere.
-
-    kinds:   column -> kind, in the words of PROMISES
-    example: a value of the refused column, for the message
-    """
-    for column, kind in kinds.items():
-        allowed, _ = PROMISES[shape.promise(column)]
-        is_text_time = shape.has_text_times and kind == "text" and shape.promise(column) == "time"
-        if kind != "null" and kind not in allowed and not is_text_time:
-            raise _wrong_kind(shape, column, kind, example)
-
-
-def _wrong_kind(shape: Shape, column: str, kind: str, example: object) -> SourceError:
+def is_accepted(shape: Shape, column: str, kind: str) -> bool:
+    """Whether a column may be of this kind, in the words of PROMISES; kind `null` fits everywhere."""
     promise = shape.promise(column)
-    promised, then = PROMISES[promise][1], shape.then
+    is_text_time = shape.has_text_times and kind == "text" and promise == "time"
+    return kind == "null" or kind in PROMISES[promise][0] or is_text_time
+
+
+def wrong_kind(shape: Shape, column: str, kind: str, example: object) -> SourceError:
+    """The refusal of a column, with the cast that makes it acceptable in the shop's own database."""
+    promise = shape.promise(column)
+    if kind == "json" and (isinstance(example, dict) or str(example).lstrip().startswith("{")):
+        kind = "json object"
+    promised = PROMISES[promise][1]
     what = f"`{shape.dataset.name}.{column}` holds {_plural(kind)}, not {promised}"
-    if shape.dataset.columns[column] in (USER, ITEM):
+    found = kind if example is None else f"{kind}, for instance {example!r}"
+    then = f"write {advice.cast(shape.dialect, column, kind, promise)} AS {column} in {shape.file}"
+    if promise == "time":
+        numbers = advice.cast(shape.dialect, column, kind, "integer") if kind == "text" else column
+        read = epochs.recognised(example, shape.dialect)
+        found += f": {read.meaning}" if read else ""
+        sql = read.cast(numbers) if read else None
+        sql = sql or advice.cast(shape.dialect, column, kind, promise)
+        then = f"in {shape.file} write {sql} in place of {column}, before its AS and in WHERE"
+    elif shape.dataset.columns[column] in (USER, ITEM):
         which = "user" if shape.dataset.columns[column] == USER else "item"
-        what = f"`{shape.dataset.name}.{column}` is {kind}, not {promise}"
+        words = kind if kind in PROMISES or kind in EXACT or kind == "decimal" else _plural(kind)
+        what = f"`{shape.dataset.name}.{column}` is {words}, not {promise}"
         promised = f'[ids] {which} = "{promise}" in config.toml'
-        other = (
-            f'set {which} = "{kind}" under [ids] in config.toml, or '
-            if kind in ("integer", "text", "uuid")
-            else ""
-        )
-        then = f"{other}CAST it in {shape.file}; then: python -m pipeline run extract"
-    shown = "" if example is None else f", for instance {example!r}"
-    return SourceError(what, found=f"{kind}{shown}", promised=promised, then=then)
+        other = {"integer": "integer", "text": "text", "uuid": "uuid", "decimal": "integer", "bytes": "text"}
+        other |= dict.fromkeys(EXACT, "integer")
+        if kind == "bytes" and promise == "integer":
+            then = f'set {which} = "text" under [ids] in config.toml, and {then}'
+        elif kind in other and other[kind] != promise and kind != "bytes":
+            then = f'set {which} = "{other[kind]}" under [ids] in config.toml, or {then}'
+    return SourceError(what, found=found, promised=promised, then=f"{then}; then: {AGAIN}")
 
 
 def kind_of(kind: pa.DataType) -> str:
@@ -147,10 +169,13 @@ def kind_of(kind: pa.DataType) -> str:
         ("text", lambda t: types.is_string(t) or types.is_large_string(t) or types.is_string_view(t)),
         ("boolean", types.is_boolean),
         ("date", types.is_date),
+        ("list", types.is_list),
+        ("record", lambda t: types.is_struct(t) or types.is_map(t)),
+        ("bytes", types.is_binary),
     ):
         if matches(kind):
             return name
-    return str(kind)
+    return f"type {kind}"
 
 
 def enforce(shape: Shape, batch: pa.RecordBatch, kinds: Mapping[str, str]) -> pa.RecordBatch:
@@ -168,11 +193,16 @@ def column(shape: Shape, name: str, values: pa.Array, kind: str) -> pa.Array:
     field = shape.schema().field(name)
     if values.null_count == len(values):
         return pa.nulls(len(values), field.type)
-    check_kinds(shape, {name: kind}, pc.drop_null(values)[0].as_py())
+    if not is_accepted(shape, name, kind):
+        raise wrong_kind(shape, name, kind, pc.drop_null(values)[0].as_py())
+    if name in ONE_OF_MANY and kind == "text" and (listed := first_json(values)) is not None:
+        raise wrong_kind(shape, name, "json", listed)
     promise = shape.promise(name)
     try:
-        return _convert(shape, promise, values, kind).cast(field.type)
+        return _convert(shape, name, values, kind).cast(field.type)
     except (ValueError, pa.ArrowNotImplementedError) as error:
+        if promise == "time" and epochs.recognised(str(error), shape.dialect):
+            raise wrong_kind(shape, name, kind, str(error)) from error
         raise SourceError(
             f"`{shape.dataset.name}.{name}` holds a value that is not {PROMISES[promise][1]}",
             found=str(error).splitlines()[0],
@@ -181,11 +211,16 @@ def column(shape: Shape, name: str, values: pa.Array, kind: str) -> pa.Array:
         ) from error
 
 
-def _convert(shape: Shape, promise: str, values: pa.Array, kind: str) -> pa.Array:
+def _convert(shape: Shape, name: str, values: pa.Array, kind: str) -> pa.Array:
+    promise = shape.promise(name)
     if promise == "uuid":
         return canonical_uuids(values)
     if promise == "time":
         return moments(values, shape.timezone)
+    if promise == "integer":
+        return whole_numbers(values, kind)
+    if promise == "label":
+        return labels(values, kind)
     if promise == "boolean" and kind == "integer":
         outside = pc.any(pc.invert(pc.is_in(pc.drop_null(values), pa.array([0, 1], values.type)))).as_py()
         if outside:
@@ -193,21 +228,10 @@ def _convert(shape: Shape, promise: str, values: pa.Array, kind: str) -> pa.Arra
     return values
 
 
-def canonical_uuids(values: pa.Array) -> pa.Array:
-    """UUIDs in lower case with hyphens, from any of the usual spellings.
-
-    Raises pa.ArrowInvalid (a ValueError) naming the first value that is no UUID.
-    """
-    digits = pc.replace_substring_regex(pc.utf8_lower(values), r"^(urn:uuid:)|[{}-]", "")
-    valid = pc.match_substring_regex(digits, r"^[0-9a-f]{32}$")
-    if pc.any(pc.invert(valid)).as_py():
-        bad = values.filter(pc.invert(valid))[0].as_py()
-        raise pa.ArrowInvalid(f"{bad!r} is no UUID")
-    return pc.replace_substring_regex(digits, r"^(.{8})(.{4})(.{4})(.{4})(.{12})$", r"\1-\2-\3-\4-\5")
-
-
-def as_arrow(shape: Shape, name: str, values: Sequence[Any]) -> tuple[pa.Array, str]:
+def as_arrow(shape: Shape, name: str, values: Sequence[Any], kind: str | None = None) -> tuple[pa.Array, str]:
     """Values as a database driver returns them, as an Arrow array, and their kind.
+
+    kind: what the driver says of the column, where that is more than its values show
 
     Raises SourceError where they are of several types.
     """
@@ -216,18 +240,34 @@ def as_arrow(shape: Shape, name: str, values: Sequence[Any]) -> tuple[pa.Array, 
         return pa.array([None if value is None else str(value) for value in values], pa.string()), "uuid"
     try:
         array = pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
-        types = sorted({type(value).__name__ for value in values if value is not None})
-        raise SourceError(
-            f"`{shape.dataset.name}.{name}` cannot be read as one type",
-            found=", ".join(types) if len(types) > 1 else re.sub(r"\s+", " ", str(error)),
-            promised=PROMISES[shape.promise(name)][1],
-            then=shape.then,
-        ) from error
-    return array, kind_of(array.type)
+        if kind == PADDED:
+            return pc.utf8_rtrim(array.cast(pa.string()), " "), "text"
+    except OverflowError:
+        # whole numbers beyond 64 bits; as text they keep their value until it is refused by name
+        return pa.array([None if value is None else str(value) for value in values], pa.string()), "decimal"
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise _several_types(shape, name, values, error) from error
+    return array, kind or kind_of(array.type)
+
+
+def _several_types(shape: Shape, name: str, values: Sequence[Any], error: Exception) -> SourceError:
+    """The refusal of a column whose values are of several types: one of the rarest type is named."""
+    types = Counter(type(value).__name__ for value in values if value is not None)
+    rarest = min(reversed(types), key=types.__getitem__)
+    example = next(value for value in values if type(value).__name__ == rarest)
+    found = ", ".join(f"{n} {kind}" for kind, n in types.items())
+    return SourceError(
+        f"`{shape.dataset.name}.{name}` cannot be read as one type",
+        found=f"{found}; the {rarest} for instance {example!r}"
+        if len(types) > 1
+        else re.sub(r"\s+", " ", str(error)),
+        promised=PROMISES[shape.promise(name)][1],
+        then=shape.then,
+    )
 
 
 def _plural(kind: str) -> str:
-    return {"integer": "whole numbers", "number": "numbers", "decimal": "numbers", "time": "times"}.get(
-        kind, kind
-    )
+    words = {"integer": "whole numbers", "decimal": "numbers", "time": "times", "list": "a list"}
+    words |= {"json": "a list as JSON", "json object": "JSON", "range": "a range", "record": "a record"}
+    words |= {"set": "a set of values", "float": "numbers", "real": "numbers", "number": "numbers"}
+    return words.get(kind, kind)

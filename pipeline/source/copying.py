@@ -14,21 +14,32 @@ from pyarrow import csv
 from pipeline.contract.datasets import TIME
 from pipeline.databases import sessions
 from pipeline.errors import SourceError
-from pipeline.source.columns import PROMISES, Shape, check_kinds, check_names, enforce
+from pipeline.source.columns import PROMISES, Shape, check_names, enforce, is_accepted, wrong_kind
 from pipeline.source.statement import Statement
 
-KINDS = {20: "integer", 21: "integer", 23: "integer", 26: "integer", 700: "number", 701: "number"} | {
+KINDS = {20: "integer", 21: "integer", 23: "integer", 26: "integer", 700: "real", 701: "number"} | {
     16: "boolean",
+    17: "bytes",
+    18: "text",
+    114: "json",
+    1042: "text",
     1082: "date",
     1114: "time",
     1184: "time with zone",
+    1560: "bits",
+    1562: "bits",
     1700: "decimal",
+    2249: "record",
     2950: "uuid",
+    3802: "json",
 }
 """OIDs of PostgreSQL's built-in types (pg_type.dat) -> the words of PROMISES."""
 
-TEXT_CATEGORIES = ("S", "E", "X")
-"""pg_type.typcategory of strings, enums and untyped literals."""
+CATEGORIES = {"S": "text", "E": "text", "X": "text", "A": "list", "R": "range", "C": "record"}
+"""pg_type.typcategory of strings, enums, untyped literals, arrays, ranges and composite types."""
+
+CHAR = 1042
+"""OID of char(n). Its values are filled up with spaces, which a cast to text takes off."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +76,10 @@ def prepare(
         described = [(column[0], column[1]) for column in result.cursor.description]
     check_names(shape, [name for name, _ in described])
     kinds = {name: _kind(db, oid) for name, oid in described}
-    check_kinds(shape, {name: kind for name, kind in kinds.items() if kind != "text"})
-    columns = ", ".join(_selected(name, kind) for name, kind in kinds.items())
+    for name, kind in kinds.items():
+        if kind != "text" and not is_accepted(shape, name, kind):
+            raise wrong_kind(shape, name, kind, _example(db, statement, values, name))
+    columns = ", ".join(_selected(name, kinds[name], oid) for name, oid in described)
     inner = statement.around(
         f"SELECT {columns} FROM ({{}}) rows_of_source{f' LIMIT {limit}' if limit else ''}"
     )
@@ -158,21 +171,30 @@ def _bad_value(copy: Copy, error: pa.ArrowInvalid) -> SourceError:
 
 
 def _kind(db: sa.Connection, oid: Any) -> str:
+    """A type in the words of PROMISES. PostgreSQL describes the columns of a domain as its base type."""
     if oid in KINDS:
         return KINDS[oid]
-    query = sa.text("SELECT typcategory, typname FROM pg_type WHERE oid = :oid")
+    query = sa.text("SELECT typcategory, format_type(oid, NULL) FROM pg_type WHERE oid = :oid")
     category, name = db.execute(query, {"oid": oid}).one()
-    return "text" if category in TEXT_CATEGORIES else str(name)
+    return CATEGORIES.get(category, f"type {name}")
 
 
-def _selected(name: str, kind: str) -> str:
+def _example(db: sa.Connection, statement: Statement, values: Mapping[str, Any], name: str) -> object:
+    """A value of a column that is refused, for the message; None where the column has none."""
+    query = f'SELECT "{name}" FROM ({{}}) rows_of_source WHERE "{name}" IS NOT NULL LIMIT 1'
+    return db.execute(statement.around(query), values).scalar()
+
+
+def _selected(name: str, kind: str, oid: Any) -> str:
+    if oid == CHAR:
+        return f'"{name}"::text'
     return f"\"{name}\" AT TIME ZONE 'UTC'" if kind == "time with zone" else f'"{name}"'
 
 
 def _csv_type(shape: Shape, name: str, kind: str) -> pa.DataType:
     """The Arrow type that a column's text is parsed as; times with zone are selected as UTC without one."""
     if kind == "decimal":
-        return {"integer": pa.int64(), "number": pa.float64()}.get(shape.promise(name), pa.string())
-    types = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
+        return pa.float64() if shape.promise(name) == "number" else pa.string()
+    types = {"integer": pa.int64(), "number": pa.float64(), "real": pa.float64(), "boolean": pa.bool_()}
     types |= {"time": pa.timestamp("us"), "time with zone": pa.timestamp("us")}
     return types.get(kind, pa.string())

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pyarrow as pa
@@ -26,17 +25,14 @@ from pipeline.databases import connect, failures, sessions, urls
 from pipeline.databases.embedded import silent
 from pipeline.databases.watch import Watch
 from pipeline.errors import DataError, SourceError
-from pipeline.source import copying
+from pipeline.source import copying, driver_types, no_times
 from pipeline.source import statement as statements
 from pipeline.source.columns import Shape, as_arrow, check_names, column, enforce
-from pipeline.source.statement import WINDOW, Statement
+from pipeline.source.driver_types import MYSQL
+from pipeline.source.statement import Statement
+from pipeline.source.window import EARLIEST, FIRST_OF_A_SHOP, LATEST, MARGIN, before, ends, within
 from pipeline.times import utc
 
-EARLIEST, LATEST = datetime(1000, 1, 3, tzinfo=UTC), datetime(9999, 12, 28, tzinfo=UTC)
-"""A window that holds every event, within the range of times that MySQL and SQLite can compare."""
-
-MARGIN = timedelta(days=1)
-MYSQL = ("mysql", "mariadb")
 ANY_IDS: Mapping[str, IdType] = {"user": "text", "item": "text"}
 
 
@@ -76,10 +72,11 @@ class Source:
         At most `settings.batch_rows` at a time and `limit` in all. Raises SourceError naming the
         statement and the column, or Unreachable.
         """
-        bounds = self._bounds(start, end) if name == "events" else {}
+        statement = self._statement(name)
+        bounds = self._bounds(statement, start, end) if name == "events" else {}
         left = limit
-        for batch in self._read(self._statement(name), bounds, limit):
-            batch = _within(batch, start, end) if name == "events" else batch
+        for batch in self._read(statement, bounds, limit):
+            batch = within(batch, start, end) if name == "events" else batch
             if left is not None:
                 batch = batch.slice(0, left)
                 left -= batch.num_rows
@@ -94,33 +91,63 @@ class Source:
             return self._span_of_texts(statement, start, end)
         query = statement.around("SELECT min(occurred_at), max(occurred_at) FROM ({}) rows_of_source")
         with self._failures_named(statement):
-            ends = list(self.db.execute(query, self._bounds(start, end)).one())
-        if ends[0] is None:
+            bounds = self._bounds(statement, start, end, margin=timedelta(0))
+            values = list(self.db.execute(query, bounds).one())
+        if values[0] is None:
+            self._explain(statement, is_empty=True)
             return None
-        values, kind = as_arrow(statement.shape, "occurred_at", ends)
-        oldest, newest = column(statement.shape, "occurred_at", values, kind).to_pylist()
+        array, kind = as_arrow(statement.shape, "occurred_at", values)
+        oldest, newest = column(statement.shape, "occurred_at", array, kind).to_pylist()
         return oldest, newest
+
+    def before_any_shop(self) -> tuple[int, str]:
+        """How many events are older than any shop, and the oldest of them as the database writes it."""
+        statement = self._statement("events")
+        zone = statement.shape.timezone
+        with self._failures_named(statement):
+            return no_times.oldest(self.db, statement, before(self.dialect, zone, FIRST_OF_A_SHOP))
 
     def _span_of_texts(
         self, statement: Statement, start: datetime, end: datetime
     ) -> tuple[datetime, datetime] | None:
         """`span` where times are texts: reads every row, because texts need not sort as times do."""
-        ends: list[datetime] = []
+        found: list[datetime] = []
         query = statement.around("SELECT occurred_at FROM ({}) rows_of_source")
-        with self._failures_named(statement), self.db.execute(query, self._bounds(start, end)) as result:
+        bounds = self._bounds(statement, start, end)
+        with self._failures_named(statement), self.db.execute(query, bounds) as result:
             for rows in result.partitions(self.settings.batch_rows):
                 values, kind = as_arrow(statement.shape, "occurred_at", [row[0] for row in rows])
                 moments = pa.record_batch(
                     {"occurred_at": column(statement.shape, "occurred_at", values, kind)}
                 )
-                span = pc.min_max(_within(moments, start, end).column("occurred_at")).as_py()
-                ends += [moment for moment in span.values() if moment is not None]
-        return (min(ends), max(ends)) if ends else None
+                span = pc.min_max(within(moments, start, end).column("occurred_at")).as_py()
+                found += [moment for moment in span.values() if moment is not None]
+        if not found:
+            self._explain(statement, is_empty=True)
+        return (min(found), max(found)) if found else None
 
     def _statement(self, name: str) -> Statement:
+        """The shop's statement. Where its times are moments, they are compared and read in UTC."""
         file = f"{self.settings.sql}/{name}.sql"
-        is_sqlite = self.dialect == "sqlite"
-        return statements.read(Shape(DATASETS[name], file, self.ids, self.settings.timezone, is_sqlite))
+        zone = self.settings.timezone
+        shape = Shape(DATASETS[name], file, self.ids, zone, self.dialect)
+        statement = statements.read(shape)
+        if zone != "UTC" and self.dialect in ("postgresql", *MYSQL):
+            in_utc = name == "events" and self._holds_moments(statement)
+            if self.dialect in MYSQL:
+                with self._failures_named(statement):
+                    self.db.execute(sa.text("SET time_zone = :zone"), {"zone": "+00:00" if in_utc else zone})
+            if in_utc:
+                return replace(statement, shape=replace(shape, timezone="UTC"))
+        if name == "events" and shape.has_text_times:
+            self._explain(statement)
+        return statement
+
+    def _holds_moments(self, statement: Statement) -> bool:
+        query = statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0")
+        bounds = ends(self.dialect, self.settings.timezone, EARLIEST, LATEST, timedelta(0))
+        with self._failures_named(statement), self.db.execute(query, bounds) as result:
+            return driver_types.holds_moments(self.dialect, result.cursor, "occurred_at")
 
     def _read(
         self, statement: Statement, bounds: Mapping[str, Any], limit: int | None
@@ -146,28 +173,28 @@ class Source:
         with self.db.execute(statement.text, bounds, execution_options=options) as result:
             names = list(result.keys())
             check_names(statement.shape, names)
+            kinds = driver_types.kinds(self.dialect, result.cursor)
             for rows in result.partitions(self.settings.batch_rows):
                 columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-                read = {name: as_arrow(statement.shape, name, values) for name, values in columns.items()}
+                read = {
+                    name: as_arrow(statement.shape, name, values, kinds.get(name))
+                    for name, values in columns.items()
+                }
                 batch = pa.RecordBatch.from_arrays([array for array, _ in read.values()], names=names)
                 yield enforce(statement.shape, batch, {name: kind for name, (_, kind) in read.items()})
 
-    def _bounds(self, start: datetime, end: datetime) -> dict[str, Any]:
-        """The ends of the window as this database compares them: with zone, in the shop's zone, or as text.
+    def _bounds(
+        self, statement: Statement, start: datetime, end: datetime, margin: timedelta = MARGIN
+    ) -> dict[str, Any]:
+        """The ends of the window as this database compares them (see `window.ends`).
 
-        SQLite compares texts, and a time can be written in more than one way: MARGIN is added on both
-        sides, and `_within` then cuts exactly.
+        A margin is added where the statement may compare other values than `occurred_at`: texts, of which
+        one time can be written in more than one way, or times of a clock beside moments.
         """
-        if self.dialect == "postgresql":
-            return dict(zip(WINDOW, (utc(start), utc(end)), strict=True))
-        is_sqlite = self.dialect == "sqlite"
-        margin = MARGIN if is_sqlite else timedelta(0)
-        zone = ZoneInfo(self.settings.timezone)
-        local = [
-            utc(moment).astimezone(zone).replace(tzinfo=None) for moment in (start - margin, end + margin)
-        ]
-        values = [moment.isoformat(" ", "microseconds") for moment in local] if is_sqlite else local
-        return dict(zip(WINDOW, values, strict=True))
+        zone = statement.shape.timezone
+        is_text = statement.shape.has_text_times
+        may_differ = is_text or (self.dialect in MYSQL and zone != self.settings.timezone)
+        return ends(self.dialect, zone, start, end, margin if may_differ else timedelta(0))
 
     @contextmanager
     def _failures_named(self, statement: Statement) -> Iterator[None]:
@@ -176,7 +203,14 @@ class Source:
             with connect.reaching(self.url, "source", self.watch), self.watch.waiting():
                 yield
         except (exc.SQLAlchemyError, psycopg.Error) as error:
+            self._explain(statement, error)
             raise self._refused(error, statement) from None
+
+    def _explain(
+        self, statement: Statement, failure: Exception | None = None, *, is_empty: bool = False
+    ) -> None:
+        with self.watch.waiting():
+            no_times.explain(self.db, statement, failure, is_empty=is_empty)
 
     def _refused(self, error: Exception, statement: Statement) -> SourceError:
         """The error of a statement that the server will refuse the next time too."""
@@ -258,14 +292,3 @@ def _tell(db: sa.Connection, url: str, settings: SourceSettings) -> None:
             promised="the zone that [source] timezone in config.toml names",
             then="load the server's time zone tables (mysql_tzinfo_to_sql), or set [source] timezone",
         ) from None
-
-
-def _within(batch: pa.RecordBatch, start: datetime, end: datetime) -> pa.RecordBatch:
-    """The rows within [start, end), and those without a time, which `validate` judges.
-
-    The database cannot cut exactly where times are texts, or local in an hour that the clock repeats.
-    """
-    moments = batch.column("occurred_at")
-    scalar = [pa.scalar(utc(moment), moments.type) for moment in (start, end)]
-    inside = pc.and_(pc.greater_equal(moments, scalar[0]), pc.less(moments, scalar[1]))
-    return batch.filter(pc.fill_null(inside, True))

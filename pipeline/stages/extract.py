@@ -37,7 +37,7 @@ def run(job: Job) -> Counts:
 
     The window is [as_of - window_days, as_of). Events of the future, which no window would show,
     are handed on too (at most MAX_AHEAD), for `validate` to refuse. Users who were forgotten are left
-    out of both `events` and `users`. DataError on an empty window.
+    out of both `events` and `users`. Events older than any shop are counted. DataError on an empty window.
     """
     from pipeline.serving import read_live
     from pipeline.serving.forgotten import read_forgotten
@@ -53,6 +53,7 @@ def run(job: Job) -> Counts:
         for name in ("items", "users"):
             if source.has(name):
                 counts[name] = _read(job, name, forgotten, source.batches(name))
+        n_old, oldest = source.before_any_shop()
     for name in ("events", "items", "users"):
         if name in counts:
             _sort(job, name)
@@ -60,7 +61,8 @@ def run(job: Job) -> Counts:
             job.folder.drop(name)
     n_left_out = sum(read.n_left_out for read in counts.values())
     n_written = {f"n_{name}": read.n_written for name, read in counts.items()}
-    return {"rows_in": sum(n_written.values()) + n_left_out, **n_written}
+    old: Counts = {"n_before_1990": n_old, "oldest": oldest} if n_old else {}
+    return {"rows_in": sum(n_written.values()) + n_left_out, **n_written, **old}
 
 
 class Rows(NamedTuple):

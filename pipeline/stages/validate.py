@@ -9,6 +9,7 @@ from pipeline.errors import ValidationFailed
 from pipeline.runs.job import Counts, Job
 from pipeline.runs.pages import VALIDATION
 from pipeline.validation.checks import check, document, table
+from pipeline.validation.old_times import with_old_times
 from pipeline.validation.suites import SOURCE_SUITES, project_suite
 
 
@@ -31,6 +32,8 @@ def run(job: Job) -> Counts:
         check(suite, folder.dataset(suite.name), parameters, folder.path / "data_docs" / suite.name, memory)
         for suite in suites
     ]
+    counts = folder.receipt("extract").get("counts", {})
+    results[0] = with_old_times(results[0], counts.get("n_before_1990", 0), counts.get("oldest", ""))
     folder.write_document("validation", document(results))
     report.leave_validation(job)
     job.say(table(*results))

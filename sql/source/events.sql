@@ -6,7 +6,9 @@
 --
 --   user_id, item_id   of the types that [ids] in config.toml says
 --   event_type         'view', 'cart' or 'purchase'; map other words here, with CASE
---   occurred_at        a time; without zone it is read in [source] timezone. Index this column
+--   occurred_at        a time; without zone it is read in [source] timezone. Index this column. Numbers since
+--                      1970 are cast here and in WHERE: to_timestamp(seconds) in PostgreSQL,
+--                      FROM_UNIXTIME(seconds) in MySQL
 --   order_id           the order of a purchase; NULL for views and carts, or if there are no orders
 --   quantity           pieces bought; a shop that has none selects 1 AS quantity. Returns may be negative
 --

@@ -95,9 +95,9 @@ def test_ids_of_postgresqls_types_are_read(
     [
         ("gen_random_uuid()", "text", "is uuid, not text"),
         ("true", "integer", "is boolean, not integer"),
-        ("1.5::float8", "integer", "is number, not integer"),
+        ("1.5::float8", "integer", "holds a value that is not whole numbers"),
         ("1.5::numeric", "integer", "holds a value that is not whole numbers"),
-        ("'{1}'::int[]", "text", "is _int4, not text"),
+        ("'{1}'::int[]", "text", "is a list, not text"),
         ("99999999999999999999::numeric", "integer", "holds a value that is not whole numbers"),
     ],
 )
@@ -171,7 +171,7 @@ def test_values_of_several_types_in_one_column_are_refused(
     settings = make_settings(source={"sql": shops.write(tmp_path / "sql", users=select)}).source
     with opened(url, settings, IDS) as source, pytest.raises(SourceError, match="one type") as refused:
         list(source.batches("users"))
-    assert refused.value.found == "int, str"
+    assert refused.value.found == "1 int, 1 str; the str for instance 'bob'"
 
 
 def test_a_connection_that_is_lost_while_reading_is_told_as_such(
