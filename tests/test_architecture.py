@@ -47,7 +47,7 @@ PACKAGES: dict[str, set[str]] = {
     "cli": {"config", "contract", "version"},
     "engine": {"config", "errors"},
     "databases": {"config", "environment", "errors"},
-    "validation": {"config", "contract", "errors", "times"},
+    "validation": {"config", "contract", "engine", "errors", "times"},
     "source": {"config", "contract", "databases", "errors", "times"},
     "loading": {"config", "contract", "databases", "engine", "errors", "times"},
     "runs": {"config", "contract", "engine", "errors", "times"},
