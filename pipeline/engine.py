@@ -86,7 +86,7 @@ def _for_duckdb(path: Path) -> str:
     text = str(path.absolute())
     if re.search(r"[\\\ud800-\udfff]", text):
         raise SettingsError(
-            f"the SQL engine cannot open {ascii(text)}",
+            f"the SQL engine cannot open {text!a}",
             found="a backslash, or bytes that are no UTF-8, in its path",
             promised="any other characters",
             then="rename that file or folder (NIGHTSHELF_HOME, if it lies there), then try again",

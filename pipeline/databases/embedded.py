@@ -186,7 +186,11 @@ class Server:
         account = unprivileged() if is_root else Account()
         if is_root:
             self.folder.chmod(0o755)
-        why = "PostgreSQL's programs cannot open" if is_shell_syntax(cluster) else "the server's user cannot reach"
+        why = (
+            "PostgreSQL's programs cannot open"
+            if is_shell_syntax(cluster)
+            else "the server's user cannot reach"
+        )
         if not is_shell_syntax(cluster) and account.can_read(self.folder):
             cluster.mkdir()
             own = cluster

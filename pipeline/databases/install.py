@@ -102,7 +102,7 @@ def unprivileged() -> Account:
 
 
 def is_shell_syntax(path: Path) -> bool:
-    """Whether a shell reads part of `path` as syntax, though it stands in double quotes, as pg_ctl writes it."""
+    """Whether a shell reads part of `path` as syntax even in double quotes, as pg_ctl writes it."""
     return re.search(r'["$`\\\n\r]', str(path)) is not None
 
 

@@ -1,40 +1,191 @@
 """Decides the type of a shop's ids: that of config.toml where the values allow it, else the strictest.
 
-Texts count as whole numbers only where writing each number again gives the same text.
+Every id keeps its value or is refused. Texts count as whole numbers only where writing each number again
+gives the same text, or where a program wrote the numbers as floats (`17.0`) because one was missing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import duckdb
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from pipeline.config import Ids, IdType
+from pipeline.errors import SourceError
+from pipeline.loading.table_file import AGAIN, TableFile
+from pipeline.loading.words import is_word, trimmed, without
+
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+EXACT = ("UBIGINT", "HUGEINT", "UHUGEINT", "DECIMAL")
+FLOATS = {"FLOAT": 2**24, "DOUBLE": 2**53}
+"""Types of floats -> from where on two whole numbers are the same float."""
 
 INTEGER = "0|-?[1-9][0-9]{0,18}"
+FLOAT = r"-?(0|[1-9][0-9]*)\.0*"
+ROUNDED = r"[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+"
+NUMBER = r"[+-]?[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?"
 UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+MOSTLY = 0.9
+"""The share of numbers from which on the ids that are none are named."""
+
+AS_WHOLE = (
+    "export it as text or as whole numbers (in pandas: dtype Int64, or str), before the values are floats"
+)
 
 
-def of_texts(db: duckdb.DuckDBPyConnection, source: str, column: str) -> set[IdType]:
-    """The id types that every text in `column` of the SQL relation `source` allows; nulls are ignored.
+@dataclass(frozen=True)
+class IdColumn:
+    """The ids in one column of a file; its notes go to the file's.
 
-    `00123`, `1.0` and numbers of 20 digits are text. Without any value every type is allowed.
+    is_label: of orders: a word for a missing value is one, whatever the others are
     """
-    [(is_integer, is_uuid)] = db.execute(
-        f"""
-        SELECT coalesce(
-                   bool_and(regexp_full_match(id, '{INTEGER}') AND try_cast(id AS BIGINT) IS NOT NULL), true
-               ),
-               coalesce(bool_and(regexp_full_match(id, '{UUID}')), true)
-        FROM (SELECT CAST({column} AS VARCHAR) AS id FROM {source}) WHERE id IS NOT NULL
+
+    file: TableFile
+    name: str
+    is_label: bool = False
+
+    @cached_property
+    def allowed(self) -> set[IdType]:
+        """The types that the values allow. Raises SourceError, with a value, where they are no ids."""
+        return self._read[0]
+
+    def sql(self, kind: IdType) -> str:
+        """SQL for the ids as BIGINT, or as text (UUIDs in lower case)."""
+        value = self._read[1]
+        if kind == "integer":
+            return f"CAST({value} AS BIGINT)"
+        return f"lower(CAST({value} AS VARCHAR))" if kind == "uuid" else f"CAST({value} AS VARCHAR)"
+
+    @cached_property
+    def _read(self) -> tuple[set[IdType], str]:
+        """The types that are allowed; SQL for the ids: whole numbers as such, null where one is missing."""
+        kind = self.file.types[self.name]
+        if kind == '"NULL"':
+            return {"integer", "uuid", "text"}, "NULL"
+        if kind in INTEGERS:
+            return {"integer"}, self.name
+        if kind == "UUID":
+            return {"uuid"}, self.name
+        if kind in FLOATS:
+            return {"integer"}, self._floats(FLOATS[kind])
+        if kind.startswith(EXACT):
+            return self._exact()
+        if kind == "VARCHAR" or kind.startswith("ENUM"):
+            return self._texts()
+        shown = self.file.first(self.name, f"{self.name} IS NOT NULL")
+        raise SourceError(
+            f"`{self.name}` of {self.file.path} holds no ids",
+            found=f"{kind}, such as {str(shown[1])[:100]} in {shown[0]}" if shown else kind,
+            promised="one whole number, text or UUID in each row",
+            then=f"write one value, or {self.name}[1] of a list, as text, {AGAIN}",
+        )
+
+    def _floats(self, limit: int) -> str:
+        """pandas stores whole numbers as floats as soon as one is missing."""
+        there = f"{self.name} IS NOT NULL AND NOT isnan({self.name})"
+        self._refuse_rounded(f"{there} AND abs({self.name}) >= {limit} AND NOT isinf({self.name})", limit)
+        self._refuse_fractions(f"{there} AND (isinf({self.name}) OR {self.name} <> trunc({self.name}))")
+        return f"CASE WHEN {there} THEN CAST({self.name} AS BIGINT) END"
+
+    def _exact(self) -> tuple[set[IdType], str]:
+        self._refuse_fractions(f"{self.name} <> trunc({self.name})")
+        whole = f"CAST({self.name} AS HUGEINT)"
+        fits = not self.file.first(
+            self.name, f"{self.name} IS NOT NULL AND try_cast({whole} AS BIGINT) IS NULL"
+        )
+        return {"integer"} if fits else {"text"}, whole
+
+    def _refuse_rounded(self, condition: str, limit: int) -> None:
+        self.file.refuse(
+            self.name,
+            condition,
+            "holds floats that are too large to be exact: different ids may have become the same number",
+            f"whole numbers, texts or UUIDs; as floats only numbers below {limit:,}",
+            AS_WHOLE,
+        )
+
+    def _refuse_fractions(self, condition: str) -> None:
+        self.file.refuse(
+            self.name, condition, "holds no ids: a number with a fraction", "whole numbers, texts or UUIDs"
+        )
+
+    def _texts(self) -> tuple[set[IdType], str]:
+        value = trimmed(self.name)
+        self.file.refuse(
+            self.name,
+            rf"regexp_matches({value}, '[\r\n]')",
+            "holds an id with a line end in it: is a quote missing before it?",
+            "one id in each row",
+        )
+        counts = self._counts(value)
+        n, is_numbers = counts["n"], 0 < counts["n"] == counts["n_integers"] + counts["n_floats"]
+        large = rf"regexp_full_match({value}, '{FLOAT}') AND abs(try_cast({value} AS DOUBLE)) >= {2**53}"
+        if n == counts["n_numbers"]:
+            self._refuse_rounded(f"regexp_full_match({value}, '{ROUNDED}') OR ({large})", 2**53)
+        is_uuids = n == counts["n_uuids"]
+        if n and not is_numbers and not is_uuids:
+            return {"text"}, self._as_text(value, counts, is_mostly_numbers=counts["n_numbers"] >= MOSTLY * n)
+        if counts["n_spaced"]:
+            self._note(f"{counts['n_spaced']:,} with blanks around them are read without")
+        others = "whole numbers" if is_numbers else "UUIDs" if is_uuids and n else "missing"
+        self._note_words(counts, f"where all others are {others}: read as missing")
+        value = without(value)
+        if counts["n_floats"]:
+            shown, whole = counts["a_float"], counts["a_float"].split(".")[0]
+            self._note(f"whole numbers written as floats are read as such, {shown} as {whole}")
+            value = rf"regexp_replace({value}, '\.0*$', '')"
+        allowed: set[IdType] = {"text"}
+        if is_uuids:
+            allowed.add("uuid")
+        if (is_numbers and self.file.is_csv) or not n:
+            allowed.add("integer")
+        if counts["n_floats"] and self.file.is_csv:
+            allowed = {"integer"}
+        return allowed, value
+
+    def _as_text(self, value: str, counts: dict[str, Any], *, is_mostly_numbers: bool) -> str:
+        """SQL for ids that are neither all numbers nor all UUIDs: as they are; what is odd is noted."""
+        if self.is_label:
+            self._note_words(counts, "read as missing")
+            return without(value)
+        self._note_words(counts, "kept as an id, because other ids are texts too; is one missing there?")
+        is_whole = f"regexp_full_match({value}, '{INTEGER}') AND try_cast({value} AS BIGINT) IS NOT NULL"
+        other = f"{value} IS NOT NULL AND NOT ({is_whole}) AND NOT {is_word(value)}"
+        if is_mostly_numbers and (found := self.file.first(self.name, other)):
+            self._note(
+                f"not all are plain whole numbers ({found[1]!r} in {found[0]}), so all are read as texts"
+            )
+        return f"CASE WHEN {value} IS NULL THEN NULL ELSE {self.name} END"
+
+    def _counts(self, value: str) -> dict[str, Any]:
+        """How many values are words for a missing one (n_words), and of the others how many are what."""
+        patterns = {"numbers": NUMBER, "floats": FLOAT, "uuids": UUID}
+        columns = {"n": "count(*) FILTER (NOT is_word)", "n_words": "count(*) FILTER (is_word)"}
+        columns |= {
+            f"n_{name}": f"count(*) FILTER (NOT is_word AND regexp_full_match(v, '{pattern}'))"
+            for name, pattern in patterns.items()
+        }
+        columns["n_integers"] = (
+            f"count(*) FILTER (regexp_full_match(v, '{INTEGER}') AND try_cast(v AS BIGINT) IS NOT NULL)"
+        )
+        columns["n_spaced"] = "count(*) FILTER (NOT is_word AND v <> raw)"
+        columns["a_float"] = f"min(v) FILTER (regexp_full_match(v, '{FLOAT}'))"
+        columns["a_word"] = "min(v) FILTER (is_word)"
+        query = f"""
+            SELECT {", ".join(columns.values())}
+            FROM (SELECT v, raw, {is_word("v")} AS is_word
+                  FROM (SELECT {value} AS v, CAST({self.name} AS VARCHAR) AS raw FROM {self.file.source})
+                  WHERE v IS NOT NULL)
         """
-    ).fetchall()
-    allowed: set[IdType] = {"text"}
-    if is_integer:
-        allowed.add("integer")
-    if is_uuid:
-        allowed.add("uuid")
-    return allowed
+        return dict(zip(columns, self.file.fetch(query)[0], strict=True))
+
+    def _note_words(self, counts: dict[str, Any], what: str) -> None:
+        if counts["n_words"]:
+            self._note(f"{counts['a_word']} in {counts['n_words']:,} rows, {what}")
+
+    def _note(self, text: str) -> None:
+        self.file.notes.append(f"{self.file.path.name}: `{self.name}`: {text}")
 
 
 def common(allowed: Sequence[set[IdType]], wanted: IdType) -> IdType:
