@@ -21,11 +21,18 @@ EXACT = ("UBIGINT", "HUGEINT", "UHUGEINT", "DECIMAL")
 FLOATS = {"FLOAT": 2**24, "DOUBLE": 2**53}
 """Types of floats -> from where on two whole numbers are the same float."""
 
-INTEGER = "0|-?[1-9][0-9]{0,18}"
-FLOAT = r"-?(0|[1-9][0-9]*)\.0*"
-ROUNDED = r"[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+"
-NUMBER = r"[+-]?[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?"
-UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+WHOLE = "regexp_full_match({v}, '0|-?[1-9][0-9]{{0,18}}') AND try_cast({v} AS BIGINT) IS NOT NULL"
+FLOAT = r"regexp_full_match({v}, '-?(0|[1-9][0-9]*)\.0*')"
+ROUNDED = (
+    r"(regexp_full_match({v}, '[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+')"
+    f" OR ({FLOAT} AND abs(try_cast({{v}} AS DOUBLE)) >= {2**53}))"
+)
+NUMBER = "regexp_full_match({v}, '[+-]?[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?')"
+UUID = "regexp_full_match({v}, '[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}')"
+BROKEN = "contains({v}, chr(10)) OR contains({v}, chr(13))"
+"""SQL: what the text `v` is: a whole number, one as a float, a number that has lost digits, any number,
+a UUID, a text with a line end in it."""
+
 MOSTLY = 0.9
 """The share of numbers from which on the ids that are none are named."""
 
@@ -111,71 +118,79 @@ class IdColumn:
         )
 
     def _texts(self) -> tuple[set[IdType], str]:
-        value = trimmed(self.name)
-        self.file.refuse(
-            self.name,
-            rf"regexp_matches({value}, '[\r\n]')",
-            "holds an id with a line end in it: is a quote missing before it?",
-            "one id in each row",
-        )
-        counts = self._counts(value)
-        n, is_numbers = counts["n"], 0 < counts["n"] == counts["n_integers"] + counts["n_floats"]
-        large = rf"regexp_full_match({value}, '{FLOAT}') AND abs(try_cast({value} AS DOUBLE)) >= {2**53}"
-        if n == counts["n_numbers"]:
-            self._refuse_rounded(f"regexp_full_match({value}, '{ROUNDED}') OR ({large})", 2**53)
-        is_uuids = n == counts["n_uuids"]
+        counts, value = self._counts(), trimmed(self.name)
+        if counts["n_broken"]:
+            self.file.refuse(
+                self.name,
+                BROKEN.format(v=value),
+                "holds an id with a line end in it: is a quote missing before it?",
+                "one id in each row",
+            )
+        n, is_uuids = counts["n"], counts["n"] == counts["n_uuids"]
+        if counts["n_rounded"] and n == counts["n_numbers"]:
+            self._refuse_rounded(ROUNDED.format(v=value), 2**53)
+        is_numbers = 0 < n == counts["n_integers"] + counts["n_floats"]
         if n and not is_numbers and not is_uuids:
-            return {"text"}, self._as_text(value, counts, is_mostly_numbers=counts["n_numbers"] >= MOSTLY * n)
+            return {"text"}, self._as_text(value, counts)
         if counts["n_spaced"]:
             self._note(f"{counts['n_spaced']:,} with blanks around them are read without")
-        others = "whole numbers" if is_numbers else "UUIDs" if is_uuids and n else "missing"
+        others = "whole numbers" if is_numbers else "UUIDs" if n else "missing"
         self._note_words(counts, f"where all others are {others}: read as missing")
-        value = without(value)
+        is_clean = not counts["n_words"] and not counts["n_spaced"]
+        value = f"nullif({self.name}, '')" if is_clean else without(value)
         if counts["n_floats"]:
             shown, whole = counts["a_float"], counts["a_float"].split(".")[0]
             self._note(f"whole numbers written as floats are read as such, {shown} as {whole}")
             value = rf"regexp_replace({value}, '\.0*$', '')"
-        allowed: set[IdType] = {"text"}
-        if is_uuids:
-            allowed.add("uuid")
-        if (is_numbers and self.file.is_csv) or not n:
-            allowed.add("integer")
-        if counts["n_floats"] and self.file.is_csv:
-            allowed = {"integer"}
-        return allowed, value
+        return self._allowed(counts, is_numbers=is_numbers, is_uuids=is_uuids), value
 
-    def _as_text(self, value: str, counts: dict[str, Any], *, is_mostly_numbers: bool) -> str:
+    def _allowed(self, counts: dict[str, Any], *, is_numbers: bool, is_uuids: bool) -> set[IdType]:
+        """The types of texts that are all numbers, all UUIDs, or none: those of Parquet stay texts."""
+        if not counts["n"]:
+            return {"integer", "uuid", "text"}
+        if is_uuids:
+            return {"uuid", "text"}
+        if not is_numbers or not self.file.is_csv:
+            return {"text"}
+        return {"integer"} if counts["n_floats"] else {"integer", "text"}
+
+    def _as_text(self, value: str, counts: dict[str, Any]) -> str:
         """SQL for ids that are neither all numbers nor all UUIDs: as they are; what is odd is noted."""
         if self.is_label:
             self._note_words(counts, "read as missing")
             return without(value)
         self._note_words(counts, "kept as an id, because other ids are texts too; is one missing there?")
-        is_whole = f"regexp_full_match({value}, '{INTEGER}') AND try_cast({value} AS BIGINT) IS NOT NULL"
-        other = f"{value} IS NOT NULL AND NOT ({is_whole}) AND NOT {is_word(value)}"
-        if is_mostly_numbers and (found := self.file.first(self.name, other)):
+        other = f"{value} IS NOT NULL AND NOT ({WHOLE.format(v=value)}) AND NOT {is_word(value)}"
+        if counts["n_numbers"] >= MOSTLY * counts["n"] and (found := self.file.first(self.name, other)):
             self._note(
                 f"not all are plain whole numbers ({found[1]!r} in {found[0]}), so all are read as texts"
             )
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE {self.name} END"
 
-    def _counts(self, value: str) -> dict[str, Any]:
+    def _counts(self) -> dict[str, Any]:
         """How many values are words for a missing one (n_words), and of the others how many are what."""
-        patterns = {"numbers": NUMBER, "floats": FLOAT, "uuids": UUID}
-        columns = {"n": "count(*) FILTER (NOT is_word)", "n_words": "count(*) FILTER (is_word)"}
-        columns |= {
-            f"n_{name}": f"count(*) FILTER (NOT is_word AND regexp_full_match(v, '{pattern}'))"
-            for name, pattern in patterns.items()
+        conditions = {
+            "n": "true",
+            "n_integers": WHOLE,
+            "n_floats": FLOAT,
+            "n_rounded": ROUNDED,
+            "n_numbers": NUMBER,
+            "n_uuids": UUID,
+            "n_broken": BROKEN,
+            "n_spaced": "v <> raw",
         }
-        columns["n_integers"] = (
-            f"count(*) FILTER (regexp_full_match(v, '{INTEGER}') AND try_cast(v AS BIGINT) IS NOT NULL)"
-        )
-        columns["n_spaced"] = "count(*) FILTER (NOT is_word AND v <> raw)"
-        columns["a_float"] = f"min(v) FILTER (regexp_full_match(v, '{FLOAT}'))"
+        columns = {
+            name: f"count(*) FILTER (NOT is_word AND ({condition.format(v='v')}))"
+            for name, condition in conditions.items()
+        }
+        columns["n_words"] = "count(*) FILTER (is_word)"
         columns["a_word"] = "min(v) FILTER (is_word)"
+        columns["a_float"] = f"min(v) FILTER ({FLOAT.format(v='v')})"
         query = f"""
             SELECT {", ".join(columns.values())}
             FROM (SELECT v, raw, {is_word("v")} AS is_word
-                  FROM (SELECT {value} AS v, CAST({self.name} AS VARCHAR) AS raw FROM {self.file.source})
+                  FROM (SELECT {trimmed(self.name)} AS v, CAST({self.name} AS VARCHAR) AS raw
+                        FROM {self.file.source})
                   WHERE v IS NOT NULL)
         """
         return dict(zip(columns, self.file.fetch(query)[0], strict=True))
