@@ -82,7 +82,7 @@ def test_a_home_of_any_name_sees_a_whole_night(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Every stage, a second night of the same window, an erased user and the report; nothing lies beside it."""
+    """All stages twice, an erased user, the report; nothing lies beside the home afterwards."""
     place = tmp_path / "place"
     place.mkdir()
     monkeypatch.setenv("NIGHTSHELF_HOME", str(place / name))

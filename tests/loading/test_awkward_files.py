@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -385,7 +387,7 @@ GOOD = (HEAD + ROW * 2).encode()
         (GOOD + b"5,10,view,2026-01-01,a\0b,1\n", "NUL"),
         (GOOD.decode().encode("utf-16-le"), "does not name its columns"),
         (GOOD.decode().encode("utf-16")[:-1], "neither UTF-8"),
-        (gzip.compress(GOOD)[:-12], "cut off"),
+        (gzip.compress(GOOD, mtime=0)[:-12], "cut off"),
         (b"PAR1" + GOOD, "a Parquet file"),
         (b"PK\x03\x04" + GOOD, "a zip archive"),
         (b"\n\n", "an empty file"),
@@ -412,6 +414,28 @@ def test_the_row_is_right_beyond_the_first_chunk(
     (tmp_path / "e.csv").write_bytes(HEAD.encode() + ROW.encode() * 7)
     shop.load(tmp_path / "e.csv")
     assert len(shop.column("quantity")) == 7
+
+
+FULL = """
+import resource, sys
+from pipeline.__main__ import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+sys.exit(main(["load", "events", sys.argv[1]]))
+"""
+
+
+def test_no_room_for_the_rows_of_a_csv_is_a_full_disk(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (f"{n * 7919 % 999_983},{n * 104_729 % 999_979},view,2026-01-01\n" for n in range(20_000))
+    (tmp_path / "e.csv").write_text("user_id,item_id,event_type,occurred_at\n" + "".join(rows))
+    monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", f"sqlite:///{shop.path}")
+    command = [sys.executable, "-c", FULL, str(tmp_path / "e.csv")]
+    done = subprocess.run(command, cwd=config.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"no room to read {tmp_path / 'e.csv'}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "home").iterdir())
 
 
 def test_what_a_load_tells_of_its_rows(shop: Shop, tmp_path: Path) -> None:
