@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 from pipeline.loading.table_file import TableFile
-from pipeline.loading.words import BLANKS, literal
+from pipeline.loading.words import BLANKS, counted, literal
 
 
 def rows(file: TableFile, columns: Mapping[str, str]) -> None:
@@ -21,8 +21,8 @@ def rows(file: TableFile, columns: Mapping[str, str]) -> None:
     if any(n_missing):
         parts.append("stage validate stops a night with such rows: leave them out of the file")
     if copies := _copies(file, columns):
-        parts.append(f"{copies:,} exact copies of another row, which count once")
-    file.notes.append("; ".join([f"{file.path.name}: {n_rows:,} rows read, all kept", *parts]))
+        parts.append(f"{counted(copies, 'row')} exactly like another, which count once")
+    file.notes.append("; ".join([f"{file.path.name}: {counted(n_rows, 'row')} read, all kept", *parts]))
 
 
 def _copies(file: TableFile, columns: Mapping[str, str]) -> int:

@@ -87,7 +87,7 @@ def _first_bytes(path: Path, file: gzip.GzipFile) -> bytes:
 
 def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
     try:
-        names = next((row for row in reader if row), [])
+        names = [name.strip() for name in next((row for row in reader if row), [])]
     except (csv.Error, EOFError, UnicodeError, OSError, zlib.error) as error:
         raise _broken(path, "the first line", error) from error
     doubled = {name for name in names if names.count(name) > 1}

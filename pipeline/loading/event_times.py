@@ -12,7 +12,7 @@ from pipeline.contract.datasets import TIME
 from pipeline.errors import SourceError
 from pipeline.loading.ids import EXACT, FLOATS, INTEGERS
 from pipeline.loading.table_file import AGAIN, TableFile
-from pipeline.loading.words import WORDS, is_word, literal, trimmed, without
+from pipeline.loading.words import WORDS, counted, is_word, literal, trimmed, without
 from pipeline.times import moments, utc
 
 NAME = "occurred_at"
@@ -42,7 +42,9 @@ def sql(file: TableFile) -> str:
         query = f"SELECT count(*), min({value}) FROM {file.source} WHERE {is_word(value, WORDS)}"
         [(n_rows, shown)] = file.fetch(query)
         if n_rows:
-            file.notes.append(f"{file.path.name}: `{NAME}`: {shown} in {n_rows:,} rows, read as missing")
+            file.notes.append(
+                f"{file.path.name}: `{NAME}`: {shown} in {counted(n_rows, 'row')}, read as missing"
+            )
         return without(value)
     if kind.startswith(("TIMESTAMP", "DATE")) and not kind.endswith("]"):
         return NAME
@@ -127,7 +129,7 @@ class Outside:
         self.n_rows += len(found)
 
     def __str__(self) -> str:
-        return f"{self.n_rows:,} times are {self.where}, such as {self.first}"
+        return f"{counted(self.n_rows, 'time')} {self.where}, such as {self.first}"
 
 
 def _no_time(file: TableFile, value: str) -> SourceError:

@@ -59,7 +59,7 @@ def read(
         yield Shop(
             user,
             item,
-            event_times.in_utc(events, _query(events, columns), zone, now),
+            _renamed(event_times.in_utc(events, _query(events, columns), zone, now)),
             item_rows,
             user_rows,
             events.notes,
@@ -96,10 +96,14 @@ def _user_columns(file: TableFile, user_id: str) -> dict[str, str]:
 
 def _rows(file: TableFile, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
     account.rows(file, columns)
-    return file.rows(_query(file, columns))
+    return _renamed(file.rows(_query(file, columns)))
+
+
+def _renamed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows under the names that the shop's tables have."""
+    for batch in batches:
+        yield batch.rename_columns([TABLE_NAMES.get(name, name) for name in batch.schema.names])
 
 
 def _query(file: TableFile, columns: Mapping[str, str]) -> str:
-    """SQL for the rows, under the names that the shop's tables have."""
-    selected = (f"{sql} AS {TABLE_NAMES.get(name, name)}" for name, sql in columns.items())
-    return f"SELECT {', '.join(selected)} FROM {file.source}"
+    return f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM {file.source}"

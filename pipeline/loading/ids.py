@@ -14,11 +14,11 @@ from typing import Any
 from pipeline.config import Ids, IdType
 from pipeline.errors import SourceError
 from pipeline.loading.table_file import AGAIN, TableFile
-from pipeline.loading.words import is_word, trimmed, without
+from pipeline.loading.words import NO_NUMBERS, counted, is_word, trimmed, without
 
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 EXACT = ("UBIGINT", "HUGEINT", "UHUGEINT", "DECIMAL")
-FLOATS = {"FLOAT": 2**24, "DOUBLE": 2**53}
+FLOATS = {"HALFFLOAT": 2**11, "FLOAT": 2**24, "DOUBLE": 2**53}
 """Types of floats -> from where on two whole numbers are the same float."""
 
 WHOLE = "regexp_full_match({v}, '0|-?[1-9][0-9]{{0,18}}') AND try_cast({v} AS BIGINT) IS NOT NULL"
@@ -71,7 +71,7 @@ class IdColumn:
         if kind == '"NULL"':
             return {"integer", "uuid", "text"}, "NULL"
         if kind in INTEGERS:
-            return {"integer"}, self.name
+            return {"integer"}, self._integers()
         if kind == "UUID":
             return {"uuid"}, self.name
         if kind in FLOATS:
@@ -87,6 +87,17 @@ class IdColumn:
             promised="one whole number, text or UUID in each row",
             then=f"write one value, or {self.name}[1] of a list, as text, {AGAIN}",
         )
+
+    def _integers(self) -> str:
+        """Numbers; null where a program made a whole number of a missing one."""
+        is_none = f"{self.name} IN ({', '.join(NO_NUMBERS)})"
+        [(n_rows, shown)] = self.file.fetch(
+            f"SELECT count(*), min({self.name}) FROM {self.file.source} WHERE {is_none}"
+        )
+        if not n_rows:
+            return self.name
+        self._note(f"{shown} in {counted(n_rows, 'row')}, read as missing")
+        return f"CASE WHEN {is_none} THEN NULL ELSE {self.name} END"
 
     def _floats(self, limit: int) -> str:
         """pandas stores whole numbers as floats as soon as one is missing."""
@@ -197,7 +208,7 @@ class IdColumn:
 
     def _note_words(self, counts: dict[str, Any], what: str) -> None:
         if counts["n_words"]:
-            self._note(f"{counts['a_word']} in {counts['n_words']:,} rows, {what}")
+            self._note(f"{counts['a_word']} in {counted(counts['n_words'], 'row')}, {what}")
 
     def _note(self, text: str) -> None:
         self.file.notes.append(f"{self.file.path.name}: `{self.name}`: {text}")

@@ -66,9 +66,13 @@ class TableFile:
 
     @cached_property
     def types(self) -> dict[str, str]:
-        """Column -> DuckDB type."""
+        """Column -> DuckDB type; HALFFLOAT, which DuckDB reads as FLOAT."""
         rows = self.fetch(f"DESCRIBE SELECT * FROM {self.source}")
-        return {str(name): str(kind) for name, kind, *_ in rows}
+        types = {str(name): str(kind) for name, kind, *_ in rows}
+        if not self.is_csv:
+            halves = [field.name for field in pq.read_schema(self.path) if pa.types.is_float16(field.type)]
+            types |= dict.fromkeys(halves, "HALFFLOAT")
+        return types
 
     def require(self, columns: Iterable[str]) -> None:
         """Raise SourceError naming those of `columns` that the file lacks; other columns are ignored."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pipeline.errors import SourceError
 from pipeline.loading.ids import EXACT, FLOATS, INTEGERS, IdColumn
 from pipeline.loading.table_file import AGAIN, TableFile
-from pipeline.loading.words import IN_LABELS, WORDS, is_word, literal, trimmed, without
+from pipeline.loading.words import IN_LABELS, WORDS, counted, is_word, literal, trimmed, without
 
 TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
 FALSE = ("false", "f", "no", "n", "off", "0", "0.0")
@@ -107,4 +107,4 @@ def _note_words(file: TableFile, name: str, words: tuple[str, ...]) -> None:
     query = f"SELECT count(*), min({value}) FROM {file.source} WHERE {is_word(value, words)}"
     [(n_rows, shown)] = file.fetch(query)
     if n_rows:
-        file.notes.append(f"{file.path.name}: `{name}`: {shown} in {n_rows:,} rows, read as missing")
+        file.notes.append(f"{file.path.name}: `{name}`: {shown} in {counted(n_rows, 'row')}, read as missing")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+NO_NUMBERS = ("-9223372036854775808", "-2147483648")
+"""What becomes of a missing number where a program casts it to an integer."""
+
 WORDS = (
     *("\\n", "null", "(null)", "<null>", "nan", "nat", "<na>", "n/a", "#n/a", "none"),
     *("na", "nil", "-", "--", "?", "undefined"),
+    *NO_NUMBERS,
 )
 """In lower case: missing in a column of numbers or times."""
 
@@ -32,3 +36,8 @@ def is_word(value: str, words: tuple[str, ...] = WORDS) -> str:
 def without(value: str, words: tuple[str, ...] = WORDS) -> str:
     """SQL for the trimmed text `value`; null where it is one of `words`."""
     return f"CASE WHEN {is_word(value, words)} THEN NULL ELSE {value} END"
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
