@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +111,15 @@ def _refuse_too_many(n_windows: int, oldest: datetime, shop: Files) -> None:
 
 def _read(events: Path, items: Path | None, settings: Settings, scratch: Path, say: Say) -> Files:
     """The files as datasets, ids and times as `load` would read them."""
-    with events_file.read(events, items, None, settings.ids, settings.source.timezone) as shop:
+    now = datetime.now(UTC)
+    with events_file.read(events, items, None, settings.ids, settings.source.timezone, now) as shop:
         ids = Ids(user=shop.customer, item=shop.product)
         n_events = _write(scratch, "events", ids, shop.events)
         has_items = shop.products is not None
         if shop.products is not None:
             _write(scratch, "items", ids, shop.products)
+        for note in shop.notes:
+            say(note)
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, scratch) as db:
         engine.view(db, "purchaser_events", scratch / "events.parquet")
         span = engine.rows(db, "event_counts").read_all().to_pylist()[0]

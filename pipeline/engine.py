@@ -6,6 +6,7 @@ The statements lie in `sql/transform/`, one a file, values bound as `$name`. The
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.config import ROOT
-from pipeline.errors import DiskFull
+from pipeline.errors import DiskFull, SettingsError
 
 BATCH = 128 * 1024
 """Rows of a record batch that is read."""
@@ -39,7 +40,7 @@ def connect(
     if threads:
         config["threads"] = threads
     if spill is not None:
-        config["temp_directory"] = str(spill)
+        config["temp_directory"] = _for_duckdb(spill)
     connection = duckdb.connect(config=config)
     try:
         yield connection
@@ -70,6 +71,33 @@ def statement(name: str) -> str:
     return (ROOT / "sql" / "transform" / f"{name}.sql").read_text(encoding="utf-8")
 
 
+def parquet(*files: Path) -> str:
+    """SQL for the rows of Parquet files, each read under exactly its name.
+
+    DuckDB takes `*`, `?` and `[` in a path for a pattern, and `shop=1` in a folder's name for a column.
+    Raises SettingsError where it cannot open a path at all.
+    """
+    paths = ", ".join(_literal(re.sub(r"([*?\[])", r"[\1]", _for_duckdb(file))) for file in files)
+    return f"read_parquet([{paths}], hive_partitioning = false)"
+
+
+def _for_duckdb(path: Path) -> str:
+    """The absolute path as text. Raises SettingsError for characters that DuckDB reads as something else."""
+    text = str(path.absolute())
+    if re.search(r"[\\\ud800-\udfff]", text):
+        raise SettingsError(
+            f"the SQL engine cannot open {text!a}",
+            found="a backslash, or bytes that are no UTF-8, in its path",
+            promised="any other characters",
+            then="rename that file or folder (NIGHTSHELF_HOME, if it lies there), then try again",
+        )
+    return text
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 def view(
     db: duckdb.DuckDBPyConnection,
     name: str,
@@ -78,7 +106,7 @@ def view(
     until: datetime | None = None,
 ) -> None:
     """Make Parquet files visible to SQL as table `name`; of events, those in `[since, until)` where given."""
-    rows = db.read_parquet([str(file) for file in files])
+    rows = db.sql(f"FROM {parquet(*files)}")
     moment = duckdb.FunctionExpression("epoch_us", duckdb.ColumnExpression("occurred_at"))
     if since is not None:
         rows = rows.filter(moment >= duckdb.ConstantExpression(_microseconds(since)))

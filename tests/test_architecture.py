@@ -48,7 +48,7 @@ PACKAGES: dict[str, set[str]] = {
     "cli": {"config", "contract", "version"},
     "engine": {"config", "errors"},
     "databases": {"config", "environment", "errors"},
-    "validation": {"config", "contract", "errors", "times"},
+    "validation": {"config", "contract", "engine", "errors", "times"},
     "source": {"config", "contract", "databases", "errors", "times"},
     "loading": {"config", "contract", "databases", "engine", "errors", "times"},
     "runs": {"advice", "config", "contract", "engine", "errors", "times"},

@@ -69,6 +69,38 @@ def test_a_night_and_then_one_stage_of_it(
     assert "has not finished" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["""-'it"s' 100%20 #1? [x]* {a,b} ü日""", "user_id=5", "%(x)s;&|"],
+    ids=["signs", "key", "percent"],
+)
+def test_a_home_of_any_name_sees_a_whole_night(
+    databases: str,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """All stages twice, an erased user, the report; nothing lies beside the home afterwards."""
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.setenv("NIGHTSHELF_HOME", str(place / name))
+    for arguments in (
+        [*NIGHT, "--run-id", "first"],
+        [*NIGHT, "--run-id", "second"],
+        ["run", "gate", "--run-id", "second"],
+        ["forget", "5"],
+        ["report", "--run-id", "second"],
+    ):
+        assert main(arguments) == 0, capsys.readouterr()
+    assert [path.name for path in place.iterdir()] == [name]
+    assert (place / name / "runs" / "second" / "report.html").is_file()
+    with psycopg.connect(databases) as db:
+        assert db.execute("SELECT count(*) FROM serving.publications").fetchone() == (2,)
+        assert db.execute("SELECT count(*) > 0 FROM serving.recommendations").fetchone() == (True,)
+
+
 def test_a_dry_run_leaves_the_serving_database_alone(
     databases: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

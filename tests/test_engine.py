@@ -3,10 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline import engine
 from pipeline.engine import connect
-from pipeline.errors import DiskFull
+from pipeline.errors import DiskFull, SettingsError
 
 
 def sort(spill: Path, room: str) -> None:
@@ -20,6 +23,46 @@ def test_a_sort_that_finds_no_room_to_spill_is_a_full_disk(tmp_path: Path) -> No
         sort(tmp_path, "1MB")
     assert refused.value.can_retry
     assert "memory_limit_gb" in refused.value.then
+
+
+NAMES = [
+    "a[1]",
+    "a?",
+    "a*",
+    "'a\"",
+    "100%20 #1",
+    "-a",
+    "ü 日本",
+    "{a,b}",
+    "user_id=5",
+    "a]",
+    "~",
+    "$HOME",
+    "a\nb",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_names_one_file_and_no_column(tmp_path: Path, name: str) -> None:
+    """Beside it lie files whose names its own would match as a pattern."""
+    for number, each in enumerate((name, "a1", "ab", "b")):
+        (tmp_path / each).mkdir()
+        pq.write_table(pa.table({"n": [number]}), tmp_path / each / f"{each}.parquet")
+    with engine.connect(0.05, 1, tmp_path / name / "spill") as db:
+        engine.view(db, "one", tmp_path / name / f"{name}.parquet")
+        assert db.sql("FROM one").fetchall() == [(0,)]
+        engine.view(db, "two", tmp_path / name / f"{name}.parquet", tmp_path / "a1" / "a1.parquet")
+        assert db.sql("FROM two").fetchall() == [(0,), (1,)]
+        db.execute("CREATE TABLE t AS SELECT hash(n)::VARCHAR AS x FROM range(900_000) r(n) ORDER BY x")
+        assert list((tmp_path / name / "spill").iterdir())
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a\udcffb"])
+def test_a_path_that_it_cannot_open_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="cannot open"):
+        engine.parquet(tmp_path / name)
+    with pytest.raises(SettingsError, match="cannot open"), connect(spill=tmp_path / name):
+        pass
 
 
 def test_a_file_that_is_not_there_is_no_full_disk(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
     <home>/postgres/login.json   port and passwords, mode 0600
     <home>/postgres/cluster/     the data and, where the server's account cannot read the installed
                                  programs, a copy of them; a link to another folder where that account
-                                 cannot reach <home> (root's checkout in a folder of mode 0700)
+                                 cannot reach <home> (root's checkout in a folder of mode 0700), or where
+                                 its path has one of `"$\\` or a backtick, which pg_ctl hands to a shell
 
 Databases `shop`, `serving` and `airflow`; logins `nightshelf_owner` (not a superuser),
 `nightshelf_publisher`, `nightshelf_reader`, `nightshelf_operator`, and `airflow`.
@@ -27,7 +28,14 @@ from psycopg import sql
 
 from pipeline import config, environment
 from pipeline.databases import ports
-from pipeline.databases.install import Account, folder_elsewhere, unprivileged, wheel, within_reach
+from pipeline.databases.install import (
+    Account,
+    folder_elsewhere,
+    is_shell_syntax,
+    unprivileged,
+    wheel,
+    within_reach,
+)
 from pipeline.databases.postmaster import Postmaster
 from pipeline.errors import DatabaseError, SettingsError
 
@@ -174,20 +182,25 @@ class Server:
 
     def _make_cluster(self, cluster: Path, say: Callable[[str], None]) -> None:
         """Make a folder that the server's account owns and can reach; its parents keep their modes."""
-        if os.geteuid() != 0:
-            cluster.mkdir()
-            return
-        account = unprivileged()
-        self.folder.chmod(0o755)
-        if account.can_read(self.folder):
+        is_root = os.geteuid() == 0
+        account = unprivileged() if is_root else Account()
+        if is_root:
+            self.folder.chmod(0o755)
+        why = (
+            "PostgreSQL's programs cannot open"
+            if is_shell_syntax(cluster)
+            else "the server's user cannot reach"
+        )
+        if not is_shell_syntax(cluster) and account.can_read(self.folder):
             cluster.mkdir()
             own = cluster
         else:
             own = folder_elsewhere(account)
-            say(f"the server's user cannot reach {self.folder}: its data lie in {own}")
+            say(f"{why} {self.folder}: its data lie in {own}")
             cluster.symlink_to(own)
-        own.chmod(0o755)
-        os.chown(own, account.uid or 0, account.gid or 0)
+        if is_root:
+            own.chmod(0o755)
+            os.chown(own, account.uid or 0, account.gid or 0)
 
     def _initialise(self, postmaster: Postmaster, login: dict[str, Any]) -> None:
         handle, name = tempfile.mkstemp(dir=postmaster.data.parent)

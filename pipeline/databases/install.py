@@ -10,6 +10,7 @@ import importlib.util
 import os
 import platform
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -98,6 +99,11 @@ def unprivileged() -> Account:
         promised="one of nobody, daemon, postgres",
         then=f"run as an ordinary user, or {OWN_DATABASE}",
     )
+
+
+def is_shell_syntax(path: Path) -> bool:
+    """Whether a shell reads part of `path` as syntax even in double quotes, as pg_ctl writes it."""
+    return re.search(r'["$`\\\n\r]', str(path)) is not None
 
 
 def folder_elsewhere(account: Account) -> Path:

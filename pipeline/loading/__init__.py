@@ -62,7 +62,7 @@ def load(
             _required(file, kind), now, settings.ids, keep_dates=keep_dates
         ),
         "events": lambda: events_file.read(
-            _required(file, kind), items, users, settings.ids, settings.source.timezone
+            _required(file, kind), items, users, settings.ids, settings.source.timezone, now
         ),
         "synthetic": lambda: synthetic.read(n_events, seed, now, keep_dates=keep_dates),
     }
@@ -79,6 +79,8 @@ def load(
         read.customer,
         read.product,
     )
+    for note in read.notes:
+        say(note)
     say(_in_words(loaded))
     if advice := ids.advice(loaded.user, loaded.item, settings.ids):
         say(advice)

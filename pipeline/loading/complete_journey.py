@@ -11,36 +11,35 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from pipeline import engine
 from pipeline.errors import SettingsError
 from pipeline.loading.shop import Shop, days_to_shift, shifted
 
-LAST = "SELECT max(transaction_timestamp)::TIMESTAMP FROM read_parquet($transactions)"
+LAST = "SELECT max(transaction_timestamp)::TIMESTAMP, count(*) FROM transactions"
 EVENTS = """
     SELECT household_id AS customer_id, product_id, 'purchase' AS event_type,
            transaction_timestamp::TIMESTAMP AS occurred_at,
            basket_id::VARCHAR AS order_id, quantity::DOUBLE AS quantity
-    FROM read_parquet($transactions)
+    FROM transactions
 """
 PRODUCTS = """
     WITH sold AS (
         SELECT product_id,
                round(median(sales_value / quantity) FILTER (quantity > 0), 2) AS price,
                round(avg(retail_disc / quantity) FILTER (quantity > 0), 2) AS discount
-        FROM read_parquet($transactions) GROUP BY product_id
+        FROM transactions GROUP BY product_id
     )
     SELECT product_id, nullif(concat_ws(' ', product_type, package_size), '') AS name,
            product_category AS category, price, discount, true AS available
-    FROM read_parquet($products) FULL JOIN sold USING (product_id)
+    FROM products FULL JOIN sold USING (product_id)
     ORDER BY product_id
 """
 CUSTOMERS = """
     SELECT household_id AS customer_id, 'age ' || age AS segment
-    FROM (SELECT DISTINCT household_id FROM read_parquet($transactions))
-    LEFT JOIN read_parquet($demographics) USING (household_id)
+    FROM (SELECT DISTINCT household_id FROM transactions)
+    LEFT JOIN demographics USING (household_id)
     ORDER BY household_id
 """
 
@@ -55,26 +54,22 @@ def read(now: datetime, *, keep_dates: bool) -> Iterator[Shop]:
     """
     folder = _package() / "data"
     with engine.connect() as db:
+        for name in ("transactions", "products", "demographics"):
+            engine.view(db, name, folder / f"{name}.parquet")
 
         def rows(query: str) -> Iterator[pa.RecordBatch]:
-            return _rows(db, query, folder)
+            yield from db.sql(query).to_arrow_reader(engine.BATCH)
 
-        [(last,)] = db.execute(LAST, _files(LAST, folder)).fetchall()
+        [(last, n_rows)] = db.execute(LAST).fetchall()
         days = 0 if keep_dates else days_to_shift(last, now)
-        yield Shop("integer", "integer", shifted(rows(EVENTS), days), rows(PRODUCTS), rows(CUSTOMERS))
-
-
-def _rows(db: duckdb.DuckDBPyConnection, query: str, folder: Path) -> Iterator[pa.RecordBatch]:
-    yield from db.sql(query, params=_files(query, folder)).to_arrow_reader(engine.BATCH)
-
-
-def _files(query: str, folder: Path) -> dict[str, str]:
-    """Bound values of a query: the path of each file that it names as `$name`."""
-    return {
-        name: str(folder / f"{name}.parquet")
-        for name in ("transactions", "products", "demographics")
-        if f"${name}" in query
-    }
+        yield Shop(
+            "integer",
+            "integer",
+            shifted(rows(EVENTS), days),
+            rows(PRODUCTS),
+            rows(CUSTOMERS),
+            [f"transactions.parquet: {n_rows:,} rows read, all kept"],
+        )
 
 
 def _package() -> Path:

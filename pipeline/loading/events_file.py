@@ -4,118 +4,106 @@
     items:  item_id; optional: name, category, price, discount, available (else true)
     users:  user_id; optional: segment
 
-Dates are kept. Only what cannot be read is refused; nulls, unknown event types and times in the future
-are for stage `validate` to judge.
+Dates are kept, and so is every row. Only what cannot be read is refused, with its row; nulls, unknown event
+types and times in the future are for stage `validate` to judge, and are noted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import engine
-from pipeline.config import Ids
-from pipeline.errors import SourceError
+from pipeline.config import Ids, IdType
+from pipeline.loading import account, event_times, values
 from pipeline.loading import ids as id_types
+from pipeline.loading.ids import IdColumn
 from pipeline.loading.shop import Shop
-from pipeline.loading.table_file import TableFile, id_as
-from pipeline.times import moments
+from pipeline.loading.table_file import TableFile, opened
 
+TABLE_NAMES = {"user_id": "customer_id", "item_id": "product_id"}
 EVENTS = ("user_id", "item_id", "event_type", "occurred_at")
-TIMES = ("VARCHAR", "TIMESTAMP", "DATE")
 
 
 @contextmanager
-def read(path: Path, items: Path | None, users: Path | None, ids: Ids, zone: str) -> Iterator[Shop]:
-    """The files as a shop; times without zone are read in `zone`.
+def read(
+    path: Path, items: Path | None, users: Path | None, ids: Ids, zone: str, now: datetime
+) -> Iterator[Shop]:
+    """The files as a shop; times without zone are read in `zone`. Its notes are whole when all was read.
 
-    Raises SourceError for a file that is missing, damaged, of another format, or lacks a column.
+    Raises SourceError for a file that is missing, damaged, of another format, lacks a column, or holds a
+    value that cannot be read.
     """
-    with ExitStack() as stack:
-
-        def opened(file: Path, *columns: str) -> TableFile:
-            table = TableFile(stack.enter_context(engine.connect()), file)
-            table.require(columns)
-            return table
-
-        events = opened(path, *EVENTS)
-        products = opened(items, "item_id") if items else None
-        customers = opened(users, "user_id") if users else None
-        _check_times(events)
-        user = id_types.common([f.id_types("user_id") for f in (events, customers) if f], ids.user)
-        item = id_types.common([f.id_types("item_id") for f in (events, products) if f], ids.item)
-        user_id, item_id = id_as("user_id", user), id_as("item_id", item)
+    with opened(path, items, users) as (events, products, customers):
+        events.require(EVENTS)
+        user, user_ids = _ids("user_id", (events, customers), ids.user)
+        item, item_ids = _ids("item_id", (events, products), ids.item)
+        columns = {
+            "user_id": user_ids[0],
+            "item_id": item_ids[0],
+            "event_type": values.event_type(events),
+            "occurred_at": event_times.sql(events),
+            "order_id": values.order(events, "order_id"),
+            "quantity": values.number(events, "quantity", absent="1.0"),
+        }
+        item_rows = products and _rows(products, _item_columns(products, item_ids[1]))
+        user_rows = customers and _rows(customers, _user_columns(customers, user_ids[1]))
+        account.rows(events, columns)
+        if products:
+            account.unknown((events, item_ids[0]), (products, item_ids[1]), "items")
+        if customers:
+            account.unknown((events, user_ids[0]), (customers, user_ids[1]), "users")
         yield Shop(
             user,
             item,
-            _with_moments(events, _select_events(events, user_id, item_id), zone),
-            products.rows(_select_items(products, item_id)) if products else None,
-            customers.rows(_select_users(customers, user_id)) if customers else None,
+            _renamed(event_times.in_utc(events, _query(events, columns), zone, now)),
+            item_rows,
+            user_rows,
+            events.notes,
         )
 
 
-def _select_events(file: TableFile, user_id: str, item_id: str) -> str:
-    columns = {
-        "customer_id": user_id,
-        "product_id": item_id,
-        "event_type": "CAST(event_type AS VARCHAR)",
-        "occurred_at": "occurred_at",
-        "order_id": _optional(file, "order_id", "VARCHAR", "NULL"),
-        "quantity": f"coalesce({_optional(file, 'quantity', 'DOUBLE', '1.0')}, 1.0)",
+def _ids(name: str, files: Sequence[TableFile | None], wanted: IdType) -> tuple[IdType, list[str]]:
+    """The type of the ids `name`, and SQL for them in each of the files that are there."""
+    columns = []
+    for file in filter(None, files):
+        file.require([name])
+        columns.append(IdColumn(file, name))
+    kind = id_types.common([column.allowed for column in columns], wanted)
+    queries = [column.sql(kind) for column in columns]
+    if kind == "text":
+        account.variants([(column.file, sql) for column, sql in zip(columns, queries, strict=True)], name)
+    return kind, queries
+
+
+def _item_columns(file: TableFile, item_id: str) -> dict[str, str]:
+    return {
+        "item_id": item_id,
+        "name": values.label(file, "name"),
+        "category": values.label(file, "category"),
+        "price": values.number(file, "price"),
+        "discount": values.number(file, "discount"),
+        "available": values.boolean(file, "available", absent="true"),
     }
-    return _query(file, columns)
 
 
-def _select_items(file: TableFile, item_id: str) -> str:
-    columns = {
-        "product_id": item_id,
-        "name": _optional(file, "name", "VARCHAR", "NULL"),
-        "category": _optional(file, "category", "VARCHAR", "NULL"),
-        "price": _optional(file, "price", "DOUBLE", "NULL"),
-        "discount": _optional(file, "discount", "DOUBLE", "NULL"),
-        "available": _optional(file, "available", "BOOLEAN", "true"),
-    }
-    return _query(file, columns)
+def _user_columns(file: TableFile, user_id: str) -> dict[str, str]:
+    return {"user_id": user_id, "segment": values.label(file, "segment")}
 
 
-def _select_users(file: TableFile, user_id: str) -> str:
-    return _query(file, {"customer_id": user_id, "segment": _optional(file, "segment", "VARCHAR", "NULL")})
+def _rows(file: TableFile, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+    account.rows(file, columns)
+    return _renamed(file.rows(_query(file, columns)))
+
+
+def _renamed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows under the names that the shop's tables have."""
+    for batch in batches:
+        yield batch.rename_columns([TABLE_NAMES.get(name, name) for name in batch.schema.names])
 
 
 def _query(file: TableFile, columns: Mapping[str, str]) -> str:
     return f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM {file.source}"
-
-
-def _optional(file: TableFile, name: str, kind: str, absent: str) -> str:
-    """SQL for a column that the file may lack; `absent` is the SQL of its value then."""
-    return f"CAST({name if name in file.types else absent} AS {kind})"
-
-
-def _check_times(file: TableFile) -> None:
-    kind = file.types["occurred_at"]
-    if not kind.startswith(TIMES):
-        raise SourceError(
-            f"`occurred_at` of {file.path} holds no times",
-            found=kind,
-            promised="timestamps, dates, or ISO 8601 texts such as 2026-01-31 18:05:00",
-            then="write it as one of those, then load again",
-        )
-
-
-def _with_moments(file: TableFile, query: str, zone: str) -> Iterator[pa.RecordBatch]:
-    """The rows of `query`, `occurred_at` read as times in UTC."""
-    for batch in file.rows(query):
-        index = batch.schema.get_field_index("occurred_at")
-        try:
-            read_times = moments(batch.column(index), zone)
-        except ValueError as error:
-            raise SourceError(
-                f"`occurred_at` of {file.path} holds what is no time",
-                found=str(error),
-                promised="ISO 8601, such as 2026-01-31 18:05:00 or 2026-01-31T18:05:00+01:00",
-                then="mend that row, then load again; the shop is as it was",
-            ) from error
-        yield batch.set_column(index, "occurred_at", read_times)

@@ -10,30 +10,27 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from pipeline import engine
 from pipeline.config import Ids
-from pipeline.errors import SourceError
-from pipeline.loading import ids as id_types
+from pipeline.loading import account, event_times
+from pipeline.loading.ids import IdColumn, common
 from pipeline.loading.shop import Shop, days_to_shift, shifted
-from pipeline.loading.table_file import TableFile, id_as, reading
+from pipeline.loading.table_file import TableFile, opened
+from pipeline.times import utc
 
 COLUMNS = ("timestamp", "visitorid", "event", "itemid", "transactionid")
-YEAR_10000_MS = 253_402_300_800_000
-"""The year 10000, in ms since 1970."""
+INVALID = {
+    "event": "coalesce(event NOT IN ('view', 'addtocart', 'transaction'), true)",
+    "timestamp": "coalesce(try_cast(timestamp AS BIGINT) NOT BETWEEN {earliest} AND {latest}, true)",
+}
+"""Column -> SQL: whether a row's value is none of this dataset; times are in ms since 1970."""
 
-INVALID = f"""
-    SELECT timestamp, event FROM {{source}}
-    WHERE event IS NULL OR event NOT IN ('view', 'addtocart', 'transaction')
-       OR coalesce(try_cast(timestamp AS BIGINT), -1) NOT BETWEEN 0 AND {YEAR_10000_MS}
-    LIMIT 1
-"""
 LAST = "SELECT make_timestamp(max(CAST(timestamp AS BIGINT)) * 1000) FROM {source}"
 EVENTS = """
     SELECT {customer} AS customer_id, {product} AS product_id,
            CASE event WHEN 'addtocart' THEN 'cart' WHEN 'transaction' THEN 'purchase' ELSE event END
                AS event_type,
            make_timestamp(CAST(timestamp AS BIGINT) * 1000) AS occurred_at,
-           transactionid AS order_id, 1.0::DOUBLE AS quantity
+           {order} AS order_id, 1.0::DOUBLE AS quantity
     FROM {source}
 """
 
@@ -46,29 +43,41 @@ def read(path: Path, now: datetime, ids: Ids, *, keep_dates: bool) -> Iterator[S
 
     Other columns are ignored. Raises SourceError for another file, naming an invalid row.
     """
-    with engine.connect() as db:
-        file = TableFile(db, path)
-        last = _last(file)
-        customer = id_types.common([file.id_types("visitorid")], ids.user)
-        product = id_types.common([file.id_types("itemid")], ids.item)
+    with opened(path) as (file,):
+        last = _last(file, now)
+        visitor, item = IdColumn(file, "visitorid"), IdColumn(file, "itemid")
+        order = IdColumn(file, "transactionid", is_label=True)
+        customer, product = common([visitor.allowed], ids.user), common([item.allowed], ids.item)
+        columns = {
+            "user_id": visitor.sql(customer),
+            "item_id": item.sql(product),
+            "event": "event",
+            "timestamp": "timestamp",
+            "order": order.sql("text"),
+        }
+        account.rows(file, columns)
         days = 0 if keep_dates or last is None else days_to_shift(last, now)
         query = EVENTS.format(
-            source=file.source, customer=id_as("visitorid", customer), product=id_as("itemid", product)
+            source=file.source,
+            customer=columns["user_id"],
+            product=columns["item_id"],
+            order=columns["order"],
         )
-        yield Shop(customer, product, shifted(file.rows(query), days))
+        yield Shop(customer, product, shifted(file.rows(query), days), notes=file.notes)
 
 
-def _last(file: TableFile) -> datetime | None:
+def _last(file: TableFile, now: datetime) -> datetime | None:
     """The time of the last event, after a check of every row."""
     file.require(COLUMNS)
-    with reading(file.path):
-        invalid = file.db.execute(INVALID.format(source=file.source)).fetchall()
-        if not invalid:
-            [(last,)] = file.db.execute(LAST.format(source=file.source)).fetchall()
-            return last  # type: ignore[no-any-return]
-    raise SourceError(
-        f"{file.path} is not RetailRocket's events.csv",
-        found=f"a row with timestamp {invalid[0][0]!r} and event {invalid[0][1]!r}",
-        promised="timestamp in epoch ms; event one of view, addtocart, transaction",
-        then="take events.csv of that dataset, or: python -m pipeline load events FILE",
-    )
+    latest = int((utc(now) + event_times.AHEAD).timestamp() * 1000)
+    bounds = {"earliest": int(event_times.EARLIEST.timestamp() * 1000), "latest": latest}
+    for column, condition in INVALID.items():
+        file.refuse(
+            column,
+            condition.format(**bounds),
+            "is not what RetailRocket's events.csv holds",
+            "timestamp in ms since 1970; event one of view, addtocart, transaction",
+            "take events.csv of that dataset, or: python -m pipeline load events FILE",
+        )
+    [(last,)] = file.fetch(LAST.format(source=file.source))
+    return last  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ one, and a failed load leaves the old one. Tables that no load created are never
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,6 +40,7 @@ class Shop:
     events:    batches with the columns of the table `events`
     products:  batches with the columns of `products`; None: the ids in the events
     customers: batches with the columns of `customers`; None: the ids in the events
+    notes:     what a user should know of the files; whole once all batches were read
     """
 
     customer: IdType
@@ -47,6 +48,7 @@ class Shop:
     events: Iterable[pa.RecordBatch]
     products: Iterable[pa.RecordBatch] | None = None
     customers: Iterable[pa.RecordBatch] | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass

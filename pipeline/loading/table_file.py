@@ -1,34 +1,43 @@
-"""Reads a Parquet or CSV file through DuckDB: streamed, with errors that name the file."""
+"""One file of a shop, Parquet or CSV, as an SQL relation: streamed; errors name the file and the row."""
 
 from __future__ import annotations
 
-import csv
-import gzip
+import errno
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from pipeline import engine
-from pipeline.config import IdType
-from pipeline.errors import SourceError
-from pipeline.loading import ids
+from pipeline import config, engine
+from pipeline.errors import DiskFull, SourceError
+from pipeline.loading import csv_file
 
 CSV = (".csv", ".csv.gz")
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL", "HUGEINT")
+AGAIN = csv_file.AGAIN
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """One file. Every column of a CSV file is text; those of a Parquet file keep their types."""
+    """One file. Every column of a CSV file is text; those of a Parquet file keep their types.
+
+    db:      shared by the files of one shop, so that SQL can compare them
+    path:    as the user names it; it is one file, whatever characters it has
+    scratch: a folder for the rows of a CSV file, which is read once
+    notes:   of one shop's files: what a user should know of them, in sentences; those who read them add some
+    """
 
     db: duckdb.DuckDBPyConnection
     path: Path
+    scratch: Path
+    notes: list[str] = field(default_factory=list)
 
     @property
     def is_csv(self) -> bool:
@@ -36,16 +45,18 @@ class TableFile:
 
     @cached_property
     def source(self) -> str:
-        """The file as an SQL relation. Raises SourceError where it is missing or of another format."""
+        """The file as an SQL relation. Raises SourceError where it is missing, damaged or no such file."""
         if not self.path.is_file():
             raise SourceError(f"no file {self.path}", then="name an existing Parquet or CSV file")
-        with reading(self.path):
-            if self.is_csv:
-                columns = ", ".join(f"{text(name)}: 'VARCHAR'" for name in self._header())
-                options = "auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"'"
-                return f"read_csv({text(str(self.path))}, {options}, columns = {{{columns}}})"
+        if self.is_csv:
+            target = self.scratch / f"{len(list(self.scratch.glob('*.parquet')))}.parquet"
+            with reading(self.path):
+                csv_file.to_parquet(self.path, target)
+            return engine.parquet(target)
         if self.path.suffix.lower() == ".parquet":
-            return f"read_parquet({text(str(self.path))})"
+            with reading(self.path):
+                pq.read_metadata(self.path)
+            return engine.parquet(self.path)
         raise SourceError(
             f"{self.path} is of no kind that can be loaded",
             found=self.path.suffix or "no extension",
@@ -55,10 +66,13 @@ class TableFile:
 
     @cached_property
     def types(self) -> dict[str, str]:
-        """Column -> DuckDB type."""
-        with reading(self.path):
-            rows = self.db.sql(f"DESCRIBE SELECT * FROM {self.source}").fetchall()
-        return {str(name): str(kind) for name, kind, *_ in rows}
+        """Column -> DuckDB type; HALFFLOAT, which DuckDB reads as FLOAT."""
+        rows = self.fetch(f"DESCRIBE SELECT * FROM {self.source}")
+        types = {str(name): str(kind) for name, kind, *_ in rows}
+        if not self.is_csv:
+            halves = [field.name for field in pq.read_schema(self.path) if pa.types.is_float16(field.type)]
+            types |= dict.fromkeys(halves, "HALFFLOAT")
+        return types
 
     def require(self, columns: Iterable[str]) -> None:
         """Raise SourceError naming those of `columns` that the file lacks; other columns are ignored."""
@@ -71,74 +85,77 @@ class TableFile:
                 then="add it (in CSV the first line names the columns, with commas between), then load again",
             )
 
-    def id_types(self, column: str) -> set[IdType]:
-        """The id types that the values of `column` allow. Raises SourceError where they are no ids."""
-        kind = self.types[column]
+    def fetch(self, query: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of a query with few of them."""
         with reading(self.path):
-            if kind in INTEGERS:
-                return {"integer"}
-            if kind == "UUID":
-                return {"uuid"}
-            if kind.startswith(FRACTIONS):
-                # pandas stores whole numbers as floats as soon as one is missing
-                whole = f"try_cast({column} AS BIGINT) IS NOT DISTINCT FROM {column}"
-                fractions = self.db.execute(
-                    f"SELECT {column} FROM {self.source} WHERE NOT ({whole}) LIMIT 1"
-                ).fetchall()
-                if not fractions:
-                    return {"integer"}
-                kind = f"{fractions[0][0]}, {kind}"
-            elif kind == "VARCHAR" or kind.startswith("ENUM"):
-                allowed = ids.of_texts(self.db, self.source, column)
-                return allowed if self.is_csv or len(allowed) == 3 else allowed - {"integer"}
-        raise SourceError(
-            f"`{column}` of {self.path} holds no ids",
-            found=kind,
-            promised="whole numbers, texts or UUIDs",
-            then="mend that column, then load again",
-        )
+            return self.db.cursor().execute(query, values or {}).fetchall()
+
+    def first(self, column: str, condition: str) -> tuple[str, Any] | None:
+        """`row 17` and the value of `column` in the first row where the SQL `condition` holds, or None."""
+        numbered = f"SELECT row_number() OVER () AS n, {column} AS value, * FROM {self.source}"
+        found = self.fetch(f"SELECT n, value FROM ({numbered}) WHERE {condition} ORDER BY n LIMIT 1")
+        return (f"row {found[0][0]:,}", found[0][1]) if found else None
+
+    def refuse(self, column: str, condition: str, what: str, promised: str, then: str = "") -> None:
+        """Raise SourceError with the first value of `column` that meets the SQL `condition`, if one does."""
+        if found := self.first(column, condition):
+            row, value = found
+            raise SourceError(
+                f"`{column}` of {self.path} {what}",
+                found=f"{str(value)[:200]!r} in {row}",
+                promised=promised,
+                then=f"{then or 'mend that column'}, {AGAIN}",
+            )
 
     def rows(self, query: str) -> Iterator[pa.RecordBatch]:
-        """The rows of `query`, streamed in the file's order."""
+        """The rows of `query`, streamed in the file's order. Raises SourceError for a text with NUL in it."""
         with reading(self.path):
-            yield from self.db.sql(query).to_arrow_reader(engine.BATCH)
+            for batch in self.db.cursor().sql(query).to_arrow_reader(engine.BATCH):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    if pa.types.is_string(column.type) and pc.any(pc.match_substring(column, "\0")).as_py():
+                        self._refuse_nul(name, column)
+                yield batch
 
-    def _header(self) -> list[str]:
-        opened = gzip.open if self.path.name.lower().endswith(".gz") else open
-        with opened(self.path, "rt", encoding="utf-8-sig", newline="") as file:
-            names = next(csv.reader(file), [])
-        doubled = {name for name in names if names.count(name) > 1}
-        if doubled or not names:
-            raise SourceError(
-                f"the first line of {self.path} does not name its columns",
-                found=f"{', '.join(sorted(doubled))} twice" if doubled else "an empty file",
-                promised="one name for each column, with commas between",
-                then="mend the first line, then load again",
-            )
-        return names
-
-
-def id_as(column: str, kind: IdType) -> str:
-    """SQL for an id column as BIGINT, or as text (UUIDs in lower case)."""
-    if kind == "integer":
-        return f"CAST({column} AS BIGINT)"
-    return f"lower(CAST({column} AS VARCHAR))" if kind == "uuid" else f"CAST({column} AS VARCHAR)"
+    def _refuse_nul(self, name: str, column: pa.Array) -> None:
+        value = column.filter(pc.match_substring(column, "\0"))[0].as_py()
+        raise SourceError(
+            f"`{name}` of {self.path} holds a NUL byte, which no database stores in a text",
+            found=repr(value)[:200],
+            promised="text",
+            then=f"write the file without them (is it UTF-16? save it as UTF-8), {AGAIN}",
+        )
 
 
-def text(value: str) -> str:
-    """`value` as an SQL literal, for the arguments of read_csv and read_parquet, which cannot be bound."""
-    return "'" + value.replace("'", "''") + "'"
+@contextmanager
+def opened(*paths: Path | None) -> Iterator[tuple[Any, ...]]:
+    """A TableFile for each path, None for None, with one list of notes.
+
+    Rows of CSV files lie in NIGHTSHELF_HOME during the block.
+    """
+    home = config.home()
+    home.mkdir(parents=True, exist_ok=True)
+    notes: list[str] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="load-", dir=home) as scratch,
+        engine.connect(spill=Path(scratch) / "spill") as db,
+    ):
+        yield tuple(path and TableFile(db, path, Path(scratch), notes) for path in paths)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn a failure to read `path` into one SourceError that names it."""
+    """Turn a failure to read `path` into one SourceError that names it; DiskFull where the disk is full."""
     try:
         yield
-    except (duckdb.Error, pa.ArrowException, UnicodeDecodeError, csv.Error, EOFError, OSError) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        message = " ".join(str(error).split("\n\n")[0].split())[:400]
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFull(
+                f"no room to read {path}", found=message, then="make room in NIGHTSHELF_HOME, then load again"
+            ) from error
         raise SourceError(
             f"{path} cannot be read",
-            found=" ".join(str(error).split("\n\n")[0].split())[:400],
-            promised="a whole Parquet or UTF-8 CSV file with the columns of an events file",
-            then="mend the file, then load again; the shop is as it was",
+            found=message,
+            promised="a whole Parquet or CSV file",
+            then=f"mend the file, {AGAIN}",
         ) from error

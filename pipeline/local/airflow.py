@@ -3,6 +3,8 @@
     <home>/airflow/local.json   port, password, secrets and running processes, mode 0600
     <home>/airflow/*.log        one log for each component; logs/ holds those of the tasks
 
+The folder is a link to another where its path has a `%` or `$`, which Airflow's configuration expands.
+
 For a first look and for the tests. In production Airflow is an installation of its own
 (docker-compose.yml), and this module is not used.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -29,6 +32,7 @@ import psycopg
 from pipeline import config, environment
 from pipeline.databases import ports
 from pipeline.databases.embedded import Server
+from pipeline.databases.install import Account, folder_elsewhere
 from pipeline.errors import AirflowError, SettingsError
 from pipeline.local.api import Api
 from pipeline.local.configuration import USER, configuration
@@ -81,7 +85,7 @@ class LocalAirflow:
         Raises AirflowError with the end of a component's log where that does not start.
         """
         self.start_database(say)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         state = self._state() or self._new_state(say)
         asked = {"is_scheduled": self.is_scheduled, "database_port": self.server.port}
         has_its_port = environment.port("ui") in (None, state["port"])
@@ -144,7 +148,7 @@ class LocalAirflow:
 
         doing: the command, for the message of the other process
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         with ExitStack() as stack:
             try:
                 stack.enter_context(held(self.folder / "lock", doing))
@@ -166,16 +170,28 @@ class LocalAirflow:
 
     def environment(self) -> dict[str, str]:
         """The environment of Airflow's components and of `airflow` commands."""
-        settings = configuration(self.folder, self._state(), self.url, self.server.url("airflow"))
+        folder = self.folder.resolve()
+        settings = configuration(folder, self._state(), self.url, self.server.url("airflow"))
         return environment.child_environment(
             without="AIRFLOW_",
-            AIRFLOW_HOME=str(self.folder),
+            AIRFLOW_HOME=str(folder),
             NIGHTSHELF_HOME=str(self.home),
             NIGHTSHELF_SCHEDULE="on" if self.is_scheduled else "off",
             PYTHONPATH=str(config.ROOT),
             **settings,
             **self._connections(),
         )
+
+    def _make_folder(self) -> None:
+        """Make AIRFLOW_HOME; a link to a folder elsewhere where its path has what Airflow expands."""
+        if self.folder.exists():
+            return
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        if re.search("[%$]", str(self.folder)):
+            self.folder.unlink(missing_ok=True)
+            self.folder.symlink_to(folder_elsewhere(Account()))
+        else:
+            self.folder.mkdir()
 
     def _connections(self) -> dict[str, str]:
         """`AIRFLOW_CONN_*` for the embedded databases; the DAG reads configured URLs from the environment."""

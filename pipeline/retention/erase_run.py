@@ -101,10 +101,8 @@ def _n_rows(path: Path, user: int | str) -> int:
         if USER not in pq.read_schema(path).names:
             return 0
         with engine.connect() as db:
-            count = db.execute(
-                "SELECT count(*) FROM read_parquet($path) WHERE user_id = $user",
-                {"path": str(path), "user": user},
-            ).fetchone()
+            query = f"SELECT count(*) FROM {engine.parquet(path)} WHERE user_id = $user"
+            count = db.execute(query, {"user": user}).fetchone()
     return int(count[0]) if count else 0
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline import engine
 from pipeline.contract.datasets import Dataset
-from pipeline.engine import connect
 from pipeline.errors import ContractBroken
 from pipeline.runs.files import write_whole
 
@@ -130,10 +130,9 @@ def _doubled_here(path: Path, key: tuple[str, ...]) -> tuple[Any, ...] | None:
 def _doubled(path: Path, key: tuple[str, ...]) -> tuple[Any, ...] | None:
     """The same in bounded memory, by the SQL engine, which takes a while to start."""
     columns = ", ".join(key)
-    with connect(spill=path.with_name("scratch")) as db:
+    with engine.connect(spill=path.with_name("scratch")) as db:
         row: tuple[Any, ...] | None = db.execute(
-            f"SELECT {columns}, count(*) FROM read_parquet($path)"
-            f" GROUP BY {columns} HAVING count(*) > 1 LIMIT 1",
-            {"path": str(path)},
+            f"SELECT {columns}, count(*) FROM {engine.parquet(path)}"
+            f" GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
         ).fetchone()
     return row

@@ -22,7 +22,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pipeline.config import Settings
-from pipeline.engine import connect
+from pipeline.engine import connect, parquet
 from pipeline.errors import ContractBroken, DatabaseError
 from pipeline.runs.folder import RunFolder
 from pipeline.serving import schema
@@ -256,10 +256,9 @@ def _record(settings: Settings, folder: RunFolder, about: About, status: str) ->
 
 def _counted(folder: RunFolder) -> dict[str, int]:
     with connect() as db:
-        row = db.execute(
-            "SELECT count(DISTINCT user_id), count(DISTINCT item_id), count(*) FROM read_parquet($path)",
-            {"path": str(folder.dataset("recommendations"))},
-        ).fetchone()
+        lists = parquet(folder.dataset("recommendations"))
+        query = f"SELECT count(DISTINCT user_id), count(DISTINCT item_id), count(*) FROM {lists}"
+        row = db.execute(query).fetchone()
     n_users, n_items, n_rows = row or (0, 0, 0)
     return {"n_users": n_users, "n_items": n_items, "n_recommendations": n_rows}
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.contract.datasets import DATASETS
-from pipeline.engine import BATCH, connect
+from pipeline.engine import BATCH, connect, parquet
 from pipeline.errors import DataError
 from pipeline.runs.files import write_whole
 from pipeline.runs.job import Counts, Job
@@ -118,8 +118,8 @@ def _sort(job: Job, name: str) -> None:
     columns, order = ", ".join(dataset.columns), ", ".join(ORDER.get(name, tuple(dataset.columns)))
     memory, threads = job.settings.run.memory_limit_gb, job.settings.run.threads
     with connect(memory, threads, job.folder.scratch()) as db:
-        query = f"SELECT {columns} FROM read_parquet($path) ORDER BY {order}"
-        job.folder.write(name, db.sql(query, params={"path": str(unsorted)}).to_arrow_reader(BATCH))
+        query = f"SELECT {columns} FROM {parquet(unsorted)} ORDER BY {order}"
+        job.folder.write(name, db.sql(query).to_arrow_reader(BATCH))
     unsorted.unlink()
 
 

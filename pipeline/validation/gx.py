@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import sqlalchemy
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
+from pipeline.engine import parquet
 from pipeline.validation.suites import Suite, build, quiet_import
 
 EXAMPLES = 3
@@ -39,24 +40,25 @@ def datasource(suite: Suite, files: Mapping[str, Path], memory_gb: float) -> Ite
     files:     name -> Parquet file; one has the suite's name
     memory_gb: DuckDB's memory
 
-    The database with the views lies in a temporary folder beside the suite's file; DuckDB spills there too.
+    The database with the views is in memory; DuckDB spills to a temporary folder beside the suite's file.
     """
     context = _gx().get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}
     with tempfile.TemporaryDirectory(dir=files[suite.name].parent, prefix=".check-") as scratch:
+        limits = {"memory_limit": f"{int(memory_gb * 1000)}MB", "temp_directory": scratch}
         source = context.data_sources.add_sql(
             name=suite.name,
-            connection_string=f"duckdb:///{scratch}/view.duckdb",
+            connection_string=f"duckdb:///:memory:{Path(scratch).name}",
             create_temp_table=False,
-            kwargs={"connect_args": {"config": {**NAN_SEEN, "memory_limit": f"{int(memory_gb * 1000)}MB"}}},
+            kwargs={"connect_args": {"config": {**NAN_SEEN, **limits}}},
         )
         engine = source.get_execution_engine().engine
         sqlalchemy.event.listen(engine, "after_cursor_execute", _keep_rows)
         try:
             with engine.connect() as db:
                 for name, file in files.items():
-                    db.exec_driver_sql(f"CREATE VIEW {name} AS SELECT {_columns(file)} FROM {_literal(file)}")
+                    db.exec_driver_sql(f"CREATE VIEW {name} AS SELECT {_columns(file)} FROM {parquet(file)}")
                 db.commit()
             yield context, source
         finally:
@@ -85,18 +87,14 @@ def _keep_rows(_: Any, cursor: Any, __: str, ___: Any, execution: Any, ____: boo
         )
 
 
-def _columns(parquet: Path) -> str:
+def _columns(file: Path) -> str:
     """The columns to select; times as UTC without a time zone, which would need pytz (see above)."""
     return ", ".join(
         f'make_timestamp(epoch_us("{field.name}")) AS "{field.name}"'
         if pa.types.is_timestamp(field.type)
         else f'"{field.name}"'
-        for field in pq.read_schema(parquet)
+        for field in pq.read_schema(file)
     )
-
-
-def _literal(parquet: Path) -> str:
-    return "read_parquet('" + str(parquet).replace("'", "''") + "')"
 
 
 def validate(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,6 +72,31 @@ def test_where_the_servers_user_cannot_reach_home_the_data_lie_elsewhere(tmp_pat
     finally:
         server.destroy()
     assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "lies_elsewhere"),
+    [("-it's 100%20 #1? [x]* ü", False), ("""it"s $HOME `touch "$0"`""", True)],
+    ids=["plain to a shell", "syntax to a shell"],
+)
+def test_a_home_of_any_name_has_a_server(name: str, lies_elsewhere: bool) -> None:
+    """pg_ctl hands the path of its data to a shell, in double quotes."""
+    place = Path(tempfile.mkdtemp(prefix="nightshelf-tests-"))
+    place.chmod(0o755)
+    server = Server(place / name, is_durable=False)
+    try:
+        server.start()
+        assert answer(server.url("shop")) == "nightshelf_owner"
+        server.stop()
+        server.start()
+        assert server.is_running()
+        cluster = (server.folder / "cluster").resolve()
+        assert cluster.is_relative_to(place) is not lies_elsewhere
+        assert [path.name for path in place.iterdir()] == [name]
+    finally:
+        server.destroy()
+        shutil.rmtree(place)
+    assert not cluster.exists()
 
 
 def test_kill_9_then_start(own: Server) -> None:

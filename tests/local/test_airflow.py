@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -129,6 +131,20 @@ def test_the_caller_s_own_airflow_settings_do_not_reach_it(
     environment = local_airflow.environment()
     assert "AIRFLOW__CORE__AUTH_MANAGER" not in environment
     assert environment["AIRFLOW_HOME"] == str(local_airflow.folder)
+
+
+def test_airflow_gets_no_path_that_it_would_expand(tmp_path: Path) -> None:
+    """Its configuration fills in `$HOME`, and gives up its own defaults at a `%`."""
+    airflow = LocalAirflow(tmp_path / "50% $HOME")
+    for _ in range(2):
+        with airflow.alone("test"):
+            own = airflow.folder.resolve()
+            assert not set("%$") & set(str(own))
+            assert (own / "lock").exists()
+        shutil.rmtree(own)
+    plain = LocalAirflow(tmp_path / "it's [x]? #1")
+    with plain.alone("test"):
+        assert plain.folder.resolve() == plain.folder
 
 
 def test_two_at_once_are_refused(local_airflow: LocalAirflow) -> None:

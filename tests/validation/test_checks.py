@@ -56,6 +56,15 @@ def test_warnings_are_told_and_stop_nothing(tmp_path: Path) -> None:
     assert "quantity 1.0, times 3" in text
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """Great Expectations reaches DuckDB through a URL, in which `?` and `%` mean something."""
+    folder = tmp_path / """it's "so" 100%20 #1? [x]* $HOME"""
+    folder.mkdir()
+    result = check(load_suite(SUITE), written(folder, (1, 10, 1, "view"), (2, 20, 1, "refund")), PARAMETERS)
+    assert [failure.n_rows for failure in result.failed if failure.severity == "critical"] == [1]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
 def test_the_same_file_gives_the_same_result(tmp_path: Path) -> None:
     file = written(tmp_path, *[(n % 7, 1, 9, "view") for n in range(5_000)])
     suite = load_suite(SUITE)

@@ -1,0 +1,142 @@
+"""Reads `occurred_at` of an events file as times in UTC; refuses numbers, notes times of no shop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.contract.datasets import TIME
+from pipeline.errors import SourceError
+from pipeline.loading.ids import EXACT, FLOATS, INTEGERS
+from pipeline.loading.table_file import AGAIN, TableFile
+from pipeline.loading.words import WORDS, counted, is_word, literal, trimmed, without
+from pipeline.times import moments, utc
+
+NAME = "occurred_at"
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+"""Before shops had databases: a time that was counted from 1900 or 1970 by mistake."""
+
+AHEAD = timedelta(days=1)
+UNITS = {"s": ("seconds", 1), "ms": ("milliseconds", 10**3), "us": ("microseconds", 10**6)}
+UNITS |= {"ns": ("nanoseconds", 10**9)}
+NUMERIC = r"[+-]?[0-9]+([.,][0-9]*)?([eE][+-]?[0-9]+)?"
+COMPACT = r"(19|20)[0-9]{6}([0-9]{6})?"
+"""20260131 and 20260131180500: dates without separators, not numbers."""
+
+
+def sql(file: TableFile) -> str:
+    """SQL for the column; words for a missing time are null. Raises SourceError where it holds no times."""
+    kind = file.types[NAME]
+    if kind.startswith((*INTEGERS, *EXACT, *FLOATS)) and not kind.endswith("]"):
+        _refuse_numbers(file, f"{NAME} IS NOT NULL")
+        return "CAST(NULL AS TIMESTAMP)"
+    if kind == '"NULL"':
+        return "CAST(NULL AS TIMESTAMP)"
+    if kind == "VARCHAR" or kind.startswith("ENUM"):
+        value = trimmed(NAME)
+        is_number = f"regexp_full_match({value}, {literal(NUMERIC)})"
+        _refuse_numbers(file, f"{is_number} AND NOT regexp_full_match({value}, '{COMPACT}')")
+        query = f"SELECT count(*), min({value}) FROM {file.source} WHERE {is_word(value, WORDS)}"
+        [(n_rows, shown)] = file.fetch(query)
+        if n_rows:
+            file.notes.append(
+                f"{file.path.name}: `{NAME}`: {shown} in {counted(n_rows, 'row')}, read as missing"
+            )
+        return without(value)
+    if kind.startswith(("TIMESTAMP", "DATE")) and not kind.endswith("]"):
+        return NAME
+    raise SourceError(
+        f"`{NAME}` of {file.path} holds no times",
+        found=kind,
+        promised="timestamps, dates, or ISO 8601 texts such as 2026-01-31 18:05:00",
+        then=f"write it as one of those, {AGAIN}",
+    )
+
+
+def _refuse_numbers(file: TableFile, condition: str) -> None:
+    found = file.first(NAME, condition)
+    if found is None:
+        return
+    row, value = found
+    unit = _unit(value)
+    meaning = (
+        f", which is {unit[1]:%Y-%m-%d %H:%M:%S} UTC if it counts {UNITS[unit[0]][0]} since 1970"
+        if unit
+        else ""
+    )
+    then = "write times instead"
+    if unit:
+        divided = f" / {UNITS[unit[0]][1]}" if UNITS[unit[0]][1] > 1 else ""
+        then += (
+            f': in pandas pd.to_datetime({NAME}, unit="{unit[0]}", utc=True),'
+            f" in PostgreSQL to_timestamp({NAME}{divided})"
+        )
+    raise SourceError(
+        f"`{NAME}` of {file.path} holds numbers, not times",
+        found=f"{value} in {row}{meaning}",
+        promised="timestamps, dates, or ISO 8601 texts such as 2026-01-31 18:05:00",
+        then=f"{then}; {AGAIN}",
+    )
+
+
+def _unit(value: object) -> tuple[str, datetime] | None:
+    """The unit in which a number since 1970 is a time of a shop, and that time; None where there is none."""
+    try:
+        number = float(str(value).replace(",", "."))
+    except ValueError:
+        return None
+    for unit, (_, per_second) in UNITS.items():
+        seconds = number / per_second
+        if EARLIEST.timestamp() <= seconds < datetime(2100, 1, 1, tzinfo=UTC).timestamp():
+            return unit, datetime.fromtimestamp(seconds, UTC)
+    return None
+
+
+def in_utc(file: TableFile, query: str, zone: str, now: datetime) -> Iterator[pa.RecordBatch]:
+    """The rows of `query`, `occurred_at` read as times in UTC; those without zone are of `zone`.
+
+    Raises SourceError with the first value that is no time, and its row. At the end the notes say how many
+    times are before EARLIEST or in the future.
+    """
+    early, late = (
+        Outside("before 1990"),
+        Outside(f"after {utc(now) + AHEAD:%Y-%m-%d %H:%M} UTC, in the future"),
+    )
+    for batch in file.rows(query):
+        index = batch.schema.get_field_index(NAME)
+        try:
+            times = moments(batch.column(index), zone)
+        except ValueError as error:
+            raise _no_time(file, str(error)) from error
+        early.count(times, pc.less(times, pa.scalar(EARLIEST, TIME)))
+        late.count(times, pc.greater(times, pa.scalar(utc(now) + AHEAD, TIME)))
+        yield batch.set_column(index, NAME, times)
+    file.notes.extend(f"{file.path.name}: `{NAME}`: {part}" for part in (early, late) if part.n_rows)
+
+
+class Outside:
+    """Counts times that cannot be a shop's, with the first of them."""
+
+    def __init__(self, where: str) -> None:
+        self.where, self.n_rows, self.first = where, 0, ""
+
+    def count(self, times: pa.Array, mask: pa.Array) -> None:
+        found = times.filter(mask)
+        self.first = self.first or (found[0].as_py().isoformat() if len(found) else "")
+        self.n_rows += len(found)
+
+    def __str__(self) -> str:
+        return f"{counted(self.n_rows, 'time')} {self.where}, such as {self.first}"
+
+
+def _no_time(file: TableFile, value: str) -> SourceError:
+    found = file.first(NAME, f"{trimmed(NAME)} = {literal(value)}")
+    return SourceError(
+        f"`{NAME}` of {file.path} holds what is no time",
+        found=f"{value} in {found[0]}" if found else value,
+        promised="ISO 8601, such as 2026-01-31 18:05:00 or 2026-01-31T18:05:00+01:00",
+        then=f"mend that row, {AGAIN}",
+    )
