@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -27,6 +27,7 @@ class Job:
     now:   the clock when the stage began, UTC
     say:   one line of progress for a person (terminal, task log)
     force: publish although the gate refuses (recorded)
+    files: what `events`, `items` and `users` are read from, where that is not the SQL of [source]
     """
 
     folder: RunFolder
@@ -35,3 +36,8 @@ class Job:
     now: datetime
     say: Callable[[str], None]
     force: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def file_of(self, dataset: str) -> str:
+        """The file that a person edits to change what `dataset` holds: `sql/source/users.sql`."""
+        return self.files.get(dataset, f"{self.settings.source.sql}/{dataset}.sql")
