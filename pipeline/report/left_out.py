@@ -37,7 +37,7 @@ def left_out(folder: RunFolder) -> list[dict[str, str]]:
         {
             "who": row.who,
             "number": f"{row.n:,} of {row.n_all:,}",
-            "share": _share(row.n / row.n_all) if row.n_all else "",
+            "share": _share(row.n / row.n_all) if row.n else "",
             "why": row.why,
         }
         for row in rows
@@ -69,7 +69,7 @@ def _people(met: Counts, kept: Counts, made: Counts) -> list[Row]:
             ),
             Row(
                 "Buyers of very many different items",
-                made.get("n_uncounted_buyers", 0),
+                made.get("n_buyers_not_in_also_bought", 0),
                 n_known,
                 "not counted in also_bought; they have lists",
             ),
@@ -103,7 +103,7 @@ def _events(folder: RunFolder, met: Counts, kept: Counts) -> list[Row]:
     reasons = [
         ("Events without a user", met["n_without_user"], "user_id is null"),
         ("Events without an item", met["n_without_item"], "item_id is null"),
-        ("Events of unknown users", kept.get("n_events_of_unknown", 0), f"{met['users']['file']} lacks them"),
+        ("Events of unknown users", kept.get("n_events_of_unknown_users", 0), f"{met['users']['file']} lacks them"),
         ("Events of people who only looked", kept.get("n_events_of_browsers", 0), "they bought nothing"),
         ("Returns and cancellations", kept.get("n_returns", 0), "a quantity of 0 or below is no purchase"),
         ("Exact duplicates", kept.get("n_duplicates", 0), "an event counts once"),
@@ -116,4 +116,4 @@ def _events(folder: RunFolder, met: Counts, kept: Counts) -> list[Row]:
 
 
 def _share(share: float) -> str:
-    return words.percent(share, int(share < 0.1)) if share >= 0.001 or not share else f"less than 0.1{words.NBSP}%"
+    return words.percent(share, int(share < 0.1)) if share >= 0.001 else f"less than 0.1{words.NBSP}%"

@@ -29,7 +29,7 @@ def run(job: Job) -> Counts:
         engine.view(db, "purchaser_events", folder.file("purchaser_events"))
         kept = engine.rows(db, "event_counts").read_all().to_pylist()[0]
     _refuse_too_little(job, kept, met)
-    n_left_out = met["n_returns"] + met["n_events_of_unknown"] + met["n_events_of_browsers"]
+    n_left_out = met["n_returns"] + met["n_events_of_unknown_users"] + met["n_events_of_browsers"]
     return {
         "n_users": kept["n_users"],
         "n_items": kept["n_items"],
@@ -40,7 +40,7 @@ def run(job: Job) -> Counts:
         "n_events_of_browsers": met["n_events_of_browsers"],
         "n_unknown_users": met["n_unknown_users"],
         "n_unknown_buyers": met["n_unknown_buyers"],
-        "n_events_of_unknown": met["n_events_of_unknown"],
+        "n_events_of_unknown_users": met["n_events_of_unknown_users"],
     }
 
 

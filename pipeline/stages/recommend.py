@@ -34,7 +34,7 @@ def run(job: Job) -> Counts:
         n_popular = _write_popular(job, history)
         cold = model.cold_counts()
     n_similar = folder.write("similar_items", similar_items(model.factors, settings.recommend.similar_length))
-    n_also_bought, n_uncounted = _write_also_bought(job, model)
+    n_also_bought, n_not_in_it = _write_also_bought(job, model)
     n_users, n_served = sum(len(audience.user_ids) for audience in model.audiences), _n_served(job)
     return {
         "model": params.model,
@@ -48,7 +48,7 @@ def run(job: Job) -> Counts:
         "n_popular": n_popular,
         "n_similar": n_similar,
         "n_also_bought": n_also_bought,
-        "n_uncounted_buyers": n_uncounted,
+        "n_buyers_not_in_also_bought": n_not_in_it,
     }
 
 

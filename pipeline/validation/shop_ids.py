@@ -3,8 +3,9 @@
 The queries of the suites `events`, `users` and `items` may read these tables beside their own dataset. `<ids>`
 is `users` or `items`; ids are texts, also where the shop has numbers.
 
-    unknown_<ids>     (id, n_events, n_purchases, n_unknown, n_bought, severity)  bought with, or bought, and not in
-                      the shop's table: `severity` is critical, warning or null, the same in all rows
+    unknown_<ids>     (id, n_events, n_purchases, alike, differs_in, unknown, severity)  bought with, or bought, and not in
+                      the shop's table; `unknown` (how many) and `severity` (critical, warning or null) are the same in
+                      all rows
     alike_<ids>       (id, n_events, alike, is_alike_known, differs_in)  equal to `alike` but for case, accents, white
                       space at the ends, or Unicode normalisation
     suspicious_<ids>  (id, n_events, n_all)  words for "nothing", or for anybody
@@ -13,7 +14,6 @@ is `users` or `items`; ids are texts, also where the shop has numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,9 @@ def compare(job: Job) -> tuple[dict[str, Path], dict[str, Any]]:
             engine.keep(db, f"met_{kind}", f"met_{kind}")
             db.table(f"met_{kind}").create_view("met", replace=True)
             _show_known(db, folder.optional(kind), column)
-            db.execute("DROP TABLE IF EXISTS shop_ids")
-            engine.keep(db, "shop_ids", "shop_ids")
+            for table in ("shop_ids", "alike_ids"):
+                db.execute(f"DROP TABLE IF EXISTS {table}")
+                engine.keep(db, table, table)
             _keep_findings(db, kind, job.settings.gate.max_unknown)
             [counts] = engine.rows(db, "id_counts").read_all().to_pylist()
             numbers[kind] = {**counts, "file": job.file_of(kind) if folder.has(kind) else None}
@@ -91,10 +92,8 @@ def _show_items(db: duckdb.DuckDBPyConnection, file: Path | None) -> None:
 
 def _keep_findings(db: duckdb.DuckDBPyConnection, kind: str, max_unknown: float) -> None:
     """Store what the statements over `shop_ids` find among ids of this kind."""
-    bound: Mapping[str, Mapping[str, Any]] = {
-        "unknown": {"max_unknown": max_unknown, "nearly_all": NEARLY_ALL},
-        "alike": {},
-        "suspicious": {"missing": list(MISSING), "anybody": list(ANYBODY), "times": TIMES},
-    }
-    for name, statement in (("unknown", "unknown_ids"), ("alike", "alike_ids"), ("suspicious", "suspicious_ids")):
-        engine.keep(db, f"{name}_{kind}", statement, bound[name])
+    db.execute(f"CREATE TEMP TABLE alike_{kind} AS FROM alike_ids")
+    shares = {"max_unknown": max_unknown, "nearly_all": NEARLY_ALL}
+    engine.keep(db, f"unknown_{kind}", "unknown_ids", shares)
+    words = {"missing": list(MISSING), "anybody": list(ANYBODY), "times": TIMES}
+    engine.keep(db, f"suspicious_{kind}", "suspicious_ids", words)

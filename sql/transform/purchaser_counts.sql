@@ -21,7 +21,7 @@ by_user AS (
 SELECT
     CAST(coalesce(sum(n_events), 0) AS BIGINT) AS n_events,
     CAST(coalesce(sum(n_returns), 0) AS BIGINT) AS n_returns,
-    CAST(coalesce(sum(n_events - n_returns) FILTER (WHERE NOT is_known), 0) AS BIGINT) AS n_events_of_unknown,
+    CAST(coalesce(sum(n_events - n_returns) FILTER (WHERE NOT is_known), 0) AS BIGINT) AS n_events_of_unknown_users,
     CAST(coalesce(sum(n_events - n_returns) FILTER (WHERE is_known AND NOT is_buyer), 0) AS BIGINT)
         AS n_events_of_browsers,
     count(user_id) AS n_users,

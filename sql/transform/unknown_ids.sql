@@ -1,7 +1,8 @@
 -- Ids with a purchase that the shop's own table does not have, those with most purchases first; none where the shop
--- has no such table. Each row says of how many: n_unknown of n_bought, and how bad that is: `critical` from the
--- share $nearly_all on, else `warning` above the share $max_unknown, else null.
--- Reads: shop_ids. Binds: $max_unknown, $nearly_all.
+-- has no such table. `alike` is an id of that table that differs from it in form only (`differs_in`). Each row says
+-- how many there are in words (`unknown`), and how bad that is: `critical` from the share $nearly_all on, else
+-- `warning` above the share $max_unknown, else null.
+-- Reads: alike_ids, shop_ids. Binds: $max_unknown, $nearly_all.
 WITH bought AS (
     SELECT id, n_events, n_purchases, is_known,
         count(*) OVER () AS n_bought,
@@ -9,11 +10,13 @@ WITH bought AS (
     FROM shop_ids
     WHERE n_purchases > 0
 )
-SELECT id, n_events, n_purchases, n_unknown, n_bought,
+SELECT b.id, b.n_events, b.n_purchases, a.alike, a.differs_in,
+    concat(b.n_unknown, ' of ', b.n_bought, ' (', round(100.0 * b.n_unknown / b.n_bought, 1), ' %)') AS unknown,
     CASE
-        WHEN n_unknown >= $nearly_all * n_bought THEN 'critical'
-        WHEN n_unknown > $max_unknown * n_bought THEN 'warning'
+        WHEN b.n_unknown >= $nearly_all * b.n_bought THEN 'critical'
+        WHEN b.n_unknown > $max_unknown * b.n_bought THEN 'warning'
     END AS severity
-FROM bought
-WHERE NOT is_known AND EXISTS (SELECT 1 FROM shop_ids WHERE is_known)
-ORDER BY n_purchases DESC, id
+FROM bought AS b
+LEFT JOIN alike_ids AS a ON a.id = b.id AND a.is_alike_known
+WHERE NOT b.is_known AND EXISTS (SELECT 1 FROM shop_ids WHERE is_known)
+ORDER BY b.n_purchases DESC, b.id
