@@ -32,7 +32,12 @@ LISTS = (
 """What `recommend` makes and `publish` puts live."""
 
 STAGES: tuple[Stage, ...] = (
-    Stage("extract", (), ("events", "items", "users", "live", "serving"), "Read the window from the shop's database."),
+    Stage(
+        "extract",
+        (),
+        ("events", "items", "users", "live", "serving"),
+        "Read the window from the shop's database.",
+    ),
     Stage(
         "validate",
         ("events", "items", "users", "serving"),

@@ -103,7 +103,11 @@ def _events(folder: RunFolder, met: Counts, kept: Counts) -> list[Row]:
     reasons = [
         ("Events without a user", met["n_without_user"], "user_id is null"),
         ("Events without an item", met["n_without_item"], "item_id is null"),
-        ("Events of unknown users", kept.get("n_events_of_unknown_users", 0), f"{met['users']['file']} lacks them"),
+        (
+            "Events of unknown users",
+            kept.get("n_events_of_unknown_users", 0),
+            f"{met['users']['file']} lacks them",
+        ),
         ("Events of people who only looked", kept.get("n_events_of_browsers", 0), "they bought nothing"),
         ("Returns and cancellations", kept.get("n_returns", 0), "a quantity of 0 or below is no purchase"),
         ("Exact duplicates", kept.get("n_duplicates", 0), "an event counts once"),

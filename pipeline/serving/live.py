@@ -17,7 +17,7 @@ FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def read_encoding(url: str, settings: Settings) -> str:
-    """The encoding of the serving database, by PostgreSQL's name for it: UTF8, LATIN1, ... Raises Unreachable."""
+    """The encoding of the serving database, as PostgreSQL names it: UTF8, LATIN1, ... Raises Unreachable."""
     with session(url, settings, "nightshelf read encoding") as db, db.transaction(as_publisher=False):
         row = db.execute(ENCODING).fetchone()
     return str(row["encoding"]) if row else "UTF8"

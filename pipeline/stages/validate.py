@@ -63,6 +63,4 @@ def _then(job: Job, results: list[Result]) -> str:
     if job.files:
         return f"mend {files}, then the same again"
     page = job.folder.path / VALIDATION
-    return (
-        f"mend the data or {files}, then: python -m pipeline run extract (what failed: {page}, and .json)"
-    )
+    return f"mend the data or {files}, then: python -m pipeline run extract (what failed: {page}, and .json)"

@@ -1,13 +1,13 @@
 """Compare the ids of the events with the shop's own tables: unknown ones, some alike, words that are no ids.
 
-The queries of the suites `events`, `users` and `items` may read these tables beside their own dataset. `<ids>`
-is `users` or `items`; ids are texts, also where the shop has numbers.
+The queries of the suites `events`, `users` and `items` may read these tables beside their own dataset.
+`<ids>` is `users` or `items`; ids are texts, also where the shop has numbers.
 
-    unknown_<ids>     (id, n_events, n_purchases, alike, differs_in, unknown, severity)  bought with, or bought, and not in
-                      the shop's table; `unknown` (how many) and `severity` (critical, warning or null) are the same in
-                      all rows
-    alike_<ids>       (id, n_events, alike, is_alike_known, differs_in)  equal to `alike` but for case, accents, white
-                      space at the ends, or Unicode normalisation
+    unknown_<ids>     (id, n_events, n_purchases, alike, differs_in, unknown, severity)
+                      bought with, or bought, and not in the shop's table; `unknown` (how many) and `severity`
+                      (critical, warning or null) are the same in all rows
+    alike_<ids>       (id, n_events, alike, is_alike_known, differs_in)
+                      equal to `alike` but for case, accents, white space at the ends, Unicode normalisation
     suspicious_<ids>  (id, n_events, n_all)  words for "nothing", or for anybody
     unstorable        (name, value, n_bytes, why)  what the serving database cannot hold (`storable`)
 """
@@ -25,7 +25,8 @@ from pipeline.contract.datasets import ITEM, USER
 from pipeline.runs.job import Job
 from pipeline.validation.storable import unstorable
 
-KINDS = {"users": USER, "items": ITEM}
+KINDS = {"users": (USER, "met_users"), "items": (ITEM, "met_items")}
+"""The shop's own tables -> the column of ids, and the statement that counts the ids of events."""
 NEARLY_ALL = 0.9
 """The share of buyers, or of bought items, from which the shop's own table is taken to be the wrong one."""
 
@@ -35,7 +36,7 @@ MISSING = (
 """Words that databases, spreadsheets and programs write where there is nothing; in lower case."""
 
 ANYBODY = ("0", "-1", "guest", "anonymous", "anon", "unknown", "visitor", "default")
-"""Ids that may stand for people without an account; one of them that is a customer has no more events than others."""
+"""Ids that may stand for people without an account. One that is a customer has no more events than others."""
 
 TIMES = 3
 """How many times the events of an average id one of ANYBODY has, to be named."""
@@ -45,17 +46,17 @@ def compare(job: Job) -> tuple[dict[str, Path], dict[str, Any]]:
     """The tables for the suites (name -> Parquet file in the run's scratch folder), and the numbers.
 
     The numbers are those of `left_out` in the document `validation`: `n_events`, `n_without_user`,
-    `n_without_item`, and for `users` and `items` each: `file` (what the shop's table is read from; None: there
-    is none), `n_ids`, `n_bought` (buyers, or bought items), `n_unknown` of these, `n_events_unknown`.
+    `n_without_item`, and for `users` and `items` each: `file` (what the shop's table is read from, or None),
+    `n_ids`, `n_bought` (buyers, or bought items), `n_unknown` of these, `n_events_unknown`.
     """
     folder, run = job.folder, job.settings.run
     encoding = folder.document("serving")["encoding"] if folder.has("serving") else "UTF8"
     with engine.connect(run.memory_limit_gb, run.threads, folder.scratch()) as db:
         engine.view(db, "events", folder.dataset("events"))
         numbers: dict[str, Any] = engine.rows(db, "events_without_ids").read_all().to_pylist()[0]
-        for kind, column in KINDS.items():
-            engine.keep(db, f"met_{kind}", f"met_{kind}")
-            db.table(f"met_{kind}").create_view("met", replace=True)
+        for kind, (column, met) in KINDS.items():
+            engine.keep(db, met, met)
+            db.table(met).create_view("met", replace=True)
             _show_known(db, folder.optional(kind), column)
             for table in ("shop_ids", "alike_ids"):
                 db.execute(f"DROP TABLE IF EXISTS {table}")

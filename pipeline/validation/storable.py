@@ -1,4 +1,4 @@
-"""Find texts that the serving database cannot hold: too long for an index, with a NUL, or not in its encoding."""
+"""Find texts that the serving database cannot hold: too long for an index, NUL, not in its encoding."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ KEYS = ("user_id", "item_id", "category")
 """Columns whose values are keys in the serving schema."""
 
 MOST_BYTES = 2684
-"""The longest text that PostgreSQL can index beside a version: an entry of a btree has at most 2,704 bytes, of which
-20 are not the text's (measured). Some longer ones fit compressed; which, nobody can tell beforehand."""
+"""The longest text that PostgreSQL can index beside a version: an entry of a btree has at most 2,704 bytes,
+of which 20 are not the text's (measured). Some longer ones fit compressed; nobody can tell beforehand which."""
 
 SHOWN = 40
 """Most characters of a value in a message."""
@@ -21,9 +21,7 @@ SHOWN = 40
 UNIVERSAL = ("UTF8", "SQL_ASCII")
 """Encodings in which any text can be stored; SQL_ASCII stores bytes as they come."""
 
-SCHEMA = pa.schema(
-    {"name": pa.string(), "value": pa.string(), "n_bytes": pa.int64(), "why": pa.string()}
-)
+SCHEMA = pa.schema({"name": pa.string(), "value": pa.string(), "n_bytes": pa.int64(), "why": pa.string()})
 
 
 def unstorable(texts: Iterable[pa.RecordBatch], encoding: str) -> pa.Table:

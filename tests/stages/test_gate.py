@@ -75,6 +75,7 @@ def given(
         "purchaser_events": events(*(row for row in seen if row[0] != 9)),
         "comparison": compared(),
         "live": {},
+        "validation": {},
     }
     give(job.folder, **{**given_parts, **parts})
     return job

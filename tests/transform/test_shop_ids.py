@@ -100,7 +100,8 @@ ALIKE = [("user1", 5, "User1", True, "upper and lower case"), ("Bea", 2, "bea", 
 
 
 @pytest.mark.parametrize(
-    ("max_unknown", "nearly_all", "severity"), [(0.5, 0.75, "critical"), (0.5, 0.9, "warning"), (0.75, 0.9, None)]
+    ("max_unknown", "nearly_all", "severity"),
+    [(0.5, 0.75, "critical"), (0.5, 0.9, "warning"), (0.75, 0.9, None)],
 )
 def test_unknown_ids(max_unknown: float, nearly_all: float, severity: str | None) -> None:
     """Three of four buyers; who only looked is nobody that a list is missing for."""
@@ -130,7 +131,10 @@ def test_suspicious_ids() -> None:
     """`0` has 4 of 12 events of four ids: above the mean of 3, not above twice the mean."""
     shop = [(name, n, 0, True, name) for name, n in [("NULL ", 1), ("0", 4), ("Guest", 7), ("ann", 0)]]
     bound = {"missing": ["null", "ann"], "anybody": ["0", "guest"]}
-    assert rows_out("suspicious_ids", {**bound, "times": 1}, shop_ids=shop) == [("Guest", 7, 12), ("NULL ", 1, 12)]
+    assert rows_out("suspicious_ids", {**bound, "times": 1}, shop_ids=shop) == [
+        ("Guest", 7, 12),
+        ("NULL ", 1, 12),
+    ]
     assert rows_out("suspicious_ids", {**bound, "times": 0.9}, shop_ids=shop) == [
         ("Guest", 7, 12),
         ("0", 4, 12),

@@ -43,8 +43,8 @@ def test_purchaser_events() -> None:
 
 
 def test_purchaser_counts() -> None:
-    """As they come, duplicates included. Of 16 events 3 are returns, 2 of the unknown user 4, who bought, and 2 of
-    users who bought nothing; the other 9 are the 7 of `purchaser_events` and two duplicates."""
+    """As they come, duplicates included. Of 16 events 3 are returns, 2 of the unknown user 4, who bought, and
+    2 of users who bought nothing; the other 9 are the 7 of `purchaser_events` and two duplicates."""
     counts = (16, 3, 2, 2, 5, 1, 3, 1)
     assert rows_out("purchaser_counts", events=EVENTS, users=USERS) == [counts]
     assert rows_out("purchaser_counts", events=[], users=USERS) == [(0,) * 8]
