@@ -30,7 +30,6 @@ from pipeline.serving.copy_lines import KINDS, ListKind, lines
 from pipeline.serving.forgotten import forget_in_version
 from pipeline.serving.session import Session, busy, session
 from pipeline.times import utc
-from pipeline.validation.storable import MOST_BYTES
 
 Say = Callable[[str], None]
 
@@ -144,19 +143,8 @@ def _copy(db: Session, kind: ListKind, folder: RunFolder, version: int) -> tuple
             for piece in lines(kind, folder.dataset(kind.dataset), version):
                 copy.write(piece.text)
                 n_lists, n_rows = n_lists + piece.n_lists, n_rows + piece.n_rows
-    except (pg.UntranslatableCharacter, pg.CharacterNotInRepertoire, pg.ProgramLimitExceeded) as error:
-        is_too_long = isinstance(error, pg.ProgramLimitExceeded)
-        raise ContractBroken(
-            f"the serving database cannot hold a value of `{kind.dataset}`",
-            found=" ".join(part for part in (error.diag.message_primary, error.diag.context) if part)[:400],
-            promised=f"ids and categories of at most {MOST_BYTES:,} bytes"
-            if is_too_long
-            else "texts that its encoding has",
-            then="shorten it in the SQL of [source], then: python -m pipeline run"
-            if is_too_long
-            else "create the serving database with ENCODING 'UTF8', then: python -m pipeline migrate, and run"
-            " again",
-        ) from None
+    except (pg.UntranslatableCharacter, pg.CharacterNotInRepertoire):
+        raise
     except (pg.IntegrityError, pg.DataError) as error:
         detail = error.diag.message_detail if isinstance(error, pg.UniqueViolation) else None
         context = error.diag.context if isinstance(error, pg.DataError) else None

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import psycopg
 import pyarrow as pa
 import pytest
-from psycopg import sql
 
 from pipeline.databases.embedded import Server
 from pipeline.validation.storable import MOST_BYTES, SHOWN, unstorable
+from tests.encodings import database_in
 
 LETTERS = string.ascii_letters + string.digits
 ENCODINGS = ("LATIN1", "LATIN9", "WIN1252", "KOI8R", "SQL_ASCII", "UTF8")
@@ -58,19 +58,11 @@ def test_a_name_is_no_key_and_loses_its_nul_on_the_way() -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_what_an_encoding_lacks_is_what_the_server_refuses(server: Server, encoding: str) -> None:
-    database = f"encoded_{encoding.lower()}"
-    with psycopg.connect(server.admin_url(), autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("CREATE DATABASE {} ENCODING {} LOCALE 'C' TEMPLATE template0").format(
-                sql.Identifier(database), encoding
-            )
-        )
-        try:
-            url = f"{server.admin_url().rsplit('/', 1)[0]}/{database}"
-            with psycopg.connect(url, autocommit=True, client_encoding="utf8") as db:
-                taken = [value for value in VALUES if stores(db, value)]
-        finally:
-            admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(database)))
+    with (
+        database_in(server, encoding) as url,
+        psycopg.connect(url, autocommit=True, client_encoding="utf8") as db,
+    ):
+        taken = [value for value in VALUES if stores(db, value)]
     wrong = refused("name", *VALUES, encoding=encoding)
     assert [row["value"] for row in wrong] == [
         ascii(v)[1:-1] if v == "\x80" else v for v in VALUES if v not in taken
