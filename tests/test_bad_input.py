@@ -206,7 +206,7 @@ def test_times_in_the_future(refused: Callable[..., str], tmp_path: Path) -> Non
     assert "2999" in message
 
 
-SHOP_OF_WORDS = {"ids": {"user": '"text"', "item": '"text"'}}
+SHOP_OF_WORDS = {"ids": {"user": '"text"', "item": '"text"'}, "serving": {"schema": '"words"'}}
 
 
 def in_words(rows: list[Row], user: str = "User", item: str = "SKU") -> list[Row]:

@@ -13,7 +13,7 @@ KEYS = ("user_id", "item_id", "category")
 
 MOST_BYTES = 2684
 """The longest text that PostgreSQL can index beside a version: an entry of a btree has at most 2,704 bytes,
-of which 20 are not the text's (measured). Some longer ones fit compressed; nobody can tell beforehand which."""
+of which 20 are not the text's (measured). Some longer ones fit compressed: only the server knows."""
 
 SHOWN = 40
 """Most characters of a value in a message."""

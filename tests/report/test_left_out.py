@@ -106,7 +106,7 @@ def test_the_page_shows_it(run_folder: Callable[..., RunFolder]) -> None:
     page = text(build(counted(run_folder(), MET, COUNTS), load()).read_text(encoding="utf-8"))
     assert "Who and what is left out, and why?" in page
     assert (
-        "Buyers unknown to the shop 20 of 40 50\u00a0% sql/source/users.sql does not have them: no list"
+        "Buyers unknown to the shop 20 of 40 50 % sql/source/users.sql does not have them: no list"
         in page
     )
 
