@@ -105,10 +105,7 @@ def test_a_shop_without_tables_of_its_own_has_nobody_unknown(
 def test_the_page_shows_it(run_folder: Callable[..., RunFolder]) -> None:
     page = text(build(counted(run_folder(), MET, COUNTS), load()).read_text(encoding="utf-8"))
     assert "Who and what is left out, and why?" in page
-    assert (
-        "Buyers unknown to the shop 20 of 40 50 % sql/source/users.sql does not have them: no list"
-        in page
-    )
+    assert "Buyers unknown to the shop 20 of 40 50 % sql/source/users.sql does not have them: no list" in page
 
 
 def test_a_run_of_an_earlier_release_has_no_such_table(run_folder: Callable[..., RunFolder]) -> None:
