@@ -11,7 +11,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,9 +42,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Files:
-    """A shop as it lies in the scratch folder: datasets of contract/datasets.py, whole."""
+    """A shop as it lies in the scratch folder: datasets of contract/datasets.py, whole.
+
+    named: dataset -> the file that it was read from, as the command line names it
+    """
 
     folder: Path
+    named: Mapping[str, str]
     ids: Ids
     has_items: bool
     first_at: datetime
@@ -127,7 +131,8 @@ def _read(events: Path, items: Path | None, settings: Settings, scratch: Path, s
         raise DataError(f"{events} holds no events with a time", then="name a file that does")
     first_at, last_at = utc(span["first_at"]), utc(span["last_at"])
     say(f"{n_events:,} events from {first_at:%Y-%m-%d} to {last_at:%Y-%m-%d}")
-    return Files(scratch, ids, has_items, first_at, last_at)
+    named = {"events": str(events), "items": f"{items} (--items)"}
+    return Files(scratch, named, ids, has_items, first_at, last_at)
 
 
 def _write(scratch: Path, name: str, ids: Ids, batches: Any) -> int:
@@ -145,7 +150,7 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[
     settings = settings.model_copy(update={"ids": shop.ids})
     runs = shop.folder / "runs"
     folder = RunFolder.create(runs, jobs.cli_run_id(as_of), as_of, shop.ids.model_dump(), {})
-    job = Job(folder, settings, Databases(source=str, serving=str), as_of, say)
+    job = Job(folder, settings, Databases(source=str, serving=str), as_of, say, files=shop.named)
     _extract(job, shop)
     for stage in STAGES:
         run_stage(stage, job)

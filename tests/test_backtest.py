@@ -230,6 +230,18 @@ def test_a_file_that_cannot_be_judged_is_refused(
     assert told in refused("--events", str(tmp_path / name))
 
 
+def test_the_file_that_is_to_blame_is_named_as_it_was_given(
+    files: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    """A catalogue with other ids: what was bought is not in it."""
+    items = tmp_path / "others.csv"
+    items.write_text("item_id,category\n901,food\n902,food\n", encoding="utf-8")
+    error = refused("--events", str(files / "events.csv"), "--items", str(items))
+    assert "`items` has more than a tenth of the items bought" in error
+    assert f"next:     mend {items} (--items), then the same again" in error
+    assert "sql/source" not in error
+
+
 def test_a_window_that_cannot_be_judged_ends_the_rolling_and_keeps_the_others(
     judged: Callable[..., tuple[Document, str]],
 ) -> None:

@@ -206,6 +206,61 @@ def test_times_in_the_future(refused: Callable[..., str], tmp_path: Path) -> Non
     assert "2999" in message
 
 
+SHOP_OF_WORDS = {"ids": {"user": '"text"', "item": '"text"'}, "serving": {"schema": '"words"'}}
+
+
+def in_words(rows: list[Row], user: str = "User", item: str = "SKU") -> list[Row]:
+    """The same rows with ids such as User7 and SKU3."""
+    return [(f"{user}{u}", f"{item}{i}", *rest) for u, i, *rest in rows]
+
+
+def test_ids_of_another_case_than_in_users_sql(refused: Callable[..., str], tmp_path: Path) -> None:
+    """As a database that compares without case holds them: every buyer is unknown here."""
+    change = "UPDATE customers SET customer_id = lower(customer_id)"
+    source = make_shop(tmp_path / "s.db", in_words(good_rows()), id_type="text COLLATE NOCASE", change=change)
+    message = refused(source, settings=write_config(tmp_path / "text", **SHOP_OF_WORDS))
+    assert "users.sql" in message
+    assert "30 of 30 (100.0 %)" in message
+    assert "in_events User1" in message
+    assert "in_users user1" in message
+    assert "differs_in upper and lower case" in message
+
+
+def test_an_items_sql_of_another_shop(refused: Callable[..., str], tmp_path: Path) -> None:
+    message = refused(
+        make_shop(tmp_path / "s.db", good_rows(), change="UPDATE products SET product_id = -product_id")
+    )
+    assert "mend the data or sql/source/items.sql" in message
+    assert "15 of 15 (100.0 %)" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "table", "told"),
+    [
+        (
+            "UPDATE events SET product_id = product_id || hex(randomblob(1400)) WHERE product_id = 'SKU3'",
+            "events",
+            "SKU3",
+        ),
+        (
+            "UPDATE products SET category = hex(randomblob(1400)) WHERE product_id = 'SKU3'",
+            "items",
+            "2,684 bytes",
+        ),
+        ("UPDATE products SET category = 'fo' || char(0) || 'od'", "items", "NUL"),
+        ("UPDATE events SET customer_id = customer_id || char(0)", "events", "NUL"),
+    ],
+)
+def test_what_no_index_or_text_of_postgresql_can_hold(
+    refused: Callable[..., str], tmp_path: Path, change: str, table: str, told: str
+) -> None:
+    source = make_shop(tmp_path / "s.db", in_words(good_rows()), id_type="text", change=change)
+    message = refused(source, settings=write_config(tmp_path / "text", **SHOP_OF_WORDS))
+    assert "the serving database can hold every" in message
+    assert f"mend the data or sql/source/{table}.sql" in message
+    assert told in message
+
+
 def test_an_empty_window(refused: Callable[..., str], tmp_path: Path) -> None:
     long_ago = [(u, i, kind, at - timedelta(days=1000), order, n) for u, i, kind, at, order, n in good_rows()]
     message = refused(make_shop(tmp_path / "s.db", long_ago))

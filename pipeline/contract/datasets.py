@@ -229,6 +229,7 @@ DATASETS: dict[str, Dataset] = {
 
 DOCUMENTS: dict[str, str] = {
     "live": "extract",
+    "serving": "extract",
     "validation": "validate",
     "split": "split",
     "best_params": "tune",

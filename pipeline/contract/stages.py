@@ -32,10 +32,15 @@ LISTS = (
 """What `recommend` makes and `publish` puts live."""
 
 STAGES: tuple[Stage, ...] = (
-    Stage("extract", (), ("events", "items", "users", "live"), "Read the window from the shop's database."),
+    Stage(
+        "extract",
+        (),
+        ("events", "items", "users", "live", "serving"),
+        "Read the window from the shop's database.",
+    ),
     Stage(
         "validate",
-        ("events", "items", "users"),
+        ("events", "items", "users", "serving"),
         ("validation",),
         "Check the data against the expectations; a critical failure stops the run.",
     ),
@@ -96,6 +101,7 @@ STAGES: tuple[Stage, ...] = (
             "purchaser_events",
             "comparison",
             "live",
+            "validation",
         ),
         ("decision",),
         "Decide whether the lists may go live, and say why.",

@@ -17,6 +17,12 @@ from pipeline.validation.checks import Failure, Result
 AGAINST = {"best_rule": "the best rule", "live": "the live publication's model"}
 """The models that `comparison` may compare the published one with, in words."""
 
+UNKNOWN = {
+    "users": ("buyers", "they have no lists"),
+    "items": ("items bought", "they have no name and no category, and count as available"),
+}
+"""For whom the shop has a table of its own -> who is unknown to it, and what follows."""
+
 PATIENCE = 3
 """After so many refusals in a row for shrinking alone, a shop counts as having become smaller."""
 
@@ -25,7 +31,7 @@ PATIENCE = 3
 class Finding:
     """The outcome of one rule.
 
-    kind:        the name of the rule: output, precision, shrink or age
+    kind:        the name of the rule: output, precision, shrink, age or known
     numbers:     the values that the rule compared, for JSON
     refusals:    reasons not to publish, a sentence each
     warnings:    what to look at though it is published
@@ -156,6 +162,28 @@ def age(newest: datetime, as_of: datetime, max_age_hours: float) -> Finding:
         f" {as_of.isoformat(timespec='seconds')}; at most {max_age_hours:g} are allowed"
     )
     return Finding("age", numbers, (line,))
+
+
+def known(left_out: Mapping[str, Any], max_unknown: float) -> Finding:
+    """Warns of buyers whom `users` lacks, and of bought items that `items` lacks, above a share of them.
+
+    left_out:    the numbers of that name in the document `validation`
+    max_unknown: the share that may be unknown
+
+    `validate` refuses where nearly all are unknown.
+    """
+    numbers: dict[str, Any] = {"max_unknown": max_unknown}
+    warnings = []
+    for kind, (who, so) in UNKNOWN.items():
+        counts = left_out.get(kind, {})
+        n_bought, n_unknown = counts.get("n_bought", 0), counts.get("n_unknown", 0)
+        numbers |= {f"n_unknown_{kind}": n_unknown, f"n_bought_{kind}": n_bought}
+        if n_unknown > max_unknown * n_bought:
+            warnings.append(
+                f"{counts['file']} does not have {n_unknown:,} of {n_bought:,} {who}"
+                f" ({n_unknown / n_bought:.1%}): {so}; at most {max_unknown:.1%} are expected"
+            )
+    return Finding("known", numbers, warnings=tuple(warnings))
 
 
 def decision(findings: Iterable[Finding], *, force: bool) -> dict[str, Any]:

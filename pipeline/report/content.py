@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.config import Settings
 from pipeline.report import content_parts, machine, words
 from pipeline.report.buyers import buyers
+from pipeline.report.left_out import left_out
 from pipeline.report.trend import trend
 from pipeline.report.tuning import tuning
 from pipeline.report.verdict import gain, verdict
@@ -47,6 +48,7 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "variety": content_parts.variety(rows),
         "tuning": tuning(folder),
         "buyers": buyers(folder),
+        "left_out": left_out(folder),
         "unusual": machine.unusual(folder),
         "quality": machine.quality(folder),
         "stages": machine.stages(folder),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ class Job:
     say:    one line of progress for a person (terminal, task log)
     force:  publish although the gate refuses (recorded)
     config: the settings file, which what is proposed next has to name; None: config.toml
+    files:  what `events`, `items` and `users` are read from, where that is not the SQL of [source]
     """
 
     folder: RunFolder
@@ -38,3 +39,8 @@ class Job:
     say: Callable[[str], None]
     force: bool = False
     config: Path | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def file_of(self, dataset: str) -> str:
+        """The file that a person edits to change what `dataset` holds: `sql/source/users.sql`."""
+        return self.files.get(dataset, f"{self.settings.source.sql}/{dataset}.sql")

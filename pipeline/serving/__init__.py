@@ -1,6 +1,6 @@
 """The serving database: the schema apps read, publishing into it, and what is live."""
 
-from pipeline.serving.live import read_live
+from pipeline.serving.live import read_encoding, read_live
 from pipeline.serving.pointer import Moved, Stored, publications, release, rollback
 from pipeline.serving.publication import About, Publication, publish, refuse
 from pipeline.serving.schema import migrate
@@ -13,6 +13,7 @@ __all__ = [
     "migrate",
     "publications",
     "publish",
+    "read_encoding",
     "read_live",
     "refuse",
     "release",

@@ -11,8 +11,16 @@ from pipeline.databases.embedded import silent
 from pipeline.serving import schema
 from pipeline.serving.session import session
 
+ENCODING = "SELECT current_setting('server_encoding') AS encoding"
 SEARCH = ("searched_at", "n_trials", "precision_at_3", "repeat_purchases")
 FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def read_encoding(url: str, settings: Settings) -> str:
+    """The encoding of the serving database, as PostgreSQL names it: UTF8, LATIN1, ... Raises Unreachable."""
+    with session(url, settings, "nightshelf read encoding") as db, db.transaction(as_publisher=False):
+        row = db.execute(ENCODING).fetchone()
+    return str(row["encoding"]) if row else "UTF8"
 
 
 def read_live(

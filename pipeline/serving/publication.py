@@ -143,6 +143,8 @@ def _copy(db: Session, kind: ListKind, folder: RunFolder, version: int) -> tuple
             for piece in lines(kind, folder.dataset(kind.dataset), version):
                 copy.write(piece.text)
                 n_lists, n_rows = n_lists + piece.n_lists, n_rows + piece.n_rows
+    except (pg.UntranslatableCharacter, pg.CharacterNotInRepertoire):
+        raise
     except (pg.IntegrityError, pg.DataError) as error:
         detail = error.diag.message_detail if isinstance(error, pg.UniqueViolation) else None
         context = error.diag.context if isinstance(error, pg.DataError) else None

@@ -25,6 +25,7 @@ from pipeline.databases.watch import Watch
 from pipeline.errors import PublisherBusy, ServingError
 from pipeline.serving.names import LOCK_SPACE, Names, text_of
 from pipeline.times import utc
+from pipeline.validation.storable import MOST_BYTES
 
 CANNOT_PUT_BACK = "NS001"
 """SQLSTATE that rollback() raises, in sql/serving/schema/5_operators.sql."""
@@ -37,6 +38,8 @@ NO_SUCH_OBJECT = ("42P01", "42703", "42883", "42704", "3F000")
 """SQLSTATE of a missing table, column, function, object and schema: what `migrate` makes."""
 NOT_IN_ENCODING = ("22P05", "22021")
 """SQLSTATE of a character that the database's encoding lacks, and of bytes that are none."""
+TOO_LONG = "54000"
+"""SQLSTATE of a value that is too long for an index."""
 
 IDLE_MS = 60_000
 """How long a transaction may wait for its next statement: what happens between two is a matter of seconds."""
@@ -214,6 +217,13 @@ def _refused(error: psycopg.Error, url: str) -> ServingError:
             promised="a database in UTF8, which holds every text",
             then="make one (CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0) and name it in "
             "NIGHTSHELF_SERVING_URL, or leave such texts out in sql/source",
+        )
+    if state == TOO_LONG:
+        return ServingError(
+            "the serving database cannot index a value of the lists",
+            found=_words(error, url),
+            promised=f"ids and categories of at most {MOST_BYTES:,} bytes",
+            then="shorten it in sql/source, then: python -m pipeline run",
         )
     is_schema = state.startswith(NO_SUCH_OBJECT)
     return ServingError(

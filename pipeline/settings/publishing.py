@@ -46,6 +46,11 @@ class Gate(Section):
     max_age_hours: float = Field(
         48.0, gt=0.0, le=87_600.0, description="hours that the newest event may be older than as_of"
     )
+    max_unknown: Share = Field(
+        0.05,
+        description="share of the buyers that users.sql may leave out, and of the bought items that items.sql"
+        " may leave out, before validate and gate warn; nearly all of them (0.9) stop the run",
+    )
     min_distinct_items: AtLeastOne = Field(
         10,
         description="fewest different items in all users' lists together;"

@@ -33,18 +33,19 @@ TOLD_EVERY = 500_000
 
 
 def run(job: Job) -> Counts:
-    """Source database -> `events`, `items`, `users`; serving schema -> `live`.
+    """Source database -> `events`, `items`, `users`; serving schema -> `live`, `serving`.
 
     The window is [as_of - window_days, as_of). Events of the future, which no window would show,
     are handed on too (at most MAX_AHEAD), for `validate` to refuse. Users who were forgotten are left
     out of both `events` and `users`. Events older than any shop are counted. DataError on an empty window.
     """
-    from pipeline.serving import read_live
+    from pipeline.serving import read_encoding, read_live
     from pipeline.serving.forgotten import read_forgotten
 
     serving = job.databases.serving()
     live = read_live(serving, job.settings, as_of=job.folder.as_of, say=job.say)
     job.folder.write_document("live", live)
+    job.folder.write_document("serving", {"encoding": read_encoding(serving, job.settings)})
     forgotten = read_forgotten(serving, job.settings)
     start = job.folder.as_of - timedelta(days=job.settings.run.window_days)
     settings = job.settings

@@ -10,7 +10,11 @@ from pipeline.runs.job import Counts, Job
 
 
 def run(job: Job) -> Counts:
-    """`events` (and `users`, where the shop has them) -> `purchaser_events`; `browser_events`."""
+    """`events` (and `users`, where the shop has them) -> `purchaser_events`; `browser_events`.
+
+    Every event is counted: kept, or left out for one of the reasons that `purchaser_counts.sql` names, or an
+    exact duplicate of one that is kept.
+    """
     folder, settings = job.folder, job.settings
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "events", folder.dataset("events"))
@@ -24,14 +28,19 @@ def run(job: Job) -> Counts:
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "purchaser_events", folder.file("purchaser_events"))
         kept = engine.rows(db, "event_counts").read_all().to_pylist()[0]
-    _refuse_too_little(kept, met)
+    _refuse_too_little(job, kept, met)
+    n_left_out = met["n_returns"] + met["n_events_of_unknown_users"] + met["n_events_of_browsers"]
     return {
         "n_users": kept["n_users"],
         "n_items": kept["n_items"],
         "n_purchases": kept["n_purchases"],
         "n_returns": met["n_returns"],
+        "n_duplicates": met["n_events"] - n_left_out - kept["n_events"],
         "n_browsers": met["n_users"] - kept["n_users"] - met["n_unknown_users"],
+        "n_events_of_browsers": met["n_events_of_browsers"],
         "n_unknown_users": met["n_unknown_users"],
+        "n_unknown_buyers": met["n_unknown_buyers"],
+        "n_events_of_unknown_users": met["n_events_of_unknown_users"],
     }
 
 
@@ -45,16 +54,25 @@ def _write_browsers(job: Job, db: duckdb.DuckDBPyConnection) -> None:
     job.folder.write("browser_events", engine.rows(db, "browser_events", least))
 
 
-def _refuse_too_little(kept: dict[str, int], met: dict[str, int]) -> None:
-    """A model needs two buyers and two items; say which is missing."""
+def _refuse_too_little(job: Job, kept: dict[str, int], met: dict[str, int]) -> None:
+    """A model needs two buyers and two items; say which is missing, and which file is to blame."""
+    n_unknown = met["n_unknown_buyers"]
     for name, what in (("n_users", "buyer"), ("n_items", "item")):
         if kept[name] >= 2:
             continue
         number = "nobody bought" if not kept["n_users"] else f"only one {what}"
+        if n_unknown:
+            raise DataError(
+                f"{number} whom {job.file_of('users')} has: there is nothing to learn from",
+                found=f"{n_unknown:,} of {met['n_buyers']:,} buyers of the window are not in it",
+                promised="at least 2 users who bought, and 2 items",
+                then=f"mend {job.file_of('users')}: it must have every user who may get a list, with the same"
+                f" id as {job.file_of('events')}",
+            )
         raise DataError(
             f"{number} in the window: there is nothing to learn from",
             found=f"{met['n_events']:,} events of {met['n_users']:,} users, {kept['n_purchases']:,} purchases"
             f" by {kept['n_users']:,} known buyers of {kept['n_items']:,} items",
             promised="purchases (event_type 'purchase', quantity above 0) of at least 2 users and 2 items",
-            then="look at sql/source/events.sql, or choose a wider window_days or another --as-of",
+            then=f"look at {job.file_of('events')}, or choose a wider window_days or another --as-of",
         )

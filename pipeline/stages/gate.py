@@ -10,7 +10,7 @@ MAY_BE_EMPTY = ("similar_items",)
 
 
 def run(job: Job) -> Counts:
-    """Lists, `events`, `items`, `purchaser_events`, `comparison`, `live` -> `decision`.
+    """Lists, `events`, `items`, `purchaser_events`, `comparison`, `live`, `validation` -> `decision`.
 
     The document is that of `gate.rules.decision` with `repeat_purchases`. A refusal does not fail this stage:
     `publish` records it in the serving schema and then fails.
@@ -23,6 +23,7 @@ def run(job: Job) -> Counts:
         rules.precision(folder.document("comparison"), limits.max_loss),
         rules.shrink(shop.n_users, shop.n_items, folder.document("live"), limits.max_shrink),
         rules.age(shop.newest, folder.as_of, limits.max_age_hours),
+        rules.known(folder.document("validation").get("left_out", {}), limits.max_unknown),
     )
     document = rules.decision(findings, force=job.force)
     folder.write_document("decision", {**document, "repeat_purchases": job.settings.run.repeat_purchases})

@@ -34,7 +34,7 @@ def run(job: Job) -> Counts:
         n_popular = _write_popular(job, history)
         cold = model.cold_counts()
     n_similar = folder.write("similar_items", similar_items(model.factors, settings.recommend.similar_length))
-    n_also_bought = _write_also_bought(job, model)
+    n_also_bought, n_not_in_it = _write_also_bought(job, model)
     n_users, n_served = sum(len(audience.user_ids) for audience in model.audiences), _n_served(job)
     return {
         "model": params.model,
@@ -48,6 +48,7 @@ def run(job: Job) -> Counts:
         "n_popular": n_popular,
         "n_similar": n_similar,
         "n_also_bought": n_also_bought,
+        "n_buyers_not_in_also_bought": n_not_in_it,
     }
 
 
@@ -64,8 +65,8 @@ def _write_popular(job: Job, history: History) -> int:
     return n_popular
 
 
-def _write_also_bought(job: Job, model: FinalModel) -> int:
-    """`also_bought`; returns how many rows."""
+def _write_also_bought(job: Job, model: FinalModel) -> tuple[int, int]:
+    """`also_bought`; returns how many rows, and how many buyers of too many items it does not count."""
     lengths, bought = job.settings.recommend, model.audiences[0].own
     baskets = baskets_of(bought)
     if n_left_out := bought.shape[0] - baskets.shape[0]:
@@ -75,7 +76,8 @@ def _write_also_bought(job: Job, model: FinalModel) -> int:
         )
     item_ids = model.factors.item_ids
     length, min_buyers = lengths.also_bought_length, lengths.also_bought_min_buyers
-    return job.folder.write("also_bought", also_bought(baskets, item_ids, model.hidden, length, min_buyers))
+    lists = also_bought(baskets, item_ids, model.hidden, length, min_buyers)
+    return job.folder.write("also_bought", lists), n_left_out
 
 
 def _n_served(job: Job) -> int:

@@ -8,13 +8,14 @@ from pipeline import report
 from pipeline.errors import ValidationFailed
 from pipeline.runs.job import Counts, Job
 from pipeline.runs.pages import VALIDATION
-from pipeline.validation.checks import check, document, table
+from pipeline.validation.checks import Result, check, document, table
 from pipeline.validation.old_times import with_old_times
+from pipeline.validation.shop_ids import compare
 from pipeline.validation.suites import SOURCE_SUITES, project_suite
 
 
 def run(job: Job) -> Counts:
-    """`events`, `items` and `users` (the last two where the shop has them) -> `validation`.
+    """`events`, `items` and `users` (the last two where the shop has them), `serving` -> `validation`.
 
     Its page and GX's Data Docs are written too, and all three before anything is refused. Raises
     ValidationFailed, which names every critical expectation that failed; warnings are counted and logged.
@@ -28,13 +29,21 @@ def run(job: Job) -> Counts:
     }
     suites = [project_suite(name) for name in SOURCE_SUITES if folder.has(name)]
     memory = job.settings.run.memory_limit_gb
+    beside, left_out = compare(job)
     results = [
-        check(suite, folder.dataset(suite.name), parameters, folder.path / "data_docs" / suite.name, memory)
+        check(
+            suite,
+            folder.dataset(suite.name),
+            parameters,
+            folder.path / "data_docs" / suite.name,
+            memory,
+            beside,
+        )
         for suite in suites
     ]
     counts = folder.receipt("extract").get("counts", {})
     results[0] = with_old_times(results[0], counts.get("n_before_1990", 0), counts.get("oldest", ""))
-    folder.write_document("validation", document(results))
+    folder.write_document("validation", {**document(results), "left_out": left_out})
     report.leave_validation(job)
     job.say(table(*results))
     failed = [(result, failure) for result in results for failure in result.critical]
@@ -43,10 +52,18 @@ def run(job: Job) -> Counts:
             f"{len(failed)} critical expectation{'s' if len(failed) > 1 else ''} failed",
             found="; ".join(f"{result.suite}: {failure}" for result, failure in failed),
             promised=", ".join(f"expectations/{result.suite}.json" for result in results if result.critical),
-            then=f"mend the data or {job.settings.source.sql}/*.sql, then: python -m pipeline run extract "
-            f"(what failed: {folder.path / VALIDATION}, and .json)",
+            then=_then(job, results),
         )
     return {
         "n_expectations": sum(result.n_expectations for result in results),
         "n_warnings": sum(len(result.failed) for result in results),
     }
+
+
+def _then(job: Job, results: list[Result]) -> str:
+    """What to do next, with the files that the refused rows come from."""
+    files = " and ".join(job.file_of(result.suite) for result in results if result.critical)
+    if job.files:
+        return f"mend {files}, then the same again"
+    page = job.folder.path / VALIDATION
+    return f"mend the data or {files}, then: python -m pipeline run extract (what failed: {page}, and .json)"

@@ -12,6 +12,7 @@ import pytest
 from pipeline.config import ROOT
 from pipeline.contract.datasets import DATASETS
 from pipeline.validation.checks import Result, check, load_suite
+from tests.validation import beside as beside_ids
 
 SUITES = sorted((ROOT / "expectations").glob("*.json"))
 TIME = datetime(2025, 12, 1, tzinfo=UTC)
@@ -22,6 +23,26 @@ PARAMETERS = {
     "popular_length": 2,
     "similar_length": 2,
     "min_distinct_items": 2,
+}
+BAD_IDS: beside_ids.Rows = {
+    **{
+        f"unknown_{ids}": [
+            {"id": "7", "n_purchases": 1, "unknown": "1 of 1", "severity": severity}
+            for severity in ("critical", "warning")
+        ]
+        for ids in ("users", "items")
+    },
+    **{
+        f"alike_{ids}": [
+            {"id": "a", "alike": "A", "differs_in": "case", "n_events": 1, "is_alike_known": is_known}
+            for is_known in (True, False)
+        ]
+        for ids in ("users", "items")
+    },
+    **{f"suspicious_{ids}": [{"id": "null", "n_events": 1, "n_all": 2}] for ids in ("users", "items")},
+    "unstorable": [
+        {"name": name, "value": "a", "n_bytes": 9_999, "why": "too long"} for name in ("user_id", "category")
+    ],
 }
 BESIDE = {
     "buyers": {"user_id": [1, 2]},
@@ -73,7 +94,13 @@ TABLE_AS_A_WHOLE = {
 }
 
 
-def checked(folder: Path, name: str, rows: list[tuple[object, ...]], extra: bool = False) -> Result:
+def checked(
+    folder: Path,
+    name: str,
+    rows: list[tuple[object, ...]],
+    extra: bool = False,
+    of_ids: beside_ids.Rows = beside_ids.NOTHING,
+) -> Result:
     schema = DATASETS[name].schema({"user": "integer", "item": "integer"})
     table = pa.table(
         [pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema)], names=schema.names
@@ -84,7 +111,7 @@ def checked(folder: Path, name: str, rows: list[tuple[object, ...]], extra: bool
     for other, columns in BESIDE.items():
         pq.write_table(pa.table(columns), folder / f"{other}.parquet")
     suite = load_suite(ROOT / "expectations" / f"{name}.json")
-    beside = {other: folder / f"{other}.parquet" for other in BESIDE}
+    beside = {other: folder / f"{other}.parquet" for other in BESIDE} | beside_ids.tables(folder, of_ids)
     return check(suite, folder / f"{name}.parquet", PARAMETERS, beside=beside)
 
 
@@ -101,7 +128,7 @@ def test_good_rows_pass_without_a_warning(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(GOOD))
 def test_each_expectation_on_rows_can_refuse(name: str, tmp_path: Path) -> None:
-    result = checked(tmp_path, name, BAD[name])
+    result = checked(tmp_path, name, BAD[name], of_ids=BAD_IDS)
     suite = load_suite(ROOT / "expectations" / f"{name}.json")
     promised = {
         expectation.description

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.gate.rules import Finding, age, decision, precision, shrink
+from pipeline.gate.rules import Finding, age, decision, known, precision, shrink
 
 AS_OF = datetime(2026, 11, 20, 6, tzinfo=UTC)
 RULE = {"against": "best_rule", "model": "recently_popular", "n_users": 1900}
@@ -165,6 +165,42 @@ def test_the_newest_event_counts_back_from_as_of() -> None:
         "hours": 48.0,
         "max_age_hours": 48.0,
     }
+
+
+def met(n_unknown_users: int, n_unknown_items: int) -> dict[str, Any]:
+    """Twenty buyers of a hundred items."""
+    return {
+        "users": {"file": "sql/source/users.sql", "n_bought": 20, "n_unknown": n_unknown_users},
+        "items": {"file": "sql/source/items.sql", "n_bought": 100, "n_unknown": n_unknown_items},
+    }
+
+
+@pytest.mark.parametrize(
+    ("n_users", "n_items", "n_warnings"), [(0, 0, 0), (1, 5, 0), (2, 5, 1), (1, 6, 1), (20, 100, 2)]
+)
+def test_buyers_and_items_that_the_shop_does_not_have_are_told(
+    n_users: int, n_items: int, n_warnings: int
+) -> None:
+    finding = known(met(n_users, n_items), 0.05)
+    assert (finding.refusals, len(finding.warnings)) == ((), n_warnings)
+
+
+def test_the_file_that_lacks_them_is_named_with_its_numbers() -> None:
+    finding = known(met(10, 6), 0.05)
+    assert finding.warnings == (
+        "sql/source/users.sql does not have 10 of 20 buyers (50.0%): they have no lists; at most 5.0% are"
+        " expected",
+        "sql/source/items.sql does not have 6 of 100 items bought (6.0%): they have no name and no category,"
+        " and count as available; at most 5.0% are expected",
+    )
+    assert finding.numbers == {
+        "max_unknown": 0.05,
+        "n_unknown_users": 10,
+        "n_bought_users": 20,
+        "n_unknown_items": 6,
+        "n_bought_items": 100,
+    }
+    assert known({}, 0.05).warnings == (), "a run that an earlier release validated"
 
 
 @pytest.mark.parametrize(("force", "publish"), [(False, False), (True, True)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from collections.abc import Callable
 
 import psycopg
@@ -13,6 +15,7 @@ from pipeline.errors import PublisherBusy, ServingError, Unreachable
 from pipeline.serving import About, migrate, publish, refuse
 from pipeline.serving.copy_lines import KINDS
 from pipeline.serving.names import LOCK_SPACE, Names
+from tests.encodings import database_in
 from tests.serving.nights import ABOUT, Shop, as_of
 
 REFUSED = About(0.1, {}, {"publish": False, "forced": False, "reasons": ["`recommendations` is empty"]})
@@ -51,6 +54,26 @@ def test_a_night_goes_live(shop: Shop) -> None:
     [row] = shop.read("SELECT * FROM serving.publications")
     assert row[:6] == (1, "night-1", "published", as_of(1), published.published_at, True)
     assert row[6:] == (2, 4, 0.25, ABOUT.params, ABOUT.decision, True, False)
+
+
+def test_a_text_that_the_encoding_lacks_is_refused_in_words(
+    server: Server, new_shop: Callable[..., Shop]
+) -> None:
+    with database_in(server, "LATIN1") as url:
+        shop = new_shop(ids={"item": "text"}, url=url)
+        shop.publish(shop.night(1, {1: ["caf\u00e9"]}, popular={"all": ["caf\u00e9"]}, similar={}))
+        with pytest.raises(ServingError, match="cannot hold a text") as refused:
+            shop.publish(shop.night(2, {1: ["5\u20ac"]}, popular={"all": ["5\u20ac"]}, similar={}))
+        assert "LATIN1" in refused.value.found
+        assert "ENCODING 'UTF8'" in refused.value.then
+        assert shop.lists() == [(1, 1, "caf\u00e9")]
+
+
+def test_a_category_that_no_index_holds_is_refused_in_words(shop: Shop) -> None:
+    long = "".join(random.Random(1).choices(string.ascii_letters, k=5_000))
+    with pytest.raises(ServingError, match="cannot index a value") as refused:
+        shop.publish(shop.night(1, popular={"all": [11], long: [11]}))
+    assert "migrate" not in refused.value.then
 
 
 def test_the_next_night_replaces_it_whole(shop: Shop) -> None:

@@ -46,7 +46,7 @@ def test_a_statement_that_a_person_cancelled_is_told_from_one_that_took_too_long
         ("42P01", "pipeline migrate"),
         ("42883", "pipeline migrate"),
         ("22P05", "ENCODING 'UTF8'"),
-        ("54000", "look at the log of that server"),
+        ("54000", "shorten it in sql/source"),
         ("XX000", "look at the log of that server"),
         ("XX001", "nothing here can mend it"),
     ],

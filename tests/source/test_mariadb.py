@@ -232,3 +232,41 @@ def test_limits_of_the_server_do_not_end_a_read(url: str, extract: Callable[...,
             assert extract(url).folder.table("events").num_rows == 1
         finally:
             cursor.execute("SET GLOBAL max_statement_time = 0")
+
+
+def test_ids_that_only_its_collation_takes_for_equal_are_told(
+    url: str, extract: Callable[..., Job], make_settings: Callable[..., Settings]
+) -> None:
+    """The foreign keys hold: to general_ci 'user1' is 'User1', 'jose' is 'José', and 'ann ' is 'ann'."""
+    keys = "varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+    shops.run(
+        url,
+        f"CREATE TABLE customers (customer_id {keys} PRIMARY KEY, segment varchar(9))",
+        f"CREATE TABLE products (product_id {keys} PRIMARY KEY, name varchar(40), category varchar(40), "
+        "price decimal(9, 2), discount decimal(9, 2), available tinyint)",
+        f"CREATE TABLE events (customer_id {keys}, product_id {keys}, event_type varchar(9), "
+        "occurred_at datetime, order_id varchar(20), quantity int, FOREIGN KEY (customer_id) REFERENCES "
+        "customers (customer_id), FOREIGN KEY (product_id) REFERENCES products (product_id))",
+        "INSERT INTO customers (customer_id) VALUES ('User1'), ('José'), ('ann'), ('Bob')",
+        "INSERT INTO products (product_id) VALUES ('SKU1'), ('SKU2')",
+        "INSERT INTO events VALUES ('user1', 'SKU1', 'purchase', '2026-01-05', 'a', 1), "
+        "('jose', 'sku2', 'purchase', '2026-01-05', 'b', 1), "
+        "('ann ', 'SKU1', 'purchase', '2026-01-05', 'c', 1), "
+        "('Bob', 'SKU1', 'purchase', '2026-01-05', 'd', 1)",
+    )
+    done = extract(url, make_settings(ids={"user": "text", "item": "text"}))
+    run_stage("validate", done)
+    document = done.folder.document("validation")
+    assert (document["left_out"]["users"]["n_unknown"], document["left_out"]["users"]["n_bought"]) == (3, 4)
+    assert (document["left_out"]["items"]["n_unknown"], document["left_out"]["items"]["n_bought"]) == (1, 2)
+    [alike] = [
+        failure["examples"]
+        for suite in document["suites"]
+        for failure in suite["failed"]
+        if suite["suite"] == "users" and "upper and lower case" in failure["expectation"]
+    ]
+    assert {(row["in_events"], row["in_users"], row["differs_in"]) for row in alike} == {
+        ("ann ", "ann", "spaces at the ends"),
+        ("jose", "José", "case, accents, spaces or Unicode normalisation"),
+        ("user1", "User1", "upper and lower case"),
+    }

@@ -57,6 +57,7 @@ def test_events_come_out_typed_sorted_and_in_utc(url: str, extract: Callable[...
         (2, 20, "view", datetime(2025, 12, 1, 10, tzinfo=UTC), None, 1.0),
     ]
     assert done.folder.document("live") == {}
+    assert done.folder.document("serving") == {"encoding": "UTF8"}
 
 
 def test_items_and_users_come_where_the_shop_has_them(url: str, extract: Callable[..., Job]) -> None:

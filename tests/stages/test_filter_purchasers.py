@@ -49,6 +49,34 @@ def test_users_whom_the_shop_does_not_know_leave_training(job: Callable[..., Job
     assert {user for user, *_ in kept(night)} == {1, 2}
     counts = night.folder.receipt("filter_purchasers")["counts"]
     assert (counts["n_unknown_users"], counts["n_browsers"]) == (1, 0)
+    assert (counts["n_unknown_buyers"], counts["n_events_of_unknown_users"]) == (1, 1)
+
+
+def test_every_event_is_kept_or_counted_among_those_left_out(job: Callable[..., Job]) -> None:
+    night = job()
+    rows = [
+        *[(1, 5, 0)] * 3,  # two duplicates
+        (2, 6, 0),
+        (2, 6, 0, "purchase", None, -1.0),
+        (1, 6, 1, "view"),
+        *[(3, 5, 0), (3, 5, 1, "view")],  # unknown
+        *[(4, 5, day, "view") for day in range(4)],  # unknown too, and bought nothing
+    ]
+    give(night.folder, events=events(*rows), users=USERS, validation={})
+    assert len(kept(night)) == 3
+    counts = night.folder.receipt("filter_purchasers")["counts"]
+    left_out = ("n_duplicates", "n_returns", "n_events_of_unknown_users", "n_events_of_browsers")
+    assert [counts[name] for name in left_out] == [2, 1, 6, 0]
+    assert (counts["n_unknown_users"], counts["n_unknown_buyers"]) == (2, 1)
+
+
+def test_a_users_file_that_lacks_the_buyers_is_named(job: Callable[..., Job]) -> None:
+    night = job()
+    give(night.folder, events=events((1, 5, 0), (7, 6, 0), (8, 5, 0)), users=USERS, validation={})
+    with pytest.raises(DataError, match=r"only one buyer whom sql/source/users\.sql has") as caught:
+        run_stage("filter_purchasers", night)
+    assert caught.value.found == "2 of 3 buyers of the window are not in it"
+    assert "sql/source/users.sql" in caught.value.then
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ def given(
         "comparison": compared(),
         "live": {},
         "split": {"method": "time", "test_days": 14.0},
+        "validation": {},
     }
     give(job.folder, **{**given_parts, **parts})
     return job
@@ -214,6 +215,19 @@ def test_a_run_that_was_not_compared_is_no_pass(night: Callable[..., Job]) -> No
     with pytest.raises(DamagedFile, match=r"comparison\.json is missing") as refused:
         run_stage("gate", job)
     assert refused.value.then == "python -m pipeline run evaluate --run-id night"
+
+
+def test_buyers_that_the_shop_does_not_have_are_told(night: Callable[..., Job], said: list[str]) -> None:
+    counts = {"file": "sql/source/users.sql", "n_bought": 4, "n_unknown": 1}
+    decision = decided(night(validation={"left_out": {"users": counts}}))
+    assert decision["publish"]
+    [warning] = decision["warnings"]
+    assert warning.startswith("sql/source/users.sql does not have 1 of 4 buyers (25.0%)")
+    assert f"gate: warning: {warning}" in said
+    assert (
+        decided(night(validation={"left_out": {"users": counts}}, gate={"max_unknown": 0.25}))["warnings"]
+        == []
+    )
 
 
 def test_events_that_are_too_old_are_refused(night: Callable[..., Job]) -> None:

@@ -42,6 +42,23 @@ TABLES |= {
         }
     ),
 }
+MET = {"id": pa.string(), "n_events": pa.int64(), "n_purchases": pa.int64()}
+TABLES |= {
+    "met": pa.schema(MET),
+    "met_users": pa.schema(MET),
+    "met_items": pa.schema(MET),
+    "known": pa.schema({"id": pa.string()}),
+    "shop_ids": pa.schema({**MET, "is_known": pa.bool_(), "plain": pa.string()}),
+    "alike_ids": pa.schema(
+        {
+            "id": pa.string(),
+            "n_events": pa.int64(),
+            "alike": pa.string(),
+            "is_alike_known": pa.bool_(),
+            "differs_in": pa.string(),
+        }
+    ),
+}
 STATISTICS = {
     "bought_pairs": (
         "user_row item_row",

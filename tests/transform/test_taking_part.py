@@ -43,9 +43,16 @@ def test_purchaser_events() -> None:
 
 
 def test_purchaser_counts() -> None:
-    """Counted as they come, duplicates included: events, returns, users, unknown users."""
-    assert rows_out("purchaser_counts", events=EVENTS, users=USERS) == [(16, 3, 5, 1)]
-    assert rows_out("purchaser_counts", events=[], users=USERS) == [(0, 0, 0, 0)]
+    """As they come, duplicates included. Of 16 events 3 are returns, 2 of the unknown user 4, who bought, and
+    2 of users who bought nothing; the other 9 are the 7 of `purchaser_events` and two duplicates."""
+    counts = (16, 3, 2, 2, 5, 1, 3, 1)
+    assert rows_out("purchaser_counts", events=EVENTS, users=USERS) == [counts]
+    assert rows_out("purchaser_counts", events=[], users=USERS) == [(0,) * 8]
+
+
+def test_an_event_without_a_user_is_one_of_an_unknown_user() -> None:
+    [counts] = rows_out("purchaser_counts", events=[(None, 5, 1), (1, 5, 1)], users=USERS)
+    assert counts == (2, 0, 1, 0, 1, 0, 1, 0)
 
 
 def test_browser_events() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ import pytest
 
 from pipeline.config import ROOT
 from pipeline.errors import DiskFull, SettingsError
-from pipeline.validation.checks import check, load_suite, table
+from pipeline.validation.checks import Result, check, load_suite, table
 from tests import shelf
+from tests.validation import beside
 
 SUITE = ROOT / "expectations" / "events.json"
 AS_OF = datetime(2026, 1, 6, tzinfo=UTC)
@@ -24,6 +27,13 @@ def written(folder: Path, *rows: tuple[Any, ...]) -> Path:
     return folder / "events.parquet"
 
 
+def checked(file: Path, parameters: Mapping[str, datetime], *more: Any, **settings: Any) -> Result:
+    """`check` of the suite of events, with nothing to say about the ids."""
+    with tempfile.TemporaryDirectory() as folder:
+        tables = beside.tables(Path(folder))
+        return check(load_suite(SUITE), file, parameters, *more, **settings, beside=tables)
+
+
 def own_suite(folder: Path, **entry: Any) -> Path:
     content = json.loads(SUITE.read_text(encoding="utf-8"))
     content["expectations"] = [content["expectations"][0], {"severity": "critical", **entry}]
@@ -33,7 +43,7 @@ def own_suite(folder: Path, **entry: Any) -> Path:
 
 def test_a_failure_says_how_bad_how_many_and_which_rows(tmp_path: Path) -> None:
     file = written(tmp_path, (1, 10, 1, "view"), (2, 20, 1, "refund"), (3, 30, 2, "refund"))
-    result = check(load_suite(SUITE), file, PARAMETERS)
+    result = checked(file, PARAMETERS)
     assert not result.is_success
     (failure,) = result.failed
     assert (failure.severity, failure.n_rows) == ("critical", 2)
@@ -46,11 +56,11 @@ def test_a_failure_says_how_bad_how_many_and_which_rows(tmp_path: Path) -> None:
 
 def test_warnings_are_told_and_stop_nothing(tmp_path: Path) -> None:
     returned = (1, 10, 1, "purchase", None, -1.0)
-    result = check(load_suite(SUITE), written(tmp_path, returned, *[(2, 20, 1, "view")] * 3), PARAMETERS)
+    result = checked(written(tmp_path, returned, *[(2, 20, 1, "view")] * 3), PARAMETERS)
     assert result.is_success
     assert [(failure.severity, failure.n_rows) for failure in result.failed] == [("warning", 1)] * 3
     text = table(result)
-    assert text.startswith("events: 4 rows, 11 of 14 expectations hold\n")
+    assert text.startswith("events: 4 rows, 14 of 17 expectations hold\n")
     assert "warning" in text
     assert "1 row against it  quantity is above 0" in text
     assert "quantity 1.0, times 3" in text
@@ -67,8 +77,7 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
 
 def test_the_same_file_gives_the_same_result(tmp_path: Path) -> None:
     file = written(tmp_path, *[(n % 7, 1, 9, "view") for n in range(5_000)])
-    suite = load_suite(SUITE)
-    first, second = (check(suite, file, PARAMETERS) for _ in range(2))
+    first, second = (checked(file, PARAMETERS) for _ in range(2))
     assert json.dumps(first.to_json()) == json.dumps(second.to_json())
     assert list(tmp_path.iterdir()) == [file]
 
@@ -77,14 +86,14 @@ def test_times_are_compared_as_moments(tmp_path: Path) -> None:
     file = written(tmp_path, (1, 10, 4.499, "view"))
     east = timezone(timedelta(hours=9))
     given = {"as_of": AS_OF.astimezone(east), "window_start": PARAMETERS["window_start"]}
-    assert check(load_suite(SUITE), file, given).is_success
-    assert not check(load_suite(SUITE), written(tmp_path, (1, 10, 4.5, "view")), given).is_success
+    assert checked(file, given).is_success
+    assert not checked(written(tmp_path, (1, 10, 4.5, "view")), given).is_success
 
 
 def test_a_parameter_that_is_missing_is_no_pass(tmp_path: Path) -> None:
     file = written(tmp_path, (1, 10, 1, "view"))
     with pytest.raises(SettingsError, match="asks for the parameter window_start"):
-        check(load_suite(SUITE), file, {"as_of": AS_OF})
+        checked(file, {"as_of": AS_OF})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +115,7 @@ def test_an_expectation_that_cannot_be_evaluated_is_no_pass(
 def test_a_check_without_room_is_no_pass(tmp_path: Path) -> None:
     rows = [(n, n % 997, n % 5, "view", f"order {n}") for n in range(200_000)]
     with pytest.raises(DiskFull, match="no room to check `events`"):
-        check(load_suite(SUITE), written(tmp_path, *rows), PARAMETERS, memory_gb=0.004)
+        checked(written(tmp_path, *rows), PARAMETERS, memory_gb=0.004)
 
 
 def test_ids_that_are_text_are_checked_too(tmp_path: Path) -> None:
@@ -115,13 +124,13 @@ def test_ids_that_are_text_are_checked_too(tmp_path: Path) -> None:
     for name, values in ids.items():
         events = events.set_column(events.schema.get_field_index(name), name, values)
     pq.write_table(events, tmp_path / "events.parquet")
-    assert check(load_suite(SUITE), tmp_path / "events.parquet", PARAMETERS).failed == ()
+    assert checked(tmp_path / "events.parquet", PARAMETERS).failed == ()
 
 
 def test_data_docs_replace_those_of_the_run_before(tmp_path: Path) -> None:
     docs = tmp_path / "data_docs" / "events"
     for _ in range(2):
-        check(load_suite(SUITE), written(tmp_path, (1, 10, 1, "refund")), PARAMETERS, docs)
+        checked(written(tmp_path, (1, 10, 1, "refund")), PARAMETERS, docs)
     assert len(list(docs.glob("validations/**/*.html"))) == 1
     page = next(docs.glob("validations/**/*.html")).read_text(encoding="utf-8")
     assert "event_type is view, cart or purchase" in page
