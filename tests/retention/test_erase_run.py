@@ -68,6 +68,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Job:
             }
         ),
         live={},
+        validation={},
     )
     for stage in STAGES:
         run_stage(stage, job)
