@@ -11,7 +11,7 @@ USER airflow
 # The two folders are where docker-compose.yml mounts volumes: a new volume takes the owner it finds there.
 COPY --chown=airflow:root requirements.txt /opt/nightshelf/requirements.txt
 RUN uv pip install --no-cache -r /opt/nightshelf/requirements.txt \
-    && mkdir -p /opt/airflow/logs /opt/airflow/nightshelf
+    && mkdir -p /opt/airflow/logs /opt/airflow/nightshelf && chmod o-rwx /opt/airflow/logs /opt/airflow/nightshelf
 
 COPY --chown=airflow:root pipeline /opt/nightshelf/pipeline
 COPY --chown=airflow:root dags /opt/nightshelf/dags

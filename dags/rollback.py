@@ -21,6 +21,7 @@ from nightshelf_airflow.dag_arguments import shared_arguments
 from pipeline import advice
 from pipeline.config import Settings
 from pipeline.errors import NightshelfError, SettingsError
+from pipeline.home import keep_private
 from pipeline.rollback_form import save_choices, saved_choices, version_of
 from pipeline.shops import Shop, find_shops, load_settings
 
@@ -154,6 +155,7 @@ def _announce(
     """
     from pipeline.serving import publications
 
+    keep_private()
     save_choices(url, settings, log.info)
     if moved.from_version == moved.live_version:
         context["ti"].xcom_push(key="return_value", value=vars(moved))  # a skipped task returns nothing

@@ -22,6 +22,7 @@ What it stands on:
     stages      one thin module a stage: read, call, write
     engine      DuckDB over a run's files; the SQL lies in sql/transform/
     databases   URLs, connections, the embedded PostgreSQL
+    home, disk, locks  who may read what is written; full disks and foreign locks in one clear error
     config, settings, environment, errors, advice, times, version
 
 Beside it:

@@ -13,10 +13,11 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline import advice, cli, config, jobs
+from pipeline import advice, cli, config, disk, jobs
 from pipeline.config import Settings
 from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError, NightshelfError, RunError
+from pipeline.home import keep_private
 from pipeline.runs.folder import latest
 from pipeline.runs.job import Databases, Job
 
@@ -31,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = cli.parser().parse_args(arguments)
     file: Path | None = getattr(options, "config", None)
     try:
-        COMMANDS[options.command](options, lambda line: say(advice.in_commands(line, file)))
+        keep_private()
+        with disk.noticing(config.home()):
+            COMMANDS[options.command](options, lambda line: say(advice.in_commands(line, file)))
     except NightshelfError as error:
         advice.fit(error, file)
         print(error, file=sys.stderr)

@@ -19,10 +19,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline import config, engine, jobs
+from pipeline import config, disk, engine, jobs
 from pipeline.config import Ids, Settings
 from pipeline.contract.datasets import DATASETS, ITEM, USER
 from pipeline.errors import DataError, SettingsError
+from pipeline.home import make_home
 from pipeline.loading import events_file
 from pipeline.report.summary import results_table
 from pipeline.runs.folder import RunFolder
@@ -79,8 +80,8 @@ def backtest(
         )
     started = time.perf_counter()
     home = config.home()
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="backtest-", dir=home) as scratch:
+    make_home(home)
+    with disk.noticing(home), tempfile.TemporaryDirectory(prefix="backtest-", dir=home) as scratch:
         shop = _read(events, items, settings, Path(scratch), say)
         newest = (
             jobs.just_after(shop.last_at) if as_of == "last" else jobs.moment(as_of, settings.source.timezone)
@@ -262,4 +263,5 @@ def check_place(path: Path) -> None:
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """The document, for another program."""
-    path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    with disk.writing(path):
+        path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")

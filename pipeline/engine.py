@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipeline import disk
 from pipeline.config import ROOT
 from pipeline.errors import DiskFull, SettingsError
 
@@ -24,8 +25,6 @@ BATCH = 128 * 1024
 """Rows of a record batch that is read."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FULL = ("No space left", "File too large", "Disk quota exceeded")
-"""Parts of the message of an IOException that mean a full disk."""
 
 
 @contextmanager
@@ -44,15 +43,15 @@ def connect(
     connection = duckdb.connect(config=config)
     try:
         yield connection
-    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+    except duckdb.IOException as error:
+        raise disk.explained(error, spill or Path.cwd()) or error from error
+    except duckdb.OutOfMemoryException as error:
         message = str(error).splitlines()[0]
-        if isinstance(error, duckdb.IOException) and not any(sign in message for sign in FULL):
-            raise
         raise DiskFull(
             "the SQL engine ran out of memory, and of room to spill"
             if spill
             else "the SQL engine ran out of memory",
-            found=message,
+            found=f"{message}; {disk.volume(spill)}" if spill else message,
             promised=f"memory_limit_gb = {memory_gb:g}, and room beside the run folders for what is beyond",
             then="make room, or raise memory_limit_gb under [run] in config.toml, then run the stage again",
         ) from error

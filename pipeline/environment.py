@@ -36,6 +36,23 @@ def _word(value: Any) -> Any:
 
 
 Port = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=65_535)]
+Umask = Literal["077", "027", "007"]
+PORT = ("is no port", "a whole number from 1 to 65535", "a port, or unset it: a free one is then taken")
+WRONG = {
+    "NIGHTSHELF_UI_PORT": PORT,
+    "NIGHTSHELF_POSTGRES_PORT": PORT,
+    "NIGHTSHELF_SCHEDULE": (
+        "is neither on nor off",
+        "on or off",
+        "off or on, or unset it: nights then begin as [schedule] in config.toml says",
+    ),
+    "NIGHTSHELF_UMASK": (
+        "says nothing of whom to let read",
+        "077 (nobody else), 027 (the group may read) or 007 (the group may write too)",
+        "one of these, or unset it: nobody else may read then",
+    ),
+}
+"""Variables that can be wrong: what is wrong then, what is promised, what to set."""
 
 
 SCHEDULE = variable("schedule")
@@ -89,6 +106,12 @@ class Environment(BaseSettings):
         description="the port of the embedded PostgreSQL, 1 to 65535"
         " (default: the one it had before, else one that is free)",
     )
+    umask: Umask | None = Field(
+        None,
+        description="what others may not do with new files and folders of the home, as in the command umask:"
+        " 077 lets nobody else in, 027 lets the group read, 007 lets it write too, for services or containers"
+        " that share a home (default: 077)",
+    )
     schedule: Annotated[Literal["on", "off"], BeforeValidator(_word)] | None = Field(
         None,
         description="`on` or `off`, for every shop; `off`: a night runs only when somebody triggers it, and"
@@ -107,8 +130,8 @@ def read(*needed: str) -> Environment:
 
     needed: variables that must be right where they are set
 
-    Only ports and the schedule can be wrong: all else may be any text. Raises SettingsError where one in
-    `needed` is; another counts as unset, so that `make down` works whatever a port says.
+    Only those in WRONG can be: all else may be any text. Raises SettingsError where one in `needed` is;
+    another counts as unset, so that `make down` works whatever a port says.
     """
     try:
         return Environment()
@@ -116,22 +139,11 @@ def read(*needed: str) -> Environment:
         wrong = [str(fault["loc"][0]) for fault in error.errors(include_input=False)]
     for name in wrong:
         if name in needed:
-            raise _refusal(name)
+            what, promised, then = WRONG[name]
+            raise SettingsError(
+                f"{name} {what}", found=os.environ[name], promised=promised, then=f"set {name} to {then}"
+            )
     return Environment(**dict.fromkeys(wrong))
-
-
-def _refusal(name: str) -> SettingsError:
-    """The error of a variable with a value that cannot be."""
-    found = os.environ[name]
-    if name == SCHEDULE:
-        then = f"set {name} to off or on, or unset it: nights then begin as [schedule] in config.toml says"
-        return SettingsError(f"{name} is neither on nor off", found=found, promised="on or off", then=then)
-    return SettingsError(
-        f"{name} is no port",
-        found=found,
-        promised="a whole number from 1 to 65535",
-        then=f"set {name} to a port, or unset it: a free one is then taken",
-    )
 
 
 def configured_url(database: Literal["source", "serving"]) -> str | None:
@@ -174,6 +186,11 @@ def port(server: LocalServer) -> int | None:
     """
     variables = read(port_variable(server))
     return variables.ui_port if server == "ui" else variables.postgres_port
+
+
+def umask() -> int:
+    """`NIGHTSHELF_UMASK` as a number, 0o077 where it is unset. Raises SettingsError where it is wrong."""
+    return int(read(variable("umask")).umask or "077", 8)
 
 
 def is_scheduled() -> bool:

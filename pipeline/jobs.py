@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pipeline import config
 from pipeline.config import Settings
 from pipeline.errors import DataError, SettingsError
+from pipeline.home import make_home
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Counts, Databases, Job
 from pipeline.runs.run_stage import run_stage
@@ -46,6 +47,7 @@ def job_for(
         folder = RunFolder.open(runs, run_id, ids)
     else:
         _refuse_future(as_of, now)
+        make_home(config.home())
         form = {name: config.form_value(settings, name) for name in config.FORM}
         folder = RunFolder.create(runs, run_id, as_of, ids, form)
     others = {name: folder.overrides.get(name) for name in asked if folder.overrides.get(name) != asked[name]}

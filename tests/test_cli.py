@@ -72,7 +72,7 @@ def test_a_night_and_then_one_stage_of_it(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["""-'it"s' 100%20 #1? [x]* {a,b} ü日""", "user_id=5", "%(x)s;&|"],
+    ["""-'it"s' 100%20 #1? [x]* {a,b} $HOME ü日""", "user_id=5", "%(x)s;&|"],
     ids=["signs", "key", "percent"],
 )
 def test_a_home_of_any_name_sees_a_whole_night(

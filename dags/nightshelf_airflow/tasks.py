@@ -16,6 +16,7 @@ from nightshelf_airflow.form import form
 from pipeline import config
 from pipeline.contract.stages import STAGES
 from pipeline.errors import NightshelfError, RunError
+from pipeline.home import keep_private
 from pipeline.shops import NIGHTLY
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def run_stage(shop: Shop, settings: Settings, stage: str, context: Mapping[str, 
     from pipeline import jobs
 
     with adapted_errors(shop):
+        keep_private()
         if stage == STAGES[0].name:
             _skip_outdated_night(shop, settings, context)
         job = _job(shop, settings, stage, context)

@@ -12,21 +12,20 @@ Databases `shop`, `serving` and `airflow`; logins `nightshelf_owner` (not a supe
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
 from psycopg import sql
 
-from pipeline import config, environment
+from pipeline import config, disk, environment, locks
 from pipeline.databases import ports
 from pipeline.databases.install import (
     Account,
@@ -38,6 +37,7 @@ from pipeline.databases.install import (
 )
 from pipeline.databases.postmaster import Postmaster
 from pipeline.errors import DatabaseError, SettingsError
+from pipeline.home import let_pass, make_home
 
 Role = Literal["owner", "publisher", "reader", "operator"]
 PREFIX = "nightshelf"
@@ -46,6 +46,8 @@ LOGINS = ("postgres", *(f"{PREFIX}_{role}" for role in ROLES), "airflow")
 DATABASES = {"shop": f"{PREFIX}_owner", "serving": f"{PREFIX}_owner", "airflow": "airflow"}
 PORTS = range(15_432, 25_432)
 WHAT = "the embedded PostgreSQL"
+PATIENCE = 300.0
+"""Seconds that a process waits for another one that starts or stops the server."""
 
 
 def silent(line: str) -> None:
@@ -85,7 +87,8 @@ class Server:
             else:
                 self._start(postmaster, login, say)
             if not login["is_furnished"] or set(LOGINS) - set(login["passwords"]):
-                self._create_roles_and_databases(login)
+                with self._furnishing():
+                    self._create_roles_and_databases(login)
 
     def must_move(self) -> bool:
         """Whether it runs on another port than NIGHTSHELF_POSTGRES_PORT asks for.
@@ -154,16 +157,24 @@ class Server:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Let one process at a time into the block. The lock ends with its process, however that ends."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            file = os.open(self.folder / "lock", os.O_RDONLY | os.O_CREAT, 0o644)
-        except PermissionError as error:
-            raise self._of_another_user() from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        make_home(self.folder.parent)
+        with disk.writing(self.folder):
+            self.folder.mkdir(0o700, exist_ok=True)
+            if os.geteuid() not in (0, self.folder.stat().st_uid):
+                raise self._of_another_user()
+        with ExitStack() as stack:
+            try:
+                lock = locks.held(self.folder / "lock", f"the start or stop of {WHAT}", patience=PATIENCE)
+                stack.enter_context(lock)
+            except locks.Taken as error:
+                raise DatabaseError(
+                    f"{WHAT} in {self.folder} is locked",
+                    found=f"{error} holds {self.folder / 'lock'}",
+                    promised=f"a process that starts or stops it, for less than {PATIENCE:.0f} s",
+                    then="wait for that process, or end it",
+                ) from None
+            stack.enter_context(disk.noticing(self.folder))
             yield
-        finally:
-            os.close(file)
 
     def _postmaster(self, programs: Path, say: Callable[[str], None] = silent) -> Postmaster:
         cluster = self.folder / "cluster"
@@ -185,13 +196,13 @@ class Server:
         is_root = os.geteuid() == 0
         account = unprivileged() if is_root else Account()
         if is_root:
-            self.folder.chmod(0o755)
+            let_pass(self.folder)
         why = (
             "PostgreSQL's programs cannot open"
             if is_shell_syntax(cluster)
             else "the server's user cannot reach"
         )
-        if not is_shell_syntax(cluster) and account.can_read(self.folder):
+        if not is_shell_syntax(cluster) and account.can_pass(self.folder):
             cluster.mkdir()
             own = cluster
         else:
@@ -199,7 +210,7 @@ class Server:
             say(f"{why} {self.folder}: its data lie in {own}")
             cluster.symlink_to(own)
         if is_root:
-            own.chmod(0o755)
+            own.chmod(0o700)
             os.chown(own, account.uid or 0, account.gid or 0)
 
     def _initialise(self, postmaster: Postmaster, login: dict[str, Any]) -> None:
@@ -232,6 +243,17 @@ class Server:
                 found=f"NIGHTSHELF_POSTGRES_PORT={environment.port('postgres')} asks for another",
                 then="make up moves it, and Airflow with it; or unset NIGHTSHELF_POSTGRES_PORT",
             )
+
+    @contextmanager
+    def _furnishing(self) -> Iterator[None]:
+        """Say what stops the first statements on a new server; the next start goes on with them."""
+        try:
+            yield
+        except psycopg.Error as error:
+            found, cluster = " ".join(str(error).split()), self.folder / "cluster"
+            if isinstance(error, psycopg.errors.DiskFull) or not disk.has_room(cluster):
+                raise disk.no_room(cluster, found) from error
+            raise DatabaseError(f"{WHAT} cannot be set up", found=found, then="the same again") from error
 
     def _create_roles_and_databases(self, login: dict[str, Any]) -> None:
         """Create the roles and databases that are missing: all, or what an interrupted start left out."""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import psycopg
 from sqlalchemy import exc
 
+from pipeline import disk
 from pipeline.databases.urls import HOW_TO_SET, Database, scrub, shown
 from pipeline.errors import (
     DamagedDatabase,
@@ -28,8 +29,8 @@ from pipeline.errors import (
 
 AGAIN = "run the same again (Airflow does so by itself)"
 
-LOST, REFUSED, NO_RIGHT = "08000", "28000", "42501"
-"""SQLSTATE of a lost connection, of a refused login (both for drivers that give none), of a missing right."""
+LOST, REFUSED, FULL, NO_RIGHT = "08000", "28000", "53100", "42501"
+"""SQLSTATE of a lost connection, a refused login, a full disk (where a driver has none), a missing right."""
 
 
 class Meaning(NamedTuple):
@@ -183,6 +184,8 @@ def _postgresql(error: psycopg.Error) -> str:
         return error.sqlstate
     if not isinstance(error, psycopg.OperationalError):
         return ""
+    if disk.is_full(str(error)):
+        return FULL
     return REFUSED if REFUSED_WORDS.search(str(error)) else LOST
 
 

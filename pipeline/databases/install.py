@@ -85,6 +85,10 @@ class Account:
             return True
         return all(self.run(["test", "-r", str(path)]).returncode == 0 for path in paths)
 
+    def can_pass(self, folder: Path) -> bool:
+        """Whether the account can reach what it owns in `folder`."""
+        return self.uid is None or self.run(["test", "-x", str(folder)]).returncode == 0
+
 
 def unprivileged() -> Account:
     """An existing account with few rights, for a caller who is root: PostgreSQL refuses to run as root."""

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import disk
 from pipeline.databases.install import OWN_DATABASE, Account
 from pipeline.databases.ports import is_free
-from pipeline.errors import DatabaseError
+from pipeline.errors import DatabaseError, NightshelfError
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -138,9 +139,13 @@ class Postmaster:
         if done.returncode:
             raise self._failure(f"{program} of the embedded PostgreSQL failed", done.stdout)
 
-    def _failure(self, what: str, output: str) -> DatabaseError:
+    def _failure(self, what: str, output: str) -> NightshelfError:
         log = self.log.read_text(errors="replace").splitlines()[-5:] if self.log.exists() else []
         found = " / ".join([*output.strip().splitlines()[-3:], *log])
+        if full := [line for line in (*output.splitlines(), *log) if disk.is_full(line)]:
+            return disk.no_room(self.data, full[-1].strip())
+        if not disk.has_room(self.data.parent):
+            return disk.no_room(self.data, found)
         return DatabaseError(what, found=found, then=f"read {self.log}, or {OWN_DATABASE}")
 
 

@@ -29,15 +29,15 @@ from typing import Any
 
 import psycopg
 
-from pipeline import config, environment
+from pipeline import config, disk, environment, locks
 from pipeline.databases import ports
 from pipeline.databases.embedded import Server
 from pipeline.databases.install import Account, folder_elsewhere
 from pipeline.errors import AirflowError, SettingsError
+from pipeline.home import make_home
 from pipeline.local.api import Api
 from pipeline.local.configuration import USER, configuration
 from pipeline.local.processes import Leader, end, start
-from pipeline.runs.files import held
 
 COMPONENTS = {
     "api-server": ["api-server"],
@@ -151,10 +151,11 @@ class LocalAirflow:
         self._make_folder()
         with ExitStack() as stack:
             try:
-                stack.enter_context(held(self.folder / "lock", doing))
-            except BlockingIOError as error:
+                stack.enter_context(locks.held(self.folder / "lock", doing))
+            except locks.Taken as error:
                 raise AirflowError(
-                    f"another `{str(error) or doing}` is at work in {self.home}",
+                    f"another process is at work in {self.home}",
+                    found=f"{error} holds {self.folder / 'lock'}",
                     then="wait for it, or press Ctrl-C where it runs",
                 ) from None
             yield
@@ -184,14 +185,15 @@ class LocalAirflow:
 
     def _make_folder(self) -> None:
         """Make AIRFLOW_HOME; a link to a folder elsewhere where its path has what Airflow expands."""
-        if self.folder.exists():
-            return
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        if re.search("[%$]", str(self.folder)):
-            self.folder.unlink(missing_ok=True)
-            self.folder.symlink_to(folder_elsewhere(Account()))
-        else:
-            self.folder.mkdir()
+        make_home(self.home)
+        with disk.writing(self.folder):
+            if self.folder.exists():
+                return
+            if re.search("[%$]", str(self.folder)):
+                self.folder.unlink(missing_ok=True)
+                self.folder.symlink_to(folder_elsewhere(Account()))
+            else:
+                self.folder.mkdir()
 
     def _connections(self) -> dict[str, str]:
         """`AIRFLOW_CONN_*` for the embedded databases; the DAG reads configured URLs from the environment."""

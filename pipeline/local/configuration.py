@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline import config
+from pipeline import config, environment
 
 USER = "admin"
 
@@ -41,6 +41,8 @@ def configuration(folder: Path, state: Mapping[str, Any], url: str, database: st
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
         "DAG_PROCESSOR__PARSING_PROCESSES": "1",
         "LOGGING__COLORED_CONSOLE_LOG": "False",
+        "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"0o{0o777 & ~environment.umask():o}",
+        "LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": f"0o{0o666 & ~environment.umask():o}",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
     return {f"AIRFLOW__{name}": value for name, value in settings.items()}

@@ -38,6 +38,9 @@ from pipeline.validation import example_rows
 LEFTOVERS = ("scratch", ".check-*", ".*.part", "*/.*.part")
 """Files that a killed stage leaves in a run folder; no stage reads them."""
 
+PAGES = (PAGE, VALIDATION, "data_docs")
+"""Pages of a run that show rows. `data_docs` are those that earlier versions let Great Expectations write."""
+
 LEARNT_FROM = ("train", "validation_set")
 """What the model of a run folder was fitted on."""
 
@@ -54,8 +57,8 @@ def erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
     """Erase `user`, an id in the id type of the run, from every file of the run; other rows stay.
 
     Receipts get the checksums of the new files and the time of the change, so that the run can be continued.
-    Pages that show rows (Data Docs, the report, the validation page) are removed. Raises RunBusy where a
-    stage is at work, DamagedFile where a file cannot be read, RunError, DiskFull.
+    Pages that show rows (PAGES) are removed. Raises RunBusy where a stage is at work, DamagedFile where a
+    file cannot be read, RunError, DiskFull.
     """
     try:
         with _as_recent(folder.path), folder.held("forget"):
@@ -82,10 +85,7 @@ def _erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
     for path in sorted(folder.path.glob("model/*.npz")):
         if factors := _without_factors(folder, path, user):
             new[path] = partial(write_whole, fill=factors.save)
-    pages = [
-        folder.path / "data_docs" / name for name, dataset in DATASETS.items() if USER in dataset.columns
-    ]
-    pages += [folder.path / page for page in (PAGE, VALIDATION)]
+    pages = [folder.path / page for page in PAGES]
     removed = [path for path in pages if path.exists()] if datasets or new else []
     for path in removed:
         _remove(path)

@@ -13,7 +13,6 @@ before it reads, so a file that was cut off or damaged is named and never learnt
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -25,11 +24,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import disk, locks
 from pipeline.contract.datasets import DATASETS, DOCUMENTS
 from pipeline.contract.stages import BY_NAME
 from pipeline.errors import ContractBroken, DamagedFile, RunBusy, RunError
 from pipeline.runs import parquet
-from pipeline.runs.files import held, sha256, write_json, write_whole
+from pipeline.runs.files import sha256, write_json, write_whole
 from pipeline.runs.parquet import Rows
 from pipeline.times import utc
 
@@ -122,11 +122,11 @@ class RunFolder:
         """Keep every other process out of the run. Raises RunBusy when one is in it already."""
         with ExitStack() as stack:
             try:
-                stack.enter_context(held(self.path / "lock", f"{doing}, process {os.getpid()}"))
-            except BlockingIOError as error:
+                stack.enter_context(locks.held(self.path / "lock", doing))
+            except locks.Taken as error:
                 raise RunBusy(
                     f"run {self.run_id} is being worked on",
-                    found=str(error) or "another stage",
+                    found=f"{error} holds {self.path / 'lock'}",
                     promised="one stage at a time",
                     then="wait for it, or choose another run with --run-id",
                 ) from None
@@ -269,7 +269,8 @@ class RunFolder:
     def scratch(self) -> Path:
         """A folder inside the run for what does not outlive a stage (spill files)."""
         path = self.path / "scratch"
-        path.mkdir(exist_ok=True)
+        with disk.writing(path):
+            path.mkdir(exist_ok=True)
         return path
 
 

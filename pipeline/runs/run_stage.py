@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from pipeline import disk
 from pipeline.contract.stages import BY_NAME, after
 from pipeline.errors import RunError
 from pipeline.runs import receipts
@@ -22,13 +23,13 @@ def run_stage(name: str, job: Job) -> Counts:
 
     Inputs are checked first. The stage's own receipt and those of all stages that depend on it
     go before it starts, so that a receipt never speaks of other data than lies there. Raises RunBusy
-    when another process works on the run.
+    when another process works on the run, DiskFull where the stage finds no room for what it writes.
     """
     if name not in BY_NAME:
         raise RunError(
             f"no stage `{name}`", promised=", ".join(BY_NAME), then="python -m pipeline run --help"
         )
-    with job.folder.held(name):
+    with disk.noticing(job.folder.path), job.folder.held(name):
         return _run(name, job)
 
 

@@ -17,8 +17,8 @@ from pipeline.validation.suites import SOURCE_SUITES, project_suite
 def run(job: Job) -> Counts:
     """`events`, `items` and `users` (the last two where the shop has them), `serving` -> `validation`.
 
-    Its page and GX's Data Docs are written too, and all three before anything is refused. Raises
-    ValidationFailed, which names every critical expectation that failed; warnings are counted and logged.
+    Its page is written too, and both before anything is refused. Raises ValidationFailed, which names every
+    critical expectation that failed; warnings are counted and logged.
     """
     folder = job.folder
     folder.drop("validation")
@@ -30,17 +30,7 @@ def run(job: Job) -> Counts:
     suites = [project_suite(name) for name in SOURCE_SUITES if folder.has(name)]
     memory = job.settings.run.memory_limit_gb
     beside, left_out = compare(job)
-    results = [
-        check(
-            suite,
-            folder.dataset(suite.name),
-            parameters,
-            folder.path / "data_docs" / suite.name,
-            memory,
-            beside,
-        )
-        for suite in suites
-    ]
+    results = [check(suite, folder.dataset(suite.name), parameters, memory, beside) for suite in suites]
     counts = folder.receipt("extract").get("counts", {})
     results[0] = with_old_times(results[0], counts.get("n_before_1990", 0), counts.get("oldest", ""))
     folder.write_document("validation", {**document(results), "left_out": left_out})

@@ -9,6 +9,7 @@ the trials before it.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 import optuna
 import pyarrow as pa
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.config import Als, Settings
@@ -79,6 +80,20 @@ class Search:
 NOTHING_TRIED = Search([], "")
 
 
+class LockOfTheRun(JournalFileSymlinkLock):
+    """No lock of the journal's own: the lock of the run keeps every other process out.
+
+    Optuna's is a link that a killed search leaves behind, and that the next one waits for without a word.
+    """
+
+    def acquire(self) -> bool:
+        """Nothing to do."""
+        return True
+
+    def release(self) -> None:
+        """Nothing to do."""
+
+
 def search(
     name: str,
     journal: Path,
@@ -90,9 +105,10 @@ def search(
 ) -> Search:
     """Try `tune.trials` parameter sets, or as many as `tune.minutes` allow (one at least)."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    _cut_torn_end(journal)
     study = optuna.create_study(
         study_name=name,
-        storage=JournalStorage(JournalFileBackend(str(journal))),
+        storage=JournalStorage(JournalFileBackend(str(journal), LockOfTheRun(str(journal)))),
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
         load_if_exists=True,
@@ -121,6 +137,13 @@ def search(
     by = "trials" if n_done >= wanted else "minutes"
     study.set_user_attr(ENDED, {"trials": wanted, "by": by})
     return Search(list(study.trials), by, factors)
+
+
+def _cut_torn_end(journal: Path) -> None:
+    """Cut off a last line without its end, of a write that a kill or a full disk has cut short."""
+    if journal.exists():
+        content = journal.read_bytes()
+        os.truncate(journal, content.rfind(b"\n") + 1)
 
 
 def _try(

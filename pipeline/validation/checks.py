@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from pipeline import disk
 from pipeline.errors import DiskFull, SettingsError
 from pipeline.times import utc
 from pipeline.validation import gx
@@ -99,16 +100,14 @@ def check(
     suite: Suite,
     parquet: Path,
     parameters: Mapping[str, datetime | float | str],
-    docs_folder: Path | None = None,
     memory_gb: float = 1.0,
     beside: Mapping[str, Path] | None = None,
 ) -> Result:
     """Check the rows of `parquet` against `suite`.
 
-    parameters:  values of the suite's `$PARAMETER`s; times in any zone
-    docs_folder: where GX writes its pages (Data Docs), replacing those that are there; None: no pages
-    memory_gb:   DuckDB's memory, beyond which it spills to a folder beside `parquet`
-    beside:      other tables that the suite's queries may read: name -> Parquet file
+    parameters: values of the suite's `$PARAMETER`s; times in any zone
+    memory_gb:  DuckDB's memory, beyond which it spills to a folder beside `parquet`
+    beside:     other tables that the suite's queries may read: name -> Parquet file
 
     Raises SettingsError when a parameter is missing or an expectation cannot be evaluated, and DiskFull when
     there is no room to evaluate it. What was not evaluated never counts as passed.
@@ -125,12 +124,10 @@ def check(
         pairs = list(zip(suite.expectations, outcomes, strict=True))
         held = tuple(expectation for expectation, outcome in pairs if outcome.success)
         failed = tuple(
-            _failure(source, suite, expectation, outcome)
+            _failure(source, suite, parquet, expectation, outcome)
             for expectation, outcome in pairs
             if not outcome.success
         )
-        if docs_folder is not None:
-            gx.write_docs(context, docs_folder)
     return Result(suite.name, pq.read_metadata(parquet).num_rows, held, failed)
 
 
@@ -176,19 +173,20 @@ def _naive(value: Any) -> Any:
     return utc(value).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
-def _failure(source: Any, suite: Suite, expectation: Expectation, outcome: Any) -> Failure:
+def _failure(source: Any, suite: Suite, parquet: Path, expectation: Expectation, outcome: Any) -> Failure:
     result = outcome.result
-    if not result and "Out of Memory" in gx.reason(outcome.exception_info):
+    reason = "" if result else gx.reason(outcome.exception_info)
+    if "Out of Memory" in reason or disk.is_full(reason):
         raise DiskFull(
             f"no room to check `{suite.name}`",
-            found=gx.reason(outcome.exception_info),
+            found=f"{reason}; {disk.volume(parquet)}",
             promised="memory_limit_gb, and room beside the run folders for what is beyond",
             then="make room, or raise memory_limit_gb under [run] in config.toml, then run the stage again",
         )
     if not result:
         raise SettingsError(
             f"{suite.path.parent.name}/{suite.path.name}: `{expectation.description}` cannot be evaluated",
-            found=gx.reason(outcome.exception_info),
+            found=reason,
             promised=f"an expectation that runs on DuckDB ({expectation.type})",
             then=f"edit {suite.path}",
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 import sqlalchemy
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
+from pipeline import disk
 from pipeline.engine import parquet
 from pipeline.validation.suites import Suite, build, quiet_import
 
@@ -45,7 +45,8 @@ def datasource(suite: Suite, files: Mapping[str, Path], memory_gb: float) -> Ite
     context = _gx().get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}
-    with tempfile.TemporaryDirectory(dir=files[suite.name].parent, prefix=".check-") as scratch:
+    folder = files[suite.name].parent
+    with disk.noticing(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".check-") as scratch:
         limits = {"memory_limit": f"{int(memory_gb * 1000)}MB", "temp_directory": scratch}
         source = context.data_sources.add_sql(
             name=suite.name,
@@ -63,7 +64,8 @@ def datasource(suite: Suite, files: Mapping[str, Path], memory_gb: float) -> Ite
             yield context, source
         finally:
             sqlalchemy.event.remove(engine, "after_cursor_execute", _keep_rows)
-            engine.dispose()
+            for opened in (engine, source.get_engine()):  # GX looks at the tables through one of its own
+                opened.dispose()
             engine.dialect._type_memos.clear()
 
 
@@ -132,22 +134,3 @@ def reason(info: Any) -> str:
             if isinstance(part, Mapping) and part.get("exception_message"):
                 return str(part["exception_message"]).splitlines()[0]
     return str(info)
-
-
-def write_docs(context: Any, folder: Path) -> None:
-    """Write GX's pages (Data Docs) of the last validation, without its animated help pictures (4 MB)."""
-    shutil.rmtree(folder, ignore_errors=True)
-    context.add_data_docs_site(
-        site_name="run",
-        site_config={
-            "class_name": "SiteBuilder",
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            "store_backend": {
-                "class_name": "TupleFilesystemStoreBackend",
-                "base_directory": str(folder.absolute()),
-            },
-        },
-    )
-    context.build_data_docs(site_names=["run"])
-    for picture in (folder / "static" / "images").glob("*.gif"):
-        picture.unlink()

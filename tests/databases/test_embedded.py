@@ -19,8 +19,10 @@ import psycopg
 import pytest
 
 from pipeline import config
+from pipeline.databases import embedded
 from pipeline.databases.embedded import Server
 from pipeline.errors import DatabaseError, SettingsError
+from tests.test_locks import foreign
 
 
 @pytest.fixture(scope="module")
@@ -282,3 +284,19 @@ def test_lost_passwords_are_told(own: Server) -> None:
     with pytest.raises(SettingsError, match="passwords"):
         own.start()
     login.with_suffix(".away").rename(login)
+
+
+def test_a_lock_of_another_program_is_told_and_not_waited_for_without_end(
+    own: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    own.start()
+    monkeypatch.setattr(embedded, "PATIENCE", 0.2)
+    lock = own.folder / "lock"
+    with foreign(lock) as holder:
+        for door in (own.start, own.stop):
+            with pytest.raises(DatabaseError, match="is locked") as caught:
+                door()
+            assert caught.value.found == f"{holder} holds {lock}"
+    assert caplog.messages == [f"waiting for {holder}, which holds {lock}"] * 2
+    own.start()
+    assert answer(own.url("serving")) == "nightshelf_owner"

@@ -6,57 +6,24 @@ Small volumes are mounted for it, which takes root; anywhere else these tests ar
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from pipeline.databases.connect import psycopg_connect
 from pipeline.databases.embedded import PREFIX, Server
 from pipeline.errors import DiskFull
 from tests.faults import shelves
 from tests.faults.conftest import served
 from tests.serving.nights import Shop
+from tests.volumes import MB, filled, volume
 
 pytestmark = pytest.mark.slow
 
-MB = 1024 * 1024
 WAL_SEGMENT = 16 * MB
-
-
-@contextmanager
-def volume(size: int) -> Iterator[Path]:
-    """A volume of `size` bytes; everyone may enter it."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small volume takes root: run make test-all as root (a container will do)")
-    folder = Path(tempfile.mkdtemp(prefix="nightshelf-volume-"))
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if done.returncode:
-        folder.rmdir()
-        pytest.skip(f"mounting is not allowed here (a container needs --cap-add SYS_ADMIN): {done.stderr}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-        folder.rmdir()
-
-
-@contextmanager
-def filled(folder: Path, room: int) -> Iterator[None]:
-    """No more than `room` bytes are free on the volume for the time being."""
-    ballast = folder / "ballast"
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(folder).free - room)
-    try:
-        yield
-    finally:
-        ballast.unlink()
 
 
 @pytest.fixture
@@ -118,3 +85,27 @@ def leave_in_segment(server: Server, room: int) -> None:
         left = sql.SQL("{0} - mod(pg_current_wal_insert_lsn() - '0/0', {0}) - {1}").format(WAL_SEGMENT, room)
         message = sql.SQL("SELECT pg_logical_emit_message(false, 'faults', repeat('x', ({})::integer))")
         db.execute(message.format(left))
+
+
+@pytest.mark.parametrize("room", [0, MB // 16, 20 * MB, 30 * MB, 38 * MB])
+def test_no_room_to_make_the_embedded_server(room: int) -> None:
+    """From the lock to the first database; with room again the same start goes on."""
+    with volume(320 * MB) as folder:
+        server = Server(folder / "home")
+        try:
+            with filled(folder, room), pytest.raises(DiskFull, match="no room for") as caught:
+                server.start()
+            assert f"the volume {folder} has" in caught.value.found
+            server.start()
+            with psycopg.connect(server.url("shop")) as db:
+                assert db.execute("SELECT 1").fetchone() == (1,)
+        finally:
+            server.destroy()
+
+
+def test_a_login_for_which_the_server_has_no_room() -> None:
+    """PostgreSQL writes a file for the first session of a database; libpq hands on its words alone."""
+    with volume(320 * MB) as folder, served(folder, is_durable=False) as server:
+        with filled(folder, 0), pytest.raises(DiskFull, match="on the volume of the source database"):
+            psycopg_connect(server.url("shop"), "source")
+        psycopg_connect(server.url("shop"), "source").close()

@@ -101,6 +101,18 @@ def test_a_search_stopped_half_way_and_gone_on_with_is_the_search_that_was_not(
     assert gone_on.ended_by == straight.ended_by == "trials"
 
 
+def test_a_journal_whose_last_line_was_cut_short_is_gone_on_with(
+    cut: Cut, straight: Search, tmp_path: Path
+) -> None:
+    """By a full disk or a kill; and the link that Optuna's own lock would wait for."""
+    journal = tmp_path / "journal"
+    searched(journal, cut, trials=6)
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + whole.splitlines()[-1][:9])
+    (tmp_path / "journal.lock").symlink_to("nowhere")
+    assert rows(searched(journal, cut)) == rows(straight)
+
+
 def test_the_factors_it_hands_on_are_those_of_its_best_trial(cut: Cut, straight: Search) -> None:
     settings = tastes.settings_of(tune=TRIALS)
     best = straight.best_params(Params.configured(settings))

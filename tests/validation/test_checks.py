@@ -125,12 +125,3 @@ def test_ids_that_are_text_are_checked_too(tmp_path: Path) -> None:
         events = events.set_column(events.schema.get_field_index(name), name, values)
     pq.write_table(events, tmp_path / "events.parquet")
     assert checked(tmp_path / "events.parquet", PARAMETERS).failed == ()
-
-
-def test_data_docs_replace_those_of_the_run_before(tmp_path: Path) -> None:
-    docs = tmp_path / "data_docs" / "events"
-    for _ in range(2):
-        checked(written(tmp_path, (1, 10, 1, "refund")), PARAMETERS, docs)
-    assert len(list(docs.glob("validations/**/*.html"))) == 1
-    page = next(docs.glob("validations/**/*.html")).read_text(encoding="utf-8")
-    assert "event_type is view, cart or purchase" in page
