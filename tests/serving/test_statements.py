@@ -130,7 +130,7 @@ def test_lock_publishers_and_try_lock_publishers(db: Session, shop: Shop) -> Non
         for name in ("lock_publishers", "try_lock_publishers"):
             with db.connection.transaction(force_rollback=True):
                 assert rows(db, "lock_publishers") == rows(db, "try_lock_publishers") == []
-                with pytest.raises(pg.LockNotAvailable):
+                with pytest.raises(pg.LockNotAvailable), other.transaction():
                     other.execute(db.names.compose(text_of("try_lock_publishers")))
             with other.transaction(force_rollback=True):
                 other.execute(LOCK)
