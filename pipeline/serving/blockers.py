@@ -1,7 +1,8 @@
 """Name who holds the locks that a session of the serving database has not got.
 
-Every login sees which sessions hold which locks, with their login and the name they gave themselves. Since when,
-from where and with which statement is shown only to the login itself, to members of it and of pg_read_all_stats.
+Every login sees which sessions hold which locks, with their login and the name they gave themselves. Since
+when, from where and with which statement is shown only to the login itself, to members of it and of
+pg_read_all_stats.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ READING = ("AccessShareLock",)
 ROWS = ("RowShareLock", "RowExclusiveLock")
 PUBLISHING = ("ShareUpdateExclusiveLock",)
 TABLE = ("ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
-"""Modes of locks on tables, from the weakest: who reads; who locks or writes rows; who has the publishers' lock;
-what keeps writers out."""
+"""Modes of locks on tables, from the weakest: who reads; who locks or writes rows; who has the publishers'
+lock; what keeps writers out."""
 
 LOCK = "schema_info"
 """The table that publishers lock: sql/serving/statements/lock_publishers.sql."""
@@ -102,9 +103,7 @@ def lock_holders(db: Session) -> list[Blocker]:
     return _holders(db, tables=[LOCK], modes=PUBLISHING + TABLE)
 
 
-def blockers(
-    db: Session, failure: psycopg.Error
-) -> list[Blocker]:
+def blockers(db: Session, failure: psycopg.Error) -> list[Blocker]:
     """Who holds what a statement waited for in vain, looked up after it has failed.
 
     failure: its error; PostgreSQL says in the context which row it waited for, if it was a row

@@ -1,7 +1,7 @@
 """The four roles of a shop: made where they are missing, refused where somebody else has made them.
 
-Roles belong to the whole server, not to one database. Nightshelf knows those that it made by their comment, which
-only who may change a role can write, and those that a serving schema of this shop uses already.
+Roles belong to the whole server, not to one database. Nightshelf knows those that it made by their comment,
+which only who may change a role can write, and those that a serving schema of this shop uses already.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ATTRIBUTES = {
 
 
 def require(db: Session, *, are_ours: bool) -> list[str]:
-    """Make the roles that are missing, and let this login act as owner and publisher; what was done, in words.
+    """Make the missing roles, and let this login act as owner and publisher; what was done, in words.
 
     It may act as the others too where it created them, or may grant them to itself.
 

@@ -4,9 +4,9 @@
     sql/serving/upgrades/    one file for each later version, e.g. 009_more_reasons.sql
     sql/serving/statements/  what the code runs against it
 
-An upgrade runs on new databases, after the files of schema/, and on those of the version before it alike, and keeps
-all that is stored. Until the first release a change that no upgrade can make is made in the files of schema/: it
-raises BASE and takes the upgrades in, and a database of another version is reset by
+An upgrade runs on new databases, after the files of schema/, and on those of the version before it alike, and
+keeps all that is stored. Until the first release a change that no upgrade can make is made in the files of
+schema/: it raises BASE and takes the upgrades in, and a database of another version is reset by
 `python -m pipeline migrate --reset-serving`. From the first release on all these files are frozen.
 """
 
@@ -112,8 +112,8 @@ def _unhindered(db: Session, attempt: Callable[[], list[str]]) -> list[str]:
     """Attempt it again while others are in the way, for as long as lock_timeout_ms says.
 
     Where there is no schema yet there is nothing to lock: of two first migrations the second then fails at a
-    name that the first one has taken, and finds all done when it tries again. What readers hold is waited for in
-    short turns, because whoever wants to read queues behind it.
+    name that the first one has taken, and finds all done when it tries again. What readers hold is waited
+    for in short turns, because whoever wants to read queues behind it.
     """
     until = monotonic() + db.settings.serving.lock_timeout_ms / 1000
     while True:

@@ -67,7 +67,7 @@ def admin(server: Server, shop: Shop) -> Iterator[Connection]:
 
 @pytest.fixture
 def login(shop: Shop, admin: Connection) -> Iterator[Callable[..., Connection]]:
-    """`login("reader")`: a login of its own, a member of that role or of none; its name is `app of reader`."""
+    """`login("reader")`: a login of its own, a member of that role or of none, named `app of reader`."""
     made: list[Connection] = []
 
     def make(role: str = "") -> Connection:
@@ -149,7 +149,8 @@ HOLDERS = {
     "UPDATE serving_storage.live SET max_n = 5": ("publish", "rollback"),
     "SELECT FROM serving_storage.live FOR SHARE": ("release",),
     "DELETE FROM serving_storage.user_lists": ("erase",),
-    "INSERT INTO serving_storage.attempt SELECT n, 'mine' FROM generate_series(3, 99) AS n": ("publish",),
+    "INSERT INTO serving_storage.attempt SELECT n, 'mine' FROM generate_series(3, 99) AS n"
+    " ON CONFLICT DO NOTHING": ("publish",),
     "CREATE INDEX mine ON serving_storage.user_lists (user_id)": ("erase",),
     "SELECT FROM serving.recommendations": ("reset",),
     "DELETE FROM serving.blocked_items": ("reset",),
@@ -286,9 +287,7 @@ def test_first_migrations_at_once(new_shop: Callable[..., Shop]) -> None:
     assert len(shop.said) == 5
 
 
-def test_whoever_is_making_what_migrate_makes_is_named(
-    new_shop: Callable[..., Shop], server: Server
-) -> None:
+def test_whoever_is_making_what_migrate_makes_is_named(new_shop: Callable[..., Shop], server: Server) -> None:
     shop = new_shop(lock_timeout_ms=100)
     url = server.admin_url(make_url(shop.url).database or "")
     with psycopg.connect(url, autocommit=True, application_name="a colleague") as admin:
@@ -315,10 +314,12 @@ def test_a_reset_waits_for_readers_in_short_turns(new_shop: Callable[..., Shop])
             thread.start()
             with shop.connect() as watch:
                 until(
-                    lambda: watch.execute(
-                        "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
-                    ).fetchone()
-                    == (1,)
+                    lambda: (
+                        watch.execute(
+                            "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+                        ).fetchone()
+                        == (1,)
+                    )
                 )
             assert len(shop.lists()) == 5
         thread.join()

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pyarrow as pa
 import pytest
 from psycopg import errors as pg

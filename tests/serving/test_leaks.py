@@ -56,7 +56,7 @@ def shop(shop: Shop) -> Shop:
 
 @pytest.fixture
 def app(server: Server, shop: Shop, new_login: Callable[[str, str], str]) -> Iterator[psycopg.Connection]:
-    """An app that may read, and make temporary functions as anybody may; what its functions told is `told`."""
+    """An app that may read, and make temporary functions as anybody may."""
     url = new_login(shop.url, f"{shop.settings.serving.role_prefix}_reader")
     with psycopg.connect(url, autocommit=True) as db:
         db.execute(TELLING)
@@ -108,7 +108,7 @@ def test_the_function_does_tell_where_nothing_keeps_it_from_a_row(
 BY_FUNCTIONS_AND_JOINS = (
     "SELECT FROM serving.recommend(101, 200) WHERE pg_temp.tell(item_id)",
     "SELECT FROM serving.recommend(666, 200) WHERE pg_temp.tell(item_id)",
-    "SELECT FROM generate_series(60, 70) AS item (id), serving.recommend(667, 200) WHERE pg_temp.tell(item_id)",
+    "SELECT FROM generate_series(60, 70) AS id, serving.recommend(667, 200) WHERE pg_temp.tell(item_id)",
     "SELECT FROM (SELECT serving.explain(id, 62) AS why FROM generate_series(600::bigint, 700) AS id) AS told"
     " WHERE pg_temp.tell(why)",
     "SELECT FROM serving.recommendations JOIN serving.similar_items USING (item_id)"
@@ -126,7 +126,7 @@ def test_neither_by_functions_nor_by_joins(app: psycopg.Connection) -> None:
 
 
 def test_an_error_that_tells_a_value_is_not_met_for_other_rows(app: psycopg.Connection) -> None:
-    """Division by zero for one user tells that the user has a list; a cast that fails even tells the value."""
+    """Division by zero for one user tells that the user has a list; a cast that fails tells the value."""
     app.execute("SET enable_indexscan = off; SET enable_bitmapscan = off")
     assert app.execute(
         f"SELECT count(*) FROM serving.recommendations WHERE 1 / (user_id - {ONLY_BEFORE}) < 5"
