@@ -8,19 +8,18 @@ pg_read_all_stats.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any, LiteralString, Protocol
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import DictRow
 
+from pipeline.serving.names import Names
 from pipeline.times import utc
-
-if TYPE_CHECKING:
-    from pipeline.serving.session import Session
 
 READING = ("AccessShareLock",)
 ROWS = ("RowShareLock", "RowExclusiveLock")
@@ -37,6 +36,26 @@ MOST = 3
 """Sessions named in an error."""
 SHOWN = 60
 """Characters shown of another session's statement: its first words, never a value."""
+
+
+class Session(Protocol):
+    """What is needed of a session: pipeline/serving/session.py."""
+
+    connection: psycopg.Connection[DictRow]
+    names: Names
+    is_altering: bool
+
+    def transaction(self, *, as_publisher: bool) -> AbstractContextManager[None]:
+        """A transaction with the shop's timeouts."""
+
+    def execute(self, query: LiteralString | sql.Composed) -> psycopg.Cursor[DictRow]:
+        """Execute a statement that is in no file."""
+
+    def run(self, name: str, values: Mapping[str, Any]) -> psycopg.Cursor[DictRow]:
+        """Execute `sql/serving/statements/<name>.sql`."""
+
+    def one(self, name: str, values: Mapping[str, Any]) -> DictRow | None:
+        """Its first row."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +166,7 @@ def _holders(
         "modes": list(modes),
         "is_any_writer": is_any_writer,
     }
-    with db.connection.transaction():
+    with db.transaction(as_publisher=False):
         db.execute("SET LOCAL ROLE NONE")
         db.execute("SET LOCAL lock_timeout = '200ms'")
         found = [Blocker(**row) for row in db.run("lock_holders", values)]

@@ -45,7 +45,7 @@ PLANS = (
 
 @pytest.fixture
 def shop(shop: Shop) -> Shop:
-    """A version that was live, with people and items of its own; the live one; and a user erased from both."""
+    """A version that was live, with people and items of its own; the live one; a user erased from both."""
     shop.publish(
         shop.night(1, OLD, popular={"secret": [61]}, similar={61: [62]}, also_bought={62: [61]}),
     )

@@ -1,6 +1,6 @@
 -- Other transactions that hold locks of some modes on tables of some schemas; `tables` are names of tables or of
--- their indexes, none for all tables. With is_any_writer every transaction in this database that has written. Those that only
--- wait behind another of them are left out. What this login may not see of a session is null.
+-- their indexes, none for all tables. With is_any_writer every transaction in this database that has written.
+-- Those that only wait behind another of them are left out. What this login may not see of a session is null.
 WITH wanted AS (
     SELECT tables.oid
     FROM pg_catalog.pg_class AS tables
