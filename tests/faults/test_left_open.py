@@ -1,4 +1,4 @@
-"""What outlives a session that held locks: nothing after kill -9; a prepared transaction, even after a restart."""
+"""What outlives a session that held locks: nothing after kill -9; a prepared transaction, for good."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def test_a_publisher_is_told_from_somebody_else_with_its_lock(shop: Shop) -> Non
 def test_who_waits_as_well_is_not_named_but_whom_the_holder_waits_for_is(
     shop: Shop, admin: Connection, new_shop: Callable[..., Shop]
 ) -> None:
-    """A colleague has the pointer; a publisher has the lock and waits for that; a third waits for the lock."""
+    """A colleague has the pointer; a publisher has the lock and waits for it; a third waits for the lock."""
     patient = new_shop(url=shop.url, role_prefix=shop.settings.serving.role_prefix, lock_timeout_ms=60_000)
     waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = %s"
     with held(admin, "SELECT FROM serving_storage.live FOR UPDATE") as pid:
