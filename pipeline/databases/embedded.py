@@ -41,6 +41,8 @@ from pipeline.home import let_pass, make_home
 
 Role = Literal["owner", "publisher", "reader", "operator"]
 PREFIX = "nightshelf"
+ROLE_COMMENT = "Made by Nightshelf."
+"""The comment of every role that was made for a serving schema: pipeline/serving/roles.py."""
 ROLES = ("owner", "publisher", "reader", "operator")
 LOGINS = ("postgres", *(f"{PREFIX}_{role}" for role in ROLES), "airflow")
 DATABASES = {"shop": f"{PREFIX}_owner", "serving": f"{PREFIX}_owner", "airflow": "airflow"}
@@ -270,6 +272,7 @@ class Server:
                         verb, sql.Identifier(name), rights, login["passwords"][name]
                     )
                 )
+                db.execute(sql.SQL("COMMENT ON ROLE {} IS {}").format(sql.Identifier(name), ROLE_COMMENT))
             db.execute(
                 sql.SQL("GRANT {}, {}, {} TO {} WITH ADMIN TRUE, INHERIT FALSE, SET TRUE").format(
                     *(sql.Identifier(f"{PREFIX}_{role}") for role in (*ROLES[1:], ROLES[0]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,7 +11,6 @@ from pipeline.config import ROOT, Ids, Serving
 
 FOLDER = ROOT / "sql" / "serving"
 COLUMN_TYPES = {"integer": "bigint", "text": "text", "uuid": "uuid"}
-LOCK_SPACE = 0x6E736866
 ROLES = ("owner", "publisher", "reader", "operator")
 """The owner of the views; who writes the tables under them; who reads; who blocks items and rolls back."""
 
@@ -37,11 +35,6 @@ class Names:
         """From `[serving]`."""
         roles = (f"{serving.role_prefix}_{role}" for role in ROLES)
         return cls(serving.schema_name, f"{serving.schema_name}_storage", *roles)
-
-    @property
-    def lock_key(self) -> int:
-        """Second half of the publisher's advisory lock; the first is LOCK_SPACE."""
-        return zlib.crc32(self.schema.encode()) & 0x7FFFFFFF
 
     def compose(self, text: str, ids: Ids | None = None) -> sql.Composed:
         """`text` with `{schema}`, `{storage}` and the roles (`{owner}`, `{reader}`, ...) filled in, quoted.

@@ -26,6 +26,7 @@ from pipeline.engine import connect, parquet
 from pipeline.errors import ContractBroken, DatabaseError
 from pipeline.runs.folder import RunFolder
 from pipeline.serving import schema
+from pipeline.serving.blockers import blockers, in_words, lock_holders
 from pipeline.serving.copy_lines import KINDS, ListKind, lines
 from pipeline.serving.forgotten import forget_in_version
 from pipeline.serving.session import Session, busy, session
@@ -165,7 +166,7 @@ def _flip(db: Session, record: Mapping[str, Any], *, is_loaded: bool, force: boo
         if is_loaded:
             _require_attempt(db, version)
         elif (db.one("published_before", record) or {"is_dropped": True})["is_dropped"]:
-            raise busy("it has dropped this version meanwhile")
+            raise busy(found="it has dropped this version meanwhile")
         hold = db.one("lock_pointer") or {}
         obstacle = _obstacle(db, record)
         is_on_hold = hold["held_at"] is not None
@@ -219,7 +220,12 @@ def _tidy(db: Session, say: Say) -> None:
             db.lock(wait=False)
             _remove(db, versions)
     except (pg.Error, DatabaseError) as error:
-        say(f"publish: old versions stay until the next night ({type(error).__name__})")
+        if isinstance(error, pg.LockNotAvailable):
+            found = in_words(blockers(db, error))
+        else:
+            found = error.found if isinstance(error, DatabaseError) else ""
+        why = ": ".join(filter(None, (type(error).__name__, found)))
+        say(f"publish: old versions stay until the next night ({why})")
 
 
 def _remove(db: Session, versions: list[int]) -> None:
@@ -230,7 +236,7 @@ def _remove(db: Session, versions: list[int]) -> None:
 def _require_attempt(db: Session, version: int) -> None:
     """Raise PublisherBusy when another publisher has removed the note of this attempt."""
     if db.one("attempt", {"version": version}) is None:
-        raise busy(db.holder())
+        raise busy(*lock_holders(db))
 
 
 def _recorded(db: Session, *, number: int | None = None, version: int | None = None) -> Publication:

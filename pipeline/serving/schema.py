@@ -1,35 +1,40 @@
 """Create the serving schema, reset it, upgrade it, or refuse one of another version.
 
     sql/serving/schema/      the schema as it is, in the order of the file names
-    sql/serving/upgrades/    from the first release on: one frozen file for each later version
+    sql/serving/upgrades/    one file for each later version, e.g. 009_more_reasons.sql
     sql/serving/statements/  what the code runs against it
 
-Until the first release there are no upgrades: whoever changes the schema edits its files and raises BASE, and
-a database of another version is reset by `python -m pipeline migrate --reset-serving`. From the first
-release on these files are frozen. A change is then a further file of upgrades/, such as
-008_more_reasons.sql, which runs on new databases and on those of the version before it alike.
+An upgrade runs on new databases, after the files of schema/, and on those of the version before it alike, and
+keeps all that is stored. Until the first release a change that no upgrade can make is made in the files of
+schema/: it raises BASE and takes the upgrades in, and a database of another version is reset by
+`python -m pipeline migrate --reset-serving`. From the first release on all these files are frozen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic, sleep
 
 from psycopg import errors as pg
 from psycopg import sql
 
 from pipeline.config import Ids, Settings
 from pipeline.errors import ServingError
-from pipeline.serving import forgotten
-from pipeline.serving.names import FOLDER, ROLES
-from pipeline.serving.session import MIGRATE, Session, session
+from pipeline.serving import forgotten, roles
+from pipeline.serving.blockers import LOCK
+from pipeline.serving.names import FOLDER
+from pipeline.serving.session import Session, session
 
 BASE = 7
 """The version that sql/serving/schema/ makes. Versions 1 to 6 were never released."""
 FILES = tuple(sorted((FOLDER / "schema").glob("*.sql")))
 UPGRADES = tuple(sorted((FOLDER / "upgrades").glob("*.sql")))
 VERSION = BASE + len(UPGRADES)
+DDL_WAIT_MS = 200
+"""How long a change of tables or views waits at a time for those who read them."""
+TAKEN = (pg.UniqueViolation, pg.DuplicateObject, pg.DuplicateSchema, pg.DuplicateTable)
+"""Another session has made it meanwhile."""
 ANOTHER_SHOP = (
     "give this shop a schema and role_prefix of its own under [serving]; or:"
     " python -m pipeline migrate --reset-serving (drops every publication), then run again"
@@ -54,18 +59,35 @@ def migrate(url: str, settings: Settings, *, say: Callable[[str], None], reset: 
     One transaction; needs CREATEROLE (unless the roles are there) and CREATE on the database, no
     superuser. Afterwards the login may `SET ROLE` to owner and publisher. `reset` drops every
     publication and every blocked item first, whatever version made them; who was forgotten stays
-    forgotten. Raises ServingError for another version, for other id types, for a schema that is
-    somebody else's, or when the login lacks a right; PublisherBusy while a night publishes.
+    forgotten. Raises ServingError for another version, for other id types, for a schema or a role that
+    is somebody else's, or when the login lacks a right; PublisherBusy while a night publishes, or while
+    somebody reads for longer than lock_timeout_ms what is to be changed.
     """
-    with session(url, settings, "nightshelf migrate") as db, db.transaction(as_publisher=False):
-        db.lock(wait=True)
-        _create_roles(db, say)
+    with session(url, settings, "nightshelf migrate") as db:
+        db.is_altering = True
+        for line in _unhindered(db, lambda: _migrate(db, settings, reset=reset)):
+            say(line)
+
+
+def _migrate(db: Session, settings: Settings, *, reset: bool) -> list[str]:
+    """One attempt; what it has done, in words."""
+    done: list[str] = []
+    with db.transaction(as_publisher=False):
+        names = db.names
+        is_made = db.has_table(names.storage, LOCK) and _owner_of(db, names.storage) == names.publisher
+        done += roles.require(db, are_ours=is_made)
+        if is_made:
+            _act_as(db, names.publisher)
+            db.lock(wait=True)
+            db.execute("RESET ROLE")
+        wait = min(DDL_WAIT_MS, db.settings.serving.lock_timeout_ms)
+        db.execute("SELECT set_config('lock_timeout', %s, true)", [str(wait)])
         record = None
         if reset:
-            _act_as(db, db.names.publisher)
+            _act_as(db, names.publisher)
             record = forgotten.read_record(db)
             db.execute("RESET ROLE")
-            _drop(db, say)
+            done += _drop(db)
         info = find(db)
         if info is None:
             _create_schemas(db)
@@ -77,12 +99,30 @@ def migrate(url: str, settings: Settings, *, say: Callable[[str], None], reset: 
             db.execute(db.names.compose(path.read_text(encoding="utf-8"), settings.ids))
             db.execute("RESET ROLE")
         if missing:
-            _act_as(db, db.names.publisher)
+            _act_as(db, names.publisher)
             ids = settings.ids
             db.run("record_schema", {"version": VERSION, "user": ids.user, "item": ids.item})
             if record:
                 forgotten.restore_record(db, record)
-            say(f"serving schema `{db.names.schema}` is at version {VERSION}")
+            done.append(f"serving schema `{names.schema}` is at version {VERSION}")
+    return done
+
+
+def _unhindered(db: Session, attempt: Callable[[], list[str]]) -> list[str]:
+    """Attempt it again while others are in the way, for as long as lock_timeout_ms says.
+
+    Where there is no schema yet there is nothing to lock: of two first migrations the second then fails at a
+    name that the first one has taken, and finds all done when it tries again. What readers hold is waited
+    for in short turns, because whoever wants to read queues behind it.
+    """
+    until = monotonic() + db.settings.serving.lock_timeout_ms / 1000
+    while True:
+        try:
+            return attempt()
+        except (*TAKEN, pg.LockNotAvailable):
+            if monotonic() > until:
+                raise
+            sleep(DDL_WAIT_MS / 1000)
 
 
 def ensure(url: str, settings: Settings, *, say: Callable[[str], None]) -> None:
@@ -98,7 +138,7 @@ def ensure(url: str, settings: Settings, *, say: Callable[[str], None]) -> None:
 def look(db: Session) -> SchemaInfo | None:
     """`find` in a transaction of its own, as the publisher; None where there is no schema."""
     with db.transaction(as_publisher=False):
-        if not db.has_table(db.names.storage, "schema_info"):
+        if not db.has_table(db.names.storage, LOCK):
             return None
     with db.transaction():
         return find(db)
@@ -110,7 +150,7 @@ def find(db: Session) -> SchemaInfo | None:
     Raises ServingError when the roles of this shop do not own it, or when its views are gone.
     """
     names = db.names
-    if not db.has_table(names.storage, "schema_info"):
+    if not db.has_table(names.storage, LOCK):
         return None
     for schema, role in ((names.storage, names.publisher), (names.schema, names.owner)):
         owner = _owner_of(db, schema)
@@ -150,44 +190,6 @@ def check(info: SchemaInfo, settings: Settings) -> None:
         )
 
 
-def _create_roles(db: Session, say: Callable[[str], None]) -> None:
-    """The four roles, and the right of this login to act as owner and publisher.
-
-    It may act as the others too where it created them, or may grant them to itself.
-    """
-    names, login = db.names, db.connection.info.user
-    roles = [getattr(names, role) for role in ROLES]
-    needed = (names.owner, names.publisher)
-    try:
-        for role in roles:
-            if db.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
-                db.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
-                say(f"role {role} created")
-            with (
-                suppress(*([] if role in needed else [pg.InsufficientPrivilege])),
-                db.connection.transaction(),
-            ):
-                _join(db, role)
-    except pg.InsufficientPrivilege as error:
-        raise ServingError(
-            f"the login `{login}` may not set up the roles of the serving schema",
-            found=error.diag.message_primary or "",
-            promised=f"the roles {', '.join(roles)}; CREATEROLE where one is missing",
-            then=f"{MIGRATE}; or let whoever made them GRANT {', '.join(needed)} TO {login}",
-        ) from None
-
-
-def _join(db: Session, role: str) -> None:
-    """Let this login act as `role`, unless it may."""
-    is_16 = db.connection.info.server_version >= 160000
-    member = db.execute(
-        "SELECT pg_has_role(session_user, %s, %s) AS may", [role, "SET" if is_16 else "MEMBER"]
-    ).fetchone()
-    if not (member and member["may"]):
-        grant = "GRANT {} TO SESSION_USER" + (" WITH INHERIT FALSE, SET TRUE" if is_16 else "")
-        db.execute(sql.SQL(grant).format(sql.Identifier(role)))  # type: ignore[arg-type]
-
-
 def _create_schemas(db: Session) -> None:
     names = db.names
     for schema, role in ((names.storage, names.publisher), (names.schema, names.owner)):
@@ -204,15 +206,16 @@ def _create_schemas(db: Session) -> None:
             db.execute(create.format(sql.Identifier(schema), sql.Identifier(role)))
 
 
-def _drop(db: Session, say: Callable[[str], None]) -> None:
+def _drop(db: Session) -> list[str]:
     """Both schemas, each as its owner: what belongs to others is never dropped from here."""
-    names = db.names
+    names, done = db.names, []
     for schema, role in ((names.schema, names.owner), (names.storage, names.publisher)):
         if _owner_of(db, schema) is not None:
             _act_as(db, role)
             db.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
             db.execute("RESET ROLE")
-            say(f"schema {schema} dropped")
+            done.append(f"schema {schema} dropped")
+    return done
 
 
 def _owner_of(db: Session, schema: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A session with the serving database: short transactions as the publisher, under one advisory lock.
+"""A session with the serving database: short transactions as the publisher, under one lock of all publishers.
 
 Everything is set inside the transaction (role, timeouts, name, lock), so that a pooler that hands
 every transaction another server connection does no harm.
@@ -23,8 +23,8 @@ from pipeline.databases.embedded import silent
 from pipeline.databases.urls import scrub
 from pipeline.databases.watch import Watch
 from pipeline.errors import PublisherBusy, ServingError
-from pipeline.serving.names import LOCK_SPACE, Names, text_of
-from pipeline.times import utc
+from pipeline.serving.blockers import Blocker, blockers, in_words, lock_holders, what_to_do
+from pipeline.serving.names import Names, text_of
 from pipeline.validation.storable import MOST_BYTES
 
 CANNOT_PUT_BACK = "NS001"
@@ -56,12 +56,14 @@ class Session:
 
     connection: in autocommit; statements run inside `transaction()`
     doing:      what the session calls itself in pg_stat_activity, e.g. `nightshelf publish night`
+
+    `is_altering` says that tables or views are changed, which waits for readers too.
     """
 
     def __init__(self, connection: psycopg.Connection[DictRow], settings: Settings, doing: str) -> None:
         self.connection, self.settings, self.doing = connection, settings, doing
         self.names = Names.of(settings.serving)
-        self._is_publisher = False
+        self.is_altering = False
 
     @contextmanager
     def transaction(self, *, as_publisher: bool = True) -> Iterator[None]:
@@ -82,7 +84,6 @@ class Session:
             sessions.tell_postgresql(self.connection, wished)
             if as_publisher:
                 self._act_as_publisher()
-            self._is_publisher = as_publisher
             yield
 
     def execute(
@@ -100,32 +101,18 @@ class Session:
         return self.run(name, values).fetchone()
 
     def lock(self, *, wait: bool) -> None:
-        """Take the publishers' lock until the transaction ends.
+        """Take the publishers' lock until the transaction ends, as the publisher: nobody else may hold it.
 
         wait: up to lock_timeout. Raises PublisherBusy, naming the holder, when another has it.
         """
-        key = {"space": LOCK_SPACE, "key": self.names.lock_key}
-        if wait:
-            try:
-                with self.connection.transaction():
-                    self.execute("SELECT pg_advisory_xact_lock(%(space)s, %(key)s)", key)
-            except pg.LockNotAvailable:
-                raise busy(self.holder()) from None
-            return
-        free = self.execute("SELECT pg_try_advisory_xact_lock(%(space)s, %(key)s) AS free", key)
-        if not free.fetchone()["free"]:  # type: ignore[index]
-            raise busy(self.holder())
-
-    def holder(self) -> str:
-        """Who holds the publishers' lock, for a person."""
-        row = self.one("lock_holder", {"space": LOCK_SPACE, "key": self.names.lock_key})
-        if row is None:
-            return "another session, gone by now"
-        since = row["since"]
-        if self._is_publisher and not since:
-            since = (self.one("attempt_of", {"pid": row["pid"]}) or {}).get("since")
-        process = f"process {row['pid']} ({row['application_name'] or 'no name'})"
-        return f"{process} since {utc(since).isoformat(timespec='seconds')}" if since else process
+        try:
+            with self.connection.transaction():
+                if wait:
+                    self.run("lock_publishers")
+                else:
+                    self.run("try_lock_publishers")
+        except pg.LockNotAvailable:
+            raise busy(*lock_holders(self)) from None
 
     def has_table(self, schema: str, name: str) -> bool:
         """Whether a table or view is there; needs no rights on it."""
@@ -165,8 +152,11 @@ def session(url: str, settings: Settings, doing: str) -> Iterator[Session]:
         ) as connection,
     ):
         connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        db = Session(connection, settings, doing)
         try:
-            yield Session(connection, settings, doing)
+            yield db
+        except pg.LockNotAvailable as error:
+            raise not_free(error, blockers(db, error), url) from None
         except psycopg.ProgrammingError as error:
             if connection.broken and error.sqlstate is None:
                 raise psycopg.OperationalError(f"the connection was lost: {error}") from None
@@ -185,15 +175,8 @@ def translating_errors(url: str, statement_timeout_ms: int, watch: Watch) -> Ite
                 if _is_timeout(error, 1000 * (time.monotonic() - begun) >= statement_timeout_ms):
                     raise _took_too_long(error, url) from None
                 raise
-            except pg.LockNotAvailable as error:
-                raise PublisherBusy(
-                    "a lock in the serving database was not free in time",
-                    found=_words(error, url),
-                    promised="less than lock_timeout_ms in config.toml; nothing was changed",
-                    then="the same again when whoever holds it (a publisher, a long transaction) has ended",
-                ) from None
             except (pg.DeadlockDetected, pg.SerializationFailure) as error:
-                raise busy(_words(error, url)) from None
+                raise busy(found=_words(error, url)) from None
     except psycopg.Error as error:
         raise _refused(error, url) from None
 
@@ -249,13 +232,26 @@ def _took_too_long(error: psycopg.Error, url: str) -> ServingError:
     )
 
 
-def busy(holder: str) -> PublisherBusy:
-    """The error of a publisher that finds another one at work."""
+def busy(*holders: Blocker, found: str = "") -> PublisherBusy:
+    """The error of a publisher that finds another one at work, or somebody else with the publishers' lock."""
+    is_publisher = not holders or any(holder.is_ours for holder in holders)
     return PublisherBusy(
-        "another publisher is at work on this serving schema",
-        found=holder,
+        "another publisher is at work on this serving schema"
+        if is_publisher
+        else "the publishers' lock of this serving schema is held",
+        found=found or in_words(holders) or "another session, gone by now",
         promised="one at a time; nothing was changed",
-        then="publish again when it has ended",
+        then=what_to_do(holders),
+    )
+
+
+def not_free(error: pg.LockNotAvailable, holders: Sequence[Blocker], url: str) -> PublisherBusy:
+    """The error of a session that has waited for a lock in vain."""
+    return PublisherBusy(
+        "a lock in the serving database was not free in time",
+        found=in_words(holders) or f"{_words(error, url)}; whoever held it has gone",
+        promised="less than lock_timeout_ms in config.toml; nothing was changed",
+        then=what_to_do(holders),
     )
 
 

@@ -77,6 +77,9 @@ class Serving(Section):
     role_prefix: Identifier = Field(
         "nightshelf", description="roles are PREFIX_owner, _publisher, _reader and _operator"
     )
+    take_over_roles: bool = Field(
+        False, description="whether migrate uses roles of these names that somebody else has made"
+    )
     keep_versions: int = Field(
         7, ge=1, le=1000, description="old publications that are kept beside the live one"
     )

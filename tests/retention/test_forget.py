@@ -22,8 +22,7 @@ from pipeline.errors import SettingsError
 from pipeline.models.als import AlsFactors
 from pipeline.retention.forget import user_id
 from pipeline.runs.folder import RunFolder
-from pipeline.serving.names import LOCK_SPACE, Names
-from tests.serving.nights import as_of, fill
+from tests.serving.nights import LOCK, as_of, fill
 from tests.shelf import give
 
 ODD = 'elena <7> "ü&b", \\x'
@@ -257,8 +256,8 @@ def test_a_publisher_at_work_is_told_and_the_runs_are_cleaned(place: Place) -> N
     place.say("migrate")
     with psycopg.connect(place.serving) as other:
         other.execute("SET application_name = 'nightshelf publish late'")
-        key = Names("serving", "", "", "", "", "").lock_key
-        other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, key])
+        other.execute(f"SET ROLE {place.prefix}_publisher".encode())
+        other.execute(LOCK)
         output = place.say("forget", "1", status=1)
     assert "another publisher is at work" in output
     assert "nightshelf publish late" in output

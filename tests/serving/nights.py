@@ -17,6 +17,8 @@ from pipeline.runs.folder import RunFolder
 from pipeline.serving import About, Publication, publish
 from tests.shelf import give
 
+LOCK = b"LOCK TABLE serving_storage.schema_info IN SHARE UPDATE EXCLUSIVE MODE"
+"""The publishers' lock: sql/serving/statements/lock_publishers.sql."""
 ABOUT = About(0.25, {"als": {"factors": 8}, "searched_at": None}, {"publish": True, "forced": False})
 Lists = Mapping[Any, Sequence[Any]]
 USERS: Lists = {1: [11, 12, 13], 2: [12, 14]}

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pyarrow as pa
 import pytest
 from psycopg import errors as pg
@@ -21,9 +20,8 @@ from pipeline.serving.forgotten import (
     read_forgotten,
     remember,
 )
-from pipeline.serving.names import LOCK_SPACE, Names
 from pipeline.serving.session import session
-from tests.serving.nights import ABOUT, Shop
+from tests.serving.nights import ABOUT, LOCK, Shop
 
 KEPT = Forgotten(b"k" * 32, frozenset())
 HOLDERS = ("user_lists", "user_purchases", "user_categories")
@@ -180,11 +178,9 @@ def test_a_decision_s_examples_of_the_user_go(shop: Shop) -> None:
 def test_a_publisher_at_work_is_not_disturbed(new_shop: Callable[..., Shop]) -> None:
     shop = new_shop(lock_timeout_ms=50)
     shop.publish(shop.night(1, LISTS))
-    with psycopg.connect(shop.url) as other:
+    with shop.connect("publisher") as other, other.transaction():
         other.execute("SET application_name = 'nightshelf publish late'")
-        other.execute(
-            "SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, Names.of(shop.settings.serving).lock_key]
-        )
+        other.execute(LOCK)
         with pytest.raises(PublisherBusy) as caught:
             erase_stored(shop.url, shop.settings, ELENA)
     assert "nightshelf publish late" in caught.value.found

@@ -14,9 +14,8 @@ from pipeline.databases.embedded import Server
 from pipeline.errors import PublisherBusy, ServingError, Unreachable
 from pipeline.serving import About, migrate, publish, refuse
 from pipeline.serving.copy_lines import KINDS
-from pipeline.serving.names import LOCK_SPACE, Names
 from tests.encodings import database_in
-from tests.serving.nights import ABOUT, Shop, as_of
+from tests.serving.nights import ABOUT, LOCK, Shop, as_of
 
 REFUSED = About(0.1, {}, {"publish": False, "forced": False, "reasons": ["`recommendations` is empty"]})
 
@@ -244,10 +243,9 @@ def test_a_publisher_whose_attempt_was_taken_away_gives_way(shop: Shop) -> None:
 def test_waiting_for_the_flip_ends_with_the_holder_named(new_shop: Callable[..., Shop]) -> None:
     shop = new_shop(lock_timeout_ms=50)
     migrate(shop.url, shop.settings, say=shop.said.append)
-    with shop.connect() as db, db.transaction():
+    with shop.connect("publisher") as db, db.transaction():
         db.execute("SET LOCAL application_name = 'somebody'")
-        names = Names.of(shop.settings.serving)
-        db.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, names.lock_key])
+        db.execute(LOCK)
         with pytest.raises(PublisherBusy) as busy:
             migrate(shop.url, shop.settings, say=shop.said.append)
         assert f"process {db.info.backend_pid}" in busy.value.found

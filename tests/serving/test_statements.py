@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import psycopg
 import pytest
@@ -13,11 +14,12 @@ from psycopg import errors as pg
 from psycopg.types.json import Jsonb
 
 from pipeline.config import ROOT
+from pipeline.databases.embedded import Server
 from pipeline.serving import migrate
-from pipeline.serving.names import FOLDER, LOCK_SPACE
+from pipeline.serving.names import FOLDER, text_of
 from pipeline.serving.schema import VERSION
 from pipeline.serving.session import Session, session
-from tests.serving.nights import Shop, as_of
+from tests.serving.nights import LOCK, Shop, as_of
 
 NAMED_HERE = re.compile(r'\brows\(\s*db, "(\w+)"')
 RUN_BY_THE_CODE = re.compile(r'\.(?:run|one)\(\s*"(\w+)"')
@@ -123,15 +125,54 @@ def test_attempt_attempts_attempt_of_and_end_attempt(db: Session) -> None:
     assert sorted(rows(db, "attempts")) == [(3,), (5,)]
 
 
-def test_lock_holder_is_another_process(db: Session, shop: Shop) -> None:
-    key = db.names.lock_key
-    db.lock(wait=False)
-    assert rows(db, "lock_holder", space=LOCK_SPACE, key=key) == []
-    with psycopg.connect(shop.url) as other:
-        other.execute("SET application_name = 'somebody'")
-        other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, key + 1])
-        [(pid, name, _)] = rows(db, "lock_holder", space=LOCK_SPACE, key=key + 1)
-        assert (pid, name) == (other.info.backend_pid, "somebody")
+def test_lock_publishers_and_try_lock_publishers(db: Session, shop: Shop) -> None:
+    with shop.connect("publisher") as other:
+        for name in ("lock_publishers", "try_lock_publishers"):
+            with db.connection.transaction(force_rollback=True):
+                assert rows(db, "lock_publishers") == rows(db, "try_lock_publishers") == []
+                with pytest.raises(pg.LockNotAvailable), other.transaction():
+                    other.execute(db.names.compose(text_of("try_lock_publishers")))
+            with other.transaction(force_rollback=True):
+                other.execute(LOCK)
+                db.execute("SET LOCAL lock_timeout = 50")
+                with pytest.raises(pg.LockNotAvailable), db.connection.transaction():
+                    rows(db, name)
+
+
+def test_lock_holders(db: Session, shop: Shop) -> None:
+    def found(**values: Any) -> list[tuple[Any, ...]]:
+        values = {"tables": [], "modes": [], "is_any_writer": False, **values}
+        held = rows(db, "lock_holders", schemas=["serving", "serving_storage"], **values)
+        return [(pid, name, login, waits) for pid, _, login, name, *_, waits in held]
+
+    rows(db, "lock_publishers")
+    with shop.connect("publisher", application_name="somebody") as other, other.transaction():
+        other.execute("INSERT INTO serving_storage.attempt (version, run_id) VALUES (5, 'a')")
+        one = [(other.info.backend_pid, "somebody", other.info.user, [])]
+        assert found(modes=["RowExclusiveLock"]) == one
+        assert found(modes=["RowExclusiveLock"], tables=["while", "attempt"]) == one
+        assert found(modes=["RowExclusiveLock"], tables=["attempt_pkey"]) == one
+        assert found(modes=["RowExclusiveLock"], tables=["live"]) == []
+        assert found(modes=["ShareUpdateExclusiveLock"]) == []
+        assert found(is_any_writer=True) == one
+    assert found(is_any_writer=True) == found(modes=["RowExclusiveLock"]) == []
+
+
+def test_roles(db: Session, server: Server) -> None:
+    names = [f"{db.names.publisher}_{letter}" for letter in "abc"]
+    with psycopg.connect(server.admin_url(), autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {names[0]}; COMMENT ON ROLE {names[0]} IS 'ours'".encode())
+        admin.execute(f"CREATE ROLE {names[1]} LOGIN BYPASSRLS; GRANT {names[1]} TO {names[0]}".encode())
+        admin.execute(f"CREATE SCHEMA {names[1]} AUTHORIZATION {names[1]}".encode())
+        try:
+            own = db.connection.info.user
+            assert rows(db, "roles", roles=[own, *names], comment="ours") == [
+                (own, True, False, True, True, False, False, False, ANY, ANY),
+                (names[0], True, False, False, False, False, False, False, [], 0),
+                (names[1], False, False, True, False, False, False, True, [names[0]], 1),
+            ]
+        finally:
+            admin.execute(f"DROP OWNED BY {names[1]}; DROP ROLE {names[1]}, {names[0]}".encode())
 
 
 def test_record_adds_a_row_once_and_updates_it_after_that(db: Session) -> None:

@@ -148,6 +148,25 @@ def add_upgrade(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[st
     return add
 
 
+def test_a_database_of_the_version_before_the_upgrades_keeps_all_that_is_stored(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(schema, "UPGRADES", ())
+        before.setattr(schema, "VERSION", schema.BASE)
+        for day in (1, 2):
+            shop.publish(shop.night(day))
+        remember(shop.url, shop.settings, ELENA)
+    assert version_of(shop) == schema.BASE
+    lists, forgotten = shop.lists(), read_forgotten(shop.url, shop.settings)
+    assert shop.publish(shop.night(3)).is_live
+    assert version_of(shop) == schema.VERSION
+    assert read_forgotten(shop.url, shop.settings) == forgotten
+    assert shop.lists() == [row for row in lists if row[0] != ELENA]
+    rollback(shop.url, shop.settings, to=1, say=shop.said.append)
+    assert shop.lists() == lists
+
+
 def test_upgrades_are_numbered_by_the_version_that_they_make() -> None:
     assert [int(path.name[:3]) for path in schema.UPGRADES] == list(
         range(schema.BASE + 1, schema.VERSION + 1)
@@ -164,7 +183,7 @@ def test_an_upgrade_keeps_the_live_publication_and_the_grants(
     before = published.lists(), published.read(grants, "")
     add_upgrade(MADE_UP)
     migrate(published.url, published.settings, say=published.said.append)
-    assert published.said[-1] == f"serving schema `serving` is at version {schema.BASE + 1}"
+    assert published.said[-1] == f"serving schema `serving` is at version {schema.VERSION}"
     assert (published.lists(), published.read(grants, "")) == before
     assert published.read("SELECT is_rollback FROM serving.live_history") == [(False,), (False,)]
     assert read_live(published.url, published.settings)["version"] == 2
@@ -177,7 +196,7 @@ def test_an_upgrade_keeps_the_live_publication_and_the_grants(
 def test_a_night_upgrades_by_itself(published: Shop, add_upgrade: Callable[[str], None], door: str) -> None:
     add_upgrade(MADE_UP)
     DOORS[door](published)
-    assert version_of(published) == schema.BASE + 1
+    assert version_of(published) == schema.VERSION
     assert published.read("SELECT * FROM serving.brands") == []
 
 
@@ -194,7 +213,7 @@ def test_a_new_database_gets_the_schema_and_its_upgrades_in_order(
     add_upgrade(MADE_UP)
     add_upgrade("SET LOCAL ROLE {owner}; COMMENT ON VIEW {schema}.brands IS 'What an item is sold as.';")
     migrate(shop.url, shop.settings, say=shop.said.append)
-    assert version_of(shop) == schema.BASE + 2
+    assert version_of(shop) == schema.VERSION
     assert shop.read("SELECT obj_description('serving.brands'::regclass)") == [("What an item is sold as.",)]
 
 
@@ -205,9 +224,9 @@ def test_an_upgrade_that_fails_leaves_the_old_schema_serving(
     add_upgrade(MADE_UP + "SELECT 1 / 0;")
     with pytest.raises(ServingError, match="division by zero"):
         migrate(published.url, published.settings, say=published.said.append)
-    assert (version_of(published), published.lists()) == (schema.BASE, before)
+    assert (version_of(published), published.lists()) == (schema.VERSION - 1, before)
     with pytest.raises(psycopg.errors.UndefinedTable):
         published.read("SELECT * FROM serving.brands")
     schema.UPGRADES[-1].write_text(MADE_UP, encoding="utf-8")
     migrate(published.url, published.settings, say=published.said.append)
-    assert (version_of(published), published.lists()) == (schema.BASE + 1, before)
+    assert (version_of(published), published.lists()) == (schema.VERSION, before)
