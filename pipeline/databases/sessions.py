@@ -8,13 +8,21 @@ the connection, which poolers refuse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy import exc
 
-from pipeline.errors import Unreachable
+from pipeline.databases import connect, failures
+from pipeline.databases.embedded import silent
+from pipeline.databases.watch import Watch
+from pipeline.errors import SourceError, Unreachable
+
+SILENT_MINUTES = 30.0
+"""Minutes of silence after which the source database is given up, where no settings are at hand."""
 
 TELL = """
     SELECT pg_catalog.set_config(wished.name, wished.setting, true)
@@ -51,6 +59,65 @@ def postgresql(
 def tell_postgresql(connection: psycopg.Connection[Any], settings: Mapping[str, str]) -> None:
     """Set them until the transaction ends. Raises psycopg.Error where the server refuses a value."""
     connection.execute(TELL, {"names": list(settings), "settings": list(settings.values())})
+
+
+@contextmanager
+def source_session(
+    url: str,
+    *,
+    silent_minutes: float = SILENT_MINUTES,
+    zone: str = "UTC",
+    is_read_only: bool = False,
+    may_create: bool = False,
+    say: Callable[[str], None] = silent,
+) -> Iterator[tuple[sa.Connection, Watch]]:
+    """A connection to the source database in one transaction that was told what it needs, and its watch.
+
+    silent_minutes: minutes without an answer after which the connection is given up
+    zone:           in which the server reads times without one
+    is_read_only:   nothing may be written, and on PostgreSQL all reads see one snapshot
+    may_create:     let SQLite create the file
+    say:            takes a line while the server is silent
+
+    Raises Unreachable, LoginRefused, or SourceError where the server lacks the zone. At the end the
+    connection is dropped, not rolled back: it may be lost, or in the middle of an answer.
+    """
+    with Watch("the source database", 60 * silent_minutes, "source.silent_minutes", say) as watch:
+        engine = connect.engine(url, may_create=may_create, watch=watch)
+        if is_read_only and engine.dialect.name == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connect.reaching(url, "source", watch), watch.waiting():
+            db = engine.connect()
+        try:
+            with connect.reaching(url, "source", watch), watch.waiting():
+                _tell_source(db, url, zone, watch.limit, is_read_only=is_read_only)
+            yield db, watch
+        finally:
+            db.invalidate()
+            db.close()
+
+
+def _tell_source(db: sa.Connection, url: str, zone: str, seconds: float, *, is_read_only: bool) -> None:
+    """A load reads files while its transaction waits, for as long as that takes; a read does not."""
+    try:
+        if db.dialect.name == "postgresql":
+            limit = max(1, round(1000 * seconds))
+            idle = limit if is_read_only else 0
+            tell_postgresql(
+                psycopg_of(db), postgresql(zone=zone, lock_ms=limit, statement_ms=0, idle_ms=idle)
+            )
+        elif db.dialect.name in ("mysql", "mariadb"):
+            tell_mysql(db, seconds)
+            db.execute(sa.text("SET time_zone = :zone"), {"zone": "+00:00" if zone == "UTC" else zone})
+    except (exc.ProgrammingError, exc.OperationalError, psycopg.DataError) as error:
+        if failures.named(error, url, "source") is not None:
+            raise
+        raise SourceError(
+            f"the source database does not know the time zone {zone}",
+            found=failures.words(error, url),
+            promised="the zone that [source] timezone in config.toml names",
+            then="load the server's time zone tables (mysql_tzinfo_to_sql), or set [source] timezone",
+        ) from None
 
 
 def psycopg_of(db: sa.Connection) -> psycopg.Connection[Any]:

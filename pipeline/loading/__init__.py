@@ -69,7 +69,7 @@ def load(
     if kind not in readers:
         raise SettingsError(f"no shop `{kind}` to load", promised=", ".join(readers))
     with readers[kind]() as read:
-        written = shop.fill(url, read, kind, now, say)
+        written = shop.fill(url, read, kind, now, say, settings.source.silent_minutes)
     loaded = Loaded(
         written.n_events,
         written.n_products,

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from pipeline.config import IdType
 from pipeline.databases import connect, urls
+from pipeline.databases.sessions import SILENT_MINUTES, source_session
 from pipeline.errors import LoginRefused, SourceError
 from pipeline.loading import tables
 from pipeline.loading.tables import TABLES, text_type
@@ -62,15 +63,24 @@ class Written:
     last_at: datetime | None = None
 
 
-def fill(url: str, shop: Shop, kind: str, now: datetime, say: Callable[[str], None]) -> Written:
+def fill(
+    url: str,
+    shop: Shop,
+    kind: str,
+    now: datetime,
+    say: Callable[[str], None],
+    silent_minutes: float = SILENT_MINUTES,
+) -> Written:
     """Replace the tables behind `url` by `shop`; `kind` is remembered as the name of the load.
+
+    silent_minutes: minutes without an answer after which the database is given up
 
     Raises Unreachable, LoginRefused, SourceError (tables that no load created, missing rights, a value
     that the database refuses) and whatever reading `shop` raises; the old shop then stays.
     """
     token = secrets.token_hex(4)
     new = tables.define(shop.customer, shop.product, suffix="_loading")
-    with _transaction(url) as db:
+    with _transaction(url, silent_minutes, say) as db:
         _refuse_foreign_tables(db)
         for table in new.values():
             table.drop(db, checkfirst=True)
@@ -100,19 +110,18 @@ def last_event_at(url: str) -> datetime | None:
     """The time of the newest event, UTC; None without events or without the shop's tables."""
     events = tables.define("text", "text")["events"]
     try:
-        engine = connect.engine(url)
+        with source_session(url) as (db, watch), connect.reaching(url, "source", watch):
+            if not sa.inspect(db).has_table("events"):
+                return None
+            last = db.execute(sa.select(sa.func.max(events.c.occurred_at))).scalar()
     except LoginRefused:
         return None
-    with connect.reaching(url, "source"), engine.connect() as db:
-        if not sa.inspect(db).has_table("events"):
-            return None
-        last = db.execute(sa.select(sa.func.max(events.c.occurred_at))).scalar()
     return None if last is None else utc(last)
 
 
 def loaded_kind(url: str) -> str | None:
     """The kind of shop that the last load wrote (`complete-journey`, ...); None where there was no load."""
-    with connect.reaching(url, "source"), connect.engine(url).connect() as db:
+    with source_session(url) as (db, watch), connect.reaching(url, "source", watch):
         return _marked_kind(db)
 
 
@@ -130,15 +139,16 @@ def shifted(batches: Iterable[pa.RecordBatch], days: int) -> Iterator[pa.RecordB
 
 
 @contextmanager
-def _transaction(url: str) -> Iterator[sa.Connection]:
+def _transaction(url: str, silent_minutes: float, say: Callable[[str], None]) -> Iterator[sa.Connection]:
     """One transaction on the source database, committed at the end. Errors never show the password."""
-    engine = connect.engine(url, may_create=True)
     try:
-        with connect.reaching(url, "source"), engine.connect() as db:
+        with (
+            source_session(url, silent_minutes=silent_minutes, may_create=True, say=say) as (db, watch),
+            connect.reaching(url, "source", watch),
+        ):
             if db.dialect.name == "sqlite":
                 db.exec_driver_sql("BEGIN IMMEDIATE")
             if db.dialect.name == "postgresql":
-                db.exec_driver_sql("SET LOCAL TIME ZONE 'UTC'")
                 db.exec_driver_sql(f"SELECT pg_advisory_xact_lock(hashtext('{MARK}'))")
             yield db
             db.commit()

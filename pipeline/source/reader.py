@@ -240,23 +240,11 @@ def opened(
     """Connect for reading. Raises Unreachable, or SourceError where the server lacks the shop's time zone.
 
     say: takes a line while the server is silent
-
-    At the end the connection is dropped, not rolled back: it may be lost, or in the middle of an answer.
     """
-    seconds = settings.silent_minutes * 60
-    with Watch("the source database", seconds, "source.silent_minutes", say) as watch:
-        engine = connect.engine(url, watch=watch)
-        if engine.dialect.name == "postgresql":
-            engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with connect.reaching(url, "source", watch), watch.waiting():
-            db = engine.connect()
-        try:
-            with connect.reaching(url, "source", watch), watch.waiting():
-                _tell(db, url, settings)
-            yield Source(url, settings, ids, db, watch)
-        finally:
-            db.invalidate()
-            db.close()
+    with sessions.source_session(
+        url, silent_minutes=settings.silent_minutes, zone=settings.timezone, is_read_only=True, say=say
+    ) as (db, watch):
+        yield Source(url, settings, ids, db, watch)
 
 
 def last_event_at(url: str, settings: SourceSettings, now: datetime) -> datetime:
@@ -270,25 +258,3 @@ def last_event_at(url: str, settings: SourceSettings, now: datetime) -> datetime
             then=f"load some (python -m pipeline load --help), or edit {settings.sql}/events.sql",
         )
     return span[1]
-
-
-def _tell(db: sa.Connection, url: str, settings: SourceSettings) -> None:
-    """Tell the session what reading needs, and the zone in which the server reads times without one."""
-    zone, seconds = settings.timezone, settings.silent_minutes * 60
-    try:
-        if db.dialect.name == "postgresql":
-            limit = max(1, round(1000 * seconds))
-            wished = sessions.postgresql(zone=zone, lock_ms=limit, statement_ms=0, idle_ms=limit)
-            sessions.tell_postgresql(sessions.psycopg_of(db), wished)
-        elif db.dialect.name in MYSQL:
-            sessions.tell_mysql(db, seconds)
-            db.execute(sa.text("SET time_zone = :zone"), {"zone": "+00:00" if zone == "UTC" else zone})
-    except (exc.ProgrammingError, exc.OperationalError, psycopg.DataError) as error:
-        if failures.named(error, url, "source") is not None:
-            raise
-        raise SourceError(
-            f"the source database does not know the time zone {zone}",
-            found=failures.words(error, url),
-            promised="the zone that [source] timezone in config.toml names",
-            then="load the server's time zone tables (mysql_tzinfo_to_sql), or set [source] timezone",
-        ) from None
