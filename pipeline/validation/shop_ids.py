@@ -81,7 +81,7 @@ def _show_known(db: duckdb.DuckDBPyConnection, file: Path | None, column: str) -
     if file is None:
         db.sql("SELECT '' AS id WHERE false").create_view("known", replace=True)
     else:
-        db.read_parquet(str(file)).project(f"{column} AS id").create_view("known", replace=True)
+        db.sql(f"SELECT {column} AS id FROM {engine.parquet(file)}").create_view("known", replace=True)
 
 
 def _show_items(db: duckdb.DuckDBPyConnection, file: Path | None) -> None:

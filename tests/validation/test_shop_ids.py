@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -117,6 +119,15 @@ def test_without_tables_of_its_own_nothing_is_unknown_to_a_shop(texts: Callable[
         "n_unknown": 0,
         "n_events_unknown": 0,
     }
+
+
+def test_a_run_may_lie_in_a_folder_of_any_name(texts: Callable[..., Job], tmp_path: Path) -> None:
+    night = texts(("ann", "A", 1), ("Bob", "B", 1), users=users("ann", "bob"), items=items("A"))
+    folder = tmp_path / """it's [1] shop=1? 100% *"""
+    shutil.copytree(night.folder.path, folder)
+    moved = replace(night, folder=replace(night.folder, path=folder))
+    assert compare(moved)[1] == compare(night)[1]
+    assert found(moved, "unknown_users", "id") == [("Bob",)]
 
 
 def test_ids_of_events_that_differ_in_form_only(texts: Callable[..., Job]) -> None:
