@@ -24,6 +24,11 @@
 """
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """`text` for a message: what lies beyond `most` characters becomes `...` and how many there were."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
 class NightshelfError(Exception):
     """One failure, as the message that a user reads.
 

@@ -30,11 +30,19 @@ def test_a_number_or_nothing(text: str | int | None, version: int | None) -> Non
     assert version_of(text) == version
 
 
-@pytest.mark.parametrize("text", ["-1", "five", "version", "1.5", "5; DROP TABLE live"])
-def test_anything_else_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("-1", "five", "version", "1.5", "5; DROP TABLE live", "+5", "5_0", "\u00b2", "version version 5"),
+        *("9" * 19, "9" * 5000, 2**63, -1, 10**5000, -(10**5000), "5\0", "version " + "x" * 5000),
+    ],
+    ids=lambda value: value[:20].strip("\0") if isinstance(value, str) else f"{value.bit_length()} bits",
+)
+def test_anything_else_is_refused(text: str | int) -> None:
     with pytest.raises(SettingsError, match="is no version") as refused:
         version_of(text)
     assert "python -m pipeline publications" in refused.value.then
+    assert len(str(refused.value)) < 400
 
 
 def test_choices_that_cannot_be_saved_are_logged_and_harm_nothing(
