@@ -28,6 +28,7 @@ from pipeline.report.summary import results_table
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
+from pipeline.splits.unmeasured import NobodyMeasured
 from pipeline.splits.window import empty_window
 from pipeline.times import EARLIEST, utc
 
@@ -156,8 +157,11 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[
     folder = RunFolder.create(runs, jobs.cli_run_id(as_of), as_of, shop.ids.model_dump(), {})
     job = Job(folder, settings, Databases(source=str, serving=str), as_of, say, files=shop.named)
     _extract(job, shop)
-    for stage in STAGES:
-        run_stage(stage, job)
+    try:
+        for stage in STAGES:
+            run_stage(stage, job)
+    except NobodyMeasured as error:
+        raise error.for_backtest() from None
     mode = settings.run.repeat_purchases
     rows = [row for row in folder.table("metrics").to_pylist() if row["repeat_purchases"] == mode]
     results = [{"model": row["model"], **{name: row[name] for name in MEASURES}} for row in rows]

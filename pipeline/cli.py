@@ -183,7 +183,7 @@ def _rows(summaries: Mapping[str, str], width: int) -> str:
     return "\n".join(f"{name:{width}}{summary}" for name, summary in summaries.items())
 
 
-def _whole_number(text: str) -> int:
+def _number(text: str) -> int:
     """The number of an option. argparse's own refusal would repeat all digits of too long a one."""
     try:
         return int(text)
@@ -231,7 +231,7 @@ def _run(commands: argparse._SubParsersAction[Parser]) -> None:
         form.add_argument(
             f"--{field.replace('_', '-')}",
             dest=field,
-            type=_whole_number if schema["type"] == "integer" else str,
+            type=_number if schema["type"] == "integer" else str,
             choices=schema.get("enum"),
             metavar=None if "enum" in schema else "N",
             help=schema["description"],
@@ -254,9 +254,15 @@ def _backtest(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar=as_of.metavar("backtest"),
         help="end of the test (default: just after the last event)",
     )
-    judge.add_argument("--test-days", type=_whole_number, metavar="N", help="days held out (default: config.toml's)")
     judge.add_argument(
-        "--windows", type=_whole_number, default=1, metavar="K", help="roll the cut back K times (default: %(default)s)"
+        "--test-days", type=_number, metavar="N", help="days held out (default: config.toml's)"
+    )
+    judge.add_argument(
+        "--windows",
+        type=_number,
+        default=1,
+        metavar="K",
+        help="roll the cut back K times (default: %(default)s)",
     )
     judge.add_argument(
         "--repeat-purchases",
@@ -272,7 +278,7 @@ def _serving(commands: argparse._SubParsersAction[Parser]) -> None:
     rollback = _command(commands, "rollback")
     rollback.add_argument(
         "--to",
-        type=_whole_number,
+        type=_number,
         metavar="VERSION",
         help="a stored version; default: the one that was live before this one, so twice undoes itself",
     )
@@ -304,10 +310,12 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
     events.add_argument("file", type=Path, metavar="FILE", help="Parquet or CSV: user_id, item_id, ...")
     events.add_argument("--items", type=Path, metavar="FILE", help="item_id, name, category, ...")
     events.add_argument("--users", type=Path, metavar="FILE", help="user_id, segment")
-    synthetic.add_argument("--events", dest="n_events", type=_whole_number, required=True, metavar="N", help="how many")
+    synthetic.add_argument(
+        "--events", dest="n_events", type=_number, required=True, metavar="N", help="how many"
+    )
     synthetic.add_argument(
         "--seed",
-        type=_whole_number,
+        type=_number,
         default=0,
         metavar="S",
         help="the same seed, the same events (default: %(default)s)",

@@ -45,7 +45,7 @@ PACKAGES: dict[str, set[str]] = {
     "times": {"contract"},
     "shops": {"config", "errors"},
     "alerts": {"contract", "errors"},
-    "cli": {"config", "contract", "version"},
+    "cli": {"config", "contract", "errors", "version"},
     "engine": {"config", "errors"},
     "databases": {"config", "environment", "errors"},
     "source": {"config", "contract", "databases", "errors", "times"},
@@ -66,10 +66,10 @@ PACKAGES: dict[str, set[str]] = {
         "config", "contract", "engine", "errors", "models", "runs", "serving", "source", "validation",
     },
     "stages": {
-        "config", "contract", "engine", "errors", "evaluation", "gate", "lists", "models", "ranking",
+        "contract", "engine", "errors", "evaluation", "gate", "lists", "models", "ranking",
         "report", "rollback_form", "runs", "serving", "source", "splits", "times", "tuning", "validation",
     },
-    "jobs": {"config", "errors", "report", "runs", "times"},
+    "jobs": {"config", "contract", "errors", "report", "runs", "times"},
     "backtest": {
         "config", "contract", "engine", "errors", "jobs", "loading", "report", "runs", "splits", "times",
     },

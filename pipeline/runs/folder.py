@@ -296,7 +296,7 @@ def check_run_id(run_id: str) -> None:
 
 
 def _refuse_taken(path: Path) -> None:
-    """A file, or a folder that is no run, may lie beside the run folders: another shop's, a form's choices."""
+    """Raise RunError where a file, or a folder that is no run (as another shop's runs), has that name."""
     if path.is_dir():
         there = {inside.name for inside in path.iterdir()}
         if there & {"run.json", "receipts"} or there <= LEFTOVERS:
