@@ -22,13 +22,13 @@ import pyarrow.parquet as pq
 from pipeline import config, engine, jobs
 from pipeline.config import Ids, Settings
 from pipeline.contract.datasets import DATASETS, ITEM, USER
-from pipeline.errors import DataError, SettingsError, shortened
+from pipeline.errors import DataError, NobodyMeasured, SettingsError, shortened
 from pipeline.loading import events_file
 from pipeline.report.summary import results_table
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
-from pipeline.splits.unmeasured import NobodyMeasured
+from pipeline.splits.unmeasured import for_backtest
 from pipeline.splits.window import empty_window
 from pipeline.times import EARLIEST, utc
 
@@ -161,7 +161,7 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[
         for stage in STAGES:
             run_stage(stage, job)
     except NobodyMeasured as error:
-        raise error.for_backtest() from None
+        raise for_backtest(error) from None
     mode = settings.run.repeat_purchases
     rows = [row for row in folder.table("metrics").to_pylist() if row["repeat_purchases"] == mode]
     results = [{"model": row["model"], **{name: row[name] for name in MEASURES}} for row in rows]

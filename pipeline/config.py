@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline import environment
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, shortened
 from pipeline.settings import (
     PRESETS,
     Alerts,
@@ -97,9 +97,9 @@ def load(file: Path | None = None, overrides: Mapping[str, object] | None = None
         raise SettingsError(
             f"no settings file {file}", then="pass --config FILE, or restore config.toml"
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(
-            f"{file} cannot be read as TOML", found=str(error), then=f"mend {file}"
+            f"{file} cannot be read as TOML", found=_why_not(error), then=f"mend {file}"
         ) from error
     for field, value in (overrides or {}).items():
         if field not in FORM:
@@ -154,13 +154,30 @@ def changed(settings: Settings, section: str, **values: object) -> Settings:
         ) from error
 
 
+def _why_not(error: Exception) -> str:
+    """In words, what keeps a file from being read; tomllib passes on what Python says of too long a number."""
+    if isinstance(error, RecursionError):
+        return "arrays or tables are nested too deep"
+    if isinstance(error, OSError | UnicodeDecodeError | tomllib.TOMLDecodeError):
+        return str(error)
+    return f"it holds what is no value: {error}"
+
+
 def _complaint(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "settings"
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown setting"
     if isinstance(error["input"], dict):
         return f"{where}: {error['msg'].removeprefix('Value error, ')}"
-    return f"{where} = {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    return f"{where} = {_given(error['input'])}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _given(value: object) -> str:
+    """The value that was given, short; Python refuses to write very long numbers."""
+    try:
+        return shortened(repr(value))
+    except ValueError:
+        return "a number of more than 4,000 digits"
 
 
 def home() -> Path:

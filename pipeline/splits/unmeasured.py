@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline import engine
 from pipeline.config import Filter, Settings
-from pipeline.errors import DataError
+from pipeline.errors import DataError, NobodyMeasured
 from pipeline.splits.folds import cuts
 from pipeline.splits.history import History
 from pipeline.splits.parts import keep_parts
@@ -40,16 +40,11 @@ class Way:
         return Way(f'{self.edit}, with run.repeat_purchases = "allow"', flags, self.n_users)
 
 
-class NobodyMeasured(DataError):
-    """A split that measures nobody. ways: the changes that would measure somebody"""
-
-    ways: Sequence[Way] = ()
-
-    def for_backtest(self) -> NobodyMeasured:
-        """The same refusal, with what the command `backtest` can do about it."""
-        then = _either((way.flags, way.n_users) for way in self.ways if way.flags)
-        nothing = "name a file with a longer history: no cut in time of this one measures anybody"
-        return NobodyMeasured(self.what, found=self.found, promised=self.promised, then=then or nothing)
+def for_backtest(error: NobodyMeasured) -> NobodyMeasured:
+    """The same refusal, with what the command `backtest` can do about it."""
+    then = _either((way.flags, way.n_users) for way in error.ways if isinstance(way, Way) and way.flags)
+    nothing = "name a file with a longer history: no cut in time of this one measures anybody"
+    return NobodyMeasured(error.what, found=error.found, promised=error.promised, then=then or nothing)
 
 
 def nobody_measured(
@@ -71,7 +66,7 @@ def nobody_measured(
         then=_either((way.edit, way.n_users) for way in ways)
         or f"{wider}run again when more people have bought twice: no other setting measures anybody yet",
     )
-    error.ways = ways
+    error.ways = tuple(ways)
     return error
 
 
