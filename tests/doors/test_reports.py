@@ -17,7 +17,7 @@ names = st.one_of(
 )
 
 
-def shop(tmp_path: Path) -> Path:
+def shop_with_a_night(tmp_path: Path) -> Path:
     """Runs with one night that has its pages, and files beside the run folders and above them."""
     runs = tmp_path / "runs"
     for folder in (tmp_path, runs, runs / "night"):
@@ -30,7 +30,7 @@ def shop(tmp_path: Path) -> Path:
 
 @tries
 def test_any_address_of_a_report(n: int, tmp_path: Path) -> None:
-    runs = shop(tmp_path)
+    runs = shop_with_a_night(tmp_path)
 
     def check(run_id: str, page: str) -> None:
         path = ends_well(page_of, runs, run_id, page)
@@ -42,7 +42,7 @@ def test_any_address_of_a_report(n: int, tmp_path: Path) -> None:
 @tries
 def test_any_run_id(n: int, tmp_path: Path) -> None:
     """A run is made in the folder of its name, or refused with nothing changed."""
-    runs = shop(tmp_path)
+    runs = shop_with_a_night(tmp_path)
     before = files_below(tmp_path)
 
     def check(run_id: str) -> None:

@@ -21,10 +21,49 @@ KEYS = [
     for name, about in kind.model_fields.items()
 ]
 
+
+class Raw(str):
+    """What stands in the file as it is."""
+
+    __slots__ = ()
+
+
+raw = st.sampled_from(
+    [
+        *(
+            "9" * 5000,
+            "0x" + "f" * 4000,
+            "-" + "9" * 400,
+            "1e999999",
+            "0.1e",
+            "nan",
+            "-inf",
+            "0b",
+            "0o9",
+            "01",
+        ),
+        *(
+            "[" * 3000,
+            "[" * 3000 + "]" * 3000,
+            "{a = " * 2000,
+            "{a = " * 200 + "1" + "}" * 200,
+            "[1, [2, [3]]]",
+        ),
+        *(
+            "1979-05-27T07:32:00-24:00",
+            "0000-01-01",
+            "9999-12-31T23:59:60",
+            "07:32:00.9999999",
+            "1979-05-27 07",
+        ),
+        *("'", '"', '"""', '"\\ud800"', '"\\U00110000"', "#", "=", "\x00", "true false", ""),
+    ]
+).map(Raw)
 scalars = st.one_of(
+    raw,
     st.booleans(),
     st.integers(),
-    st.sampled_from([0, 1, -1, 2**31, 2**63, 2**64, 10**30, 16**4000]),
+    st.sampled_from([0, 1, -1, 2**31, 2**63, 2**64, 10**30, 10**400]),
     st.floats(),
     texts,
     st.datetimes(timezones=st.sampled_from([None, UTC])),
@@ -43,7 +82,7 @@ def toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value) if abs(value) < 10**40 else hex(value)
+        return str(value)
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, datetime | date | time):
@@ -52,11 +91,7 @@ def toml(value: Any) -> str:
         return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{toml(key)} = {toml(inner)}" for key, inner in value.items()) + "}"
-    return (
-        json.dumps(value, ensure_ascii=True)
-        if "\udc00" > value
-        else json.dumps(value.encode(errors="replace").decode())
-    )
+    return str(value) if isinstance(value, Raw) else json.dumps(value.encode(errors="replace").decode())
 
 
 def load(path: Path, content: bytes) -> Settings:
