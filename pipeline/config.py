@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def form_value(settings: Settings, field: str) -> object:
     return getattr(getattr(settings, section), name)
 
 
+@cache
 def form_schema(field: str) -> dict[str, Any]:
     """JSON schema of a field of the form: type, title, description, range or choices."""
     section, name = FORM[field]
@@ -155,7 +157,7 @@ def changed(settings: Settings, section: str, **values: object) -> Settings:
 
 
 def _why_not(error: Exception) -> str:
-    """In words, what keeps a file from being read; tomllib passes on what Python says of too long a number."""
+    """What keeps a file from being read; tomllib passes on what Python says of too long a number."""
     if isinstance(error, RecursionError):
         return "arrays or tables are nested too deep"
     if isinstance(error, OSError | UnicodeDecodeError | tomllib.TOMLDecodeError):

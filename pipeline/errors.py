@@ -34,8 +34,8 @@ def shortened(text: str, most: int = 80) -> str:
 
 
 def plain(text: str) -> str:
-    """At most LONGEST characters of `text`, without any that steer a terminal or cannot be written as UTF-8."""
-    shown = text if text.isprintable() else "".join(map(_shown, text[: 2 * LONGEST]))
+    """`text`, cut at LONGEST, without characters that steer a terminal or cannot be written as UTF-8."""
+    shown = text if text.isprintable() else "".join(map(_shown, text))
     return shown if len(shown) <= LONGEST + len("... (9,999,999 characters)") else shortened(shown, LONGEST)
 
 

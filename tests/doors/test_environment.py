@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline import config, environment
 from pipeline.environment import Environment, variable
-from tests.doors.tries import SECRET, ends_well, files_below, texts, through, tries
+from tests.doors.tries import SECRET, ends_well, fewer_tries, files_below, texts, through, tries
 
 NAMES = [variable(field) for field in Environment.model_fields]
 URL_FILES = [name for name in NAMES if name.endswith("_FILE")]
@@ -57,7 +57,7 @@ def test_any_text_in_any_variable(n: int, tmp_path: Path) -> None:
     assert files_below(tmp_path) == before
 
 
-@tries
+@fewer_tries
 def test_any_bytes_in_the_file_of_a_url(n: int, tmp_path: Path) -> None:
     path = tmp_path / "url"
 

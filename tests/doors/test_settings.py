@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline import config
 from pipeline.config import Settings
 from pipeline.errors import SettingsError
-from tests.doors.tries import ends_well, texts, through, tries
+from tests.doors.tries import ends_well, fewer_tries, texts, through, tries
 
 SECTIONS: dict[str, Any] = {name: field.annotation for name, field in Settings.model_fields.items()}
 KEYS = [
@@ -120,7 +120,7 @@ def test_any_value_of_any_key(n: int, tmp_path: Path) -> None:
     through(n, check, key=st.sampled_from(KEYS), value=values, dotted=st.booleans())
 
 
-@tries
+@fewer_tries
 def test_any_document(n: int, tmp_path: Path) -> None:
     """Unknown sections and keys, sections that are no tables, and the same twice."""
     names = st.one_of(st.sampled_from([*SECTIONS, *(name for _, name in KEYS)]), texts)
@@ -135,7 +135,7 @@ def test_any_document(n: int, tmp_path: Path) -> None:
     through(n, check, document=st.lists(st.tuples(names, names, values), max_size=4))
 
 
-@tries
+@fewer_tries
 def test_any_bytes(n: int, tmp_path: Path) -> None:
     whole = (config.ROOT / "config.toml").read_bytes()
 

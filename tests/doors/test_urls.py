@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-import pytest
 import sqlalchemy
 from hypothesis import strategies as st
 
 from pipeline.databases import airflow_connection, connect, urls
 from pipeline.errors import SettingsError
-from tests.doors.tries import SECRET, ends_well, texts, through, tries
+from tests.doors.tries import SECRET, ends_well, fewer_tries, texts, through, tries
 
 DIALECTS = st.sampled_from(
     [
@@ -111,7 +110,7 @@ def test_no_url_ends_in_a_trace_or_shows_its_password(n: int) -> None:
     through(n, check, url=addresses())
 
 
-@tries
+@fewer_tries
 def test_no_connection_ends_in_a_trace_or_shows_its_password(n: int) -> None:
     """With hosts on which nobody answers, at once."""
     hosts = st.sampled_from(
@@ -135,7 +134,7 @@ def test_no_connection_ends_in_a_trace_or_shows_its_password(n: int) -> None:
     through(n, check, dialect=dialects, password=texts, host=hosts, database=texts, query=QUERIES)
 
 
-@tries
+@fewer_tries
 def test_an_airflow_connection_keeps_its_parts(n: int) -> None:
     """What Airflow holds arrives at the driver as it is, whatever characters it has."""
 

@@ -16,6 +16,7 @@ SECRET = "s3cr3t-w0rd"
 """Stands in every generated password. No message may hold it."""
 
 tries = pytest.mark.parametrize("n", [50, pytest.param(2_000, marks=pytest.mark.slow)])
+fewer_tries = pytest.mark.parametrize("n", [20, pytest.param(400, marks=pytest.mark.slow)])
 """The number of generated inputs: few in `make test`, many in `make test-all`. The same ones each time."""
 
 ODD = st.sampled_from(
@@ -80,16 +81,18 @@ def ends_well(door: Callable[..., Any], *values: Any) -> Any:
     """
     try:
         return door(*values)
-    except NightshelfError as error:
-        message = str(error)
-        assert SECRET not in message, message
-        assert error.what, "an error says what is wrong"
-        assert len(message) < 8_500, f"{len(message):,} characters: {message[:200]}"
-        return error
+    except NightshelfError as raised:
+        error = raised
+    message = str(error)
+    assert SECRET not in message, message
+    assert error.what, "an error says what is wrong"
+    assert len(message) < 8_500, f"{len(message):,} characters: {message[:200]}"
+    assert message.encode(), "it can be written to a file"
+    return error
 
 
 def through(n: int, check: Callable[..., None], **inputs: st.SearchStrategy[Any]) -> None:
-    """Call `check` with `n` generated inputs, the same ones in every run; the smallest that fails is shown."""
+    """Call `check` with `n` generated inputs, the same ones in every run; of those that fail, a small one."""
     quick = settings(
         max_examples=n,
         derandomize=True,
