@@ -24,7 +24,7 @@ anything = st.recursive(
 
 @tries
 def test_any_conf_of_a_night(n: int, bag: Any) -> None:
-    """As the API server and the first task see it: the run is made, its params are filled in, `extract` begins."""
+    """As the API server and the first task see it: a run, its params filled in, `extract` begins."""
     from airflow.models.dagrun import DagRun
     from airflow.sdk.definitions.param import process_params
     from airflow.sdk.exceptions import ParamValidationError

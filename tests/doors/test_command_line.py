@@ -74,7 +74,7 @@ any_command = st.one_of([arguments(words, parser) for words, parser in COMMANDS.
 
 @tries
 def test_any_command_line(n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 0, or 1 with one error, or argparse's 2; no database answers, and no file of the caller changes."""
+    """Exit 0, or 1 with one error, or argparse's 2; no database answers, no file of the caller changes."""
     here = tmp_path / "here"
     (here / "folder").mkdir(parents=True)
     head = "user_id,item_id,event_type,occurred_at\n"

@@ -106,7 +106,7 @@ def load(path: Path, content: bytes) -> Settings:
 
 @tries
 def test_any_value_of_any_key(n: int, tmp_path: Path) -> None:
-    """One key at a time, its section by name or as a dotted key: a value that is taken is of the right type."""
+    """One key at a time, below its section or dotted: a value that is taken can be written back."""
 
     def check(key: tuple[str, str], value: Any, dotted: bool) -> None:
         section, name = key
