@@ -44,7 +44,7 @@ def arguments(words: tuple[str, ...], parser: argparse.ArgumentParser) -> st.Sea
     files = st.sampled_from(
         ["settings.toml", "nothing.csv", "empty.csv", "events.csv", "damaged.parquet", "folder", "."]
     )
-    numbers = st.integers(-5, 500).map(str) | st.integers(10**9, 10**40).map(str)
+    numbers = st.integers(-5, 500).map(str) | st.integers(10**10, 10**40).map(str)
     moments = st.datetimes().map(str) | st.sampled_from(["now", "last"])
     given = st.one_of(texts, files, numbers, moments)
     tokens: list[st.SearchStrategy[list[str]]] = [texts.map(lambda text: [text]), st.just(["--nothing"])]
