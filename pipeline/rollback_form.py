@@ -37,11 +37,15 @@ def choice(stored: Stored) -> str:
     )
 
 
-def version_of(text: str | int | None) -> int | None:
+def version_of(text: str | float | None) -> int | None:
     """The version that a person chose: a number such as `5`, or a line of `choice`; None for an empty field.
 
     Raises SettingsError for anything else.
     """
+    if isinstance(
+        text, float
+    ):  # JSON knows one kind of number, and Airflow's schema takes 5.0 for a whole one
+        text = int(text) if text.is_integer() else str(text)
     if isinstance(text, int):
         version = text
     else:
