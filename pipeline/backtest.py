@@ -30,7 +30,7 @@ from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
 from pipeline.splits.unmeasured import for_backtest
 from pipeline.splits.window import empty_window
-from pipeline.times import EARLIEST, utc
+from pipeline.times import FIRST_OF_A_SHOP, utc
 
 STAGES = ("validate", "filter_purchasers", "split", "tune", "train", "evaluate")
 MEASURES = (
@@ -108,7 +108,7 @@ def backtest(
 
 def _refuse_too_many(n_windows: int, newest: datetime, step: timedelta, shop: Files) -> None:
     """Before the work begins, not after the newer windows are judged."""
-    first_at = max(shop.first_at, EARLIEST)
+    first_at = max(shop.first_at, FIRST_OF_A_SHOP)
     if n_windows > 1 and n_windows - 1 >= (newest - first_at) / step:
         raise SettingsError(
             f"{shortened(f'{n_windows:,}')} windows reach back beyond the first event",

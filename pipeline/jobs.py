@@ -17,7 +17,7 @@ from pipeline.errors import DataError, SettingsError, shortened
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Counts, Databases, Job
 from pipeline.runs.run_stage import run_stage
-from pipeline.times import CLOCK_SKEW, EARLIEST, utc
+from pipeline.times import CLOCK_SKEW, FIRST_OF_A_SHOP, utc
 
 
 def job_for(
@@ -94,10 +94,10 @@ def _refuse_future(as_of: datetime, now: datetime) -> None:
 
 def refuse_before_shops(as_of: datetime) -> None:
     """No event lies before so early an end; and the days before it would soon be before year 1."""
-    if utc(as_of) < EARLIEST:
+    if utc(as_of) < FIRST_OF_A_SHOP:
         raise SettingsError(
             f"as_of {utc(as_of).isoformat()} lies before every shop",
-            promised=f"a time from {EARLIEST:%Y-%m-%d} on",
+            promised=f"a time from {FIRST_OF_A_SHOP:%Y-%m-%d} on",
             then="give a later as_of; if the shop's last event is of that time, mend its occurred_at",
         )
 
