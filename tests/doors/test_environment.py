@@ -30,7 +30,7 @@ def everything() -> None:
         ends_well(environment.port, server)
     for database in ("source", "serving"):
         ends_well(environment.configured_url, database)
-    environment.is_scheduled()
+    ends_well(environment.is_scheduled)
     environment.child_environment(without="GIT_")
     ends_well(lambda: config.runs_folder(config.load()))
     config.home()

@@ -16,6 +16,7 @@ from pipeline.config import Ids
 from pipeline.loading import events_file
 from tests.doors.tries import ends_well, texts, through, tries
 
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
 HEAD = "user_id,item_id,event_type,occurred_at,order_id,quantity"
 NAMES = HEAD.split(",")
 ROW = ("17", "5", "purchase", "2026-01-31 18:05:00", "o1", "1")
@@ -25,7 +26,7 @@ def loaded(path: Path, zone: str) -> int:
     """How many rows of the file would be loaded."""
     before = path.read_bytes()
     try:
-        with events_file.read(path, None, None, Ids(), zone) as shop:
+        with events_file.read(path, None, None, Ids(), zone, NOW) as shop:
             return sum(batch.num_rows for batch in shop.events)
     finally:
         assert path.read_bytes() == before
