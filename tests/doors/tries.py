@@ -15,9 +15,13 @@ from pipeline.errors import NightshelfError
 SECRET = "s3cr3t-w0rd"
 """Stands in every generated password. No message may hold it."""
 
-tries = pytest.mark.parametrize("n", [50, pytest.param(2_000, marks=pytest.mark.slow)])
-fewer_tries = pytest.mark.parametrize("n", [20, pytest.param(400, marks=pytest.mark.slow)])
-"""The number of generated inputs: few in `make test`, many in `make test-all`. The same ones each time."""
+
+def tried(few: int, many: int) -> pytest.MarkDecorator:
+    """A test is given `n`: `few` generated inputs in `make test`, `many` in `make test-all`; always the same ones."""
+    return pytest.mark.parametrize("n", [few, pytest.param(many, marks=pytest.mark.slow)])
+
+
+tries, fewer_tries = tried(50, 2_000), tried(20, 400)
 
 ODD = st.sampled_from(
     [
