@@ -18,7 +18,7 @@ from pipeline.config import Settings
 from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError, NightshelfError, RunError
 from pipeline.home import keep_private
-from pipeline.runs.folder import latest
+from pipeline.runs.folder import RunFolder, latest
 from pipeline.runs.job import Databases, Job
 
 Say = Callable[[str], None]
@@ -90,11 +90,11 @@ def _job(options: argparse.Namespace, say: Say) -> Job:
                 then="python -m pipeline run",
             )
         run_id = folders[0].name if folders else None
-    is_new = run_id is None or not (runs / run_id / "run.json").exists()
+    is_new = run_id is None or not RunFolder.exists(runs, run_id)
     if as_of is None and is_new and options.stage in (None, STAGES[0].name):
         as_of = now
     return jobs.job_for(
-        run_id or jobs.cli_run_id(as_of or now),
+        jobs.cli_run_id(as_of or now) if run_id is None else run_id,
         as_of=as_of,
         overrides=overrides,
         config_path=options.config,
@@ -114,7 +114,7 @@ def _as_of(text: str | None, settings: Settings, databases: Databases, now: date
         from pipeline.source import last_event_at
 
         return jobs.just_after(last_event_at(databases.source(), settings.source, now))
-    return jobs.moment(text, settings.source.timezone)
+    return jobs.moment(text, settings.source.timezone, "run")
 
 
 def _databases() -> Databases:
@@ -131,7 +131,7 @@ def report(options: argparse.Namespace, say: Say) -> None:
     run_ids = [path.name for path in latest(config.runs_folder(settings))]
     if not run_ids and options.run_id is None:
         raise RunError("there is no run to report", then="python -m pipeline run")
-    run_id, now = options.run_id or run_ids[0], datetime.now(UTC)
+    run_id, now = run_ids[0] if options.run_id is None else options.run_id, datetime.now(UTC)
     job = jobs.job_for(run_id, databases=_databases(), now=now, say=say, config_path=options.config)
     with job.folder.held("report"):
         say(f"report: {build(job.folder, job.settings)}")

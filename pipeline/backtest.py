@@ -22,15 +22,16 @@ import pyarrow.parquet as pq
 from pipeline import config, disk, engine, jobs
 from pipeline.config import Ids, Settings
 from pipeline.contract.datasets import DATASETS, ITEM, USER
-from pipeline.errors import DataError, SettingsError
+from pipeline.errors import DataError, NobodyMeasured, SettingsError, shortened
 from pipeline.home import make_home
 from pipeline.loading import events_file
 from pipeline.report.summary import results_table
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
+from pipeline.splits.unmeasured import for_backtest
 from pipeline.splits.window import empty_window
-from pipeline.times import utc
+from pipeline.times import FIRST_OF_A_SHOP, utc
 
 STAGES = ("validate", "filter_purchasers", "split", "tune", "train", "evaluate")
 MEASURES = (
@@ -70,7 +71,9 @@ def backtest(
     """
     if n_windows < 1:
         raise SettingsError(
-            "a backtest needs a window", found=f"--windows {n_windows}", then="choose --windows 1 or more"
+            "a backtest needs a window",
+            found=shortened(f"--windows {n_windows}"),
+            then="choose --windows 1 or more",
         )
     if settings.split.method != "time":
         raise SettingsError(
@@ -83,11 +86,11 @@ def backtest(
     make_home(home)
     with disk.noticing(home), tempfile.TemporaryDirectory(prefix="backtest-", dir=home) as scratch:
         shop = _read(events, items, settings, Path(scratch), say)
-        newest = (
-            jobs.just_after(shop.last_at) if as_of == "last" else jobs.moment(as_of, settings.source.timezone)
-        )
+        zone = settings.source.timezone
+        newest = jobs.just_after(shop.last_at) if as_of == "last" else jobs.moment(as_of, zone, "backtest")
+        jobs.refuse_before_shops(newest)
         step = timedelta(days=settings.split.test_days)
-        _refuse_too_many(n_windows, newest - (n_windows - 1) * step, shop)
+        _refuse_too_many(n_windows, newest, step, shop)
         windows = []
         for number in range(n_windows):
             at = newest - number * step
@@ -104,12 +107,14 @@ def backtest(
     return _rolled(document, windows) if n_windows > 1 else document
 
 
-def _refuse_too_many(n_windows: int, oldest: datetime, shop: Files) -> None:
+def _refuse_too_many(n_windows: int, newest: datetime, step: timedelta, shop: Files) -> None:
     """Before the work begins, not after the newer windows are judged."""
-    if n_windows > 1 and oldest <= shop.first_at:
+    first_at = max(shop.first_at, FIRST_OF_A_SHOP)
+    if n_windows > 1 and n_windows - 1 >= (newest - first_at) / step:
         raise SettingsError(
-            f"{n_windows} windows reach back beyond the first event",
-            found=f"the oldest would end {oldest.isoformat()}, the first is of {shop.first_at.isoformat()}",
+            f"{shortened(f'{n_windows:,}')} windows reach back beyond the first event",
+            found=f"windows of {step.days} days before {newest.isoformat()},"
+            f" the first event is of {first_at.isoformat()}",
             then="choose fewer --windows, or fewer --test-days",
         )
 
@@ -153,8 +158,11 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[
     folder = RunFolder.create(runs, jobs.cli_run_id(as_of), as_of, shop.ids.model_dump(), {})
     job = Job(folder, settings, Databases(source=str, serving=str), as_of, say, files=shop.named)
     _extract(job, shop)
-    for stage in STAGES:
-        run_stage(stage, job)
+    try:
+        for stage in STAGES:
+            run_stage(stage, job)
+    except NobodyMeasured as error:
+        raise for_backtest(error) from None
     mode = settings.run.repeat_purchases
     rows = [row for row in folder.table("metrics").to_pylist() if row["repeat_purchases"] == mode]
     results = [{"model": row["model"], **{name: row[name] for name in MEASURES}} for row in rows]
@@ -253,12 +261,20 @@ def _against(window: dict[str, Any], row: dict[str, Any]) -> str:
 
 def check_place(path: Path) -> None:
     """Refuse before the work where `write_json` could not write after it."""
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise SettingsError(
-            f"--json {path} cannot be written",
-            found="it is a folder" if path.is_dir() else f"there is no folder {path.absolute().parent}",
-            then="name a file in a folder that is there",
-        )
+    try:
+        if path.is_dir():
+            found = "it is a folder"
+        elif not path.absolute().parent.is_dir():
+            found = f"there is no folder {path.absolute().parent}"
+        else:
+            return
+    except (OSError, ValueError) as error:
+        found = str(error.strerror if isinstance(error, OSError) else error)
+    raise SettingsError(
+        f"--json {shortened(str(path))} cannot be written",
+        found=shortened(found),
+        then="name a file in a folder that is there",
+    )
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:

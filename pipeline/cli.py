@@ -13,7 +13,9 @@ from typing import Any, ClassVar, NoReturn
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from pipeline import config
+from pipeline.contract import as_of
 from pipeline.contract.stages import STAGES
+from pipeline.errors import shortened
 from pipeline.version import version
 
 GROUPS = {
@@ -181,6 +183,14 @@ def _rows(summaries: Mapping[str, str], width: int) -> str:
     return "\n".join(f"{name:{width}}{summary}" for name, summary in summaries.items())
 
 
+def _number(text: str) -> int:
+    """The number of an option. argparse's own refusal would repeat all digits of too long a one."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{shortened(repr(text), 40)} is no whole number") from None
+
+
 def _config(command: argparse._ActionsContainer) -> None:
     command.add_argument(
         "--config", type=Path, default=None, metavar="FILE", help="settings (default: config.toml)"
@@ -206,7 +216,7 @@ def _run(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     which.add_argument(
         "--as-of",
-        metavar="now|last|TIME",
+        metavar=as_of.metavar("run"),
         help="end of the window: now (default), last (just after the last event) or a time",
     )
     _config(which)
@@ -221,7 +231,7 @@ def _run(commands: argparse._SubParsersAction[Parser]) -> None:
         form.add_argument(
             f"--{field.replace('_', '-')}",
             dest=field,
-            type=int if schema["type"] == "integer" else str,
+            type=_number if schema["type"] == "integer" else str,
             choices=schema.get("enum"),
             metavar=None if "enum" in schema else "N",
             help=schema["description"],
@@ -241,12 +251,18 @@ def _backtest(commands: argparse._SubParsersAction[Parser]) -> None:
     judge.add_argument(
         "--as-of",
         default="last",
-        metavar="last|TIME",
+        metavar=as_of.metavar("backtest"),
         help="end of the test (default: just after the last event)",
     )
-    judge.add_argument("--test-days", type=int, metavar="N", help="days held out (default: config.toml's)")
     judge.add_argument(
-        "--windows", type=int, default=1, metavar="K", help="roll the cut back K times (default: %(default)s)"
+        "--test-days", type=_number, metavar="N", help="days held out (default: config.toml's)"
+    )
+    judge.add_argument(
+        "--windows",
+        type=_number,
+        default=1,
+        metavar="K",
+        help="roll the cut back K times (default: %(default)s)",
     )
     judge.add_argument(
         "--repeat-purchases",
@@ -262,7 +278,7 @@ def _serving(commands: argparse._SubParsersAction[Parser]) -> None:
     rollback = _command(commands, "rollback")
     rollback.add_argument(
         "--to",
-        type=int,
+        type=_number,
         metavar="VERSION",
         help="a stored version; default: the one that was live before this one, so twice undoes itself",
     )
@@ -294,10 +310,12 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
     events.add_argument("file", type=Path, metavar="FILE", help="Parquet or CSV: user_id, item_id, ...")
     events.add_argument("--items", type=Path, metavar="FILE", help="item_id, name, category, ...")
     events.add_argument("--users", type=Path, metavar="FILE", help="user_id, segment")
-    synthetic.add_argument("--events", dest="n_events", type=int, required=True, metavar="N", help="how many")
+    synthetic.add_argument(
+        "--events", dest="n_events", type=_number, required=True, metavar="N", help="how many"
+    )
     synthetic.add_argument(
         "--seed",
-        type=int,
+        type=_number,
         default=0,
         metavar="S",
         help="the same seed, the same events (default: %(default)s)",

@@ -9,13 +9,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from pipeline import environment
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, shortened
 from pipeline.settings import (
     PRESETS,
     Alerts,
@@ -72,6 +73,7 @@ def form_value(settings: Settings, field: str) -> object:
     return getattr(getattr(settings, section), name)
 
 
+@cache
 def form_schema(field: str) -> dict[str, Any]:
     """JSON schema of a field of the form: type, title, description, range or choices."""
     section, name = FORM[field]
@@ -97,9 +99,9 @@ def load(file: Path | None = None, overrides: Mapping[str, object] | None = None
         raise SettingsError(
             f"no settings file {file}", then="pass --config FILE, or restore config.toml"
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(
-            f"{file} cannot be read as TOML", found=str(error), then=f"mend {file}"
+            f"{file} cannot be read as TOML", found=_why_not(error), then=f"mend {file}"
         ) from error
     for field, value in (overrides or {}).items():
         if field not in FORM:
@@ -154,13 +156,30 @@ def changed(settings: Settings, section: str, **values: object) -> Settings:
         ) from error
 
 
+def _why_not(error: Exception) -> str:
+    """What keeps a file from being read; tomllib passes on what Python says of too long a number."""
+    if isinstance(error, RecursionError):
+        return "arrays or tables are nested too deep"
+    if isinstance(error, OSError | UnicodeDecodeError | tomllib.TOMLDecodeError):
+        return str(error)
+    return f"it holds what is no value: {error}"
+
+
 def _complaint(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"]) or "settings"
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown setting"
     if isinstance(error["input"], dict):
         return f"{where}: {error['msg'].removeprefix('Value error, ')}"
-    return f"{where} = {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    return f"{where} = {_given(error['input'])}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _given(value: object) -> str:
+    """The value that was given, short; Python refuses to write very long numbers."""
+    try:
+        return shortened(repr(value))
+    except ValueError:
+        return "a number of more than 4,000 digits"
 
 
 def home() -> Path:

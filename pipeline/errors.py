@@ -15,6 +15,7 @@
     │   ├── RunBusy              another process works on the run                   (retry)
     │   └── DiskFull             a file could not be written to its end             (retry)
     ├── DataError                the data cannot carry a night: nobody bought, one item, ...
+    │   ├── NobodyMeasured       nobody bought on both sides of the cut in time
     │   ├── ContractBroken       a dataset has other columns, types or a doubled key
     │   └── ValidationFailed     a critical expectation failed
     ├── Refused                  the gate refuses to publish
@@ -22,6 +23,25 @@
 
 `can_retry` says whether trying the same again, with nothing changed, can help.
 """
+
+LONGEST = 2_000
+"""Characters of each part of a message."""
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """`text` for a message: what lies beyond `most` characters becomes `...` and how many there were."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
+def plain(text: str) -> str:
+    """`text`, cut at LONGEST, without characters that steer a terminal or cannot be written as UTF-8."""
+    shown = text if text.isprintable() else "".join(map(_shown, text))
+    return shown if len(shown) <= LONGEST + len("... (9,999,999 characters)") else shortened(shown, LONGEST)
+
+
+def _shown(character: str) -> str:
+    is_shown = character.isprintable() or character in "\n\t\N{NO-BREAK SPACE}"
+    return character if is_shown else character.encode("unicode_escape").decode("ascii")
 
 
 class NightshelfError(Exception):
@@ -31,13 +51,15 @@ class NightshelfError(Exception):
     found:    what was found, where that says more
     promised: what was expected instead
     then:     the next command or edit
+
+    Each is kept as plain() makes it: what a file or a person wrote may stand in it.
     """
 
     can_retry = False
 
     def __init__(self, what: str, *, found: str = "", promised: str = "", then: str = "") -> None:
-        self.what, self.found, self.promised, self.then = what, found, promised, then
-        super().__init__(what, found, promised, then)
+        self.what, self.found, self.promised, self.then = map(plain, (what, found, promised, then))
+        super().__init__(self.what, self.found, self.promised, self.then)
 
     def __str__(self) -> str:
         lines = [self.what]
@@ -121,6 +143,12 @@ class DiskFull(RunError):
 
 class DataError(NightshelfError):
     """The data cannot carry a night: an empty window, nobody bought, one item, ..."""
+
+
+class NobodyMeasured(DataError):
+    """Nobody bought on both sides of the cut. ways: what would measure somebody (splits/unmeasured.py)"""
+
+    ways: tuple[object, ...] = ()
 
 
 class ContractBroken(DataError):

@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 
 from pipeline import config
 from pipeline.config import Settings
-from pipeline.errors import DataError, SettingsError
+from pipeline.contract.as_of import Door, promised
+from pipeline.errors import DataError, SettingsError, shortened
 from pipeline.home import make_home
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Counts, Databases, Job
 from pipeline.runs.run_stage import run_stage
-from pipeline.times import CLOCK_SKEW, utc
+from pipeline.times import CLOCK_SKEW, FIRST_OF_A_SHOP, utc
 
 
 def job_for(
@@ -38,7 +39,7 @@ def job_for(
     A run records every field of the form as it began, and keeps them to its end whatever becomes of
     config.toml meanwhile: its lists and its number are of one mode. Raises RunError when there is no
     such run, or when it exists with another as_of, schema or form fields; SettingsError when `as_of`
-    lies in the future.
+    lies in the future or before every shop.
     """
     asked = dict(overrides or {})
     settings = config.load(config_path, asked)
@@ -46,6 +47,7 @@ def job_for(
     if as_of is None:
         folder = RunFolder.open(runs, run_id, ids)
     else:
+        refuse_before_shops(as_of)
         _refuse_future(as_of, now)
         make_home(config.home())
         form = {name: config.form_value(settings, name) for name in config.FORM}
@@ -92,17 +94,30 @@ def _refuse_future(as_of: datetime, now: datetime) -> None:
         )
 
 
-def moment(text: str, zone: str = "UTC") -> datetime:
-    """An ISO 8601 date or time as UTC; without a zone of its own it is read in `zone`."""
+def refuse_before_shops(as_of: datetime) -> None:
+    """No event lies before so early an end; and the days before it would soon be before year 1."""
+    if utc(as_of) < FIRST_OF_A_SHOP:
+        raise SettingsError(
+            f"as_of {utc(as_of).isoformat()} lies before every shop",
+            promised=f"a time from {FIRST_OF_A_SHOP:%Y-%m-%d} on",
+            then="give a later as_of; if the shop's last event is of that time, mend its occurred_at",
+        )
+
+
+def moment(text: str, zone: str, door: Door) -> datetime:
+    """An ISO 8601 date or time as UTC; without a zone of its own it is read in `zone`.
+
+    door: where `text` comes from, whose words the refusal promises
+    """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return utc(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)))
+    except (ValueError, OverflowError) as error:
         raise SettingsError(
-            f"as_of {text!r} is no time",
-            promised="now, last, or a time such as 2026-11-20 or 2026-11-20T06:00+01:00",
+            f"as_of {shortened(repr(text))} is no time",
+            promised=promised(door),
             then="give as_of another value",
         ) from error
-    return utc(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)))
 
 
 def cli_run_id(as_of: datetime) -> str:
@@ -124,5 +139,15 @@ def check_form(given: Mapping[str, object], known: Mapping[str, object]) -> None
 
 
 def just_after(last_event_at: datetime) -> datetime:
-    """The first whole second after the last event: a window that ends there holds it."""
-    return utc(last_event_at).replace(microsecond=0) + timedelta(seconds=1)
+    """The first whole second after the last event: a window that ends there holds it.
+
+    Raises DataError where the event is of the last second that there is.
+    """
+    try:
+        return utc(last_event_at).replace(microsecond=0) + timedelta(seconds=1)
+    except OverflowError:
+        raise DataError(
+            f"the last event is of {last_event_at.isoformat()}: no window can end after it",
+            promised="times of a shop, in occurred_at",
+            then="mend that event, or give as_of a time",
+        ) from None

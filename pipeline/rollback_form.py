@@ -7,17 +7,19 @@ Airflow draws a form without asking a database, so every publication and rollbac
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.config import Settings, runs_folder
-from pipeline.errors import NightshelfError, SettingsError
+from pipeline.errors import NightshelfError, SettingsError, shortened
 
 if TYPE_CHECKING:
     from pipeline.serving import Stored
 
 FILE = "publications.{}.json"
+VERSION = re.compile("[0-9]{1,19}")
 ELIGIBLE = ("live", "stored", "held back")
 MAX_VERSION = 2**63 - 1
 """The greatest bigint of PostgreSQL."""
@@ -35,21 +37,30 @@ def choice(stored: Stored) -> str:
     )
 
 
-def version_of(text: str | int | None) -> int | None:
+def version_of(text: str | float | None) -> int | None:
     """The version that a person chose: a number such as `5`, or a line of `choice`; None for an empty field.
 
     Raises SettingsError for anything else.
     """
-    digits = str("" if text is None else text).strip().removeprefix("version ").split(",")[0].strip()
-    if not digits:
-        return None
-    if not digits.isdecimal() or int(digits) > MAX_VERSION:
+    if isinstance(
+        text, float
+    ):  # JSON knows one kind of number, and Airflow's schema takes 5.0 for a whole one
+        text = int(text) if text.is_integer() else str(text)
+    if isinstance(text, int):
+        version = text
+    else:
+        digits = (text or "").strip().removeprefix("version ").split(",")[0].strip()
+        if not digits:
+            return None
+        version = int(digits) if VERSION.fullmatch(digits) else -1
+    if not 0 <= version <= MAX_VERSION:
+        given = "a longer number" if isinstance(text, int) and abs(version) > MAX_VERSION else f"`{text}`"
         raise SettingsError(
-            f"`{text}` is no version",
+            f"{shortened(given)} is no version",
             promised="a number such as 5, or one of the proposals of the form; empty: what was live before",
             then="python -m pipeline publications lists the stored versions",
         )
-    return int(digits)
+    return version
 
 
 def save_choices(url: str, settings: Settings, say: Callable[[str], None]) -> None:

@@ -18,7 +18,7 @@ from pipeline.errors import SettingsError
 NIGHTLY = "recommendations"
 """The id of the nightly DAG, of config.toml's shop."""
 
-NAME = re.compile(r"^[A-Za-z0-9_-]{1,60}$")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _load(shop: Shop) -> Settings | SettingsError:
         settings = config.load(shop.path)
     except SettingsError as error:
         return error
-    if not shop.name or NAME.match(shop.name):
+    if not shop.name or NAME.fullmatch(shop.name):
         return settings
     return SettingsError(
         f"{shop.path.name} gives its shop a name that no DAG can have",

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from pipeline.contract.datasets import TIME
 
+FIRST_OF_A_SHOP = datetime(1990, 1, 1, tzinfo=UTC)
+"""No shop has sold anything before: an older time stands for none, and no window ends before."""
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of the shop, or of Airflow, may run ahead of ours."""
 ZONED = r"[0-9:.](Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"

@@ -48,7 +48,7 @@ PACKAGES: dict[str, set[str]] = {
     "times": {"contract"},
     "shops": {"config", "errors"},
     "alerts": {"contract", "errors"},
-    "cli": {"config", "contract", "version"},
+    "cli": {"config", "contract", "errors", "version"},
     "engine": {"config", "disk", "errors"},
     "databases": {"config", "disk", "environment", "errors", "home", "locks"},
     "source": {"config", "contract", "databases", "errors", "times"},
@@ -69,10 +69,10 @@ PACKAGES: dict[str, set[str]] = {
         "config", "contract", "engine", "errors", "models", "runs", "serving", "source", "validation",
     },
     "stages": {
-        "config", "contract", "engine", "errors", "evaluation", "gate", "lists", "models", "ranking",
+        "contract", "engine", "errors", "evaluation", "gate", "lists", "models", "ranking",
         "report", "rollback_form", "runs", "serving", "source", "splits", "times", "tuning", "validation",
     },
-    "jobs": {"config", "errors", "home", "report", "runs", "times"},
+    "jobs": {"config", "contract", "errors", "home", "report", "runs", "times"},
     "backtest": {
         "config", "contract", "disk", "engine", "errors", "home", "jobs", "loading", "report", "runs",
         "splits", "times",

@@ -138,11 +138,25 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     assert all(name in caught.value.found for name in ("run.seed", "run.thread", "tune.trials"))
 
 
-@pytest.mark.parametrize("text", ["[run\n", "window_days = \x00", "run = 3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[run\n", "window_days = \x00", "run = 3", "[run]\nseed = 2026-11-20", "[run]\nfolder = 06:00:00"),
+        *("[run]\nseed = " + "9" * 5000, "[run]\nseed = 0x" + "f" * 4000, "[run]\nseed = -" + "9" * 4000),
+        *(
+            "a = " + "[" * 3000 + "]" * 3000,
+            "a = " + "{b = " * 2000,
+            "[run]\nfolder = " + "[" * 300 + "]" * 300,
+        ),
+        *("[" + "a." * 3000 + "a]", '[run]\nrepeat_purchases = "' + "x" * 100_000 + '"', "[run]\n[run]"),
+    ],
+    ids=lambda text: text[:30],
+)
 def test_a_file_that_is_no_settings_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError) as refused:
         config.load(tmp_path / "config.toml")
+    assert len(str(refused.value)) < 1_000
 
 
 def test_a_missing_file_names_the_way_out(tmp_path: Path) -> None:

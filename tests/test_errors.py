@@ -45,3 +45,14 @@ def test_no_other_module_has_errors_of_its_own() -> None:
 def test_every_error_survives_a_process_boundary(kind: type[NightshelfError]) -> None:
     error = kind("what", found="found", promised="promised", then="then")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_what_others_wrote_cannot_steer_a_terminal_and_does_not_fill_it() -> None:
+    error = NightshelfError(
+        "a\x1b[2J\u202eb\udcff", found="x" * 5000, promised="two\nlines", then="caf\u00e9"
+    )
+    assert error.what == "a\\x1b[2J\\u202eb\\udcff"
+    assert error.found == "x" * 2000 + "... (5,000 characters)"
+    assert (error.promised, error.then) == ("two\nlines", "caf\u00e9")
+    assert str(error).encode()
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

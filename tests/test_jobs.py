@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import config, jobs
 from pipeline.config import Settings
-from pipeline.errors import RunError, SettingsError
+from pipeline.errors import DataError, RunError, SettingsError
 from pipeline.runs.files import write_json
 from pipeline.runs.job import Databases, Job
 from tests.shelf import give
@@ -136,12 +136,44 @@ def test_a_field_nobody_reads_is_refused_by_name() -> None:
     ],
 )
 def test_a_time_without_zone_is_the_shop_s(text: str, zone: str, moment: datetime) -> None:
-    assert jobs.moment(text, zone) == moment
+    assert jobs.moment(text, zone, "run") == moment
 
 
-def test_what_is_no_time_is_refused() -> None:
-    with pytest.raises(SettingsError, match="'soon' is no time"):
-        jobs.moment("soon")
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("soon", "UTC"),
+        ("", "UTC"),
+        ("2026-11-31", "UTC"),
+        ("10000-01-01", "UTC"),
+        ("0001-01-01T00:00+23:00", "UTC"),
+        ("9999-12-31T23:59-23:00", "UTC"),
+        ("0001-01-01", "Asia/Tokyo"),
+        ("9999-12-31T23:59", "America/New_York"),
+        ("2026-11-20\0", "UTC"),
+        ("9" * 5000, "UTC"),
+    ],
+    ids=lambda value: value[:30].strip("\0") or "nothing",
+)
+def test_what_is_no_time_is_refused(text: str, zone: str) -> None:
+    with pytest.raises(SettingsError, match="is no time") as refused:
+        jobs.moment(text, zone, "run")
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("year", [1, 9, 1850, 1989])
+def test_a_time_before_every_shop_is_refused_before_a_folder_is_made(
+    job_for: Callable[..., Job], tmp_path: Path, year: int
+) -> None:
+    with pytest.raises(SettingsError, match="lies before every shop") as refused:
+        job_for(as_of=datetime(year, 1, 1, tzinfo=UTC))
+    assert refused.value.promised == "a time from 1990-01-01 on"
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_a_last_event_at_the_end_of_time_is_refused() -> None:
+    with pytest.raises(DataError, match="no window can end after it"):
+        jobs.just_after(datetime.max.replace(tzinfo=UTC))
 
 
 def test_run_ids_of_the_command_line_are_folder_names() -> None:

@@ -24,17 +24,27 @@ def test_a_choice_is_read_back(measured: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "version"), [("5", 5), (" 7 ", 7), (7, 7), (0, 0), ("", None), (None, None), ("  ", None)]
+    ("text", "version"),
+    [("5", 5), (" 7 ", 7), (7, 7), (5.0, 5), (0, 0), ("", None), (None, None), ("  ", None)],
 )
-def test_a_number_or_nothing(text: str | int | None, version: int | None) -> None:
+def test_a_number_or_nothing(text: str | float | None, version: int | None) -> None:
     assert version_of(text) == version
 
 
-@pytest.mark.parametrize("text", ["-1", "five", "version", "1.5", "5; DROP TABLE live"])
-def test_anything_else_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("-1", "five", "version", "1.5", "5; DROP TABLE live", "+5", "5_0", "\u00b2", "version version 5"),
+        *("9" * 19, "9" * 5000, 2**63, -1, 10**5000, -(10**5000), "5\0", "version " + "x" * 5000),
+        *(5.5, 1e300, float("inf"), float("nan")),
+    ],
+    ids=lambda value: f"{value.bit_length()} bits" if isinstance(value, int) else str(value)[:20].strip("\0"),
+)
+def test_anything_else_is_refused(text: str | float) -> None:
     with pytest.raises(SettingsError, match="is no version") as refused:
         version_of(text)
     assert "python -m pipeline publications" in refused.value.then
+    assert len(str(refused.value)) < 400
 
 
 def test_choices_that_cannot_be_saved_are_logged_and_harm_nothing(

@@ -33,6 +33,14 @@ def test_the_best_model_comes_first() -> None:
     assert metrics_lines([row("als", 0.1), row("ranker", 0.25)], "exclude") == BEST_FIRST
 
 
+def test_so_few_measured_that_they_decide_nothing_are_said_so() -> None:
+    for n_users, words in (
+        (29, "29 users measured, too few to decide anything, c"),
+        (30, "30 users measured, c"),
+    ):
+        assert words in metrics_lines([{**row("als", 0.1), "n_users": n_users}], "exclude")
+
+
 def test_nobody_measured_is_a_sentence() -> None:
     assert metrics_lines([], "allow") == "repeat_purchases = allow: nobody can be measured"
 

@@ -117,7 +117,7 @@ def _as_of(settings: Settings, context: Mapping[str, Any]) -> datetime:
     from pipeline import jobs
 
     if given := context["params"]["as_of"]:
-        return jobs.moment(given, settings.source.timezone)
+        return jobs.moment(given, settings.source.timezone, "form")
     logical_date: datetime | None = context.get("logical_date")
     return logical_date or _trigger_time(settings, context["dag_run"])
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from pipeline.errors import SettingsError
+
 HOOK_ONLY = frozenset(
     (
         "aws_conn_id",
@@ -39,6 +41,7 @@ def url(
 
     A SQLite connection names its file as host or as schema. Extras become the query where they are texts
     or whole numbers that a driver may know (`sslmode`, `options`, `charset`, ...). The password is included.
+    Raises SettingsError, which shows none of the parts, where one is no text.
     """
     query = {
         key: str(value)
@@ -46,6 +49,14 @@ def url(
         if key not in HOOK_ONLY and isinstance(value, str | int) and not isinstance(value, bool)
     }
     if kind == "sqlite":
-        return URL.create("sqlite", database=host or f"/{schema}", query=query).render_as_string()
-    whole = URL.create(kind, login, password, host, port, schema, query)
-    return whole.render_as_string(hide_password=False)
+        whole = URL.create("sqlite", database=host or f"/{schema}", query=query)
+    else:
+        whole = URL.create(kind, login, password, host, port, schema, query)
+    try:
+        return whole.render_as_string(hide_password=False)
+    except UnicodeEncodeError:
+        raise SettingsError(
+            f"the Airflow connection of type {kind} holds what is no text",
+            promised="host, login, password, schema and extra that can be written as UTF-8",
+            then="mend the connection in the UI under Admin, Connections",
+        ) from None

@@ -21,6 +21,10 @@ from pipeline.errors import LoginRefused, SettingsError
 
 CONNECT_SECONDS = 10
 
+UNUSABLE = (exc.ArgumentError, TypeError, ValueError, AttributeError, LookupError, OSError)
+"""What SQLAlchemy and the drivers raise for a part of a URL that they cannot take: a port that is no number,
+a charset or an option that they do not know, a name that no operating system takes."""
+
 
 def engine(
     url: str, which: Database = "source", *, may_create: bool = False, watch: Watch | None = None
@@ -33,8 +37,8 @@ def engine(
     Raises SettingsError where the driver is not installed or the URL cannot be used.
     """
     parsed = normalise(url, which)
-    dialect = parsed.get_backend_name()
-    if dialect == "sqlite" and parsed.database and not may_create and not Path(parsed.database).exists():
+    dialect = _dialect(parsed, url, which)
+    if dialect == "sqlite" and parsed.database and not may_create and not _is_there(parsed.database):
         raise LoginRefused(f"the {which} database is no file", found=parsed.database, then=HOW_TO_SET[which])
     arguments: dict[str, int | str] = {}
     if dialect in ("postgresql", "mysql", "mariadb"):
@@ -47,19 +51,10 @@ def engine(
     try:
         made = sqlalchemy.create_engine(parsed, poolclass=NullPool, connect_args=arguments)
     except (exc.NoSuchModuleError, ImportError) as error:
-        raise SettingsError(
-            f"no driver for `{parsed.drivername}`, which the URL of the {which} database names",
-            found=scrub(str(error), url),
-            then=f"pip install the driver, or {HOW_TO_SET[which]}",
-        ) from None
-    except (exc.ArgumentError, TypeError, ValueError) as error:
-        raise SettingsError(
-            f"the URL of the {which} database cannot be used",
-            found=scrub(str(error), url),
-            then=HOW_TO_SET[which],
-        ) from None
-    if watch is not None:
-        _attach(made, watch)
+        raise _no_driver(parsed, error, url, which) from None
+    except UNUSABLE as error:
+        raise _unusable(error, url, which) from None
+    _attach(made, watch, url, which)
     return made
 
 
@@ -102,26 +97,61 @@ def psycopg_connect(
     with reaching(url, which):
         try:
             conninfo = make_conninfo(**{k: v for k, v in parameters.items() if v is not None})
-        except psycopg.ProgrammingError as error:
-            raise SettingsError(
-                f"the URL of the {which} database cannot be used",
-                found=scrub(str(error), url),
-                then=HOW_TO_SET[which],
-            ) from None
-        connection = WatchedConnection.connect(conninfo, **options)
+            connection = WatchedConnection.connect(conninfo, **options)
+        except (psycopg.ProgrammingError, *UNUSABLE) as error:
+            raise _unusable(error, url, which) from None
     if watch is not None:
         watch.attach(connection)
     return connection
 
 
-def _attach(made: sqlalchemy.Engine, watch: Watch) -> None:
+def _attach(made: sqlalchemy.Engine, watch: Watch | None, url: str, which: Database) -> None:
     """Watch every connection of an engine, from before SQLAlchemy's own first questions."""
 
     @sqlalchemy.event.listens_for(made, "do_connect")
     def connected(dialect: Dialect, record: object, arguments: Any, options: Any) -> Any:
-        if dialect.driver == "psycopg":
-            connection: Any = WatchedConnection.connect(*arguments, **options)
-        else:
-            connection = dialect.connect(*arguments, **options)
-        watch.attach(connection)
+        if dialect.driver == "pymysql" and isinstance(options.get("password"), str):
+            options["password"] = options["password"].encode()  # a text it would send as LATIN1
+        try:
+            if watch is not None and dialect.driver == "psycopg":
+                connection: Any = WatchedConnection.connect(*arguments, **options)
+            else:
+                connection = dialect.connect(*arguments, **options)
+        except OSError:
+            raise
+        except (psycopg.ProgrammingError, *UNUSABLE) as error:
+            raise _unusable(error, url, which) from None
+        if watch is not None:
+            watch.attach(connection)
         return connection
+
+
+def _dialect(parsed: sqlalchemy.URL, url: str, which: Database) -> str:
+    try:
+        return parsed.get_backend_name()
+    except (exc.NoSuchModuleError, ImportError) as error:
+        raise _no_driver(parsed, error, url, which) from None
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
+
+
+def _no_driver(parsed: sqlalchemy.URL, error: Exception, url: str, which: Database) -> SettingsError:
+    return SettingsError(
+        f"no driver for `{parsed.drivername}`, which the URL of the {which} database names",
+        found=scrub(str(error), url),
+        then=f"pip install the driver, or {HOW_TO_SET[which]}",
+    )
+
+
+def _unusable(error: Exception, url: str, which: Database) -> SettingsError:
+    return SettingsError(
+        f"the URL of the {which} database cannot be used",
+        found=scrub(f"{error}", url),
+        promised="dialect://user:password@host:port/database, special characters percent-encoded",
+        then=HOW_TO_SET[which],
+    )

@@ -123,11 +123,13 @@ def scrub(text: str, url: str) -> str:
 def parsed_url(url: str) -> sqlalchemy.URL:
     """The URL's parts. Raises ValueError, which may show the URL, where they are ambiguous or it is none."""
     try:
+        url.encode()  # a variable may hold bytes that are no text
         parsed = sqlalchemy.make_url(url)
     except exc.ArgumentError as error:
         raise ValueError(str(error)) from error
-    if parsed.host and "@" in f"{parsed.host}{parsed.database}":
-        raise ValueError("a raw @ in the password: part of it would be taken for the host")
+    is_file = parsed.drivername.startswith("sqlite") and not parsed.host
+    if "@" in f"{parsed.host or ''}{parsed.database or ''}" and not is_file:
+        raise ValueError("a raw @ or / in the password: part of it would be taken for the host or database")
     return parsed
 
 

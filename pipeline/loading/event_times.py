@@ -13,12 +13,9 @@ from pipeline.errors import SourceError
 from pipeline.loading.ids import EXACT, FLOATS, INTEGERS
 from pipeline.loading.table_file import AGAIN, TableFile
 from pipeline.loading.words import WORDS, counted, is_word, literal, trimmed, without
-from pipeline.times import moments, utc
+from pipeline.times import FIRST_OF_A_SHOP, moments, utc
 
 NAME = "occurred_at"
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-"""Before shops had databases: a time that was counted from 1900 or 1970 by mistake."""
-
 AHEAD = timedelta(days=1)
 UNITS = {"s": ("seconds", 1), "ms": ("milliseconds", 10**3), "us": ("microseconds", 10**6)}
 UNITS |= {"ns": ("nanoseconds", 10**9)}
@@ -90,7 +87,7 @@ def _unit(value: object) -> tuple[str, datetime] | None:
         return None
     for unit, (_, per_second) in UNITS.items():
         seconds = number / per_second
-        if EARLIEST.timestamp() <= seconds < datetime(2100, 1, 1, tzinfo=UTC).timestamp():
+        if FIRST_OF_A_SHOP.timestamp() <= seconds < datetime(2100, 1, 1, tzinfo=UTC).timestamp():
             return unit, datetime.fromtimestamp(seconds, UTC)
     return None
 
@@ -99,7 +96,7 @@ def in_utc(file: TableFile, query: str, zone: str, now: datetime) -> Iterator[pa
     """The rows of `query`, `occurred_at` read as times in UTC; those without zone are of `zone`.
 
     Raises SourceError with the first value that is no time, and its row. At the end the notes say how many
-    times are before EARLIEST or in the future.
+    times are before FIRST_OF_A_SHOP or in the future.
     """
     early, late = (
         Outside("before 1990"),
@@ -111,7 +108,7 @@ def in_utc(file: TableFile, query: str, zone: str, now: datetime) -> Iterator[pa
             times = moments(batch.column(index), zone)
         except ValueError as error:
             raise _no_time(file, str(error)) from error
-        early.count(times, pc.less(times, pa.scalar(EARLIEST, TIME)))
+        early.count(times, pc.less(times, pa.scalar(FIRST_OF_A_SHOP, TIME)))
         late.count(times, pc.greater(times, pa.scalar(utc(now) + AHEAD, TIME)))
         yield batch.set_column(index, NAME, times)
     file.notes.extend(f"{file.path.name}: `{NAME}`: {part}" for part in (early, late) if part.n_rows)

@@ -15,7 +15,7 @@ from pipeline.loading import account, event_times
 from pipeline.loading.ids import IdColumn, common
 from pipeline.loading.shop import Shop, days_to_shift, shifted
 from pipeline.loading.table_file import TableFile, opened
-from pipeline.times import utc
+from pipeline.times import FIRST_OF_A_SHOP, utc
 
 COLUMNS = ("timestamp", "visitorid", "event", "itemid", "transactionid")
 INVALID = {
@@ -70,7 +70,7 @@ def _last(file: TableFile, now: datetime) -> datetime | None:
     """The time of the last event, after a check of every row."""
     file.require(COLUMNS)
     latest = int((utc(now) + event_times.AHEAD).timestamp() * 1000)
-    bounds = {"earliest": int(event_times.EARLIEST.timestamp() * 1000), "latest": latest}
+    bounds = {"earliest": int(FIRST_OF_A_SHOP.timestamp() * 1000), "latest": latest}
     for column, condition in INVALID.items():
         file.refuse(
             column,

@@ -16,13 +16,15 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.contract.datasets import TIME
-from pipeline.errors import SettingsError
+from pipeline.errors import SettingsError, shortened
 from pipeline.loading.made_up import DAYS, Integers, World, pick
 from pipeline.loading.shop import Shop, days_to_shift, shifted
 
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
 BATCH = 128 * 1024
+MOST_EVENTS = 1_000_000_000
+"""More customers than these make would not fit into the memory of most machines."""
 VIEW, CART, PURCHASE = 0, 1, 2
 SHARE_OF_REPEATS = 0.35
 NAMES = pa.array(["view", "cart", "purchase"])
@@ -34,13 +36,14 @@ def read(n_events: int, seed: int, now: datetime, *, keep_dates: bool) -> Iterat
 
     keep_dates: keep the dates of 2025 instead
 
-    Raises SettingsError when `n_events` is not positive or `seed` is negative.
+    Raises SettingsError when `n_events` is below 1 or above MOST_EVENTS, or `seed` is negative.
     """
-    if n_events < 1 or seed < 0:
+    if not 1 <= n_events <= MOST_EVENTS or seed < 0:
         raise SettingsError(
             "a made-up shop needs events",
-            found=f"--events {n_events} --seed {seed}",
-            promised="--events of at least 1, --seed of at least 0",
+            found=shortened(f"--events {n_events} --seed {seed}"),
+            promised=f"--events of 1 to {MOST_EVENTS:,}, --seed of at least 0",
+            then="choose other numbers",
         )
     world = World.make(n_events, seed)
     days = 0 if keep_dates else days_to_shift(_last(world, n_events), now)

@@ -19,6 +19,9 @@ MEASURES = {
 }
 """Columns of `metrics` in a printed table: heading, width in characters."""
 
+FEW_BUYERS = 30
+"""Of fewer, one who buys one item of the list moves Precision@3 by more than 0.01."""
+
 
 def ending(folder: RunFolder, settings: Settings) -> str:
     """The metrics of the published mode, the run folder, its report, and what is live now."""
@@ -43,8 +46,9 @@ def metrics_lines(rows: Sequence[Mapping[str, Any]], mode: str) -> str:
         return f"repeat_purchases = {mode}: nobody can be measured"
     what = "only items new to the user count" if mode == "exclude" else "every purchase counts"
     first = rows[0]
+    few = ", too few to decide anything" if first["n_users"] < FEW_BUYERS else ""
     head = (
-        f"repeat_purchases = {mode} ({what}): {first['n_users']:,} users measured,"
+        f"repeat_purchases = {mode} ({what}): {first['n_users']:,} users measured{few},"
         f" ceiling {first['ceiling_at_3']:.3f}"
     )
     best_first = sorted(rows, key=lambda row: -row["precision_at_3"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.contract.stages import STAGES
 from pipeline.report import words
+from pipeline.report.summary import FEW_BUYERS
 from pipeline.runs import receipts
 from pipeline.runs.folder import RunFolder
 
@@ -94,16 +95,22 @@ def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) 
 
 
 def _worth(folder: RunFolder, mode: str, ours: Mapping[str, Any] | None) -> list[str]:
-    """Precision@3 of the published lists, in a sentence."""
+    """Precision@3 of the published lists, in a sentence, and whether enough people were measured."""
     if ours is None:
         return ["Nobody could be measured, so how good they are is not known."]
     split = folder.document("split") if folder.has("split") else {}
     after = words.days(split.get("test_days"))
     only = " (only items new to them count)" if mode == "exclude" else ""
-    return [
+    worth = [
         f"Tested on the past: of 100 items shown in the first three places, buyers bought"
         f" {words.of_100(ours['precision_at_3'])} {after}{only}."
     ]
+    if ours["n_users"] < FEW_BUYERS:
+        measured = words.count(ours["n_users"], "buyer")
+        worth.append(
+            f"Only {measured} could be measured: too few to decide anything, so the figures may be chance."
+        )
+    return worth
 
 
 def _against(decision: Mapping[str, Any]) -> list[str]:

@@ -27,13 +27,17 @@ import pyarrow.parquet as pq
 from pipeline import disk, locks
 from pipeline.contract.datasets import DATASETS, DOCUMENTS
 from pipeline.contract.stages import BY_NAME
-from pipeline.errors import ContractBroken, DamagedFile, RunBusy, RunError
+from pipeline.errors import ContractBroken, DamagedFile, RunBusy, RunError, shortened
 from pipeline.runs import parquet
 from pipeline.runs.files import sha256, write_json, write_whole
 from pipeline.runs.parquet import Rows
 from pipeline.times import utc
 
-RUN_ID = re.compile(r"^[A-Za-z0-9_~+-][A-Za-z0-9_.~:+-]{0,199}$")
+RUN_ID = re.compile(r"[A-Za-z0-9_~+-][A-Za-z0-9_.~:+-]{0,199}")
+CHOICES = re.compile(r"publications\..*\.json")
+"""Files of rollback_form.py, which lie beside the run folders."""
+LEFTOVERS = {"lock", ".run.json.part"}
+"""What a process that was killed leaves of a run that it began or removed."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +68,11 @@ class RunFolder:
         """Make the folder, or open it where a stage of this run has finished before, for the same as_of.
 
         A run keeps the as_of and the form fields it began with. Raises RunError when the name cannot
-        be a folder or the run exists with another as_of.
+        be a folder, something else has that name, or the run exists with another as_of.
         """
-        if not RUN_ID.match(run_id):
-            raise RunError(
-                f"run id {run_id!r} cannot be a folder name",
-                promised="letters, digits and _ . : + - , at most 200",
-                then="choose another --run-id",
-            )
+        check_run_id(run_id)
         path = runs / run_id
+        _refuse_taken(path)
         if (path / "receipts").is_dir():
             there = cls.open(runs, run_id, ids)
             if there.as_of != utc(as_of):
@@ -83,11 +83,17 @@ class RunFolder:
         write_json(path / "run.json", about)
         return folder
 
+    @staticmethod
+    def exists(runs: Path, run_id: str) -> bool:
+        """Whether a run has begun. Raises RunError where no run can have that name."""
+        check_run_id(run_id)
+        return (runs / run_id / "run.json").exists()
+
     @classmethod
     def open(cls, runs: Path, run_id: str, ids: Mapping[str, Any]) -> RunFolder:
         """An existing run. Raises RunError when there is none of that name."""
         path = runs / run_id
-        if not RUN_ID.match(run_id) or not (path / "run.json").exists():
+        if not cls.exists(runs, run_id):
             raise RunError(
                 f"no run {run_id!r} under {runs}",
                 found=", ".join(p.name for p in latest(runs)[:5]) or "no runs at all",
@@ -278,6 +284,35 @@ def latest(runs: Path) -> list[Path]:
     """Run folders under `runs`, the one worked on last first."""
     folders = [path.parent for path in runs.glob("*/run.json")]
     return sorted(folders, key=lambda path: (touched(path), path.name), reverse=True)
+
+
+def check_run_id(run_id: str) -> None:
+    """Raise RunError where `run_id` cannot name a run's folder."""
+    if not RUN_ID.fullmatch(run_id):
+        raise RunError(
+            f"run id {shortened(repr(run_id))} cannot be a folder name",
+            promised="1 to 200 letters, digits and _ . : + - ~, not beginning with . or :",
+            then="choose another run id (in Airflow: trigger a new run)",
+        )
+
+
+def _refuse_taken(path: Path) -> None:
+    """Raise RunError where a file, or a folder that is no run (as another shop's runs), has that name."""
+    if path.is_dir():
+        there = {inside.name for inside in path.iterdir()}
+        if there & {"run.json", "receipts"} or there <= LEFTOVERS:
+            return
+        found = f"a folder that is no run: it holds {min(there - LEFTOVERS)}"
+    elif path.exists() or path.is_symlink() or CHOICES.fullmatch(path.name):
+        found = "a file"
+    else:
+        return
+    raise RunError(
+        f"run id {path.name!r} is the name of something else in {path.parent}",
+        found=found,
+        promised="a name that no other file or folder there has",
+        then="choose another run id (in Airflow: trigger a new run)",
+    )
 
 
 def _writer(name: str) -> str:

@@ -65,8 +65,9 @@ def rollback(
     Raises ServingError, naming the stored versions, when that one cannot be put back; Unreachable.
     """
     if to is not None and not 0 < to < 2**63:
+        number = str(to) if abs(to) < 2**63 else "of more than 64 bits"
         raise ServingError(
-            f"version {to} cannot be put back", found="no version has that number", then=PUBLICATIONS
+            f"version {number} cannot be put back", found="no version has that number", then=PUBLICATIONS
         )
     with session(url, settings, "nightshelf rollback") as db:
         _require_schema(db, settings)

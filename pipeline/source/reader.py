@@ -30,8 +30,8 @@ from pipeline.source import statement as statements
 from pipeline.source.columns import Shape, as_arrow, check_names, column, enforce
 from pipeline.source.driver_types import MYSQL
 from pipeline.source.statement import Statement
-from pipeline.source.window import EARLIEST, FIRST_OF_A_SHOP, LATEST, MARGIN, before, ends, within
-from pipeline.times import utc
+from pipeline.source.window import EARLIEST, LATEST, MARGIN, before, ends, within
+from pipeline.times import FIRST_OF_A_SHOP, utc
 
 ANY_IDS: Mapping[str, IdType] = {"user": "text", "item": "text"}
 

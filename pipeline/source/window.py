@@ -16,9 +16,6 @@ from pipeline.times import utc
 EARLIEST, LATEST = datetime(1000, 1, 3, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 """A window that holds every event, within the range of times that MySQL and SQLite can compare."""
 
-FIRST_OF_A_SHOP = datetime(1990, 1, 1, tzinfo=UTC)
-"""No shop has sold anything before: an older time stands for none."""
-
 MARGIN = timedelta(days=1)
 
 

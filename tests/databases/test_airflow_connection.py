@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy
 
 from pipeline.databases import airflow_connection
+from pipeline.errors import SettingsError
 
 
 def test_a_postgres_connection_keeps_its_ssl_mode_and_loses_what_only_hooks_know() -> None:
@@ -26,6 +28,13 @@ def test_a_postgres_connection_keeps_its_ssl_mode_and_loses_what_only_hooks_know
 def test_a_sqlite_connection_names_its_file_as_host_or_schema() -> None:
     assert airflow_connection.url("sqlite", host="/data/shop.db") == "sqlite:////data/shop.db"
     assert airflow_connection.url("sqlite", host="", schema="data/shop.db") == "sqlite:////data/shop.db"
+
+
+@pytest.mark.parametrize("part", ["login", "password", "schema"])
+def test_a_part_that_is_no_text_is_refused_without_showing_it(part: str) -> None:
+    with pytest.raises(SettingsError, match="holds what is no text") as refused:
+        airflow_connection.url("postgres", host="db", **{"login": "a", part: "hidden\udcff"})
+    assert "hidden" not in str(refused.value)
 
 
 def test_a_connection_without_port_and_password() -> None:

@@ -50,7 +50,16 @@ def test_urls_get_the_driver_that_is_installed(url: str, driver: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["nonsense", "postgresql//u:hidden@h/d", "postgresql://u:hid@den@h/d", "postgresql://u:h@h:hidden/d"],
+    [
+        *(
+            "nonsense",
+            "postgresql//u:hidden@h/d",
+            "postgresql://u:hid@den@h/d",
+            "postgresql://u:h@h:hidden/d",
+        ),
+        *("postgresql:///:hidden@h/d", "postgresql://u/:hidden@h/d", "mysql:///u:hidden@h"),
+        *("postgresql://u:hidden@h/d@e", "postgresql://u:hidden\udcff@h/d", "postgresql://u:hidden@h/\udcff"),
+    ],
 )
 def test_a_url_that_cannot_be_read_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -159,6 +168,44 @@ def test_a_missing_driver_and_an_unknown_dialect() -> None:
     assert isinstance(failure("oracle://u:hidden@h/d"), SettingsError)
     assert "nosuch" in str(failure("nosuch://u:hidden@h/d"))
     assert "hidden" not in str(failure("nosuch://u:hidden@h/d"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("mysql://u:hidden@127.0.0.1:1/d?charset=none", "mysql://u:hidden@127.0.0.1:1/d?port=one"),
+        *("mysql://u@127.0.0.1:1/d?sslpassword=hidden", "mysql://u:hidden@127.0.0.1:1/d?nothing=1"),
+        *(
+            "postgresql://u:hidden@127.0.0.1:1/d?connect_timeout=one",
+            "postgresql://u:hidden@127.0.0.1:1/d?passwd=a",
+        ),
+    ],
+)
+def test_a_part_of_a_url_that_its_driver_cannot_take_is_refused(url: str) -> None:
+    error = failure(url)
+    assert isinstance(error, SettingsError)
+    assert error.what == "the URL of the source database cannot be used"
+    assert "hidden" not in str(error)
+
+
+def test_a_host_of_two_and_one_in_brackets_are_those_of_postgresql(server: Server) -> None:
+    """libpq tries one host after the other; IPv6 stands in brackets, a socket's folder is percent-encoded."""
+    parsed = sqlalchemy.make_url(server.url("shop"))
+    two = f"postgresql://{parsed.username}:{parsed.password}@/shop?host=127.0.0.1:1&host=127.0.0.1:{parsed.port}"
+    with connect.engine(two).connect() as db:
+        assert db.exec_driver_sql("SELECT 1").scalar() == 1
+    for url, words in (
+        ("postgresql://u:hidden@[::1]:1/d", "[::1]:1"),
+        ("postgresql://u:hidden@%2Fnowhere/d", "2Fnowhere"),
+    ):
+        error = failure(url)
+        assert isinstance(error, Unreachable)
+        assert words in str(error)
+        assert "hidden" not in str(error)
+
+
+def test_a_sqlite_path_that_no_file_can_have_is_no_file() -> None:
+    assert isinstance(failure(f"sqlite:///{'x' * 5000}"), LoginRefused)
 
 
 def test_serving_must_be_postgresql() -> None:

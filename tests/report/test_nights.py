@@ -90,7 +90,7 @@ def test_a_night_in_which_nobody_can_be_measured(job: Callable[..., Job], tmp_pa
     assert verdict_text.startswith(
         "Stopped The night stopped at “split”: nobody can be measured: no user bought"
     )
-    assert "What next: the last days hold no event: --as-of last" in verdict_text
+    assert "What next: run again when more people have bought twice" in verdict_text
     page = text((tmp_path / "runs" / "night" / PAGE).read_text(encoding="utf-8"))
     assert "Everything that is expected of the shop's data holds. Table Rows" in page
 

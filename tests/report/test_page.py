@@ -7,6 +7,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from pipeline import config
@@ -202,6 +203,19 @@ def test_how_it_compares(run_folder: Make, changes: dict[str, float], said: str,
     verdict = section(page(fill(run_folder(), decision={**DECISION, "precision": precision})), "verdict")
     assert said in verdict
     assert tile in verdict
+
+
+@pytest.mark.parametrize(("n_users", "is_said"), [(14, True), (29, True), (30, False)])
+def test_so_few_measured_that_they_decide_nothing_are_said_so(
+    run_folder: Make, n_users: int, is_said: bool
+) -> None:
+    table = metrics({"published": 0.04, "als": 0.04, "popular": 0.02}, "exclude")
+    column = table.schema.get_field_index("n_users")
+    counts = pa.array([n_users] * table.num_rows)
+    verdict = section(
+        page(fill(run_folder(), metrics=table.set_column(column, "n_users", counts))), "verdict"
+    )
+    assert (f"Only {n_users} buyers could be measured: too few to decide anything" in verdict) == is_said
 
 
 def test_no_example_row_of_the_shop_is_shown(run_folder: Make) -> None:

@@ -26,6 +26,7 @@ from pipeline.errors import (
     RunBusy,
     RunError,
 )
+from pipeline.rollback_form import FILE
 from pipeline.runs import parquet, receipts
 from pipeline.runs.folder import RunFolder, latest
 from pipeline.runs.job import Job
@@ -116,11 +117,69 @@ def test_the_bytes_depend_on_the_rows_and_not_on_how_they_came(run_folder: Calla
     assert one.file("train").read_bytes() == two.file("train").read_bytes()
 
 
-def test_a_run_id_that_is_no_folder_name_is_refused(run_folder: Callable[..., RunFolder]) -> None:
-    for bad in ("../up", "a/b", "", ".hidden", "a b", "x" * 300):
-        with pytest.raises(RunError, match="cannot be a folder name"):
-            run_folder(bad)
-    assert run_folder("manual__2026-11-21T01:05:00+00:00_a~b").path.is_dir()
+@pytest.mark.parametrize(
+    "run_id",
+    [
+        *("../up", "a/b", "", ".", "..", ".hidden", "a b", "a\\b", "/etc"),
+        *(
+            "night\n",
+            "\nnight",
+            "ni\tght",
+            "night\0",
+            "night\x1b[2J",
+            "n\u00efght",
+            "\u202enight",
+            "night\udcff",
+        ),
+        *("x" * 201, "x" * 300, "x" * 5000),
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_a_run_id_that_is_no_folder_name_is_refused(
+    run_folder: Callable[..., RunFolder], tmp_path: Path, run_id: str
+) -> None:
+    for attempt in (
+        lambda: run_folder(run_id),
+        lambda: RunFolder.open(tmp_path / "runs", run_id, {}),
+        lambda: RunFolder.exists(tmp_path / "runs", run_id),
+    ):
+        with pytest.raises(RunError, match="cannot be a folder name") as refused:
+            attempt()
+        assert str(refused.value).isprintable() or "\n  promised" in str(refused.value)
+        assert len(str(refused.value)) < 400
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("run_id", ["manual__2026-11-21T01:05:00+00:00_a~b", "x" * 200, "latest", "lock"])
+def test_a_run_id_that_is_a_folder_name_is_taken(run_folder: Callable[..., RunFolder], run_id: str) -> None:
+    assert run_folder(run_id).path.is_dir()
+
+
+@pytest.mark.parametrize("inside", ["", "books/night/run.json", "postgresql.conf"])
+def test_a_run_id_that_something_else_beside_the_runs_has_is_refused(
+    run_folder: Callable[..., RunFolder], tmp_path: Path, inside: str
+) -> None:
+    """A file; a folder in which another shop's runs lie; any other folder."""
+    path = tmp_path / "runs" / "taken" / inside
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(RunError, match="'taken' is the name of something else") as refused:
+        run_folder("taken")
+    assert refused.value.found.startswith("a folder that is no run" if inside else "a file")
+    assert path.read_text() == "mine"
+
+
+def test_a_run_never_takes_the_place_of_the_choices_of_a_form(run_folder: Callable[..., RunFolder]) -> None:
+    with pytest.raises(RunError, match="is the name of something else"):
+        run_folder(FILE.format("serving"))
+
+
+def test_a_run_that_was_cut_off_at_its_first_file_can_begin_again(
+    run_folder: Callable[..., RunFolder], tmp_path: Path
+) -> None:
+    (tmp_path / "runs" / "night").mkdir(parents=True)
+    (tmp_path / "runs" / "night" / ".run.json.part").write_text("{")
+    assert (run_folder().path / "run.json").is_file()
 
 
 def test_a_run_keeps_the_as_of_it_began_with(run_folder: Callable[..., RunFolder], tmp_path: Path) -> None:
@@ -240,7 +299,7 @@ def test_why_the_data_stopped_a_run_is_written_down_until_it_goes_on(job: Callab
     reason = receipts.why_stopped(night.folder)
     assert reason["stage"] == "split"
     assert reason["what"].startswith("nobody can be measured")
-    assert "--as-of" in reason["then"]
+    assert reason["then"].startswith("run again when more people have bought twice")
     give(night.folder, purchaser_events=SHOP)
     run_stage("split", night)
     assert receipts.why_stopped(night.folder) == {}

@@ -11,12 +11,14 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pymysql
 import pytest
 import sqlalchemy as sa
 
 from pipeline.config import Settings
+from pipeline.databases import connect
 from pipeline.errors import DiskFull, Interrupted, LoginRefused, NightshelfError, SourceError, Unreachable
 from pipeline.loading.shop import Shop, fill
 from pipeline.runs.job import Job
@@ -89,6 +91,19 @@ def extract(job: Callable[..., Job], serving_url: str) -> Callable[..., Job]:
         return started
 
     return go
+
+
+@pytest.mark.parametrize("password", ["p\u00e4ss", "\u20ac \u65e5\u672c", "%41@/:?#"])
+def test_a_password_of_any_characters_is_sent_as_it_is(url: str, mariadb: int, password: str) -> None:
+    login = f"u_{uuid.uuid4().hex[:12]}"
+    with connect.engine(url).connect() as db:
+        db.exec_driver_sql(f"CREATE USER {login}@'127.0.0.1' IDENTIFIED BY %s", (password,))
+    own = f"mysql://{login}:{quote(password, safe='')}@127.0.0.1:{mariadb}/"
+    with connect.engine(own).connect() as db:
+        assert db.exec_driver_sql("SELECT 1").scalar() == 1
+    with pytest.raises(LoginRefused) as refused, connect.reaching(f"{own}?charset=utf8mb4", "source"):
+        connect.engine(own.replace("@", "x@")).connect()
+    assert password not in str(refused.value)
 
 
 def load(url: str, *rows: tuple[object, ...]) -> None:

@@ -136,3 +136,29 @@ def test_part() -> None:
         (2, 5, "view", day(0), None, 1.0),
     ]
     assert rows_out("part", {"part": "validation_set"}, parts=parts) == []
+
+
+def test_purchase_spans() -> None:
+    """User 1 bought item 5 first on day 1 and again on day 9; user 2 looked before buying once."""
+    shop = [(1, 5, 1), (1, 6, 4), (1, 5, 9), (2, 5, 2, "view"), (2, 5, 3)]
+    assert sorted(rows_out("purchase_spans", purchaser_events=shop)) == [
+        (1, day(1), day(9), day(4)),
+        (2, day(3), day(3), day(3)),
+    ]
+
+
+def test_activity() -> None:
+    shop = [(1, 5, 1), (1, 5, 2, "view"), (1, 6, 2, "cart"), (2, 5, 2, "view")]
+    assert rows_out("activity", history=shop) == [(1, 3, 2)]
+
+
+def test_measured_users() -> None:
+    """User 1 bought something new, 2 the same again, 3 had not bought before, 4 only looked after it."""
+    parts = [
+        *((1, 5, 1, "purchase", None, 1.0, "train"), (1, 6, 20, "purchase", None, 1.0, "test")),
+        *((2, 5, 1, "purchase", None, 1.0, "validation_set"), (2, 5, 20, "purchase", None, 1.0, "test")),
+        *((3, 5, 1, "view", None, 1.0, "train"), (3, 5, 20, "purchase", None, 1.0, "test")),
+        *((4, 5, 1, "purchase", None, 1.0, "train"), (4, 6, 20, "view", None, 1.0, "test")),
+    ]
+    assert rows_out("measured_users", {"is_repeat_relevant": False}, parts=parts) == [(1,)]
+    assert rows_out("measured_users", {"is_repeat_relevant": True}, parts=parts) == [(2,)]

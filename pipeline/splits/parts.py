@@ -1,0 +1,26 @@
+"""Puts each event into `train`, `validation_set` or `test`, by the method that `split.method` names."""
+
+from __future__ import annotations
+
+import duckdb
+
+from pipeline import engine
+from pipeline.config import Split
+from pipeline.splits.folds import Cuts
+
+PARTS = ("train", "validation_set", "test")
+
+
+def keep_parts(db: duckdb.DuckDBPyConnection, how: Split, where: Cuts, seed: int) -> None:
+    """Store `purchaser_events` with the column `part`, one of PARTS, as the table `parts`.
+
+    where: the cuts of the method `time`; seed: of the method `random`
+    """
+    db.execute("DROP TABLE IF EXISTS parts")
+    if how.method == "time":
+        moments = {"validation_from": where.validation_from, "test_from": where.test_from}
+        engine.keep(db, "parts", "split_time", moments)
+    elif how.method == "random":
+        engine.keep(db, "parts", "split_random", {"seed": str(seed), "test_share": how.test_share})
+    else:
+        engine.keep(db, "parts", "split_last_purchase")

@@ -1,0 +1,151 @@
+"""Settings under which people would be measured, for a shop whose split measures nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from pipeline import engine
+from pipeline.config import Filter, Settings
+from pipeline.errors import DataError, NobodyMeasured
+from pipeline.splits.folds import cuts
+from pipeline.splits.history import History
+from pipeline.splits.parts import keep_parts
+from pipeline.times import utc
+
+METHODS = ("time", "last_purchase", "random")
+MOST_TEST_DAYS = 365
+
+
+@dataclass(frozen=True)
+class Way:
+    """A change that would measure `n_users` people.
+
+    edit:  what to do, for a night
+    flags: the same for the command `backtest`; empty where it has no such flag
+    """
+
+    edit: str
+    flags: str
+    n_users: int
+
+    def with_repeats(self) -> Way:
+        """The same change together with `repeat_purchases = "allow"`."""
+        flags = f"{self.flags} --repeat-purchases allow" if self.flags else ""
+        return Way(f'{self.edit}, with run.repeat_purchases = "allow"', flags, self.n_users)
+
+
+def for_backtest(error: NobodyMeasured) -> NobodyMeasured:
+    """The same refusal, with what the command `backtest` can do about it."""
+    then = _either((way.flags, way.n_users) for way in error.ways if isinstance(way, Way) and way.flags)
+    nothing = "name a file with a longer history: no cut in time of this one measures anybody"
+    return NobodyMeasured(error.what, found=error.found, promised=error.promised, then=then or nothing)
+
+
+def nobody_measured(
+    db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, n_rows: Mapping[str, int]
+) -> NobodyMeasured:
+    """The refusal. db: has `purchaser_events` and its split `parts`; n_rows: the rows of each part"""
+    spans = engine.rows(db, "purchase_spans").read_all()
+    n_once = sum(row["first_at"] == row["last_at"] for row in spans.to_pylist())
+    window_from = as_of - timedelta(days=settings.run.window_days)
+    is_full = _span(db)[0] < window_from + timedelta(days=1)
+    wider = "choose a wider run.window_days, if the shop has older purchases; or " if is_full else ""
+    ways = _ways(db, settings, as_of, spans)
+    error = NobodyMeasured(
+        "nobody can be measured: no user bought before the cut and something relevant after it",
+        found=f"{n_rows['train']:,} events to train on, {n_rows['validation_set']:,} to tune on,"
+        f" {n_rows['test']:,} to measure on; {n_once:,} of {spans.num_rows:,} buyers bought only once",
+        promised="a user with a purchase on both sides of the cut"
+        + (", the later one of an item new to that user" if settings.run.excludes_repeats else ""),
+        then=_either((way.edit, way.n_users) for way in ways)
+        or f"{wider}run again when more people have bought twice: no other setting measures anybody yet",
+    )
+    error.ways = tuple(ways)
+    return error
+
+
+def _either(ways: Iterable[tuple[str, int]]) -> str:
+    people = (f"{text} ({n:,} {'person' if n == 1 else 'people'} would be measured)" for text, n in ways)
+    return "; or ".join(people)
+
+
+def _ways(db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, spans: pa.Table) -> list[Way]:
+    """Each change of one setting that measures somebody; where none does, of it and `repeat_purchases`."""
+    excludes = settings.run.excludes_repeats
+    ways = []
+    if excludes:
+        allow = 'set run.repeat_purchases = "allow" in config.toml'
+        ways.append(Way(allow, "--repeat-purchases allow", _measured(db, excludes_repeats=False)))
+    ways += _other_splits(db, settings, as_of, spans, excludes)
+    if excludes and not any(way.n_users for way in ways):
+        ways = [way.with_repeats() for way in _other_splits(db, settings, as_of, spans, False)]
+    return [way for way in ways if way.n_users]
+
+
+def _other_splits(
+    db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, spans: pa.Table, excludes: bool
+) -> Iterator[Way]:
+    """Other cuts in time, and the other methods of the split, also where they measure nobody."""
+    how, (first_at, last_at) = settings.split, _span(db)
+
+    def at(end: datetime, test_days: int) -> int:
+        return _measured_at(spans, cuts(first_at, end, test_days).test_from, excludes)
+
+    if how.method == "time":
+        end = last_at.replace(microsecond=0) + timedelta(seconds=1)
+        if end < as_of:
+            edit = f"choose --as-of last, which is {end.isoformat()}"
+            yield Way(edit, "--as-of last", at(end, how.test_days))
+        of_days = {days: at(as_of, days) for days in range(1, MOST_TEST_DAYS + 1)}
+        days = max(of_days, key=lambda days: (of_days[days], -abs(days - how.test_days)))
+        yield Way(f"set split.test_days = {days} in config.toml", f"--test-days {days}", of_days[days])
+    for method in METHODS:
+        if method != how.method:
+            other = how.model_copy(update={"method": method})
+            keep_parts(db, other, cuts(first_at, as_of, how.test_days), settings.run.seed)
+            edit = f'set split.method = "{method}" in config.toml'
+            yield Way(edit, "", _measured(db, excludes_repeats=excludes))
+
+
+def _measured(db: duckdb.DuckDBPyConnection, *, excludes_repeats: bool) -> int:
+    """How many the split `parts` measures."""
+    rows = engine.rows(db, "measured_users", {"is_repeat_relevant": not excludes_repeats}).read_all()
+    return int(rows["n_users"][0].as_py())
+
+
+def _measured_at(spans: pa.Table, cut_at: datetime, excludes_repeats: bool) -> int:
+    """How many bought before `cut_at`, and at it or later something that counts."""
+    cut = np.datetime64(cut_at.replace(tzinfo=None), "us")
+    until = spans["last_new_at" if excludes_repeats else "last_at"].to_numpy()
+    return int(((spans["first_at"].to_numpy() < cut) & (until >= cut)).sum())
+
+
+def _span(db: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:
+    row = engine.rows(db, "event_counts").read_all().to_pylist()[0]
+    return utc(row["first_at"]), utc(row["last_at"])
+
+
+def nobody_takes_part(history: History, who: Filter) -> DataError:
+    """The refusal of filters that leave out every buyer of `history`."""
+    rows = history.rows("activity").read_all()
+    n_events, n_items = rows["n_events"].to_numpy(), rows["n_items"].to_numpy()
+    half = min(who.min_events, int(np.median(n_events))), min(who.min_items, int(np.median(n_items)))
+    n_left = int(((n_events >= half[0]) & (n_items >= half[1])).sum())
+    if not n_left:
+        half, n_left = (1, 1), len(n_events)
+    lower = {"filter.min_events": (who.min_events, half[0]), "filter.min_items": (who.min_items, half[1])}
+    edits = [f"{name} = {new}" for name, (old, new) in lower.items() if new < old]
+    return DataError(
+        "nobody is left to learn from: the filters leave out every buyer before the cut",
+        found=f"filter.min_events = {who.min_events}, filter.min_items = {who.min_items};"
+        f" no buyer has more than {n_events.max():,} events, or {n_items.max():,} different items",
+        promised="buyers with that many events and items, before the cut alone",
+        then=f"set {' and '.join(edits)} in config.toml"
+        f" ({n_left:,} of {len(n_events):,} buyers would be left)",
+    )
