@@ -17,7 +17,7 @@ SECRET = "s3cr3t-w0rd"
 
 
 def tried(few: int, many: int) -> pytest.MarkDecorator:
-    """A test is given `n`: `few` generated inputs in `make test`, `many` in `make test-all`; always the same ones."""
+    """Give a test `n`: `few` generated inputs in `make test`, `many` in `make test-all`; always the same."""
     return pytest.mark.parametrize("n", [few, pytest.param(many, marks=pytest.mark.slow)])
 
 
