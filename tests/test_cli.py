@@ -149,6 +149,8 @@ def test_a_run_id_that_is_not_there_makes_no_folder(
         (["rollback", "--to", "9" * 4000], "cannot be put back"),
         (["load", "synthetic", "--events", "9" * 30], "a made-up shop needs events"),
         (["backtest", "--events", "nowhere.csv", "--json", "n" * 300], "File name too long"),
+        (["backtest", "--events", "n" * 300], "File name too long"),
+        (["load", "events", "n" * 300 + ".csv"], "File name too long"),
         (["run", "--config", "nowhere.toml"], "no settings file nowhere.toml"),
         (["url", "source", "--as", "reader"], "no role `reader`"),
         (["load", "events", "nowhere.csv"], "nowhere.csv"),

@@ -46,8 +46,9 @@ class TableFile:
     @cached_property
     def source(self) -> str:
         """The file as an SQL relation. Raises SourceError where it is missing, damaged or no such file."""
-        if not self.path.is_file():
-            raise SourceError(f"no file {self.path}", then="name an existing Parquet or CSV file")
+        with reading(self.path):
+            if not self.path.is_file():
+                raise SourceError(f"no file {self.path}", then="name an existing Parquet or CSV file")
         if self.is_csv:
             target = self.scratch / f"{len(list(self.scratch.glob('*.parquet')))}.parquet"
             with reading(self.path):
@@ -70,7 +71,9 @@ class TableFile:
         rows = self.fetch(f"DESCRIBE SELECT * FROM {self.source}")
         types = {str(name): str(kind) for name, kind, *_ in rows}
         if not self.is_csv:
-            halves = [field.name for field in pq.read_schema(self.path) if pa.types.is_float16(field.type)]
+            with reading(self.path):
+                schema = pq.read_schema(self.path)
+            halves = [field.name for field in schema if pa.types.is_float16(field.type)]
             types |= dict.fromkeys(halves, "HALFFLOAT")
         return types
 
@@ -147,7 +150,7 @@ def reading(path: Path) -> Iterator[None]:
     """Turn a failure to read `path` into one SourceError that names it; DiskFull where the disk is full."""
     try:
         yield
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
+    except (duckdb.Error, pa.ArrowException, UnicodeDecodeError, OSError) as error:
         message = " ".join(str(error).split("\n\n")[0].split())[:400]
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull(

@@ -19,8 +19,9 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline import config, loading
+from pipeline.config import Ids
 from pipeline.errors import NightshelfError, SourceError
-from pipeline.loading import csv_file
+from pipeline.loading import csv_file, events_file
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 HEAD = "user_id,item_id,event_type,occurred_at,order_id,quantity\n"
@@ -478,3 +479,19 @@ def test_a_folder_of_key_and_value_adds_no_column(tmp_path: Path) -> None:
         engine.view(db, "items", folder / "i.parquet")
         assert db.sql("FROM items").columns == ["item_id"]
         assert db.execute("SELECT count(*) FROM items").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("damage", [b"\x80ser_id", b"\xff\xfe\xff\xfe\xff\xfe\xff"])
+def test_a_parquet_file_whose_columns_have_names_that_are_no_text_is_damaged(
+    tmp_path: Path, damage: bytes
+) -> None:
+    path = tmp_path / "events.parquet"
+    names = ("user_id", "item_id", "event_type", "occurred_at")
+    pq.write_table(pa.table({name: ["1"] for name in names}), path)
+    path.write_bytes(path.read_bytes().replace(b"user_id", damage))
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    with (
+        pytest.raises(SourceError, match="cannot be read"),
+        events_file.read(path, None, None, Ids(), "UTC", now),
+    ):
+        pass
