@@ -143,7 +143,7 @@ def test_every_image_is_handed_the_commit_of_the_shell_that_builds(
 
 def test_secrets_come_from_env_and_none_has_a_default(services: dict[str, dict[str, Any]]) -> None:
     text = COMPOSE.read_text(encoding="utf-8")
-    assert set(re.findall(r"(?<!\$)\$\{([^}]+)\}", text)) == {"UI_PORT:-8080"}
+    assert set(re.findall(r"(?<!\$)\$\{([^}]+)\}", text)) == {"UI_PORT:-8080", "NIGHTSHELF_SCHEDULE:-"}
     declared = {name: entry["environment"] for name, entry in document()["secrets"].items()}
     assert declared == {name: name.upper() for name in declared}
     assert set(example()) == set(declared.values())

@@ -190,10 +190,13 @@ class Compose:
         return {**self.image.environment, **{key: self.here(value) for key, value in own.items()}}
 
     def here(self, text: str) -> str:
-        """A value of the file as it is on this machine; `$$` is how the file writes `$`."""
+        """A value of the file as it is on this machine; `$$` is how the file writes `$`.
+
+        `${NAME:-default}` is the default: nothing is set.
+        """
         for host, place in self.hosts.items():
             text = text.replace(host, place)
-        return self.image.at(text).replace("$$", "$")
+        return re.sub(r"(?<!\$)\$\{\w+:-([^}]*)\}", r"\1", self.image.at(text)).replace("$$", "$")
 
     def command(self, name: str) -> list[str]:
         """The service's entrypoint and command; the official image's entrypoint hands on to `airflow`."""
