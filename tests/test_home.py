@@ -37,7 +37,7 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 def command(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A command of ours from a shell with the usual umask; nobody answers for databases not in `variables`."""
+    """A command of ours from a shell with the usual umask; nobody answers for other databases."""
     ours = {
         "NIGHTSHELF_HOME": str(folder),
         "NIGHTSHELF_SOURCE_URL": "sqlite:////nowhere/shop.db",

@@ -393,7 +393,8 @@ def test_they_are_counted_where_the_statement_cannot_compute_with_infinity(
 
     shops.run(
         url,
-        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 100', current_database()); END $$",
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 100', current_database());"
+        " END $$",
         "ALTER TABLE events RENAME TO raw_events",
         "CREATE VIEW events AS SELECT raw_events.* FROM raw_events, pg_sleep(0.2)",
     )
