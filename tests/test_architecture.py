@@ -52,7 +52,7 @@ PACKAGES: dict[str, set[str]] = {
     "engine": {"config", "disk", "errors"},
     "databases": {"config", "disk", "environment", "errors", "home", "locks"},
     "source": {"config", "contract", "databases", "errors", "times"},
-    "loading": {"config", "contract", "databases", "engine", "errors", "times"},
+    "loading": {"config", "contract", "databases", "engine", "errors", "home", "times"},
     "runs": {"advice", "config", "contract", "disk", "engine", "errors", "locks", "times"},
     "validation": {"config", "contract", "disk", "engine", "errors", "runs", "times"},
     "splits": {"config", "engine", "errors", "runs", "times"},

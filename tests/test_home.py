@@ -37,14 +37,13 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 def command(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A command of ours from a shell with the usual umask, on databases that nobody answers for."""
-    environment = child_environment(
-        without="NIGHTSHELF_",
-        NIGHTSHELF_HOME=str(folder),
-        NIGHTSHELF_SOURCE_URL="sqlite:////nowhere/shop.db",
-        NIGHTSHELF_SERVING_URL="postgresql://nobody@127.0.0.1:1/nothing",
-        **variables,
-    )
+    """A command of ours from a shell with the usual umask; nobody answers for other databases."""
+    ours = {
+        "NIGHTSHELF_HOME": str(folder),
+        "NIGHTSHELF_SOURCE_URL": "sqlite:////nowhere/shop.db",
+        "NIGHTSHELF_SERVING_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+    }
+    environment = child_environment(without="NIGHTSHELF_", **(ours | variables))
     return subprocess.run(
         [sys.executable, "-m", "pipeline", *words],
         cwd=ROOT,
@@ -119,3 +118,14 @@ def test_another_user_goes_through_roots_home_and_reads_nothing() -> None:
             (folder / "home" / "postgres" / "data").mkdir()
             with pytest.raises(PermissionError):
                 list((folder / "home").iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
+def test_a_home_that_a_load_of_files_has_made_holds_the_server(tmp_path: Path) -> None:
+    """A first load into the shop's own database makes the home; the server's data must lie in it as well."""
+    (tmp_path / "events.csv").write_text("user_id,item_id,event_type,occurred_at\n1,2,purchase,2026-01-01\n")
+    shop = f"sqlite:///{tmp_path / 'shop.db'}"
+    place = tmp_path / "home"
+    done = command(place, "load", "events", str(tmp_path / "events.csv"), NIGHTSHELF_SOURCE_URL=shop)
+    assert done.returncode == 0, done.stderr
+    assert oct(place.stat().st_mode & 0o777) == "0o711"

@@ -88,7 +88,8 @@ class Server:
                 self._refuse_another_port()
             else:
                 self._start(postmaster, login, say)
-            if not login["is_furnished"] or set(LOGINS) - set(login["passwords"]):
+            is_whole = login["is_furnished"] and login.get("are_roles_signed")  # absent before version 8
+            if not is_whole or set(LOGINS) - set(login["passwords"]):
                 with self._furnishing():
                     self._create_roles_and_databases(login)
 
@@ -282,7 +283,7 @@ class Server:
                 self.create_database(database, owner=owner, db=db)
             for database in ("shop", "airflow"):
                 db.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
-        login["is_furnished"] = True
+        login |= {"is_furnished": True, "are_roles_signed": True}
         self._write(login)
 
     @staticmethod

@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
+from pipeline.contract.missing import BLANKS
 from pipeline.loading.table_file import TableFile
-from pipeline.loading.words import BLANKS, counted, literal
+from pipeline.loading.words import counted, literal
 
 
 def rows(file: TableFile, columns: Mapping[str, str]) -> None:

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.contract.datasets import TIME
+from pipeline.contract.missing import WORDS
 from pipeline.errors import SourceError
 from pipeline.loading.ids import EXACT, FLOATS, INTEGERS
 from pipeline.loading.table_file import AGAIN, TableFile
-from pipeline.loading.words import WORDS, counted, is_word, literal, trimmed, without
+from pipeline.loading.words import counted, is_word, literal, trimmed, without
 from pipeline.times import FIRST_OF_A_SHOP, moments, utc
 
 NAME = "occurred_at"
@@ -99,7 +100,7 @@ def in_utc(file: TableFile, query: str, zone: str, now: datetime) -> Iterator[pa
     times are before FIRST_OF_A_SHOP or in the future.
     """
     early, late = (
-        Outside("before 1990"),
+        Outside(f"before {FIRST_OF_A_SHOP.year}"),
         Outside(f"after {utc(now) + AHEAD:%Y-%m-%d %H:%M} UTC, in the future"),
     )
     for batch in file.rows(query):

@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.config import Ids, IdType
+from pipeline.contract.missing import NO_NUMBERS
 from pipeline.errors import SourceError
 from pipeline.loading.table_file import AGAIN, TableFile
-from pipeline.loading.words import NO_NUMBERS, counted, is_word, trimmed, without
+from pipeline.loading.words import counted, is_word, trimmed, without
 
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 EXACT = ("UBIGINT", "HUGEINT", "UHUGEINT", "DECIMAL")

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline import config, engine
 from pipeline.errors import DiskFull, SourceError
+from pipeline.home import make_home
 from pipeline.loading import csv_file
 
 CSV = (".csv", ".csv.gz")
@@ -136,7 +137,7 @@ def opened(*paths: Path | None) -> Iterator[tuple[Any, ...]]:
     Rows of CSV files lie in NIGHTSHELF_HOME during the block.
     """
     home = config.home()
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     notes: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="load-", dir=home) as scratch,

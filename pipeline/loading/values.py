@@ -6,10 +6,11 @@ note. A value that cannot be read is refused, with its row.
 
 from __future__ import annotations
 
+from pipeline.contract.missing import IN_LABELS, WORDS
 from pipeline.errors import SourceError
 from pipeline.loading.ids import EXACT, FLOATS, INTEGERS, IdColumn
 from pipeline.loading.table_file import AGAIN, TableFile
-from pipeline.loading.words import IN_LABELS, WORDS, counted, is_word, literal, trimmed, without
+from pipeline.loading.words import counted, is_word, literal, trimmed, without
 
 TRUE = ("true", "t", "yes", "y", "on", "1", "1.0")
 FALSE = ("false", "f", "no", "n", "off", "0", "0.0")

@@ -1,21 +1,8 @@
-"""Words that exports write where a value is missing, and SQL that reads a text column without them."""
+"""SQL that reads a text column without the words that stand for a missing value."""
 
 from __future__ import annotations
 
-NO_NUMBERS = ("-9223372036854775808", "-2147483648")
-"""What becomes of a missing number where a program casts it to an integer."""
-
-WORDS = (
-    *("\\n", "null", "(null)", "<null>", "nan", "nat", "<na>", "n/a", "#n/a", "none"),
-    *("na", "nil", "-", "--", "?", "undefined"),
-    *NO_NUMBERS,
-)
-"""In lower case: missing in a column of numbers or times."""
-
-IN_LABELS = WORDS[:10]
-"""Missing in a column of texts as well; the others may be texts: `NA` is North America."""
-
-BLANKS = " \t\r\n\v\f\u00a0\u200b\u3000\ufeff"
+from pipeline.contract.missing import BLANKS, WORDS
 
 
 def literal(text: str) -> str:

@@ -69,7 +69,7 @@ def oldest(db: sa.Connection, statement: Statement, windows: Sequence[Mapping[st
     """How many events a window holds, and the oldest of them as the database writes it (empty: none).
 
     windows: the first that the statement can compute with is counted: some cast its ends to what has no
-             infinity, for instance
+             infinity, for instance. A failed try costs the transaction none of its settings
     """
     kind = "CHAR" if db.dialect.name in MYSQL else "VARCHAR(60)"
     query = statement.around(
@@ -79,9 +79,10 @@ def oldest(db: sa.Connection, statement: Statement, windows: Sequence[Mapping[st
         query = query.bindparams(sa.bindparam(WINDOW[0], type_=sa.TIMESTAMP(timezone=True)))
     for window in windows[:-1]:
         try:
-            return _counted(db, query, window)
+            with db.begin_nested():
+                return _counted(db, query, window)
         except TYPE_CLASHES:
-            db.rollback()
+            continue
     return _counted(db, query, windows[-1])
 
 

@@ -69,7 +69,7 @@ def first_json(texts: pa.Array) -> str | None:
         try:
             if isinstance(json.loads(text), (list, dict)):
                 return str(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return None
 

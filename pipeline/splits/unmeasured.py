@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import engine
 from pipeline.config import Filter, Settings
@@ -52,7 +53,7 @@ def nobody_measured(
 ) -> NobodyMeasured:
     """The refusal. db: has `purchaser_events` and its split `parts`; n_rows: the rows of each part"""
     spans = engine.rows(db, "purchase_spans").read_all()
-    n_once = sum(row["first_at"] == row["last_at"] for row in spans.to_pylist())
+    n_once = pc.sum(pc.equal(spans["first_at"], spans["last_at"])).as_py() or 0
     window_from = as_of - timedelta(days=settings.run.window_days)
     is_full = _span(db)[0] < window_from + timedelta(days=1)
     wider = "choose a wider run.window_days, if the shop has older purchases; or " if is_full else ""

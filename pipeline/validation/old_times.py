@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pipeline.times import FIRST_OF_A_SHOP
 from pipeline.validation.checks import Failure, Result
 
 DESCRIPTION = (
-    "no event before 1990, older than any shop (a time that stands for none, or is written so that the "
-    "database cannot compare it with others; such events are left out)"
+    f"no event before {FIRST_OF_A_SHOP.year}, older than any shop (a time that stands for none, or is"
+    " written so that the database cannot compare it with others; such events are left out)"
 )
 
 

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from pipeline import engine
 from pipeline.contract.datasets import ITEM, USER
+from pipeline.contract.missing import BLANKS, WORDS
 from pipeline.runs.job import Job
 from pipeline.validation.storable import unstorable
 
@@ -30,10 +31,8 @@ KINDS = {"users": (USER, "met_users"), "items": (ITEM, "met_items")}
 NEARLY_ALL = 0.9
 """The share of buyers, or of bought items, from which the shop's own table is taken to be the wrong one."""
 
-MISSING = (
-    "", "null", "\\n", "(null)", "<null>", "none", "nil", "nan", "na", "n/a", "#n/a", "undefined", "-",
-)  # fmt: skip
-"""Words that databases, spreadsheets and programs write where there is nothing; in lower case."""
+MISSING = ("", *WORDS)
+"""Ids that are none, in lower case."""
 
 ANYBODY = ("0", "-1", "guest", "anonymous", "anon", "unknown", "visitor", "default")
 """Ids that may stand for people without an account. One that is a customer has no more events than others."""
@@ -60,7 +59,7 @@ def compare(job: Job) -> tuple[dict[str, Path], dict[str, Any]]:
             _show_known(db, folder.optional(kind), column)
             for table in ("shop_ids", "alike_ids"):
                 db.execute(f"DROP TABLE IF EXISTS {table}")
-                engine.keep(db, table, table)
+                engine.keep(db, table, table, {"blanks": BLANKS})
             _keep_findings(db, kind, job.settings.gate.max_unknown)
             [counts] = engine.rows(db, "id_counts").read_all().to_pylist()
             numbers[kind] = {**counts, "file": job.file_of(kind) if folder.has(kind) else None}
@@ -96,5 +95,5 @@ def _keep_findings(db: duckdb.DuckDBPyConnection, kind: str, max_unknown: float)
     db.execute(f"CREATE TEMP TABLE alike_{kind} AS FROM alike_ids")
     shares = {"max_unknown": max_unknown, "nearly_all": NEARLY_ALL}
     engine.keep(db, f"unknown_{kind}", "unknown_ids", shares)
-    words = {"missing": list(MISSING), "anybody": list(ANYBODY), "times": TIMES}
+    words = {"missing": list(MISSING), "anybody": list(ANYBODY), "times": TIMES, "blanks": BLANKS}
     engine.keep(db, f"suspicious_{kind}", "suspicious_ids", words)

@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pipeline import config
+from pipeline import config, serving
 from pipeline.databases import embedded
 from pipeline.databases.embedded import Server
 from pipeline.errors import DatabaseError, SettingsError
@@ -274,6 +274,21 @@ def test_a_first_start_that_was_cut_off_is_made_good(own: Server) -> None:
     login.write_text(json.dumps({**json.loads(login.read_text()), "is_furnished": False}))
     own.start()
     assert answer(own.url("serving", "reader")) == "nightshelf_reader"
+
+
+def test_roles_of_a_server_of_an_earlier_release_are_signed(own: Server) -> None:
+    """Its roles have no comment yet; where nothing was published, no serving schema says whose they are."""
+    own.start()
+    with psycopg.connect(own.admin_url(), autocommit=True) as db:
+        for name in embedded.ROLES:
+            db.execute(f"COMMENT ON ROLE nightshelf_{name} IS NULL".encode())
+    login = own.folder / "login.json"
+    written = json.loads(login.read_text())
+    del written["are_roles_signed"]
+    login.write_text(json.dumps(written))
+    own.start()
+    serving.migrate(own.url("serving"), config.Settings(), say=lambda line: None)
+    assert json.loads(login.read_text())["are_roles_signed"]
 
 
 def test_lost_passwords_are_told(own: Server) -> None:

@@ -52,6 +52,7 @@ KEPT: list[tuple[object, ...]] = [
     ("postgresql", "numeric(9, 2)", "100", "category", "100"),
     ("postgresql", "boolean", "true", "category", "true"),
     ("postgresql", "text", "'[sale] {tea}'", "category", "[sale] {tea}"),
+    ("postgresql", "text", "repeat('[', 100000)", "category", "[" * 100_000),
     ("sqlite", "real", "17", "integer", 17),
     ("sqlite", "real", "9007199254740991", "integer", 2**53 - 1),
     ("sqlite", "decimal(12, 2)", "17.0", "integer", 17),

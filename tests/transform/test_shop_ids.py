@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.contract.missing import BLANKS
 from tests.transform.tables import rows_out
 
 EVENTS = [
@@ -14,6 +15,7 @@ EVENTS = [
     (None, 11, 1),
     (3, None, 1, "cart"),
 ]
+BLANK = {"blanks": BLANKS}
 NFC, NFD = "Caf\u00e9", "Cafe\u0301"
 
 
@@ -37,6 +39,7 @@ def test_events_without_ids() -> None:
         ("user7", "USER7"),
         ("user7", "user7  "),
         ("user7", "\tuser7\u00a0"),
+        ("user7", "\u200buser7\u3000"),
         ("José", "Jose"),
         (NFC, NFD),
         ("Łódź", "lodz"),
@@ -46,18 +49,18 @@ def test_events_without_ids() -> None:
     ],
 )
 def test_ids_that_a_collation_takes_for_equal_have_one_plain_form(one: str, other: str) -> None:
-    rows = rows_out("shop_ids", met=[(one, 2, 1)], known=[(other,)])
+    rows = rows_out("shop_ids", BLANK, met=[(one, 2, 1)], known=[(other,)])
     assert {row[:4] for row in rows} == {(one, 2, 1, False), (other, 0, 0, True)}
     assert len({row[4] for row in rows}) == 1
 
 
 @pytest.mark.parametrize(("one", "other"), [("user7", "user8"), ("1", "01"), ("a b", "ab"), ("n", "m")])
 def test_other_ids_have_not(one: str, other: str) -> None:
-    assert len({row[4] for row in rows_out("shop_ids", met=[(one, 1, 1)], known=[(other,)])}) == 2
+    assert len({row[4] for row in rows_out("shop_ids", BLANK, met=[(one, 1, 1)], known=[(other,)])}) == 2
 
 
 def test_shop_ids() -> None:
-    rows = rows_out("shop_ids", met=[("a", 3, 1)], known=[("a",), ("a",), ("B",), (None,)])
+    rows = rows_out("shop_ids", BLANK, met=[("a", 3, 1)], known=[("a",), ("a",), ("B",), (None,)])
     assert sorted(rows) == [("B", 0, 0, True, "b"), ("a", 3, 1, True, "a")]
 
 
@@ -74,7 +77,7 @@ SHOP = [
 
 
 def test_alike_ids() -> None:
-    assert rows_out("alike_ids", shop_ids=SHOP) == [
+    assert rows_out("alike_ids", BLANK, shop_ids=SHOP) == [
         ("user1", 5, "User1", True, "upper and lower case"),
         ("Bea", 2, "bea", False, "upper and lower case"),
         ("bea ", 1, "bea", False, "spaces at the ends"),
@@ -86,6 +89,7 @@ def test_alike_ids() -> None:
     [
         (NFD, "Unicode normalisation"),
         (f"{NFC} ", "spaces at the ends"),
+        (f"{NFC}\ufeff", "spaces at the ends"),
         (NFC.upper(), "upper and lower case"),
         ("Cafe", "accents"),
         ("CAFE ", "case, accents, spaces or Unicode normalisation"),
@@ -93,7 +97,7 @@ def test_alike_ids() -> None:
 )
 def test_what_alike_ids_differ_in(one: str, differs_in: str) -> None:
     shop = [(NFC, 0, 0, True, "cafe"), (one, 1, 1, False, "cafe")]
-    assert rows_out("alike_ids", shop_ids=shop) == [(one, 1, NFC, True, differs_in)]
+    assert rows_out("alike_ids", BLANK, shop_ids=shop) == [(one, 1, NFC, True, differs_in)]
 
 
 ALIKE = [("user1", 5, "User1", True, "upper and lower case"), ("Bea", 2, "bea", False, "x")]
@@ -129,16 +133,16 @@ def test_id_counts() -> None:
 
 def test_suspicious_ids() -> None:
     """`0` has 4 of 12 events of four ids: above the mean of 3, not above twice the mean."""
-    shop = [(name, n, 0, True, name) for name, n in [("NULL ", 1), ("0", 4), ("Guest", 7), ("ann", 0)]]
-    bound = {"missing": ["null", "ann"], "anybody": ["0", "guest"]}
+    shop = [(name, n, 0, True, name) for name, n in [("NULL\u00a0", 1), ("0", 4), ("Guest", 7), ("ann", 0)]]
+    bound = {"missing": ["null", "ann"], "anybody": ["0", "guest"], **BLANK}
     assert rows_out("suspicious_ids", {**bound, "times": 1}, shop_ids=shop) == [
         ("Guest", 7, 12),
-        ("NULL ", 1, 12),
+        ("NULL\u00a0", 1, 12),
     ]
     assert rows_out("suspicious_ids", {**bound, "times": 0.9}, shop_ids=shop) == [
         ("Guest", 7, 12),
         ("0", 4, 12),
-        ("NULL ", 1, 12),
+        ("NULL\u00a0", 1, 12),
     ]
 
 
