@@ -271,8 +271,8 @@ def check_place(path: Path) -> None:
     except (OSError, ValueError) as error:
         found = str(error.strerror if isinstance(error, OSError) else error)
     raise SettingsError(
-        f"--json {shortened(str(path))} cannot be written",
-        found=shortened(found),
+        f"--json {path} cannot be written",
+        found=found,
         then="name a file in a folder that is there",
     )
 

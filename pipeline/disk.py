@@ -65,7 +65,8 @@ def explained(error: BaseException, path: Path) -> NightshelfError | None:
         if number := _number(current):
             named = getattr(current, "filename", None)
             return _refusal(number, Path(os.fsdecode(named)) if isinstance(named, str | bytes) else path)
-        behind = (getattr(current, "orig", None), current.__cause__, current.__context__)
+        context = None if current.__suppress_context__ else current.__context__
+        behind = (getattr(current, "orig", None), current.__cause__, context)
         queue += [e for e in behind if isinstance(e, BaseException) and e not in visited]
     return None
 

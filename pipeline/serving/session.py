@@ -193,6 +193,13 @@ def _refused(error: psycopg.Error, url: str) -> ServingError:
             found=_words(error, url),
             then=f"{MIGRATE} (it needs CREATEROLE, and CREATE on the database)",
         )
+    if state.startswith(NOT_IN_ENCODING) and "0x00" in _words(error, url):
+        return ServingError(
+            "the serving database cannot hold a text of the lists",
+            found=_words(error, url),
+            promised="texts without the character NUL, which PostgreSQL holds in no encoding",
+            then="leave it out in sql/source (replace it by an empty text), then: python -m pipeline run",
+        )
     if state.startswith(NOT_IN_ENCODING):
         return ServingError(
             "the serving database cannot hold a text of the lists",

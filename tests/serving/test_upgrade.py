@@ -67,7 +67,7 @@ def test_an_earlier_development_version_is_refused_with_the_command_that_resets_
     error = refused.value
     assert error.what == "the serving schema `serving` was made by an earlier development version"
     assert (error.found, error.promised) == (f"version {schema.BASE - 1}", f"version {schema.VERSION}")
-    assert error.then.startswith(f"{RESET}, with the same --config as here")
+    assert error.then.startswith(f"{RESET} (drops every publication")
     assert (version_of(older), older.lists()) == (schema.BASE - 1, before)
 
 
