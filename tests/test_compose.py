@@ -380,6 +380,7 @@ def stack(image: Image, server: Server) -> Iterator[Compose]:
             "localhost:8080": f"127.0.0.1:{ui}",
             "localhost:8974": f"127.0.0.1:{health}",
         },
+        {"NIGHTSHELF_SCHEDULE": "off"},
     )
     image.environment |= {
         "AIRFLOW__API__HOST": "127.0.0.1",
@@ -387,7 +388,6 @@ def stack(image: Image, server: Server) -> Iterator[Compose]:
         "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(health),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(logs),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(triggers),
-        "NIGHTSHELF_SCHEDULE": "off",
     }
     folder = Path(image.at(str(SECRETS)))
     folder.mkdir(parents=True)

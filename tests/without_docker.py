@@ -175,11 +175,13 @@ def _copy(given: Path, sources: list[str], target: Path, *, is_folder: bool) -> 
 class Compose:
     """A compose file over an image: its services as processes.
 
-    hosts: `name:port` or `@name` as a service is called by others -> where it is on this machine
+    hosts:     `name:port` or `@name` as a service is called by others -> where it is on this machine
+    variables: those of .env and the shell; any other has the default that the file gives
     """
 
     image: Image
     hosts: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def service(self, name: str) -> dict[str, Any]:
         return dict(document()["services"][name])
@@ -190,13 +192,13 @@ class Compose:
         return {**self.image.environment, **{key: self.here(value) for key, value in own.items()}}
 
     def here(self, text: str) -> str:
-        """A value of the file as it is on this machine; `$$` is how the file writes `$`.
-
-        `${NAME:-default}` is the default: nothing is set.
-        """
+        """A value of the file as it is on this machine; `$$` is how the file writes `$`."""
         for host, place in self.hosts.items():
             text = text.replace(host, place)
-        return re.sub(r"(?<!\$)\$\{\w+:-([^}]*)\}", r"\1", self.image.at(text)).replace("$$", "$")
+        text = re.sub(
+            r"(?<!\$)\$\{(\w+):-([^}]*)\}", lambda name: self.variables.get(name[1]) or name[2], text
+        )
+        return self.image.at(text).replace("$$", "$")
 
     def command(self, name: str) -> list[str]:
         """The service's entrypoint and command; the official image's entrypoint hands on to `airflow`."""
