@@ -9,18 +9,23 @@ from pipeline.contract.missing import BLANKS
 from pipeline.loading.table_file import TableFile
 from pipeline.loading.words import counted, literal
 
+NEEDED = ("user_id", "item_id", "event_type", "occurred_at")
+
 
 def rows(file: TableFile, columns: Mapping[str, str]) -> None:
     """Note how many rows were read, that all are kept, and what is odd about some of them.
 
     columns: name -> SQL of the values that are loaded
     """
-    needed = [name for name in ("user_id", "item_id", "event_type", "occurred_at") if name in columns]
+    needed = [name for name in NEEDED if name in columns]
     missing = ", ".join(f"count(*) FILTER ({columns[name]} IS NULL)" for name in needed)
     [(n_rows, *n_missing)] = file.fetch(f"SELECT count(*), {missing} FROM {file.source}")
     parts = [f"{n:,} without {name}" for name, n in zip(needed, n_missing, strict=True) if n]
-    if any(n_missing):
+    at_fault = {name for name, n in zip(needed, n_missing, strict=True) if n}
+    if at_fault - {"occurred_at"}:
         parts.append("stage validate stops a night with such rows: leave them out of the file")
+    elif at_fault:
+        parts.append("no night reads these, since its window is one of times")
     if copies := _copies(file, columns):
         parts.append(f"{counted(copies, 'row')} exactly like another, which count once")
     file.notes.append("; ".join([f"{file.path.name}: {counted(n_rows, 'row')} read, all kept", *parts]))
@@ -70,10 +75,11 @@ def variants(columns: Sequence[tuple[TableFile, str]], what: str) -> None:
     columns: files, each with SQL for its ids as text
     what:    `user_id` or `item_id`
     """
-    ids = " UNION ".join(f"SELECT {sql} AS id FROM {file.source}" for file, sql in columns)
+    ids = " UNION ALL ".join(f"SELECT {sql} AS id FROM {file.source}" for file, sql in columns)
     query = f"""
         SELECT count(*), min([one, other]) FROM (
-            SELECT min(id) AS one, max(id) AS other FROM ({ids}) WHERE id IS NOT NULL
+            SELECT min(id) AS one, max(id) AS other
+            FROM (SELECT DISTINCT id FROM ({ids}) WHERE id IS NOT NULL)
             GROUP BY lower(nfc_normalize(trim(id, {literal(BLANKS)}))) HAVING count(*) > 1)
     """
     [(n_pairs, pair)] = columns[0][0].fetch(query)

@@ -98,7 +98,7 @@ def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
             f"the first line of {path} does not name its columns",
             found=ascii(",".join(names))[:200] if unreadable else found,
             promised="one name for each column, with commas between, in UTF-8",
-            then=f"mend the first line, {AGAIN}",
+            then=f"{'save it as UTF-8' if unreadable else 'mend the first line'}, {AGAIN}",
         )
     return names
 

@@ -67,7 +67,7 @@ def _refuse_numbers(file: TableFile, condition: str) -> None:
     )
     then = "write times instead"
     if unit:
-        divided = f" / {UNITS[unit[0]][1]}" if UNITS[unit[0]][1] > 1 else ""
+        divided = f" / {UNITS[unit[0]][1]}.0" if UNITS[unit[0]][1] > 1 else ""
         then += (
             f': in pandas pd.to_datetime({NAME}, unit="{unit[0]}", utc=True),'
             f" in PostgreSQL to_timestamp({NAME}{divided})"
@@ -136,5 +136,5 @@ def _no_time(file: TableFile, value: str) -> SourceError:
         f"`{NAME}` of {file.path} holds what is no time",
         found=f"{value} in {found[0]}" if found else value,
         promised="ISO 8601, such as 2026-01-31 18:05:00 or 2026-01-31T18:05:00+01:00",
-        then=f"mend that row, {AGAIN}",
+        then=f"write every time like that, {AGAIN}",
     )

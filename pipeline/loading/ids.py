@@ -34,7 +34,7 @@ BROKEN = "contains({v}, chr(10)) OR contains({v}, chr(13))"
 """SQL: what the text `v` is: a whole number, one as a float, a number that has lost digits, any number,
 a UUID, a text with a line end in it."""
 
-MOSTLY = 0.9
+MOSTLY = 0.5
 """The share of numbers from which on the ids that are none are named."""
 
 AS_WHOLE = (
@@ -119,8 +119,8 @@ class IdColumn:
         self.file.refuse(
             self.name,
             condition,
-            "holds floats that are too large to be exact: different ids may have become the same number",
-            f"whole numbers, texts or UUIDs; as floats only numbers below {limit:,}",
+            "holds numbers that may have lost digits: different ids may have become the same number",
+            f"whole numbers, texts or UUIDs; as floats only numbers below {limit:,}, without an exponent",
             AS_WHOLE,
         )
 

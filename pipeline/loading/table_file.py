@@ -86,8 +86,17 @@ class TableFile:
                 f"{self.path} has no column {', '.join(f'`{name}`' for name in missing)}",
                 found=", ".join(self.types),
                 promised=", ".join(columns),
-                then="add it (in CSV the first line names the columns, with commas between), then load again",
+                then=f"{self._way_to(missing)}, then load again",
             )
+
+    def _way_to(self, missing: list[str]) -> str:
+        """What gives the file the columns that are missing."""
+        names = {name.lower() for name in self.types}
+        if set(missing) <= names:
+            return "write the names of the columns in small letters"
+        if len(names) == 1 and (between := next((sign for sign in ";\t|" if sign in min(names)), None)):
+            return f"export it with commas between the values, not {between!r}"
+        return "add it (in CSV the first line names the columns, with commas between)"
 
     def fetch(self, query: str, values: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query with few of them."""

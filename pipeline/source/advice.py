@@ -5,6 +5,7 @@ It goes into the messages that refuse a column, so that the next edit of events.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 DIALECTS = {"mariadb": "mysql"}
@@ -47,6 +48,16 @@ CASTS: Mapping[str, Mapping[str, str]] = {
 }
 """Kind of column -> dialect (the empty name: any other) -> SQL that takes one value out of it."""
 
+FORMATTED: Mapping[str, str] = {
+    "postgresql": "to_timestamp({0}, 'DD.MM.YYYY HH24:MI:SS')",
+    "mysql": "STR_TO_DATE({0}, '%d.%m.%Y %H:%i:%s')",
+    "duckdb": "strptime({0}, '%d.%m.%Y %H:%M:%S')",
+}
+"""Dialect -> SQL that reads a text as a time by a format, which a person puts right."""
+
+ISO = re.compile(r"\s*\d{4}-?\d\d-?\d\d")
+"""How a text begins that CAST reads as the day it names, whatever the database is set to."""
+
 GIVES_NUMBERS = ("bits", "boolean", "type money")
 """Kinds whose entry in CASTS is a number; that of `bytes` is text, that of others what was put in."""
 
@@ -69,6 +80,14 @@ def cast(dialect: str, column: str, kind: str, promise: str) -> str:
         or (kind == "bytes" and promise != "number")
     )
     return taken if is_enough else casted(taken, promise)
+
+
+def text_as_time(dialect: str, column: str, example: object) -> str:
+    """SQL for a column of texts such as `example` as times: CAST could take the day for the month or year."""
+    pattern = FORMATTED.get(DIALECTS.get(dialect, dialect))
+    if pattern is None or not isinstance(example, str) or ISO.match(example):
+        return cast(dialect, column, "text", "time")
+    return f"{pattern.format(column)} (with the format of your texts)"
 
 
 def _for(choices: Mapping[str, str], dialect: str) -> str:

@@ -140,6 +140,8 @@ def wrong_kind(shape: Shape, column: str, kind: str, example: object) -> SourceE
         read = epochs.recognised(example, shape.dialect)
         found += f": {read.meaning}" if read else ""
         sql = read.cast(numbers) if read else None
+        if sql is None and kind == "text":
+            sql = advice.text_as_time(shape.dialect, column, example)
         sql = sql or advice.cast(shape.dialect, column, kind, promise)
         then = f"in {shape.file} write {sql} in place of {column}, before its AS and in WHERE"
     elif shape.dataset.columns[column] in (USER, ITEM):

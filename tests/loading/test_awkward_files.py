@@ -170,7 +170,9 @@ def test_a_path_that_the_sql_engine_cannot_open_is_told(shop: Shop, tmp_path: Pa
         (["101.1", "101.0"], None, ["101.1", "101.0"], "'101.1' in row 1"),
         (["1", "007"], None, ["1", "007"], "'007' in row 2"),
         ([*map(str, range(20)), "x9"], None, [*map(str, range(20)), "x9"], "'x9' in row 21"),
+        (["1", "2", "guest"], None, ["1", "2", "guest"], "'guest' in row 3"),
         (["A", "a"], None, ["A", "a"], "only in case, such as 'A' and 'a'"),
+        (["A", "a", "A", "B", "B"], None, ["A", "a", "A", "B", "B"], "1 times a `user_id` differs"),
         (["A", "A "], None, ["A", "A "], "only in blanks around them, such as 'A' and 'A '"),
         (["\u00e9", "e\u0301"], None, ["\u00e9", "e\u0301"], r"such as 'e\u0301' and '\xe9'"),
     ],
@@ -280,7 +282,7 @@ def test_what_cannot_be_read_is_refused_by_its_row(
 def test_epoch_numbers_are_told_with_the_cast_to_write(shop: Shop, events: Callable[..., Path]) -> None:
     then = refused(shop, events("occurred_at", ["1757371552000"])).then
     assert 'pd.to_datetime(occurred_at, unit="ms", utc=True)' in then
-    assert "to_timestamp(occurred_at / 1000)" in then
+    assert "to_timestamp(occurred_at / 1000.0)" in then
 
 
 def test_times_that_cannot_be_a_shops_are_told(shop: Shop, events: Callable[..., Path]) -> None:
@@ -495,3 +497,53 @@ def test_a_parquet_file_whose_columns_have_names_that_are_no_text_is_damaged(
         events_file.read(path, None, None, Ids(), "UTC", now),
     ):
         pass
+
+
+@pytest.mark.parametrize("kind", [None, pa.string()])
+def test_one_id_in_many_rows_differs_from_no_other(
+    shop: Shop, events: Callable[..., Path], kind: pa.DataType | None
+) -> None:
+    shop.load(events("user_id", ["C1", "C1", "C2", "C2"], kind))
+    assert "differs" not in shop.text
+
+
+def test_a_small_number_with_an_exponent_is_not_called_too_large(
+    shop: Shop, events: Callable[..., Path]
+) -> None:
+    with pytest.raises(SourceError, match="may have lost digits") as refused:
+        shop.load(events("user_id", ["1", "1e3"]))
+    assert "without an exponent" in refused.value.promised
+
+
+def test_rows_without_a_time_are_not_said_to_stop_a_night(shop: Shop, events: Callable[..., Path]) -> None:
+    shop.load(events("occurred_at", ["2026-01-01", "NULL"]))
+    assert "1 without occurred_at; no night reads these" in shop.text
+    assert "stops" not in shop.text
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        ((HEAD + ROW).replace(",", ";"), "with commas between the values, not ';'"),
+        ((HEAD + ROW).replace(",", "\t"), r"with commas between the values, not '\t'"),
+        (HEAD.upper() + ROW, "write the names of the columns in small letters"),
+        ("user_id,item_id\n1,10\n", "add it"),
+    ],
+)
+def test_the_way_out_of_a_first_line_is_the_one_it_needs(
+    shop: Shop, tmp_path: Path, text: str, way: str
+) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text(text)
+    with pytest.raises(SourceError, match="has no column") as refused:
+        shop.load(file)
+    assert way in refused.value.then
+
+
+@pytest.mark.parametrize("written", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_its_mark_is_to_be_saved_as_utf_8(shop: Shop, tmp_path: Path, written: str) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text(HEAD + ROW, encoding=written)
+    with pytest.raises(SourceError, match="does not name its columns") as refused:
+        shop.load(file)
+    assert "save it as UTF-8" in refused.value.then

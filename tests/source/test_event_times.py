@@ -207,6 +207,24 @@ def test_texts_that_are_no_times_are_named_by_every_door(
         assert text in refused.value.found
 
 
+@pytest.mark.parametrize(
+    ("engine", "kind"), of_each([("postgresql", "text"), ("duckdb", "varchar"), ("mariadb", "varchar(30)")])
+)
+def test_texts_with_the_day_first_get_a_format_and_no_cast_that_swaps_days_and_months(
+    shop: Callable[..., str], make_settings: Callable[..., Settings], tmp_path: Path, engine: str, kind: str
+) -> None:
+    url = shop(engine, kind, "'03.04.2026 10:00:00'")
+    with pytest.raises(SourceError, match=r"`events\.occurred_at` holds text") as refused:
+        span(url, make_settings())
+    written = re.search(r"write (.*) \(with the format of your texts\) in place of", refused.value.then)
+    assert written
+    select = SELECT.replace("occurred_at AS", f"{written.group(1)} AS")
+    select = select.replace("WHERE occurred_at", f"WHERE {written.group(1)}")
+    mended = select.replace("AND occurred_at", f"AND {written.group(1)}")
+    settings = make_settings(source={"sql": shops.write(tmp_path / "sql", events=mended)})
+    assert read_all(url, settings) == [(1, datetime(2026, 4, 3, 10, tzinfo=UTC))]
+
+
 def test_a_number_that_reads_as_no_time_is_told_without_a_guess(
     shop: Callable[..., str], make_settings: Callable[..., Settings]
 ) -> None:
