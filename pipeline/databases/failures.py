@@ -158,7 +158,9 @@ def sqlstate(error: BaseException) -> str:
     """The SQLSTATE of what a driver raised; empty where it gives none and none can be put."""
     if isinstance(error, exc.DBAPIError):
         state = sqlstate(error.orig) if error.orig is not None else ""
-        is_lost = error.connection_invalidated or (error.statement is None and _is_operational(error.orig))
+        is_lost = error.connection_invalidated or (
+            error.statement is None and _is_operational(error.orig) and not _is_of_a_text(error.orig)
+        )
         return state or (LOST if is_lost else "")
     if isinstance(error, psycopg.Error):
         return _postgresql(error)
@@ -192,6 +194,11 @@ def _postgresql(error: psycopg.Error) -> str:
 def _is_operational(error: BaseException | None) -> bool:
     """Whether a driver calls it an OperationalError: by the DB-API not the program's fault."""
     return any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
+
+
+def _is_of_a_text(error: BaseException | None) -> bool:
+    """Whether Python could not read a text of SQLite's as UTF-8: SQLite itself has a code for its errors."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) is None
 
 
 def _is_of_mysql(error: BaseException) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -229,3 +230,21 @@ def test_a_text_that_is_not_in_that_encoding_is_named_with_the_setting(
         list(source.batches("users"))
     assert refused.value.found == "the row 2,Caf\\xe9"
     assert "encoding under [source]" in refused.value.then
+
+
+def test_a_text_of_sqlite_that_is_not_utf_8_is_no_lost_connection(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    folder = shops.write(tmp_path / "sql", users="SELECT customer_id AS user_id, segment FROM customers")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as db:
+        db.execute("CREATE TABLE customers AS SELECT 1 AS customer_id, CAST(x'436166e9' AS text) AS segment")
+        db.commit()
+    settings = make_settings(source={"sql": folder}).source
+    with (
+        opened(f"sqlite:///{tmp_path}/shop.db", settings, IDS) as source,
+        pytest.raises(SourceError, match=r"users\.sql") as refused,
+    ):
+        list(source.batches("users"))
+    assert "UTF-8 column 'segment'" in refused.value.found
+    assert "users.sql" in refused.value.then
+    assert type(refused.value) is SourceError
