@@ -91,7 +91,10 @@ class RunFolder:
 
     @classmethod
     def open(cls, runs: Path, run_id: str, ids: Mapping[str, Any]) -> RunFolder:
-        """An existing run. Raises RunError when there is none of that name."""
+        """An existing run; one of which no stage has finished takes on other `ids`.
+
+        Raises RunError when there is none of that name, or it has data with other ids.
+        """
         path = runs / run_id
         if not cls.exists(runs, run_id):
             raise RunError(
@@ -110,7 +113,9 @@ class RunFolder:
                 then="start a new run: python -m pipeline run",
             ) from error
         if begun_with != dict(ids):
-            raise folder.differs(f"[ids] {begun_with}", f"[ids] {dict(ids)}")
+            if (path / "receipts").is_dir():
+                raise folder.differs(f"[ids] {begun_with}", f"[ids] {dict(ids)}")
+            write_json(path / "run.json", {**about, "ids": dict(ids)})
         return folder
 
     def differs(self, found: str, asked: str) -> RunError:

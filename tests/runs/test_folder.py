@@ -196,6 +196,19 @@ def test_a_run_keeps_the_as_of_it_began_with(run_folder: Callable[..., RunFolder
     assert "--config" in caught.value.then
 
 
+def test_a_run_of_which_nothing_is_there_yet_takes_on_other_ids(
+    run_folder: Callable[..., RunFolder], tmp_path: Path
+) -> None:
+    """`extract` refused the ids, and said to mend [ids] and run it again."""
+    run_folder()
+    ids = {"user": "text", "item": "integer"}
+    for _ in range(2):
+        assert RunFolder.open(tmp_path / "runs", "night", ids).ids == ids
+    give(RunFolder.open(tmp_path / "runs", "night", ids), live={})
+    with pytest.raises(RunError, match="other settings"):
+        RunFolder.open(tmp_path / "runs", "night", {"user": "integer", "item": "integer"})
+
+
 HOLD = """
 import sys
 from datetime import UTC, datetime
