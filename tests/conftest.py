@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -51,6 +52,15 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for database in ("SOURCE", "SERVING"):
         monkeypatch.delenv(f"NIGHTSHELF_{database}_URL", raising=False)
         monkeypatch.delenv(f"NIGHTSHELF_{database}_URL_FILE", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_umask() -> Iterator[None]:
+    """A command that a test runs in this process sets its umask; the next test has the usual one again."""
+    before = os.umask(0)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -91,9 +91,16 @@ def test_ctrl_c_stops_what_it_started_and_the_next_demo_is_not_held_up(
             "SELECT task_id FROM task_instance WHERE state IS NULL"
             " OR state NOT IN ('success', 'failed', 'skipped', 'upstream_failed')"
         ).fetchall()
-        state = db.execute("SELECT state FROM dag_run ORDER BY run_after DESC LIMIT 1").fetchone()
+        [(state, run_id)] = db.execute(
+            "SELECT state, run_id FROM dag_run ORDER BY run_after DESC LIMIT 1"
+        ).fetchall()
+        published = db.execute(
+            "SELECT state FROM task_instance WHERE run_id = %s AND task_id LIKE '%%publish'", [run_id]
+        ).fetchall()
     assert left == []
-    assert state == ("failed",)
+    assert published in ([("skipped",)], [("failed",)], [("upstream_failed",)])
+    # Airflow calls a run a success of which every task is skipped: Ctrl-C came before the first one ran.
+    assert state in ("failed", "success")
 
 
 def _hear_ctrl_c() -> None:
