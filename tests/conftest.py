@@ -38,6 +38,16 @@ LONGEST = (
 """Files that take a minute or more. They begin first, or one worker would end long after the others."""
 
 
+UMASK = os.umask(0)
+os.umask(UMASK)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """A command that runs in the process of the tests sets its umask; the next test has the usual one."""
+    os.umask(UMASK)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files of LONGEST first, all others in their order."""
@@ -52,15 +62,6 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for database in ("SOURCE", "SERVING"):
         monkeypatch.delenv(f"NIGHTSHELF_{database}_URL", raising=False)
         monkeypatch.delenv(f"NIGHTSHELF_{database}_URL_FILE", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def _own_umask() -> Iterator[None]:
-    """A command that a test runs in this process sets its umask; the next test has the usual one again."""
-    before = os.umask(0)
-    os.umask(before)
-    yield
-    os.umask(before)
 
 
 @pytest.fixture(scope="session", autouse=True)
