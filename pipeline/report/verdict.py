@@ -66,7 +66,9 @@ def amount(failure: Mapping[str, Any]) -> str:
 
 
 def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) -> Content:
-    reasons, warnings = decision.get("reasons", []), decision.get("warnings", [])
+    told = (decision.get("fallback") or {}).get("why")  # in sentences of its own
+    reasons = decision.get("reasons", [])
+    warnings = [warning for warning in decision.get("warnings", []) if warning != told]
     content: Content = {
         "reasons": reasons,
         "warnings": warnings,
