@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from pipeline.evaluation.comparison import is_lost, loss
+from pipeline.models.catalog import is_same_for_all
 from pipeline.validation.checks import Failure, Result
 
 AGAINST = {"best_rule": "the best rule", "live": "the live publication's model"}
@@ -116,15 +117,18 @@ def _loss_line(model: str, other: Mapping[str, Any]) -> str:
     )
 
 
-def shrink(n_users: int, n_items: int, live: Mapping[str, Any], max_shrink: float) -> Finding:
+def shrink(n_users: int, n_items: int, live: Mapping[str, Any], max_shrink: float, model: str) -> Finding:
     """Refuses when users with a list, or different items in the lists, are far fewer than usual.
 
     live:       the document of that name; read are `recent` and `n_refused_for_shrink`
     max_shrink: the share of the median of the recent publications that may be missing
+    model:      whose lists they are. Lists that are the same for everybody hold few items, so their number
+                is held against publications of that kind alone, and that of other lists against the rest
 
     After PATIENCE refusals in a row for this rule alone, it warns instead.
     """
     recent, n_refused = live.get("recent") or [], live.get("n_refused_for_shrink", 0)
+    alike = [row for row in recent if is_same_for_all(row.get("model")) == is_same_for_all(model)]
     numbers: dict[str, Any] = {
         "n_users": n_users,
         "n_items": n_items,
@@ -135,21 +139,24 @@ def shrink(n_users: int, n_items: int, live: Mapping[str, Any], max_shrink: floa
     if not recent:
         why = "numbers of users and items not held against any: nothing of this mode was published before"
         return Finding("shrink", numbers, skipped=(why,))
-    lines = []
-    for name, now in (("users", n_users), ("items", n_items)):
-        usual = median(row[f"n_{name}"] for row in recent)
+    lines, skipped = [], []
+    for name, now, publications in (("users", n_users, recent), ("items", n_items, alike)):
+        if not publications:
+            skipped.append(f"number of items not held against any: no lists like those of {model} were live")
+            continue
+        usual = median(row[f"n_{name}"] for row in publications)
         numbers[f"median_n_{name}"] = usual
         missing = (usual - now) / usual if usual else 0.0
         if missing > max_shrink:
             shown = f"{usual:,.1f}".removesuffix(".0")
             lines.append(
                 f"{now:,} {name}, {missing:.1%} fewer than {shown}, the median of the last publications"
-                f" ({len(recent)}); at most {max_shrink:.1%} may be missing"
+                f" ({len(publications)}); at most {max_shrink:.1%} may be missing"
             )
     if lines and n_refused >= PATIENCE:
         warnings = [f"{line}; let pass after {n_refused} refusals in a row for this alone" for line in lines]
-        return Finding("shrink", numbers, warnings=tuple(warnings), is_let_pass=True)
-    return Finding("shrink", numbers, tuple(lines))
+        return Finding("shrink", numbers, (), tuple(warnings), tuple(skipped), is_let_pass=True)
+    return Finding("shrink", numbers, tuple(lines), skipped=tuple(skipped))
 
 
 def age(newest: datetime, as_of: datetime, max_age_hours: float) -> Finding:

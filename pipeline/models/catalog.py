@@ -34,6 +34,7 @@ class ModelEntry:
     kind:  a rule is a baseline that every other model has to beat; the base model generates candidates;
            a re-ranker orders candidates and is learnt from training rows
     title: what the report calls it
+    is_same_for_all: whether everybody gets the same list, less what one's own may not hold
     build: the model before it is fitted, from parameters and settings; None: a re-ranker
     """
 
@@ -41,6 +42,7 @@ class ModelEntry:
     kind: Kind
     title: str
     build: Build | None = None
+    is_same_for_all: bool = False
 
 
 def _plain_als(params: Params, settings: Settings) -> Model:
@@ -52,12 +54,13 @@ def _plain_als(params: Params, settings: Settings) -> Model:
 MODELS: dict[str, ModelEntry] = {
     entry.name: entry
     for entry in (
-        ModelEntry("popular", "rule", "Best sellers", lambda params, settings: Popular()),
+        ModelEntry("popular", "rule", "Best sellers", lambda params, settings: Popular(), True),
         ModelEntry(
             RECENTLY_POPULAR,
             "rule",
             "Best sellers of late",
             lambda params, settings: Popular(params.half_lives[RECENTLY_POPULAR], RECENTLY_POPULAR),
+            True,
         ),
         ModelEntry(
             "own_most_bought",
@@ -93,6 +96,11 @@ def rerankers() -> tuple[str, ...]:
 def is_reranker(name: str) -> bool:
     """Whether the model `name` orders candidates, and so needs training rows."""
     return name in rerankers()
+
+
+def is_same_for_all(name: str | None) -> bool:
+    """Whether the lists of the model `name` are the same for everybody; not of one that is not known."""
+    return name in MODELS and MODELS[name].is_same_for_all
 
 
 def build(name: str, params: Params, settings: Settings) -> Model:

@@ -33,7 +33,8 @@ def read_live(
     published it), ids (`{"user", "item"}`), last_search (None, or when, how many trials,
     its Precision@3 and its mode), recent (publications of today's mode that end at `as_of` or before,
     newest first, at most seven: version, as_of, published_at, precision_at_3, n_users, n_items, and
-    measured_in, the window as report/trend.py describes it, None where an earlier release published it),
+    measured_in, the window as report/trend.py describes it, None where an earlier release published it,
+    and model, whose lists they were),
     n_refused_for_shrink (how many of the newest runs in a row were refused only because users or items had
     shrunk).
 

@@ -19,11 +19,12 @@ def run(job: Job) -> Counts:
     folder, limits = job.folder, job.settings.gate
     rows = {name: folder.rows(name) for name in LISTS}
     shop = read_shop(job)
-    fallback = folder.document("fallback")
+    comparison, fallback = folder.document("comparison"), folder.document("fallback")
+    model = fallback["model"] or comparison["published"]
     findings = (
         rules.output(rows, check_lists(job, shop, rows), MAY_BE_EMPTY),
-        rules.precision(folder.document("comparison"), limits.max_loss, fallback),
-        rules.shrink(shop.n_users, shop.n_items, folder.document("live"), limits.max_shrink),
+        rules.precision(comparison, limits.max_loss, fallback),
+        rules.shrink(shop.n_users, shop.n_items, folder.document("live"), limits.max_shrink, model),
         rules.age(shop.newest, folder.as_of, limits.max_age_hours),
         rules.known(folder.document("validation").get("left_out", {}), limits.max_unknown),
     )

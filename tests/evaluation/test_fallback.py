@@ -187,6 +187,17 @@ def test_the_rule_stays_until_the_model_has_not_lost_on_two_nights(
         assert row.precision_at_3 == pytest.approx(_ours(job)), "the number of the lists that went live"
 
 
+def test_best_sellers_after_a_models_lists_are_no_shop_that_shrank(
+    shelf: Callable[..., Job], serving_url: str
+) -> None:
+    """Before the promotion the model's lists are live; the rule's hold far fewer different items."""
+    nights = [shelf(number) for number in (86, 100)]
+    assert nights[1].folder.document("fallback")["reason"] == "lost"
+    model, rule = publications(serving_url, nights[0].settings)[0]
+    assert rule.n_items < model.n_items / 2
+    assert (model.is_fallback, rule.is_fallback, rule.state) == (False, True, "live")
+
+
 def _ours(job: Job) -> float:
     name = FALLBACK if job.folder.document("fallback")["model"] else PUBLISHED
     rows = job.folder.table("metrics").to_pylist()

@@ -117,13 +117,35 @@ def test_users_or_items_that_are_missing(
     n_users: int, n_items: int, max_shrink: float, n_refusals: int
 ) -> None:
     live = recent((90, 20), (100, 20), (1000, 20))
-    finding = shrink(n_users, n_items, live, max_shrink)
+    finding = shrink(n_users, n_items, live, max_shrink, "blend")
     assert (len(finding.refusals), finding.is_let_pass) == (n_refusals, False)
+
+
+def test_best_sellers_are_not_held_against_lists_that_differ_from_user_to_user() -> None:
+    """A rule in the model's place shows 12 items where the model's lists held 5,000; users are compared."""
+    live = recent((1_000, 5_000), (1_000, 4_900))
+    finding = shrink(990, 12, live, 0.5, "recently_popular")
+    assert finding.refusals == ()
+    assert finding.skipped == (
+        "number of items not held against any: no lists like those of recently_popular were live",
+    )
+    assert shrink(400, 12, live, 0.5, "popular").refusals != ()
+
+
+def test_lists_are_held_against_those_of_their_kind() -> None:
+    """After a rule's lists the model's come back: their items are held against its own last ones."""
+    live = recent((1_000, 12), (1_000, 12), (1_000, 5_000))
+    for row in live["recent"][:2]:
+        row["model"] = "popular"
+    [refusal] = shrink(1_000, 2_000, live, 0.5, "ranker").refusals
+    assert "2,000 items, 60.0% fewer than 5,000, the median of the last publications (1)" in refusal
+    assert shrink(1_000, 11, live, 0.5, "popular").refusals == ()
+    assert "2 items" in shrink(1_000, 2, live, 0.5, "popular").refusals[0]
 
 
 def test_a_shrunken_shop_is_told_with_its_numbers() -> None:
     live = recent((1_100, 20), (1_301, 20), refused=2)
-    finding = shrink(240, 20, live, 0.5)
+    finding = shrink(240, 20, live, 0.5, "blend")
     assert finding.refusals == (
         "240 users, 80.0% fewer than 1,200.5, the median of the last publications (2); at most 50.0% may be"
         " missing",
@@ -140,15 +162,15 @@ def test_a_shrunken_shop_is_told_with_its_numbers() -> None:
 
 
 def test_after_three_refusals_for_this_alone_it_is_let_pass() -> None:
-    finding = shrink(49, 20, recent((100, 20), refused=3), 0.5)
+    finding = shrink(49, 20, recent((100, 20), refused=3), 0.5, "blend")
     assert (finding.refusals, finding.is_let_pass) == ((), True)
     assert finding.warnings[0].endswith("; let pass after 3 refusals in a row for this alone")
-    assert not shrink(50, 20, recent((100, 20), refused=3), 0.5).is_let_pass
+    assert not shrink(50, 20, recent((100, 20), refused=3), 0.5, "blend").is_let_pass
 
 
 @pytest.mark.parametrize("live", [{}, {"version": 3}, recent()])
 def test_a_first_publication_has_nothing_to_shrink_from(live: dict[str, Any]) -> None:
-    finding = shrink(1, 1, live, 0.0)
+    finding = shrink(1, 1, live, 0.0, "blend")
     assert finding.refusals == ()
     assert "nothing of this mode was published before" in finding.skipped[0]
 

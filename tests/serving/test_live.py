@@ -58,6 +58,7 @@ def test_what_is_live(shop: Shop, tmp_path) -> None:
                 "n_users": 2,
                 "n_items": 4,
                 "measured_in": None,
+                "model": None,
             }
         ],
         "n_refused_for_shrink": 0,

@@ -321,13 +321,13 @@ def test_recent_publications_of_the_mode_up_to_a_time_seven_at_most(db: Session)
     until = {"repeat_purchases": "exclude", "as_of": as_of(9)}
     records = rows(db, "recent_publications", **until)
     assert [row[0] for row in records] == [9, 8, 7, 6, 5, 4, 3]
-    assert records[0] == (9, as_of(9), as_of(9), 0.25, 2, 3, None)
+    assert records[0] == (9, as_of(9), as_of(9), 0.25, 2, 3, None, None)
     measured_in = {"method": "time", "test_days": 14.0, "test_share": None, "window_days": 365}
     db.connection.execute(
-        "UPDATE serving_storage.publication SET decision = %s WHERE version = 9",
-        [Jsonb({"measured_in": measured_in})],
+        "UPDATE serving_storage.publication SET decision = %s, params = %s WHERE version = 9",
+        [Jsonb({"measured_in": measured_in}), Jsonb({"model": "popular"})],
     )
-    assert rows(db, "recent_publications", **until)[0][-1] == measured_in
+    assert rows(db, "recent_publications", **until)[0][-2:] == (measured_in, "popular")
     for key, version in (("let_pass", 5), ("refused_for", 7)):
         decision = Jsonb({key: ["age", "shrink"]})
         db.connection.execute(

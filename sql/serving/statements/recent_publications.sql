@@ -10,6 +10,7 @@ WITH candidate AS (
         publication.n_users,
         publication.n_items,
         publication.decision -> 'measured_in' AS measured_in,
+        publication.params ->> 'model' AS model,
         coalesce(
             publication.decision -> 'refused_for' @> '["shrink"]'
             OR publication.decision -> 'let_pass' @> '["shrink"]',
@@ -27,7 +28,8 @@ SELECT
     candidate.precision_at_3,
     candidate.n_users,
     candidate.n_items,
-    candidate.measured_in
+    candidate.measured_in,
+    candidate.model
 FROM candidate
 WHERE NOT EXISTS (
     SELECT FROM candidate AS later
