@@ -79,7 +79,9 @@ class TableFile:
             f"{self.path} is of no kind that can be loaded",
             found=self.path.suffix or "no extension",
             promised=f".parquet, {' or '.join(CSV)}",
-            then="save it as one of those",
+            then="name it as a query (load query, backtest --query)"
+            if self.path.suffix.lower() == ".sql"
+            else "save it as one of those",
         )
 
     @cached_property
