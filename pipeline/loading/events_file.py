@@ -18,7 +18,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import Ids, IdType
-from pipeline.loading import account, event_times, values
+from pipeline.errors import SourceError
+from pipeline.loading import account, draft, event_times, values
 from pipeline.loading import ids as id_types
 from pipeline.loading.ids import IdColumn
 from pipeline.loading.shop import Shop
@@ -35,10 +36,13 @@ def read(
     """The files as a shop; times without zone are read in `zone`. Its notes are whole when all was read.
 
     Raises SourceError for a file that is missing, damaged, of another format, lacks a column, or holds a
-    value that cannot be read.
+    value that cannot be read. That of a file with other columns carries the draft of a query that reads it.
     """
     with opened(path, items, users) as (events, products, customers):
-        events.require(EVENTS)
+        try:
+            events.require(EVENTS)
+        except SourceError as refusal:
+            raise draft.with_draft(refusal, path) from None
         user, user_ids = _ids("user_id", (events, customers), ids.user)
         item, item_ids = _ids("item_id", (events, products), ids.item)
         columns = {

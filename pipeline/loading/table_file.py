@@ -44,39 +44,45 @@ class TableFile:
     def is_csv(self) -> bool:
         return self.path.name.lower().endswith(CSV)
 
-    @cached_property
-    def source(self) -> str:
-        """The file as an SQL relation. Raises SourceError where it is missing, damaged or no such file."""
+    def _check(self) -> None:
+        """Raise SourceError where there is no such file, or it is of another kind than Parquet and CSV."""
         with reading(self.path):
             if not self.path.is_file():
                 raise SourceError(f"no file {self.path}", then="name an existing Parquet or CSV file")
+        if not self.is_csv and self.path.suffix.lower() != ".parquet":
+            raise SourceError(
+                f"{self.path} is of no kind that can be loaded",
+                found=self.path.suffix or "no extension",
+                promised=f".parquet, {' or '.join(CSV)}",
+                then="save it as one of those",
+            )
+
+    @cached_property
+    def source(self) -> str:
+        """The file as an SQL relation. Raises SourceError where it is missing, damaged or no such file."""
+        self._check()
         if self.is_csv:
             target = self.scratch / f"{len(list(self.scratch.glob('*.parquet')))}.parquet"
             with reading(self.path):
                 csv_file.to_parquet(self.path, target)
             return engine.parquet(target)
-        if self.path.suffix.lower() == ".parquet":
-            with reading(self.path):
-                pq.read_metadata(self.path)
-            return engine.parquet(self.path)
-        raise SourceError(
-            f"{self.path} is of no kind that can be loaded",
-            found=self.path.suffix or "no extension",
-            promised=f".parquet, {' or '.join(CSV)}",
-            then="save it as one of those",
-        )
+        with reading(self.path):
+            pq.read_metadata(self.path)
+        return engine.parquet(self.path)
 
     @cached_property
     def types(self) -> dict[str, str]:
-        """Column -> DuckDB type; HALFFLOAT, which DuckDB reads as FLOAT."""
+        """Column -> DuckDB type; HALFFLOAT, which DuckDB reads as FLOAT. Of CSV it reads one line."""
+        if self.is_csv:
+            self._check()
+            with reading(self.path):
+                return dict.fromkeys(csv_file.names(self.path), "VARCHAR")
         rows = self.fetch(f"DESCRIBE SELECT * FROM {self.source}")
         types = {str(name): str(kind) for name, kind, *_ in rows}
-        if not self.is_csv:
-            with reading(self.path):
-                schema = pq.read_schema(self.path)
-            halves = [field.name for field in schema if pa.types.is_float16(field.type)]
-            types |= dict.fromkeys(halves, "HALFFLOAT")
-        return types
+        with reading(self.path):
+            schema = pq.read_schema(self.path)
+        halves = [field.name for field in schema if pa.types.is_float16(field.type)]
+        return types | dict.fromkeys(halves, "HALFFLOAT")
 
     def require(self, columns: Iterable[str]) -> None:
         """Raise SourceError naming those of `columns` that the file lacks; other columns are ignored."""
