@@ -16,8 +16,8 @@ from pipeline.loading.names import EVENT_OF, WORDS, plain
 from pipeline.loading.neighbours import Plan
 from pipeline.loading.words import literal
 
-WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
-AS_FLOAT = re.compile(r"(0|-?[1-9]\d{0,14})(\.0*)?")
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+AS_FLOAT = re.compile(r"(0|-?[1-9][0-9]{0,14})(\.0*)?")
 SHOWN = 8
 """Values or columns that a comment names."""
 
@@ -151,7 +151,7 @@ def _mapped(plan: Plan, target: str, number: int, one: Found) -> Line:
         named = shown(one.column.name)
         told = f"TODO: which words of {named} mean view, cart and purchase? {_listed(list(seen))}"
         return Line(target, TODO, (told,), "the events")
-    if all(value == EVENT_OF.get(value) for value in one.column.values):
+    if {"view", "purchase"} <= set(one.column.values) <= WORDS.keys():
         return Line(target, column, (f"what happened: {shown(one.column.name)}, in our words",))
     text = column if one.column.kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
     cases = []

@@ -24,7 +24,7 @@ TABLES = {
     "quantity": names.QUANTITIES,
     "rating": names.RATINGS,
 }
-AMOUNT = re.compile(r"[+-]?(\d+|\d{1,3}([.,]\d{3})+)([.,]\d+)?")
+AMOUNT = re.compile(r"[+-]?(\d+|\d{1,3}([.,]\d{3})+)([.,]\d+)?", re.ASCII)
 IDS = re.compile(r"\S+")
 
 

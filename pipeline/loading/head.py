@@ -73,14 +73,16 @@ class Head:
     notes: tuple[str, ...] = field(default=())
 
 
-def read(path: Path, n_rows: int = ROWS) -> Head | None:
-    """The first `n_rows` rows of a Parquet, JSON or text file; None where it is no table."""
+def read(path: Path, n_rows: int | None = None) -> Head | None:
+    """The first `n_rows` rows (ROWS) of a Parquet, JSON or text file; None where it is no table."""
     try:
         with engine.connect() as db:
             db.execute("SET autoinstall_known_extensions = false")
             db.execute("SET autoload_known_extensions = false")
             source, has_names, notes = _source(db, path)
-            db.execute(f"CREATE TEMP TABLE head AS FROM {source(str(path.absolute()))} LIMIT {n_rows}")
+            db.execute(
+                f"CREATE TEMP TABLE head AS FROM {source(str(path.absolute()))} LIMIT {n_rows or ROWS}"
+            )
             [(count,)] = db.execute("SELECT count(*) FROM head").fetchall()
             columns = [_column(db, name, kind) for name, kind, *_ in db.execute("DESCRIBE head").fetchall()]
     except (duckdb.Error, NightshelfError, OSError, EOFError, ValueError, zlib.error):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import product
 
 import duckdb
@@ -33,7 +33,7 @@ UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nan
 """How many of a unit are a second."""
 
 LAST = datetime(2100, 1, 1, tzinfo=UTC)
-NUMBER = re.compile(r"\d{1,19}(\.\d+)?")
+NUMBER = re.compile(r"[0-9]{1,19}(\.[0-9]+)?")
 START = "2000-01-01"
 """Where days begin that are counted from an unknown one."""
 
@@ -70,7 +70,7 @@ def guess(column: Column, clock: Column | None = None) -> TimeFormat | None:
 
 def day_number(column: Column) -> TimeFormat | None:
     """Days counted from one that the file does not say."""
-    if not column.values or not all(re.fullmatch(r"\d{1,4}", value) for value in column.values):
+    if not column.values or not all(re.fullmatch(r"[0-9]{1,4}", value) for value in column.values):
         return None
     words = f"days that are counted from one which the file does not say: {START} stands for day 0"
     return TimeFormat(f"DATE '{START}' + CAST({{0}} AS INTEGER)", words, is_day=True)
@@ -162,19 +162,19 @@ def _reason(form: str) -> str:
     return "month before day" if form.find("%m") < form.find("%d") else "day before month"
 
 
-def _read_all(values: Sequence[str], forms: Sequence[str]) -> dict[str, timedelta]:
-    """The formats that read every value as a time of a shop -> the time from the first to the last."""
-    read = [f"try_strptime(v, {literal(form)})" for form in forms]
-    columns = ", ".join(f"count({sql}), min({sql}::TIMESTAMP), max({sql}::TIMESTAMP)" for sql in read)
+def _read_all(values: Sequence[str], forms: Sequence[str]) -> dict[str, float]:
+    """The formats that read every value as a time of a shop -> seconds from the first to the last."""
+    read = [f"try_strptime(v, {literal(form)})::TIMESTAMP" for form in forms]
+    shop = f"BETWEEN TIMESTAMP '{FIRST_OF_A_SHOP:%Y-%m-%d}' AND TIMESTAMP '{LAST:%Y-%m-%d}'"
+    columns = ", ".join(
+        f"count(*) FILTER ({sql} {shop}), epoch(max({sql})) - epoch(min({sql}))" for sql in read
+    )
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
         db.register("texts", pa.table({"v": list(values)}))
         row = db.execute(f"SELECT {columns} FROM texts").fetchone() or ()
-    spans = {}
-    for form, n, first, last in zip(forms, row[0::3], row[1::3], row[2::3], strict=True):
-        if n == len(values) and FIRST_OF_A_SHOP.year <= first.year <= last.year < LAST.year:
-            spans[form] = last - first
-    return spans
+    found = zip(forms, row[0::2], row[1::2], strict=True)
+    return {form: span for form, n, span in found if n == len(values)}
 
 
 def _as_format(form: str, first: str, value: str, why: str) -> TimeFormat:
