@@ -140,6 +140,7 @@ def report(options: argparse.Namespace, say: Say) -> None:
 def backtest(options: argparse.Namespace, say: Say) -> None:
     """Judge every model on an events file."""
     from pipeline import backtest as trial
+    from pipeline.loading.query_file import Query
 
     overrides = {"repeat_purchases": options.repeat_purchases} if options.repeat_purchases else {}
     settings = config.load(options.config, overrides)
@@ -147,7 +148,9 @@ def backtest(options: argparse.Namespace, say: Say) -> None:
         settings = config.changed(settings, "split", test_days=options.test_days)
     if options.json:
         trial.check_place(options.json)
-    document = trial.backtest(options.events, options.items, settings, options.as_of, options.windows, say)
+    events = options.events or Query(options.query)
+    items = options.items or (options.items_query and Query(options.items_query))
+    document = trial.backtest(events, items, settings, options.as_of, options.windows, say)
     if options.json:
         trial.write_json(options.json, document)
     say(trial.table(document))

@@ -25,6 +25,7 @@ from pipeline.contract.datasets import DATASETS, ITEM, USER
 from pipeline.errors import DataError, NobodyMeasured, SettingsError, shortened
 from pipeline.home import make_home
 from pipeline.loading import events_file
+from pipeline.loading.query_file import Query
 from pipeline.report.summary import results_table
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
@@ -61,7 +62,7 @@ class Files:
 
 
 def backtest(
-    events: Path, items: Path | None, settings: Settings, as_of: str, n_windows: int, say: Say
+    events: Path | Query, items: Path | Query | None, settings: Settings, as_of: str, n_windows: int, say: Say
 ) -> dict[str, Any]:
     """What `--json` writes: `results` for each model, `windows` where there are several.
 
@@ -119,10 +120,12 @@ def _refuse_too_many(n_windows: int, newest: datetime, step: timedelta, shop: Fi
         )
 
 
-def _read(events: Path, items: Path | None, settings: Settings, scratch: Path, say: Say) -> Files:
+def _read(
+    events: Path | Query, items: Path | Query | None, settings: Settings, scratch: Path, say: Say
+) -> Files:
     """The files as datasets, ids and times as `load` would read them."""
-    now = datetime.now(UTC)
-    with events_file.read(events, items, None, settings.ids, settings.source.timezone, now) as shop:
+    now, zone = datetime.now(UTC), settings.source.timezone
+    with events_file.read(events, items, None, settings.ids, zone, now, say) as shop:
         ids = Ids(user=shop.customer, item=shop.product)
         n_events = _write(scratch, "events", ids, shop.events)
         has_items = shop.products is not None

@@ -55,6 +55,7 @@ KINDS = {
     "complete-journey": "a year of real grocery purchases",
     "retailrocket": "that dataset's events.csv",
     "events": "your events as Parquet or CSV; dates are kept",
+    "query": "one SELECT over any files of yours; dates are kept",
     "synthetic": "made-up views, carts and purchases of any number",
 }
 """The kinds of `load`, and what each one loads."""
@@ -240,14 +241,19 @@ def _run(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def _backtest(commands: argparse._SubParsersAction[Parser]) -> None:
     judge = _command(commands, "backtest")
-    judge.add_argument(
+    events = judge.add_mutually_exclusive_group(required=True)
+    events.add_argument(
         "--events",
         type=Path,
-        required=True,
         metavar="FILE",
         help="Parquet or CSV: user_id, item_id, event_type, occurred_at and, if there, order_id, quantity",
     )
-    judge.add_argument("--items", type=Path, metavar="FILE", help="item_id and, if there, category, ...")
+    events.add_argument(
+        "--query", type=Path, metavar="SQL", help="a file with one SELECT over any files: the same columns"
+    )
+    items = judge.add_mutually_exclusive_group()
+    items.add_argument("--items", type=Path, metavar="FILE", help="item_id and, if there, category, ...")
+    items.add_argument("--items-query", type=Path, metavar="SQL", help="a SELECT with those columns")
     judge.add_argument(
         "--as-of",
         default="last",
@@ -305,11 +311,13 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
     parsers = {
         name: kinds.add_parser(name, description=f"{_capital(summary)}.") for name, summary in KINDS.items()
     }
-    rocket, events, synthetic = (parsers[name] for name in ("retailrocket", "events", "synthetic"))
+    rocket, synthetic = parsers["retailrocket"], parsers["synthetic"]
     rocket.add_argument("file", type=Path, metavar="FILE", help="events.csv, as it was downloaded")
-    events.add_argument("file", type=Path, metavar="FILE", help="Parquet or CSV: user_id, item_id, ...")
-    events.add_argument("--items", type=Path, metavar="FILE", help="item_id, name, category, ...")
-    events.add_argument("--users", type=Path, metavar="FILE", help="user_id, segment")
+    for name, kind in (("events", "Parquet or CSV"), ("query", "a SELECT of DuckDB")):
+        one = parsers[name]
+        one.add_argument("file", type=Path, metavar="FILE", help=f"{kind}: user_id, item_id, ...")
+        one.add_argument("--items", type=Path, metavar="FILE", help=f"{kind}: item_id, name, category, ...")
+        one.add_argument("--users", type=Path, metavar="FILE", help=f"{kind}: user_id, segment")
     synthetic.add_argument(
         "--events", dest="n_events", type=_number, required=True, metavar="N", help="how many"
     )
@@ -321,7 +329,7 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
         help="the same seed, the same events (default: %(default)s)",
     )
     for name, parser in parsers.items():
-        if name != "events":
+        if name not in ("events", "query"):
             parser.add_argument(
                 "--keep-dates",
                 action="store_true",

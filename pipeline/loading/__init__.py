@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline.config import IdType, Settings
 from pipeline.errors import SettingsError
 from pipeline.loading import complete_journey, events_file, ids, retailrocket, shop, synthetic
+from pipeline.loading.query_file import Query
 from pipeline.loading.shop import Shop
 from pipeline.times import utc
 
@@ -48,11 +49,11 @@ def load(
 ) -> Loaded:
     """Replace the shop behind `url`, in one transaction; a failure changes nothing.
 
-    kind:               complete-journey, retailrocket, events or synthetic
-    file, items, users: of `retailrocket` (file) and `events`
+    kind:               complete-journey, retailrocket, events, query or synthetic
+    file, items, users: of `retailrocket` (file), `events` and `query`
     n_events, seed:     of `synthetic`
     keep_dates:         do not shift the times by whole days so that the last event lies within the
-                        24 hours before `now`; `events` always keeps its dates
+                        24 hours before `now`; `events` and `query` always keep their dates
 
     Raises SettingsError, SourceError or Unreachable.
     """
@@ -63,6 +64,15 @@ def load(
         ),
         "events": lambda: events_file.read(
             _required(file, kind), items, users, settings.ids, settings.source.timezone, now
+        ),
+        "query": lambda: events_file.read(
+            Query(_required(file, kind)),
+            items and Query(items),
+            users and Query(users),
+            settings.ids,
+            settings.source.timezone,
+            now,
+            say,
         ),
         "synthetic": lambda: synthetic.read(n_events, seed, now, keep_dates=keep_dates),
     }

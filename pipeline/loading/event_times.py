@@ -68,10 +68,8 @@ def _refuse_numbers(file: TableFile, condition: str) -> None:
     then = "write times instead"
     if unit:
         divided = f" / {UNITS[unit[0]][1]}.0" if UNITS[unit[0]][1] > 1 else ""
-        then += (
-            f': in pandas pd.to_datetime({NAME}, unit="{unit[0]}", utc=True),'
-            f" in PostgreSQL to_timestamp({NAME}{divided})"
-        )
+        pandas = f'in pandas pd.to_datetime({NAME}, unit="{unit[0]}", utc=True), in PostgreSQL '
+        then += f": {'' if file.is_query else pandas}to_timestamp({NAME}{divided})"
     raise SourceError(
         f"`{NAME}` of {file.path} holds numbers, not times",
         found=f"{value} in {row}{meaning}",

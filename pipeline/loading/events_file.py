@@ -1,4 +1,4 @@
-"""Reads a shop's own events, items and users from Parquet or CSV files.
+"""Reads a shop's own events, items and users from Parquet or CSV files, or from queries over any files.
 
     events: user_id, item_id, event_type, occurred_at; optional: order_id, quantity (1 where it is empty)
     items:  item_id; optional: name, category, price, discount, available (else true)
@@ -10,7 +10,7 @@ types and times in the future are for stage `validate` to judge, and are noted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +18,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import Ids, IdType
+from pipeline.databases.embedded import silent
 from pipeline.errors import SourceError
 from pipeline.loading import account, draft, event_times, values
 from pipeline.loading import ids as id_types
 from pipeline.loading.ids import IdColumn
+from pipeline.loading.query_file import Query
 from pipeline.loading.shop import Shop
 from pipeline.loading.table_file import TableFile, opened
 
@@ -31,18 +33,27 @@ EVENTS = ("user_id", "item_id", "event_type", "occurred_at")
 
 @contextmanager
 def read(
-    path: Path, items: Path | None, users: Path | None, ids: Ids, zone: str, now: datetime
+    path: Path | Query,
+    items: Path | Query | None,
+    users: Path | Query | None,
+    ids: Ids,
+    zone: str,
+    now: datetime,
+    say: Callable[[str], None] = silent,
 ) -> Iterator[Shop]:
     """The files as a shop; times without zone are read in `zone`. Its notes are whole when all was read.
 
+    say: takes a line now and then while a query is read
+
     Raises SourceError for a file that is missing, damaged, of another format, lacks a column, or holds a
-    value that cannot be read. That of a file with other columns carries the draft of a query that reads it.
+    value that cannot be read, and for a query that fails. The refusal of a file with other columns carries the
+    draft of a query that reads it.
     """
-    with opened(path, items, users) as (events, products, customers):
+    with opened(path, items, users, say=say) as (events, products, customers):
         try:
             events.require(EVENTS)
         except SourceError as refusal:
-            raise draft.with_draft(refusal, path) from None
+            raise refusal if isinstance(path, Query) else draft.with_draft(refusal, path) from None
         user, user_ids = _ids("user_id", (events, customers), ids.user)
         item, item_ids = _ids("item_id", (events, products), ids.item)
         columns = {

@@ -1,10 +1,10 @@
-"""One file of a shop, Parquet or CSV, as an SQL relation: streamed; errors name the file and the row."""
+"""One file of a shop, Parquet, CSV or a query, as an SQL relation: streamed; errors name file and row."""
 
 from __future__ import annotations
 
 import errno
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,9 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import config, engine
+from pipeline.databases.embedded import silent
 from pipeline.errors import DiskFull, SourceError
 from pipeline.home import make_home
-from pipeline.loading import csv_file
+from pipeline.loading import csv_file, query_file
+from pipeline.loading.query_file import Query
 
 CSV = (".csv", ".csv.gz")
 AGAIN = csv_file.AGAIN
@@ -27,29 +29,34 @@ AGAIN = csv_file.AGAIN
 
 @dataclass(frozen=True)
 class TableFile:
-    """One file. Every column of a CSV file is text; those of a Parquet file keep their types.
+    """One file. Every column of a CSV file is text; those of a Parquet file and of a query keep their types.
 
-    db:      shared by the files of one shop, so that SQL can compare them
-    path:    as the user names it; it is one file, whatever characters it has
-    scratch: a folder for the rows of a CSV file, which is read once
-    notes:   of one shop's files: what a user should know of them, in sentences; those who read them add some
+    db:       shared by the files of one shop, so that SQL can compare them
+    path:     as the user names it; it is one file, whatever characters it has
+    scratch:  a folder for the rows of a CSV file and of a query, which are read once
+    notes:    of one shop's files: what a user should know of them, in sentences; those who read them add some
+    say:      takes a line now and then while a query is read
+    is_query: whether the file holds a SELECT; row numbers are those of its result
     """
 
     db: duckdb.DuckDBPyConnection
     path: Path
     scratch: Path
     notes: list[str] = field(default_factory=list)
+    say: Callable[[str], None] = silent
+    is_query: bool = False
 
     @property
     def is_csv(self) -> bool:
-        return self.path.name.lower().endswith(CSV)
+        return not self.is_query and self.path.name.lower().endswith(CSV)
 
     def _check(self) -> None:
-        """Raise SourceError where there is no such file, or it is of another kind than Parquet and CSV."""
+        """Raise SourceError where there is no such file, or it is of a kind that cannot be loaded."""
         with reading(self.path):
             if not self.path.is_file():
-                raise SourceError(f"no file {self.path}", then="name an existing Parquet or CSV file")
-        if not self.is_csv and self.path.suffix.lower() != ".parquet":
+                kind = "query file" if self.is_query else "Parquet or CSV file"
+                raise SourceError(f"no file {self.path}", then=f"name an existing {kind}")
+        if not self.is_query and not self.is_csv and self.path.suffix.lower() != ".parquet":
             raise SourceError(
                 f"{self.path} is of no kind that can be loaded",
                 found=self.path.suffix or "no extension",
@@ -60,15 +67,22 @@ class TableFile:
     @cached_property
     def source(self) -> str:
         """The file as an SQL relation. Raises SourceError where it is missing, damaged or no such file."""
+        return engine.parquet(self._parquet)
+
+    @cached_property
+    def _parquet(self) -> Path:
+        """Where the rows lie as Parquet."""
         self._check()
-        if self.is_csv:
-            target = self.scratch / f"{len(list(self.scratch.glob('*.parquet')))}.parquet"
-            with reading(self.path):
-                csv_file.to_parquet(self.path, target)
-            return engine.parquet(target)
+        target = self.scratch / f"{len(list(self.scratch.glob('*.parquet')))}.parquet"
         with reading(self.path):
+            if self.is_query:
+                query_file.to_parquet(self.path, target, self.scratch / "spill", self.say)
+                return target
+            if self.is_csv:
+                csv_file.to_parquet(self.path, target)
+                return target
             pq.read_metadata(self.path)
-        return engine.parquet(self.path)
+            return self.path
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -80,7 +94,7 @@ class TableFile:
         rows = self.fetch(f"DESCRIBE SELECT * FROM {self.source}")
         types = {str(name): str(kind) for name, kind, *_ in rows}
         with reading(self.path):
-            schema = pq.read_schema(self.path)
+            schema = pq.read_schema(self._parquet)
         halves = [field.name for field in schema if pa.types.is_float16(field.type)]
         return types | dict.fromkeys(halves, "HALFFLOAT")
 
@@ -100,6 +114,8 @@ class TableFile:
         names = {name.lower() for name in self.types}
         if set(missing) <= names:
             return "write the names of the columns in small letters"
+        if self.is_query:
+            return "select it (a column gets its name with AS)"
         if len(names) == 1 and (between := next((sign for sign in ";\t|" if sign in min(names)), None)):
             return f"export it with commas between the values, not {between!r}"
         return "add it (in CSV the first line names the columns, with commas between)"
@@ -110,10 +126,16 @@ class TableFile:
             return self.db.cursor().execute(query, values or {}).fetchall()
 
     def first(self, column: str, condition: str) -> tuple[str, Any] | None:
-        """`row 17` and the value of `column` in the first row where the SQL `condition` holds, or None."""
-        numbered = f"SELECT row_number() OVER () AS n, {column} AS value, * FROM {self.source}"
+        """`row 17` and the value of `column` in the first row where the SQL `condition` holds, or None.
+
+        A time with a zone comes as text: DuckDB would need another package to make a Python object of it.
+        """
+        is_moment = self.types.get(column) == "TIMESTAMP WITH TIME ZONE"
+        value = f"CAST({column} AS VARCHAR)" if is_moment else column
+        numbered = f"SELECT row_number() OVER () AS n, {value} AS value, * FROM {self.source}"
         found = self.fetch(f"SELECT n, value FROM ({numbered}) WHERE {condition} ORDER BY n LIMIT 1")
-        return (f"row {found[0][0]:,}", found[0][1]) if found else None
+        where = " of its result" if self.is_query else ""
+        return (f"row {found[0][0]:,}{where}", found[0][1]) if found else None
 
     def refuse(self, column: str, condition: str, what: str, promised: str, then: str = "") -> None:
         """Raise SourceError with the first value of `column` that meets the SQL `condition`, if one does."""
@@ -146,10 +168,10 @@ class TableFile:
 
 
 @contextmanager
-def opened(*paths: Path | None) -> Iterator[tuple[Any, ...]]:
-    """A TableFile for each path, None for None, with one list of notes.
+def opened(*files: Path | Query | None, say: Callable[[str], None] = silent) -> Iterator[tuple[Any, ...]]:
+    """A TableFile for each file, None for None, with one list of notes.
 
-    Rows of CSV files lie in NIGHTSHELF_HOME during the block.
+    Rows of CSV files and of queries lie in NIGHTSHELF_HOME during the block.
     """
     home = config.home()
     make_home(home)
@@ -158,7 +180,13 @@ def opened(*paths: Path | None) -> Iterator[tuple[Any, ...]]:
         tempfile.TemporaryDirectory(prefix="load-", dir=home) as scratch,
         engine.connect(spill=Path(scratch) / "spill") as db,
     ):
-        yield tuple(path and TableFile(db, path, Path(scratch), notes) for path in paths)
+        db.execute("SET TimeZone = 'UTC'")
+        yield tuple(
+            TableFile(db, file.path, Path(scratch), notes, say, is_query=True)
+            if isinstance(file, Query)
+            else file and TableFile(db, file, Path(scratch), notes, say)
+            for file in files
+        )
 
 
 @contextmanager
