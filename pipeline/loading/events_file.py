@@ -46,8 +46,8 @@ def read(
     say: takes a line now and then while a query is read
 
     Raises SourceError for a file that is missing, damaged, of another format, lacks a column, or holds a
-    value that cannot be read, and for a query that fails. The refusal of a file with other columns carries the
-    draft of a query that reads it.
+    value that cannot be read, and for a query that fails. The refusal of a file with other columns carries
+    the draft of a query that reads it.
     """
     with opened(path, items, users, say=say) as (events, products, customers):
         try:
