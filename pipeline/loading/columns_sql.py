@@ -12,7 +12,7 @@ import duckdb
 from pipeline.errors import shortened
 from pipeline.loading.guess import UNNAMED, Found, candidates, liked
 from pipeline.loading.head import Column, identifier
-from pipeline.loading.names import EVENT_OF, WORDS, plain
+from pipeline.loading.names import CANCELLED, EVENT_OF, STATUSES, WORDS, plain
 from pipeline.loading.neighbours import Plan
 from pipeline.loading.words import literal
 
@@ -166,19 +166,26 @@ def _mapped(plan: Plan, target: str, number: int, one: Found) -> Line:
     return Line(target, "\n".join(["CASE", *cases, f"        ELSE {text}", "    END"]), tuple(comments))
 
 
-def unknown_events(plan: Plan) -> tuple[list[str], list[str]]:
-    """Comments and conditions that leave out the events that are neither view nor cart nor purchase."""
-    found = plan.role("event")
-    if found is None:
-        return [], []
-    number, one = found
-    unknown = [value for value in one.column.values if plain(value) not in EVENT_OF]
-    if not unknown or len(unknown) == len(one.column.values):
-        return [], []
-    column = reference(plan, number, one.column)
-    listed = ", ".join(map(literal, unknown[:50]))
-    return [f"nor are these a view, a cart or a purchase: {_listed(unknown)}"], [
-        f"{column} NOT IN ({listed})"
+def left_out(plan: Plan) -> list[tuple[str, str]]:
+    """Comments and conditions that leave out unknown events, and orders that were cancelled."""
+    found = []
+    if event := plan.role("event"):
+        number, column = event[0], event[1].column
+        unknown = [value for value in column.values if plain(value) not in EVENT_OF]
+        if len(unknown) < len(column.values):
+            found.append((number, column, "neither a view nor a cart nor a purchase", unknown))
+    for number, file in enumerate(plan.files):
+        for column in file.head.columns:
+            if plain(column.name) in STATUSES:
+                words = [value for value in column.values if plain(value) in CANCELLED]
+                found.append((number, column, "no purchases after all", words))
+    return [
+        (
+            f"left out, being {why}: {_listed(words)}",
+            f"coalesce({reference(plan, number, column)}, '') NOT IN ({', '.join(map(literal, words[:50]))})",
+        )
+        for number, column, why, words in found
+        if words
     ]
 
 

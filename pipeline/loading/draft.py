@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.loading import columns_sql, head, neighbours
 from pipeline.loading.columns_sql import Line, id_kind, shown
 from pipeline.loading.guess import NEEDED, guess
 from pipeline.loading.neighbours import Plan
+from pipeline.loading.query_file import Query
 
 OURS = ("user_id", "item_id", "event_type", "occurred_at")
 LONGEST = 20_000
@@ -28,20 +30,35 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class Draft:
-    """A query. todo: which of the user, the item, the time and the events it leaves open"""
+    """A query.
+
+    todo:  which of the user, the item, the time and the events it leaves open
+    as_is: which of our columns it takes as they are in the file
+    """
 
     sql: str
     todo: tuple[str, ...]
+    as_is: frozenset[str]
 
 
-def with_draft(refusal: SourceError, path: Path) -> SourceError:
-    """The refusal of an events file, with the draft of a query that reads it where one can be made.
+@contextmanager
+def offered(path: Path | Query, column: str = "") -> Iterator[None]:
+    """Where the block refuses the events file `path`, add the draft of a query that reads it.
 
-    A file that has two or more of our columns gets one only where nothing is left open.
+    column: what the refusal is about; a draft that takes it as it is would be no help
     """
-    draft = of(path)
-    if draft is None or len(draft.sql) > LONGEST:
-        return refusal
+    try:
+        yield
+    except SourceError as refusal:
+        if isinstance(path, Query):
+            raise
+        drafted = of(path)
+        if drafted is None or column in drafted.as_is or len(drafted.sql) > LONGEST:
+            raise
+        raise _with_draft(refusal, drafted, path) from None
+
+
+def _with_draft(refusal: SourceError, draft: Draft, path: Path) -> SourceError:
     target = _target(path)
     quoted = shlex.quote(str(target))
     open_parts = f", put in what it marks TODO ({', '.join(draft.todo)})" if draft.todo else ""
@@ -62,7 +79,10 @@ def _target(path: Path) -> Path:
 
 
 def of(path: Path) -> Draft | None:
-    """The draft for the events in `path`; None where it is no table, or no column tells anything."""
+    """The draft for the events in `path`; None where it is no table, or no column tells anything.
+
+    A file that has two or more of our columns gets one only where nothing is left open.
+    """
     first = head.read(path)
     if first is None:
         return None
@@ -77,7 +97,8 @@ def of(path: Path) -> Draft | None:
     if (todo and n_ours > 1) or (len(plan.lacks()) == len(NEEDED) and len(first.columns) < len(NEEDED)):
         return None
     selects = [_select(one, part) for one, part in zip(plans, lines, strict=True)]
-    return Draft(_opening(plans) + "\nUNION ALL\n".join(selects) + "\n", todo)
+    as_is = frozenset(line.name for line in lines[0] if line.sql == line.name)
+    return Draft(_opening(plans) + "\nUNION ALL\n".join(selects) + "\n", todo, as_is)
 
 
 def _ids(plans: Sequence[Plan]) -> dict[str, str]:
@@ -127,6 +148,8 @@ def _from(plan: Plan) -> str:
         source = join.guess.head.source(join.guess.head.path.name)
         mine = columns_sql.reference(plan, number, join.column)
         other = columns_sql.reference(plan, join.left, join.other)
+        key = shown(join.column.name)
+        text += f"\n-- joined by {key}: see that one of the two files has each {key} only once"
         text += f"\nJOIN {_wrapped(source)} AS {columns_sql.alias(plan, number)}\n    ON {mine} = {other}"
     return text
 
@@ -142,17 +165,17 @@ def _where(plan: Plan) -> str:
     """Rows without a user or an item are left out: no list can be made of them."""
     needed = [pair for role in ("user", "item") if (pair := plan.role(role))]
     there = [f"{columns_sql.reference(plan, number, found.column)} IS NOT NULL" for number, found in needed]
-    comments, unknown = columns_sql.unknown_events(plan)
+    left_out = columns_sql.left_out(plan)
     missing = [
         f"{shown(found.column.name)} is missing in {found.column.n_missing:,} of"
         f" {plan.files[number].head.n_rows:,} rows"
         for number, found in needed
         if found.column.n_missing
     ]
-    conditions = " AND ".join([*there, *unknown])
+    conditions = " AND ".join([*there, *(condition for _, condition in left_out)])
     if not conditions:
         return ""
     told = f" ({'; '.join(missing)})" if missing else ""
-    left_out = "rows without a user or an item" + (", or found in one file only," if plan.joins else "")
-    comments = [f"{left_out} are left out{told}", *comments]
+    without = "rows without a user or an item" + (", or found in one file only," if plan.joins else "")
+    comments = [f"{without} are left out{told}", *(comment for comment, _ in left_out)]
     return "\n" + "".join(map(_comment, comments)) + f"WHERE {conditions}"

@@ -58,6 +58,13 @@ QUANTITIES = (
 )  # fmt: skip
 RATINGS = ("rating", "ratings", "overall", "stars", "reviewscore", "bookrating", "bewertung")
 
+STATUSES = ("status", "orderstatus", "financialstatus", "paymentstatus", "bestellstatus", "estado")
+CANCELLED = (
+    *("canceled", "cancelled", "cancel", "refunded", "voided", "failed", "rejected", "unavailable"),
+    *("storniert", "cancelado", "annule"),
+)  # fmt: skip
+"""Words in a status of orders that were no purchases after all."""
+
 WORDS = {
     "view": (
         *("view", "views", "viewed", "viewitem", "itemview", "itemviews", "productview", "viewproduct"),

@@ -24,6 +24,7 @@ from tests.loading import published
 from tests.loading.published import write
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
+OURS = "user_id,item_id,event_type,occurred_at\n1,5,purchase,2024-01-13 18:05:00\n"
 Row = tuple[Any, ...]
 REN, JAE = "ren@example.com", "jae@example.com"
 ANNA = "000058a12d5b43e67d225668fa1f8d618c13dc232df0cad8ffe7ad4a1091e318"
@@ -203,12 +204,12 @@ def loaded(sql: str, folder: Path, zone: str = "UTC") -> list[Row]:
     """The events that `load query` reads with this query, saved in `folder`."""
     query = folder / "drafted.sql"
     query.write_text(sql, encoding="utf-8")
-    return rows_of(query, zone)
+    return rows_of_file(Query(query), zone)
 
 
-def rows_of(query: Path, zone: str = "UTC") -> list[Row]:
-    """The events that a query file yields, times in UTC to the second."""
-    with events_file.read(Query(query), None, None, Ids(), zone, NOW) as shop:
+def rows_of_file(path: Path | Query, zone: str = "UTC") -> list[Row]:
+    """The events of a file or a query, times in UTC to the second."""
+    with events_file.read(path, None, None, Ids(), zone, NOW) as shop:
         rows = [row for batch in shop.events for row in batch.to_pylist()]
     return [
         (
@@ -305,6 +306,22 @@ def test_a_user_in_a_file_that_is_not_there_is_asked_for(tmp_path: Path) -> None
     assert "TODO AS user_id" in error.draft
     assert "Does a file with order_id and the user belong to it?" in comments(error.draft)
     assert "TODO (the user)" in error.then
+
+
+def test_the_file_of_orders_leads_to_the_same_rows(tmp_path: Path) -> None:
+    write(tmp_path, published.OLIST)
+    error = refused(tmp_path / "olist_orders_dataset.csv")
+    assert sorted(loaded(error.draft, tmp_path)) == sorted(DRAFTED["Olist"][1])
+
+
+def test_cancelled_orders_are_left_out(tmp_path: Path) -> None:
+    canceled = {
+        name: text.replace("f6dd3ec061db,delivered", "f6dd3ec061db,canceled")
+        for name, text in published.OLIST.items()
+    }
+    error = refused(write(tmp_path, canceled))
+    assert "left out, being no purchases after all: canceled" in comments(error.draft)
+    assert [row[4] for row in loaded(error.draft, tmp_path)] == ["00010242fe8c"] * 2 + ["000229ec3982"]
 
 
 def test_a_join_that_would_double_rows_is_not_drafted(tmp_path: Path) -> None:
@@ -410,6 +427,10 @@ GERMAN_ROWS = "Kunde;Artikel;Datum\nMüller;Öl 1;13.01.2024\nGroß;x;14.01.2024
         ("e[1] *?.csv", GERMAN_ROWS.encode()),
         ("it's 5% =.csv", GERMAN_ROWS.encode()),
     ],
+    ids=[
+        *("UTF-8", "with a mark", "latin-1", "UTF-16", "gzip", "latin-1 in gzip", "gzip without its name"),
+        *("Windows", "sep=", "tabs", "bars", "a pattern as its name", "signs in its name"),
+    ],
 )
 def test_the_file_is_read_as_it_is_written(tmp_path: Path, name: str, data: bytes) -> None:
     for other in ("e1 xy.csv", "e1 z.csv"):
@@ -466,9 +487,8 @@ def test_a_parquet_file_keeps_its_types(tmp_path: Path) -> None:
 def test_a_file_that_is_nearly_ours_keeps_its_message_and_gets_a_draft(
     tmp_path: Path, name: str, old: str, new: str
 ) -> None:
-    text = "user_id,item_id,event_type,occurred_at\n1,5,purchase,2024-01-13 18:05:00\n".replace(old, new)
     path = tmp_path / "e.csv"
-    path.write_text(text)
+    path.write_text(OURS.replace(old, new))
     error = refused(path)
     assert "has no column `" in error.what, name
     assert "; or " in error.then
@@ -516,3 +536,37 @@ def test_a_wide_file_gives_a_short_draft(tmp_path: Path) -> None:
     drafted = text_of(tmp_path, "e.csv", ",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
     assert "and 492 more" in drafted
     assert len(drafted) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("2024-01-13 18:05:00", "13/01/2024 18:05"),
+        ("2024-01-13 18:05:00", "1705169100"),
+        ("2024-01-13 18:05:00", "2024-01-13 18:05:00 UTC"),
+    ],
+)
+def test_our_columns_with_other_times_get_a_draft_too(tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "e.csv"
+    path.write_text(OURS.replace(old, new))
+    with pytest.raises(SourceError, match="`occurred_at` of ") as caught:
+        rows_of_file(path)
+    assert caught.value.then.startswith("save the draft below as ")
+    assert loaded(caught.value.draft, tmp_path) == [(1, 5, "purchase", "2024-01-13 18:05:00", None, 1)]
+
+
+def test_one_time_that_is_none_gets_no_draft_that_would_fail_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "e.csv"
+    path.write_text(OURS + "1,5,view,soon\n")
+    with pytest.raises(SourceError, match="holds what is no time") as caught:
+        rows_of_file(path)
+    assert not caught.value.draft
+    assert "write every time like that" in caught.value.then
+
+
+def test_a_query_with_what_is_left_open_does_not_run(tmp_path: Path) -> None:
+    drafted = refused(write(tmp_path, published.INSTACART)).draft
+    with pytest.raises(SourceError, match=r"the query in .* fails") as caught:
+        loaded(drafted, tmp_path)
+    assert "TODO" in caught.value.found
+    assert not caught.value.draft
