@@ -72,8 +72,9 @@ def _reserved() -> frozenset[str]:
 
 def alias(plan: Plan, number: int) -> str:
     """What a file is called in the query: its name without what is no letter, digit or `_`."""
-    stem = re.sub(r"\W+", "_", plan.files[number].head.path.name.partition(".")[0]).strip("_")
-    return name(stem or f"file_{number}")
+    stems = [re.sub(r"\W+", "_", file.head.path.name.partition(".")[0]).strip("_") for file in plan.files]
+    is_its_own = stems[number] and stems.count(stems[number]) == 1
+    return name(stems[number] if is_its_own else f"file_{number}")
 
 
 def reference(plan: Plan, number: int, column: Column) -> str:
@@ -104,13 +105,8 @@ def _id(plan: Plan, role: str, kind: str) -> Line:
         "text": (column, "kept as text, such as"),
     }[kind]
     guessed = "guessed from its place: " if one.place == UNNAMED else ""
-    return Line(
-        target, sql, (f"the {role}: {guessed}{shown(one.column.name)}, {words} {_example(one.column)}",)
-    )
-
-
-def _example(column: Column) -> str:
-    return shown(column.values[0], 60)
+    told = f"the {role}: {guessed}{shown(one.column.name)}, {words} {shown(one.column.values[0], 60)}"
+    return Line(target, sql, (told,))
 
 
 def _todo(plan: Plan, role: str) -> tuple[str, ...]:
@@ -153,7 +149,7 @@ def _mapped(plan: Plan, target: str, number: int, one: Found) -> Line:
         return Line(target, TODO, (told,), "the events")
     if {"view", "purchase"} <= set(one.column.values) <= WORDS.keys():
         return Line(target, column, (f"what happened: {shown(one.column.name)}, in our words",))
-    text = column if one.column.kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
+    text = f"trim({column})" if one.column.kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
     cases = []
     for event, words in WORDS.items():
         of_file = [word for word, meant in seen.items() if meant == event]
@@ -182,7 +178,8 @@ def left_out(plan: Plan) -> list[tuple[str, str]]:
     return [
         (
             f"left out, being {why}: {_listed(words)}",
-            f"coalesce({reference(plan, number, column)}, '') NOT IN ({', '.join(map(literal, words[:50]))})",
+            f"coalesce(trim({reference(plan, number, column)}), '') NOT IN"
+            f" ({', '.join(map(literal, words[:50]))})",
         )
         for number, column, why, words in found
         if words
@@ -209,12 +206,9 @@ def _order(plan: Plan) -> Line:
     column = reference(plan, number, one.column)
     cancelled = [value for value in one.column.values if re.fullmatch(r"[Cc]\d+", value)]
     some = 0 < len(cancelled) < len(one.column.values)
-    told = (
-        (f"orders such as {cancelled[0]} look cancelled: see that their quantities are below 0",)
-        if some
-        else ()
-    )
-    return Line("order_id", column if one.column.is_text else f"CAST({column} AS VARCHAR)", told)
+    told = f"orders such as {cancelled[0]} look cancelled: are their quantities below 0?" if some else ""
+    sql = column if one.column.is_text else f"CAST({column} AS VARCHAR)"
+    return Line("order_id", sql, (told,) if told else ())
 
 
 def _quantity(plan: Plan) -> Line:
@@ -227,7 +221,8 @@ def _quantity(plan: Plan) -> Line:
     if one.column.is_text and any("," in value for value in values):
         decimal = any(re.search(r",(\d{1,2}|\d{4,})$", value) for value in values)
         inner = f"replace(replace({column}, '.', ''), ',', '.')" if decimal else f"replace({column}, ',', '')"
-        told.append(f"the quantity, its comma {'before the decimals' if decimal else 'between thousands'}")
+        where = "before the decimals" if decimal else "between thousands: LOOK AT IT, if it has decimals"
+        told.append(f"the quantity: {shown(one.column.name)}, its comma {where}")
         sql = f"CAST({inner} AS DOUBLE)"
     if any(value.startswith("-") for value in values):
         told.append("quantities below 0 are returns, which a night leaves out")

@@ -74,7 +74,8 @@ def _with_draft(refusal: SourceError, draft: Draft, path: Path) -> SourceError:
 
 def _target(path: Path) -> Path:
     """Where the query is to be saved: a name that is free, beside the file."""
-    free = [name for name in ("events.sql", f"{path.name}.sql") if not path.with_name(name).exists()]
+    names = ("events.sql", f"{path.name[:60]}.sql")
+    free = [name for name in names if not path.with_name(name).exists()]
     return path.with_name(free[0] if free else "events.sql")
 
 

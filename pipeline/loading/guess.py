@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.loading import names, time_formats
 from pipeline.loading.head import Column, Head
-from pipeline.loading.names import EVENT_OF, plain, rank
+from pipeline.loading.names import EVENT_OF, EVENT_OF_FILE, plain, rank
 from pipeline.loading.time_formats import TimeFormat
 
 NEEDED = ("user", "item", "time")
@@ -142,7 +142,7 @@ def _event(head: Head) -> Found | None:
 def _event_of_file(head: Head) -> str | None:
     """What a word in the name of the file says: `yoochoose-buys.dat` has purchases."""
     words = re.findall(r"[a-z]+", head.path.name.casefold().partition(".")[0])
-    return next((EVENT_OF[word] for word in reversed(words) if word in EVENT_OF), None)
+    return next((EVENT_OF_FILE[word] for word in reversed(words) if word in EVENT_OF_FILE), None)
 
 
 def _by_values(head: Head) -> dict[str, Found]:
@@ -155,12 +155,9 @@ def _by_values(head: Head) -> dict[str, Found]:
         column, form = max(times, key=lambda pair: len(pair[0].values))
         roles["time"] = Found(column, UNNAMED, form)
         left = [column for column in left if column != roles["time"].column]
-    for column in left:
-        if column.is_text and sum(plain(value) in EVENT_OF for value in column.values) * 2 >= len(
-            column.values
-        ):
-            roles["event"] = Found(column, UNNAMED)
-    left = [column for column in left if column != (roles["event"].column if "event" in roles else None)]
+    if events := [column for column in left if _are_events(column)]:
+        roles["event"] = Found(events[0], UNNAMED)
+        left = [column for column in left if column != events[0]]
     ids = [column for column in left if all(map(IDS.fullmatch, column.values))]
     for role, column in zip(("user", "item"), ids, strict=False):
         roles[role] = Found(column, UNNAMED)
@@ -168,6 +165,11 @@ def _by_values(head: Head) -> dict[str, Found]:
     if rest and "event" not in roles and _event_of_file(head) is None:
         roles["rating"] = Found(rest[0], UNNAMED)
     return roles
+
+
+def _are_events(column: Column) -> bool:
+    """Whether at least half of the words are known."""
+    return sum(plain(value) in EVENT_OF for value in column.values) * 2 >= len(column.values)
 
 
 def _top(column: Column) -> int | None:

@@ -81,9 +81,17 @@ WORDS = {
         *("kauf", "compra", "achat"),
     ),
 }  # fmt: skip
-"""Our event type -> what others call it, in a column or in the name of a file."""
+"""Our event type -> what others call it."""
+
+FILES = {
+    "view": ("view", "views", "click", "clicks", "pageviews"),
+    "cart": ("cart", "carts", "addtocart"),
+    "purchase": ("purchase", "purchases", "buys", "order", "orders", "transaction", "transactions", "sales"),
+}
+"""Our event type -> the words in the name of a file that has nothing else."""
 
 EVENT_OF = {word: event for event, words in WORDS.items() for word in words}
+EVENT_OF_FILE = {word: event for event, words in FILES.items() for word in words}
 
 
 def plain(name: str) -> str:

@@ -343,6 +343,7 @@ def test_views_without_purchases_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "event"),
     [
+        *[(word, "cart") for word in (" add_to_cart ", "ADDTOCART")],
         *[(word, "view") for word in ("view", "Detail", "click", "pv", "page_view", "view_item", "clk")],
         *[(word, "cart") for word in ("addtocart", "add_to_cart", "Add To Cart", "cart", "basket")],
         *[(word, "purchase") for word in ("purchase", "transaction", "buy", "ORDER", "pay")],
@@ -570,3 +571,19 @@ def test_a_query_with_what_is_left_open_does_not_run(tmp_path: Path) -> None:
         loaded(drafted, tmp_path)
     assert "TODO" in caught.value.found
     assert not caught.value.draft
+
+
+def test_order_details_are_purchases_and_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """`details` would be a view, were it a word in a column."""
+    pq.write_table(
+        pa.table({"order_id": [1, 2], "customer_id": ["A", "B"], "order_date": ["2024-01-13", "2024-01-14"]}),
+        tmp_path / "order_details.parquet",
+    )
+    (tmp_path / "order_details.json").write_text(
+        '{"order_id": 1, "product_id": 5, "quantity": 2}\n{"order_id": 2, "product_id": 5, "quantity": 1}\n'
+    )
+    error = refused(tmp_path / "order_details.json")
+    assert sorted(loaded(error.draft, tmp_path)) == [
+        ("A", 5, "purchase", "2024-01-13 00:00:00", "1", 2),
+        ("B", 5, "purchase", "2024-01-14 00:00:00", "2", 1),
+    ]
