@@ -140,7 +140,8 @@ def _read(
         raise DataError(f"{events} holds no events with a time", then="name a file that does")
     first_at, last_at = utc(span["first_at"]), utc(span["last_at"])
     say(f"{n_events:,} events from {first_at:%Y-%m-%d} to {last_at:%Y-%m-%d}")
-    named = {"events": str(events), "items": f"{items} (--items)"}
+    option = "--items-query" if isinstance(items, Query) else "--items"
+    named = {"events": str(events), "items": f"{items} ({option})"}
     return Files(scratch, named, ids, has_items, first_at, last_at)
 
 

@@ -67,7 +67,8 @@ def judged(files: Path) -> Callable[..., tuple[Document, str]]:
 
     def run(events: str, *more: str) -> tuple[Document, str]:
         home, out = files / "home", files / "out.json"
-        given = ["backtest", "--events", str(files / events), "--config", str(files / "small.toml")]
+        option = "--query" if events.endswith(".sql") else "--events"
+        given = ["backtest", option, str(files / events), "--config", str(files / "small.toml")]
         said = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
             patch.setenv("NIGHTSHELF_HOME", str(home))
@@ -149,6 +150,44 @@ def test_text_ids_in_parquet_give_the_numbers_of_the_same_shop_in_csv(
     assert "windows" not in one
     assert numbers(one["results"]) == numbers(newest["results"])
     assert (one["as_of"], one["published_model"]) == (newest["as_of"], newest["published_model"])
+
+
+def test_queries_over_files_of_other_columns_give_the_numbers_of_the_same_shop(
+    files: Path, judged: Callable[..., tuple[Document, str]], two: tuple[Document, str]
+) -> None:
+    """A till that writes days and clocks apart, and its own words; the working folder is another one."""
+    (files / "till.sql").write_text(
+        "SELECT user_id AS who, item_id AS sku, upper(event_type) AS what, order_id, quantity,"
+        " occurred_at[:10] AS day, occurred_at[12:26] AS clock"
+        " FROM read_csv('events.csv', all_varchar = true)"
+    )
+    (files / "events.sql").write_text(
+        f"WITH till AS ({(files / 'till.sql').read_text()})\n"
+        "SELECT who::INT AS user_id, sku::INT AS item_id, lower(what) AS event_type,\n"
+        "       (day || ' ' || clock)::TIMESTAMP AS occurred_at, order_id, quantity\nFROM till; -- all of it"
+    )
+    (files / "items.sql").write_text("FROM 'items.csv' SELECT item_id, category")
+    one, said = judged("events.sql", "--items-query", str(files / "items.sql"))
+    newest = two[0]["windows"][0]
+    assert numbers(one["results"]) == numbers(newest["results"])
+    assert (one["as_of"], one["published_model"]) == (newest["as_of"], newest["published_model"])
+    assert "events.sql: " in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "one of the arguments --events --query is required"),
+        (["--events", "e.csv", "--query", "e.sql"], "not allowed with argument --events"),
+        (["--query", "e.sql", "--items", "i.csv", "--items-query", "i.sql"], "not allowed with argument"),
+    ],
+)
+def test_events_come_from_a_file_or_a_query_and_items_likewise(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["backtest", *arguments])
+    assert told in capsys.readouterr().err
 
 
 def test_a_window_knows_nothing_of_the_one_after_it(
@@ -240,6 +279,10 @@ def test_the_file_that_is_to_blame_is_named_as_it_was_given(
     assert "`items` has more than a tenth of the items bought" in error
     assert f"next:     mend {items} (--items), then the same again" in error
     assert "sql/source" not in error
+    query = tmp_path / "others.sql"
+    query.write_text("FROM 'others.csv'")
+    error = refused("--events", str(files / "events.csv"), "--items-query", str(query))
+    assert f"next:     mend {query} (--items-query), then the same again" in error
 
 
 def test_a_window_that_cannot_be_judged_ends_the_rolling_and_keeps_the_others(

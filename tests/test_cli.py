@@ -154,6 +154,9 @@ def test_a_run_id_that_is_not_there_makes_no_folder(
         (["run", "--config", "nowhere.toml"], "no settings file nowhere.toml"),
         (["url", "source", "--as", "reader"], "no role `reader`"),
         (["load", "events", "nowhere.csv"], "nowhere.csv"),
+        (["load", "query", "nowhere.sql"], "no file nowhere.sql"),
+        (["load", "query", "n" * 300], "File name too long"),
+        (["backtest", "--query", "nowhere.sql"], "no file nowhere.sql"),
     ],
 )
 def test_an_error_is_told_once_without_a_traceback(

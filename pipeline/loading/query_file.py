@@ -53,11 +53,11 @@ LOCKS = {
 
 ADVICE = (
     (r"Permission Error.*://", "download the file, and name the copy on this machine in the query"),
-    (r"Permission Error", "name another file in the query"),
     (r"IO Error: No files found", "name a file that is there: a relative path counts from {folder}"),
     (r"(CSV Error|Error when converting)", "mend that line, or read the column as text and cast it"),
     (r"Conversion Error", "leave such values out, or use try_cast, which makes them null"),
     (r"extension", "export what it reads as CSV or Parquet: a query loads no extension"),
+    (r"Permission Error", "name another file in the query"),
     (r"Catalog Error: Table ", "name a file, in quotes, such as FROM 'purchases.csv'"),
 )
 """What DuckDB's words look like -> what to do; the first that fits counts."""
