@@ -125,38 +125,45 @@ def _text(
     given = {"encoding": literal(encoding)} if encoding != "utf-8" else {}
     if is_gzip and path.suffix.lower() != ".gz":
         given["compression"] = "'gzip'"
-    if "::" in line:
-        given["delim"] = "'::'"
+    known = {"delim": "'::'"} if "::" in line else {}
     if told := re.fullmatch(r"sep=(.)\s*", line):
-        given |= {"delim": literal(told[1]), "skip": "1"}
-    options = ", ".join(
-        (file_name(str(path.absolute())), *(f"{name} = {value}" for name, value in given.items()))
-    )
+        known = {"delim": literal(told[1]), "skip": "1"}
+    sniffed = _call("sniff_csv", str(path.absolute()), {**given, **known})
     [(delim, quote, escape, skip, has_names, columns)] = db.execute(
-        f"SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns FROM sniff_csv({options})"
+        f"SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns FROM {sniffed}"
     ).fetchall()
     if len(columns) < 2:
         raise ValueError("one column")
     has_names = has_names or _are_names(line, delim)
-    is_quoted = quote != "(empty)" or '"' not in text
-    given = {
+    options = {
         "delim": literal(delim).replace("\t", "\\t"),
-        "quote": literal((quote if quote != "(empty)" else '"') if is_quoted else ""),
-        **({"escape": literal(escape)} if is_quoted and escape not in ("(empty)", '"') else {}),
+        **_quotes(text, quote, escape),
         **({"skip": str(skip)} if skip else {}),
         "header": str(has_names).lower(),
         "all_varchar": "true",
         "nullstr": f"[{', '.join(map(literal, NULLS))}]",
-        **{name: value for name, value in given.items() if name != "delim"},
+        **given,
     }
-    notes = []
-    if encoding == "latin-1":
-        notes.append(
-            "the text is not UTF-8 and is read as latin-1: look at names with accents, and at the euro sign"
-        )
-    if not has_names:
-        notes.append("the first line has no names of columns, so DuckDB calls them column0, column1, ...")
-    return lambda name: _read_csv(name, given), has_names, tuple(notes)
+    return lambda name: _call("read_csv", name, options), has_names, _notes(encoding, has_names)
+
+
+def _quotes(text: str, quote: str, escape: str) -> dict[str, str]:
+    """The sniffer finds no quotes where there are none yet, and where they are but signs in a text."""
+    if quote == "(empty)":
+        return {"quote": literal("" if '"' in text else '"')}
+    return {"quote": literal(quote), **({} if escape in ("(empty)", quote) else {"escape": literal(escape)})}
+
+
+def _notes(encoding: str, has_names: bool) -> tuple[str, ...]:
+    latin = "the text is not UTF-8 and is read as latin-1: look at accents, and at the euro sign"
+    unnamed = "the first line has no names of columns, so DuckDB calls them column0, column1, ..."
+    return (*([latin] if encoding == "latin-1" else []), *([] if has_names else [unnamed]))
+
+
+def _call(function: str, name: str, options: dict[str, str]) -> str:
+    """SQL for a table function over a file."""
+    parts = [file_name(name), *(f"{option} = {value}" for option, value in options.items())]
+    return f"{function}({', '.join(parts)})"
 
 
 def _are_names(line: str, delim: str) -> bool:
@@ -164,11 +171,6 @@ def _are_names(line: str, delim: str) -> bool:
     words = [word.strip(' "\r') for word in line.split(delim)]
     tables = (names.USERS, names.ITEMS, names.TIMES, names.EVENTS, names.ORDERS)
     return sum(any(names.rank(word, table) is not None for table in tables) for word in words) > 1
-
-
-def _read_csv(name: str, options: dict[str, str]) -> str:
-    parts = [file_name(name), *(f"{option} = {value}" for option, value in options.items())]
-    return f"read_csv({', '.join(parts)})"
 
 
 def _encoding(data: bytes) -> str:
