@@ -224,6 +224,11 @@ def rows_of_file(path: Path | Query, zone: str = "UTC") -> list[Row]:
     ]
 
 
+def in_order(rows: list[Row]) -> list[Row]:
+    """Sorted: the rows of a join or a union come in any order."""
+    return sorted(rows, key=str)
+
+
 def text_of(folder: Path, name: str, text: str | bytes) -> str:
     """The draft for a file with this text."""
     path = folder / name
@@ -245,7 +250,7 @@ def test_a_draft_loads_as_it_is(tmp_path: Path, name: str) -> None:
     files, rows = DRAFTED[name]
     error = refused(write(tmp_path / "data", files))
     assert "TODO" not in error.draft
-    assert loaded(error.draft, tmp_path / "data") == rows
+    assert in_order(loaded(error.draft, tmp_path / "data")) == in_order(rows)
 
 
 def test_nine_public_data_sets_and_more_load_as_they_are() -> None:
@@ -297,7 +302,8 @@ def test_times_that_no_column_has_are_left_open(tmp_path: Path) -> None:
     assert "days_since_prior_order" in comments(error.draft)
     assert "put in what it marks TODO (the time)" in error.then
     day = error.draft.replace("TODO AS occurred_at", "'2017-01-01' AS occurred_at")
-    assert [row[:2] for row in loaded(day, tmp_path)] == [(1, 196), (1, 14084), (1, 196), (2, 12427)]
+    pairs = [(1, 196), (1, 196), (1, 14084), (2, 12427)]
+    assert sorted(row[:2] for row in loaded(day, tmp_path)) == pairs
 
 
 def test_a_user_in_a_file_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
@@ -311,7 +317,7 @@ def test_a_user_in_a_file_that_is_not_there_is_asked_for(tmp_path: Path) -> None
 def test_the_file_of_orders_leads_to_the_same_rows(tmp_path: Path) -> None:
     write(tmp_path, published.OLIST)
     error = refused(tmp_path / "olist_orders_dataset.csv")
-    assert sorted(loaded(error.draft, tmp_path)) == sorted(DRAFTED["Olist"][1])
+    assert in_order(loaded(error.draft, tmp_path)) == in_order(DRAFTED["Olist"][1])
 
 
 def test_cancelled_orders_are_left_out(tmp_path: Path) -> None:
@@ -321,7 +327,8 @@ def test_cancelled_orders_are_left_out(tmp_path: Path) -> None:
     }
     error = refused(write(tmp_path, canceled))
     assert "left out, being no purchases after all: canceled" in comments(error.draft)
-    assert [row[4] for row in loaded(error.draft, tmp_path)] == ["00010242fe8c"] * 2 + ["000229ec3982"]
+    orders = sorted(row[4] for row in loaded(error.draft, tmp_path))
+    assert orders == ["00010242fe8c", "00010242fe8c", "000229ec3982"]
 
 
 def test_a_join_that_would_double_rows_is_not_drafted(tmp_path: Path) -> None:
