@@ -39,8 +39,9 @@ def url(
 ) -> str:
     """`dialect://login:password@host:port/schema?extra`; `kind` is the connection's type.
 
-    A SQLite connection names its file as host or as schema. Extras become the query where they are texts
-    or whole numbers that a driver may know (`sslmode`, `options`, `charset`, ...). The password is included.
+    A connection of SQLite or DuckDB names its file as host or as schema. Extras become the query where they
+    are texts or whole numbers that a driver may know (`sslmode`, `options`, `charset`, ...). The password is
+    included.
     Raises SettingsError, which shows none of the parts, where one is no text.
     """
     query = {
@@ -48,8 +49,8 @@ def url(
         for key, value in (extra or {}).items()
         if key not in HOOK_ONLY and isinstance(value, str | int) and not isinstance(value, bool)
     }
-    if kind == "sqlite":
-        whole = URL.create("sqlite", database=host or f"/{schema}", query=query)
+    if kind in ("sqlite", "duckdb"):
+        whole = URL.create(kind, database=host or f"/{schema}", query=query)
     else:
         whole = URL.create(kind, login, password, host, port, schema, query)
     try:

@@ -21,6 +21,9 @@ from pipeline.errors import LoginRefused, SettingsError
 
 CONNECT_SECONDS = 10
 
+FILES = ("sqlite", "duckdb")
+"""Dialects whose databases are files."""
+
 UNUSABLE = (exc.ArgumentError, TypeError, ValueError, AttributeError, LookupError, OSError)
 """What SQLAlchemy and the drivers raise for a part of a URL that they cannot take: a port that is no number,
 a charset or an option that they do not know, a name that no operating system takes."""
@@ -31,16 +34,19 @@ def engine(
 ) -> sqlalchemy.Engine:
     """An engine without a pool: a connection lives as long as it is used.
 
-    may_create: let SQLite create the file. Otherwise LoginRefused is raised where it is missing.
+    may_create: let SQLite create the file, and DuckDB write to it. Otherwise LoginRefused is raised where it
+                is missing.
     watch:      watches every connection from its beginning
 
     Raises SettingsError where the driver is not installed or the URL cannot be used.
     """
     parsed = normalise(url, which)
     dialect = _dialect(parsed, url, which)
-    if dialect == "sqlite" and parsed.database and not may_create and not _is_there(parsed.database):
+    if dialect == "duckdb":
+        parsed = _duckdb_file(parsed, which)
+    if dialect in FILES and parsed.database and not may_create and not _is_there(parsed.database):
         raise LoginRefused(f"the {which} database is no file", found=parsed.database, then=HOW_TO_SET[which])
-    arguments: dict[str, int | str] = {}
+    arguments: dict[str, int | str] = {"read_only": not may_create} if dialect == "duckdb" else {}
     if dialect in ("postgresql", "mysql", "mariadb"):
         arguments["connect_timeout"] = CONNECT_SECONDS
     if watch is not None and parsed.drivername.endswith(("+pymysql", "+mysqldb")):
@@ -131,6 +137,23 @@ def _dialect(parsed: sqlalchemy.URL, url: str, which: Database) -> str:
         return parsed.get_backend_name()
     except (exc.NoSuchModuleError, ImportError) as error:
         raise _no_driver(parsed, error, url, which) from None
+
+
+def _duckdb_file(parsed: sqlalchemy.URL, which: Database) -> sqlalchemy.URL:
+    """The URL with the absolute path of its file: the working folder is another one while it is read.
+
+    Raises SettingsError where the URL names no file, or has options, which could take its limits away.
+    """
+    name = parsed.database or ""
+    if parsed.host or parsed.query or "?" in name or name in ("", ":memory:"):
+        raise SettingsError(
+            f"the URL of the {which} database names no file of DuckDB's",
+            found=parsed.render_as_string(hide_password=True),
+            promised="duckdb:///shop.duckdb, relative to the working folder, or duckdb:////data/shop.duckdb;"
+            " no options, and no question mark in the path",
+            then=HOW_TO_SET[which],
+        )
+    return parsed.set(database=str(Path(name).expanduser().absolute()))
 
 
 def _is_there(path: str) -> bool:

@@ -132,6 +132,14 @@ SQLITE = {
 }
 """SQLite's primary result codes -> the SQLSTATE that PostgreSQL has for the same."""
 
+DUCKDB = {
+    "Could not set lock on file": "55P03",
+    "Out of Memory Error": "53200",
+    "No space left on device": FULL,
+    "INTERRUPT Error": "57014",
+}
+"""Words in DuckDB's messages, which has no codes -> the SQLSTATE that PostgreSQL has for the same."""
+
 REFUSED_WORDS = re.compile(
     r'authentication failed|no password supplied|(role|database) ".*" does not exist|pg_hba\.conf'
     r"|is not permitted to log in|permission denied"
@@ -161,9 +169,11 @@ def sqlstate(error: BaseException) -> str:
         is_lost = error.connection_invalidated or (
             error.statement is None and _is_operational(error.orig) and not _is_of_a_text(error.orig)
         )
-        return state or (LOST if is_lost else "")
+        return state or ((REFUSED if _is_of_duckdb(error.orig) else LOST) if is_lost else "")
     if isinstance(error, psycopg.Error):
         return _postgresql(error)
+    if _is_of_duckdb(error):
+        return next((state for sign, state in DUCKDB.items() if sign in str(error)), "")
     if isinstance(error, sqlite3.Error):
         return SQLITE.get((getattr(error, "sqlite_errorcode", None) or 0) & 0xFF, "")
     number = next(iter(getattr(error, "args", ())), None)
@@ -206,6 +216,11 @@ def _is_of_mysql(error: BaseException) -> bool:
         any(kind.__name__ == "MySQLError" for kind in type(error).__mro__)
         or "mysql" in type(error).__module__.lower()
     )
+
+
+def _is_of_duckdb(error: BaseException | None) -> bool:
+    """Whether DuckDB raised it: a file that it cannot open will not open the next time either."""
+    return type(error).__module__ == "_duckdb"
 
 
 def _meaning(state: str) -> Meaning | None:

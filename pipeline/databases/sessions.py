@@ -9,20 +9,25 @@ the connection, which poolers refuse.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from pipeline.databases import connect, failures
+from pipeline.databases import connect, duckdb_files, failures
 from pipeline.databases.embedded import silent
 from pipeline.databases.watch import Watch
 from pipeline.errors import SourceError, Unreachable
 
 SILENT_MINUTES = 30.0
 """Minutes of silence after which the source database is given up, where no settings are at hand."""
+
+MEMORY_GB = 1.0
+"""What DuckDB may hold of a source in memory; beyond it spills."""
 
 TELL = """
     SELECT pg_catalog.set_config(wished.name, wished.setting, true)
@@ -86,18 +91,27 @@ def source_session(
         engine = connect.engine(url, may_create=may_create, watch=watch)
         if is_read_only and engine.dialect.name == "postgresql":
             engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with connect.reaching(url, "source", watch), watch.waiting():
-            db = engine.connect()
-        try:
+        with _beside(engine) as spill:
             with connect.reaching(url, "source", watch), watch.waiting():
-                _tell_source(db, url, zone, watch.limit, is_read_only=is_read_only)
-            yield db, watch
-        finally:
-            db.invalidate()
-            db.close()
+                db = engine.connect()
+            try:
+                with connect.reaching(url, "source", watch), watch.waiting():
+                    _tell_source(db, url, zone, watch.limit, spill, is_read_only=is_read_only)
+                yield db, watch
+            finally:
+                db.invalidate()
+                db.close()
 
 
-def _tell_source(db: sa.Connection, url: str, zone: str, seconds: float, *, is_read_only: bool) -> None:
+def _beside(engine: sa.Engine) -> AbstractContextManager[Path | None]:
+    """For a DuckDB file, whose views may name other files: its folder is the working folder meanwhile."""
+    is_file = engine.dialect.name == "duckdb"
+    return duckdb_files.beside(Path(engine.url.database or "")) if is_file else nullcontext()
+
+
+def _tell_source(
+    db: sa.Connection, url: str, zone: str, seconds: float, spill: Path | None, *, is_read_only: bool
+) -> None:
     """A load reads files while its transaction waits, for as long as that takes; a read does not."""
     try:
         if db.dialect.name == "postgresql":
@@ -109,7 +123,10 @@ def _tell_source(db: sa.Connection, url: str, zone: str, seconds: float, *, is_r
         elif db.dialect.name in ("mysql", "mariadb"):
             tell_mysql(db, seconds)
             db.execute(sa.text("SET time_zone = :zone"), {"zone": "+00:00" if zone == "UTC" else zone})
-    except (exc.ProgrammingError, exc.OperationalError, psycopg.DataError) as error:
+        elif spill is not None:
+            duckdb_files.bound(duckdb_of(db), MEMORY_GB, spill)
+            duckdb_files.confine(duckdb_of(db), zone)
+    except (exc.ProgrammingError, exc.OperationalError, psycopg.DataError, duckdb.Error) as error:
         if failures.named(error, url, "source") is not None:
             raise
         raise SourceError(
@@ -126,6 +143,11 @@ def psycopg_of(db: sa.Connection) -> psycopg.Connection[Any]:
     if not isinstance(connection, psycopg.Connection):
         raise Unreachable("the connection to the database is closed", then="run the same again")
     return connection
+
+
+def duckdb_of(db: sa.Connection) -> duckdb.DuckDBPyConnection:
+    """The DuckDB connection under one of SQLAlchemy's."""
+    return db.connection.driver_connection  # type: ignore[return-value]
 
 
 def tell_mysql(db: sa.Connection, silent_seconds: float) -> None:

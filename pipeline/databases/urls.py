@@ -127,7 +127,7 @@ def parsed_url(url: str) -> sqlalchemy.URL:
         parsed = sqlalchemy.make_url(url)
     except exc.ArgumentError as error:
         raise ValueError(str(error)) from error
-    is_file = parsed.drivername.startswith("sqlite") and not parsed.host
+    is_file = parsed.drivername.startswith(("sqlite", "duckdb")) and not parsed.host
     if "@" in f"{parsed.host or ''}{parsed.database or ''}" and not is_file:
         raise ValueError("a raw @ or / in the password: part of it would be taken for the host or database")
     return parsed

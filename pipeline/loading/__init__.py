@@ -78,6 +78,7 @@ def load(
     }
     if kind not in readers:
         raise SettingsError(f"no shop `{kind}` to load", promised=", ".join(readers))
+    shop.refuse_read_only(url)
     with readers[kind]() as read:
         written = shop.fill(url, read, kind, now, say, settings.source.silent_minutes)
     loaded = Loaded(

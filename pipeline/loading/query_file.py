@@ -8,7 +8,6 @@ Casts to a time with zone are read in UTC, whatever the zone of the machine.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import engine
+from pipeline.databases import duckdb_files
 from pipeline.errors import SourceError
 from pipeline.loading.csv_file import AGAIN
-from pipeline.loading.words import counted, literal
+from pipeline.loading.words import counted
 
 TOLD_EVERY = 500_000
 """Rows between two lines of progress."""
@@ -37,30 +37,6 @@ READERS = (
     *("json_each", "json_tree"),
 )
 """Functions that may stand in FROM: they read files, or no more than what they are given."""
-
-LOCKS = {
-    "TimeZone": "UTC",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "allow_persistent_secrets": "false",
-    "python_enable_replacements": "false",
-    "http_proxy": "",
-    "enable_external_access": "false",
-    "lock_configuration": "true",
-}
-"""Settings of DuckDB, in the order in which they are set; after the last, none can be changed."""
-
-ADVICE = (
-    (r"Permission Error.*://", "download the file, and name the copy on this machine in the query"),
-    (r"IO Error: No files found", "name a file that is there: a relative path counts from {folder}"),
-    (r"(CSV Error|Error when converting)", "mend that line, or read the column as text and cast it"),
-    (r"Conversion Error", "leave such values out, or use try_cast, which makes them null"),
-    (r"extension", "export what it reads as CSV or Parquet: a query loads no extension"),
-    (r"Permission Error", "name another file in the query"),
-    (r"Catalog Error: Table ", "name a file, in quotes, such as FROM 'purchases.csv'"),
-)
-"""What DuckDB's words look like -> what to do; the first that fits counts."""
 
 MOST = 400
 """Characters of DuckDB's own words in an error."""
@@ -91,7 +67,7 @@ def to_parquet(path: Path, target: Path, spill: Path, say: Say) -> None:
     text = _text(path)
     try:
         with engine.connect(spill=spill) as db:
-            _lock(db)
+            duckdb_files.confine(db)
             _refuse_all_but_one_select(path, text, db)
             with chdir(path.absolute().parent):
                 _write(path, db.sql(text), target, say)
@@ -109,15 +85,6 @@ def _text(path: Path) -> str:
             promised="one SELECT, in UTF-8",
             then=f"save it as UTF-8, {AGAIN}",
         ) from error
-
-
-def _lock(db: duckdb.DuckDBPyConnection) -> None:
-    """Leave the connection nothing but files; those under /proc show the environment of this process."""
-    roots = [str(path) for path in Path("/").iterdir() if path.name != "proc" and path.name.isprintable()]
-    for name in ("allowed_directories", "allowed_paths"):
-        db.execute(f"SET {name} = [{', '.join(map(literal, roots))}]")
-    for name, value in LOCKS.items():
-        db.execute(f"SET {name} = {literal(value)}")
 
 
 def _refuse_all_but_one_select(path: Path, text: str, db: duckdb.DuckDBPyConnection) -> None:
@@ -179,7 +146,7 @@ def _write(path: Path, rows: duckdb.DuckDBPyRelation, target: Path, say: Say) ->
     reader = rows.to_arrow_reader(engine.BATCH)
     count = 0
     with _writer(path, rows, target, reader.schema) as writer:
-        for batch in _batches(reader):
+        for batch in duckdb_files.batches(reader):
             writer.write_batch(batch)
             before, count = count, count + batch.num_rows
             if count // TOLD_EVERY > before // TOLD_EVERY:
@@ -200,21 +167,6 @@ def _writer(path: Path, rows: duckdb.DuckDBPyRelation, target: Path, schema: pa.
         ) from error
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The rows. Arrow hands on what DuckDB raises between two batches as an error of the system."""
-    while True:
-        try:
-            batch = reader.read_next_batch()
-        except StopIteration:
-            return
-        except (pa.ArrowException, OSError) as error:
-            message = str(error)
-            kinds = {"Out of Memory Error": duckdb.OutOfMemoryException, "IO Error": duckdb.IOException}
-            kind = next((kind for sign, kind in kinds.items() if message.startswith(sign)), duckdb.Error)
-            raise kind(message) from error
-        yield batch
-
-
 def _no_select(path: Path, found: str, then: str, promised: str = "") -> SourceError:
     return SourceError(
         f"{path} holds something else than one SELECT that reads files",
@@ -231,10 +183,9 @@ def _failed(path: Path, message: str) -> SourceError:
     found = " ".join(said.split())[:MOST] + (f" ({' '.join(line.split())[:MOST]})" if line else "")
     is_remote = "Permission Error" in said and "://" in said
     folder = path.absolute().parent
-    advice = next((then for sign, then in ADVICE if re.search(sign, said, re.DOTALL)), "mend the query")
     return SourceError(
         f"the query in {path} reads over the network" if is_remote else f"the query in {path} fails",
         found=found,
         promised="files of this machine" if is_remote else "a SELECT that DuckDB can run to its end",
-        then=f"{advice.format(folder=folder)}, {AGAIN}",
+        then=f"{duckdb_files.advice(said, folder) or 'mend the query'}, {AGAIN}",
     )

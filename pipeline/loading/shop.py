@@ -106,6 +106,18 @@ def fill(
     return written
 
 
+def refuse_read_only(url: str) -> None:
+    """Raise SourceError where the source is a DuckDB file, which nothing here writes to."""
+    if urls.normalise(url).get_backend_name() == "duckdb":
+        raise SourceError(
+            "no shop is loaded into a DuckDB source: it is only read",
+            found=urls.shown(url),
+            promised="a database that a load may fill: PostgreSQL, SQLite, MySQL or MariaDB",
+            then="make views `events`, `products` and `customers` over your files in it; or set"
+            " NIGHTSHELF_SOURCE_URL to another database, then load again",
+        )
+
+
 def last_event_at(url: str) -> datetime | None:
     """The time of the newest event, UTC; None without events or without the shop's tables."""
     events = tables.define("text", "text")["events"]

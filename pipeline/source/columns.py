@@ -171,7 +171,7 @@ def kind_of(kind: pa.DataType) -> str:
         ("text", lambda t: types.is_string(t) or types.is_large_string(t) or types.is_string_view(t)),
         ("boolean", types.is_boolean),
         ("date", types.is_date),
-        ("list", types.is_list),
+        ("list", lambda t: types.is_list(t) or types.is_fixed_size_list(t)),
         ("record", lambda t: types.is_struct(t) or types.is_map(t)),
         ("bytes", types.is_binary),
     ):

@@ -14,16 +14,12 @@ MYSQL_KINDS = {MYSQL_FLOAT: "float", MYSQL_BIT: "bits", MYSQL_JSON: "json"}
 MYSQL_SET, MYSQL_BINARY = 2048, 63
 """The flag of a SET column, and the character set of bytes (PyMySQL: constants/FLAG.py)."""
 
-DUCKDB_KINDS = {"FLOAT": "real", "BIT": "bits", "JSON": "json"}
-
 
 def kinds(dialect: str, cursor: Any) -> dict[str, str]:
     """Column -> kind, for the columns of which an executed cursor's driver says more than their values do."""
-    described = [(str(column[0]), column[1]) for column in cursor.description]
-    if dialect == "duckdb":
-        return {name: DUCKDB_KINDS[str(of)] for name, of in described if str(of) in DUCKDB_KINDS}
     if dialect not in MYSQL:
         return {}
+    described = [(str(column[0]), column[1]) for column in cursor.description]
     fields = getattr(getattr(cursor, "_result", None), "fields", None) or [None] * len(described)
     found = {
         name: _mysql(of, getattr(field, "flags", 0), getattr(field, "charsetnr", 0))

@@ -1,7 +1,7 @@
 """Reads the shop's rows in batches, from any database that SQLAlchemy supports.
 
-PostgreSQL is read through COPY (`copying`), which is faster. `columns` checks and converts the columns,
-`statement` reads the shop's SQL files.
+PostgreSQL is read through COPY (`copying`) and DuckDB as Arrow (`arrow_rows`), which is faster. `columns`
+checks and converts the columns, `statement` reads the shop's SQL files.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,11 +22,11 @@ from sqlalchemy import exc
 from pipeline.config import IdType
 from pipeline.config import Source as SourceSettings
 from pipeline.contract.datasets import DATASETS
-from pipeline.databases import connect, failures, sessions, urls
+from pipeline.databases import connect, duckdb_files, failures, sessions, urls
 from pipeline.databases.embedded import silent
 from pipeline.databases.watch import Watch
 from pipeline.errors import DataError, SourceError
-from pipeline.source import copying, driver_types, no_times
+from pipeline.source import arrow_rows, copying, driver_types, no_times
 from pipeline.source import statement as statements
 from pipeline.source.columns import Shape, as_arrow, check_names, column, enforce
 from pipeline.source.driver_types import MYSQL
@@ -92,7 +93,7 @@ class Source:
         query = statement.around("SELECT min(occurred_at), max(occurred_at) FROM ({}) rows_of_source")
         with self._failures_named(statement):
             bounds = self._bounds(statement, start, end, margin=timedelta(0))
-            values = list(self.db.execute(query, bounds).one())
+            values = self._values(query, bounds)
         if values[0] is None:
             self._explain(statement, is_empty=True)
             return None
@@ -105,7 +106,16 @@ class Source:
         statement = self._statement("events")
         zone = statement.shape.timezone
         with self._failures_named(statement):
-            return no_times.oldest(self.db, statement, before(self.dialect, zone, FIRST_OF_A_SHOP))
+            windows = before(
+                self.dialect, zone, FIRST_OF_A_SHOP, are_moments=self._compares_moments(statement)
+            )
+            return no_times.oldest(self.db, statement, windows)
+
+    def _values(self, query: sa.TextClause, values: Mapping[str, Any]) -> list[Any]:
+        """The one row of a query."""
+        if self.dialect == "duckdb":
+            return [array[0].as_py() for array in arrow_rows.first(self.db, query, values)]
+        return list(self.db.execute(query, values).one())
 
     def _span_of_texts(
         self, statement: Statement, start: datetime, end: datetime
@@ -132,7 +142,7 @@ class Source:
         zone = self.settings.timezone
         shape = Shape(DATASETS[name], file, self.ids, zone, self.dialect)
         statement = statements.read(shape)
-        if zone != "UTC" and self.dialect in ("postgresql", *MYSQL):
+        if zone != "UTC" and self.dialect in ("postgresql", "duckdb", *MYSQL):
             in_utc = name == "events" and self._holds_moments(statement)
             if self.dialect in MYSQL:
                 with self._failures_named(statement):
@@ -146,6 +156,9 @@ class Source:
     def _holds_moments(self, statement: Statement) -> bool:
         query = statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0")
         bounds = ends(self.dialect, self.settings.timezone, EARLIEST, LATEST, timedelta(0))
+        if self.dialect == "duckdb":
+            with self._failures_named(statement):
+                return arrow_rows.holds_moments(self.db, statement, bounds)
         with self._failures_named(statement), self.db.execute(query, bounds) as result:
             return driver_types.holds_moments(self.dialect, result.cursor, "occurred_at")
 
@@ -156,6 +169,8 @@ class Source:
             with self._failures_named(statement):
                 copy = copying.prepare(self.db, statement, bounds, limit, self.settings.encoding)
                 rows = copying.read(copy, self.settings.batch_rows)
+        elif self.dialect == "duckdb":
+            rows = arrow_rows.read(self.db, statement, bounds, self.settings.batch_rows)
         else:
             rows = self._fetch(statement, bounds)
         with closing(rows):
@@ -194,7 +209,13 @@ class Source:
         zone = statement.shape.timezone
         is_text = statement.shape.has_text_times
         may_differ = is_text or (self.dialect in MYSQL and zone != self.settings.timezone)
-        return ends(self.dialect, zone, start, end, margin if may_differ else timedelta(0))
+        added = margin if may_differ else timedelta(0)
+        are_moments = self._compares_moments(statement)
+        return ends(self.dialect, zone, start, end, added, are_moments=are_moments)
+
+    def _compares_moments(self, statement: Statement) -> bool:
+        """Whether DuckDB is given moments: it reads times without zone in the zone of its session."""
+        return self.dialect == "duckdb" and statement.shape.timezone != self.settings.timezone
 
     @contextmanager
     def _failures_named(self, statement: Statement) -> Iterator[None]:
@@ -222,11 +243,13 @@ class Source:
                 promised="a login that may SELECT what the statement names",
                 then="GRANT it that right in the source database, as the owner; then run the same again",
             )
+        folder = Path(self.db.engine.url.database or "").parent
+        advice = duckdb_files.advice(found, folder) if self.dialect == "duckdb" else ""
         return SourceError(
             f"the source database refused {file}",
             found=found,
             promised=f"a SELECT that this login may run on {self.dialect}",
-            then=statement.shape.then,
+            then=f"{advice}; or {statement.shape.then}" if advice else statement.shape.then,
         )
 
 

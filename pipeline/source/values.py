@@ -21,7 +21,7 @@ ENDING_ZEROS = r"(\.[0-9]*?)0+$"
 
 def whole_numbers(values: pa.Array, kind: str) -> pa.Array:
     """Integers, decimals (or their text) and floating-point numbers as int64."""
-    if pa.types.is_integer(values.type):
+    if pa.types.is_integer(values.type) and values.type != pa.uint64():
         return values.cast(pa.int64())
     texts = number_texts(values, kind)
     refuse(texts, pc.invert(pc.match_substring_regex(texts, "^-?[0-9]+$")), "no whole number")

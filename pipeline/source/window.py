@@ -19,13 +19,16 @@ EARLIEST, LATEST = datetime(1000, 1, 3, tzinfo=UTC), datetime.max.replace(tzinfo
 MARGIN = timedelta(days=1)
 
 
-def ends(dialect: str, zone: str, start: datetime, end: datetime, margin: timedelta) -> dict[str, Any]:
+def ends(
+    dialect: str, zone: str, start: datetime, end: datetime, margin: timedelta, *, are_moments: bool = False
+) -> dict[str, Any]:
     """Values for the names that `events.sql` binds: moments, times of the clock in `zone`, or texts.
 
-    zone:   where the statement's times are read; UTC where they are moments
-    margin: is added on both sides, for `within` to cut exactly
+    zone:        where the statement's times are read; UTC where they are moments
+    margin:      is added on both sides, for `within` to cut exactly
+    are_moments: on DuckDB, whose session is in the shop's zone: the statement's times are moments
     """
-    if dialect == "postgresql" and zone == "UTC":
+    if are_moments or (dialect == "postgresql" and zone == "UTC"):
         return dict(zip(WINDOW, (utc(start), utc(end)), strict=True))
     local = [first_local(start, zone, -margin) - _skipped(start, zone), first_local(end, zone, margin)]
     if dialect == "sqlite":
@@ -67,11 +70,11 @@ def first_local(moment: datetime, zone: str, shift: timedelta = timedelta(0)) ->
     return local.replace(tzinfo=None)
 
 
-def before(dialect: str, zone: str, moment: datetime) -> list[dict[str, Any]]:
+def before(dialect: str, zone: str, moment: datetime, *, are_moments: bool = False) -> list[dict[str, Any]]:
     """Windows of all that comes before `moment`: from the first value that the database can hold, if it can
     hold more than times, then from EARLIEST."""
     first: Mapping[str, Any] = {"postgresql": "-infinity", "sqlite": -1e30, "mysql": 0, "mariadb": 0}
-    values = ends(dialect, zone, EARLIEST, moment, timedelta(0))
+    values = ends(dialect, zone, EARLIEST, moment, timedelta(0), are_moments=are_moments)
     return [{**values, WINDOW[0]: first[dialect]}, values] if dialect in first else [values]
 
 

@@ -28,6 +28,7 @@ def test_a_postgres_connection_keeps_its_ssl_mode_and_loses_what_only_hooks_know
 def test_a_sqlite_connection_names_its_file_as_host_or_schema() -> None:
     assert airflow_connection.url("sqlite", host="/data/shop.db") == "sqlite:////data/shop.db"
     assert airflow_connection.url("sqlite", host="", schema="data/shop.db") == "sqlite:////data/shop.db"
+    assert airflow_connection.url("duckdb", host="/data/shop.duckdb") == "duckdb:////data/shop.duckdb"
 
 
 @pytest.mark.parametrize("part", ["login", "password", "schema"])

@@ -42,6 +42,7 @@ ELSEWHERE = {
     "curl ": "tests/local/test_nights.py runs it",
     "docker compose ": "tests/test_compose.py holds it to docker-compose.yml",
     "cp .env.example .env": "tests/test_compose.py holds it to the file",
+    ".venv/bin/python -c ": "tests/docs/test_duckdb_source.py runs it",
     "make ": "tests/docs/test_words.py holds it to the Makefile",
     "export NIGHTSHELF_": "tests/docs/test_words.py holds it to the environment that is read",
     "psql ": "below",

@@ -263,7 +263,7 @@ FAILING = [
     ("FROM read_csv('bad.csv')", "CSV Error on Line: 30002 Original Line: x,3", "mend that line"),
     ("FROM sqlite_scan('shop.db', 'events')", "the function sqlite_scan", "leave it out"),
     ("FROM read_xlsx('till.xlsx')", "the function read_xlsx", "leave it out"),
-    ("FROM 'shop.db'", "external extensions is disabled", "a query loads no extension"),
+    ("FROM 'shop.db'", "external extensions is disabled", "no extension is loaded"),
     ("FROM read_text('/proc/version')", "Permission Error", "name another file"),
     ("SELECT who AS user_id, sku AS USER_ID FROM 'till.csv'", "user_id, USER_ID", "name the columns"),
     ("SELECT INTERVAL 1 DAY AS user_id", "user_id INTERVAL", "leave that column out"),

@@ -19,9 +19,14 @@ PRODUCTS = (
     "discount double precision, available boolean)"
 )
 CUSTOMERS = "CREATE TABLE customers (customer_id bigint, segment text)"
-DIALECTS = ("postgresql", "sqlite")
+DIALECTS = ("postgresql", "sqlite", "duckdb")
 """What every test of reading is run on; MariaDB has tests/source/test_mariadb.py."""
-TIMES = {"postgresql": "timestamp with time zone", "sqlite": "text", "mariadb": "datetime(6)"}
+TIMES = {
+    "postgresql": "timestamp with time zone",
+    "sqlite": "text",
+    "duckdb": "timestamp with time zone",
+    "mariadb": "datetime(6)",
+}
 
 
 def run(url: str, *statements: str) -> None:
@@ -42,8 +47,8 @@ def make(url: str, *events: str) -> str:
 
 def url_for(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """An empty database of that dialect."""
-    if dialect == "sqlite":
-        return f"sqlite:///{tmp_path / 'shop.db'}"
+    if dialect in ("sqlite", "duckdb"):
+        return f"{dialect}:///{tmp_path / 'shop.db'}.{dialect}"
     assert dialect == "postgresql", f"{dialect} has no URL here"
     url: Callable[[], str] = request.getfixturevalue("new_database")
     return url()
