@@ -22,7 +22,7 @@ from pipeline.errors import NightshelfError
 
 TAKE_CONFIG = (
     rf"run(?: (?:{'|'.join(BY_NAME)})\b)?",
-    r"load (?:complete-journey|retailrocket|events|synthetic)",
+    r"load (?:complete-journey|retailrocket|events|query|synthetic)",
     *("report", "backtest", "url", "migrate", "publications", "rollback", "release", "forget", "tidy"),
 )
 """The commands that have `--config`, with the word after which it may stand."""

@@ -51,14 +51,18 @@ class NightshelfError(Exception):
     found:    what was found, where that says more
     promised: what was expected instead
     then:     the next command or edit
+    draft:    a file that `then` proposes to save; shown below the rest, to be copied, and never cut
 
     Each is kept as plain() makes it: what a file or a person wrote may stand in it.
     """
 
     can_retry = False
 
-    def __init__(self, what: str, *, found: str = "", promised: str = "", then: str = "") -> None:
+    def __init__(
+        self, what: str, *, found: str = "", promised: str = "", then: str = "", draft: str = ""
+    ) -> None:
         self.what, self.found, self.promised, self.then = map(plain, (what, found, promised, then))
+        self.draft = "".join(map(_shown, draft))
         super().__init__(self.what, self.found, self.promised, self.then)
 
     def __str__(self) -> str:
@@ -69,14 +73,18 @@ class NightshelfError(Exception):
             lines.append(f"  promised: {self.promised}")
         if self.then:
             lines.append(f"  next:     {self.then}")
+        if self.draft:
+            lines += ["", self.draft.rstrip("\n")]
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.what, self.found, self.promised, self.then)
+        return _rebuild, (type(self), self.what, self.found, self.promised, self.then, self.draft)
 
 
-def _rebuild(kind: type[NightshelfError], what: str, found: str, promised: str, then: str) -> NightshelfError:
-    return kind(what, found=found, promised=promised, then=then)
+def _rebuild(
+    kind: type[NightshelfError], what: str, found: str, promised: str, then: str, draft: str
+) -> NightshelfError:
+    return kind(what, found=found, promised=promised, then=then, draft=draft)
 
 
 class SettingsError(NightshelfError):

@@ -127,13 +127,15 @@ def test_files(text: str, adapted: str) -> None:
 
 
 def test_an_error_keeps_what_it_found() -> None:
-    error = SettingsError("config.toml", found="config.toml", promised="config.toml", then="mend config.toml")
+    words = dict.fromkeys(("found", "promised", "draft"), "config.toml")
+    error = SettingsError("config.toml", then="mend config.toml", **words)
     advice.fit(error, Path("my.toml"))
     assert vars(error) == {
         "what": "config.toml",
         "found": "config.toml",
         "promised": "my.toml",
         "then": "mend my.toml",
+        "draft": "config.toml",
     }
 
 

@@ -43,8 +43,9 @@ def test_no_other_module_has_errors_of_its_own() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_error_survives_a_process_boundary(kind: type[NightshelfError]) -> None:
-    error = kind("what", found="found", promised="promised", then="then")
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    error = kind("what", found="found", promised="promised", then="then", draft="SELECT 1\n")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.draft) == (str(error), "SELECT 1\n")
 
 
 def test_what_others_wrote_cannot_steer_a_terminal_and_does_not_fill_it() -> None:
@@ -71,3 +72,10 @@ def test_errors_say_what_was_found_what_was_promised_and_what_to_do_and_survive_
     assert str(back) == str(error)
     assert back.can_retry
     assert issubclass(DiskFull, NightshelfError)
+
+
+def test_a_draft_stands_below_the_rest_as_it_is_to_be_saved() -> None:
+    error = NightshelfError("what", then="save it", draft="SELECT 1 AS a,\n    2 AS b\x1b[2J\n")
+    assert str(error) == "what\n  next:     save it\n\nSELECT 1 AS a,\n    2 AS b\\x1b[2J"
+    long = "SELECT 1 -- " + "x" * 5000
+    assert NightshelfError("what", draft=long).draft == long

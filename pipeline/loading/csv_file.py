@@ -44,6 +44,12 @@ QUOTES = {
 AGAIN = "then load again; the shop is as it was"
 
 
+def names(path: Path) -> list[str]:
+    """The names in the first line. Raises SourceError where it has none that can be read."""
+    with _text(path) as text:
+        return _header(path, csv.reader(text, strict=True))
+
+
 def to_parquet(path: Path, target: Path) -> None:
     """Write the rows of the CSV file `path` to the Parquet file `target`, each value as text, in their order.
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from pipeline.config import Ids, IdType
 from pipeline.databases.embedded import silent
-from pipeline.loading import account, event_times, values
+from pipeline.loading import account, draft, event_times, values
 from pipeline.loading import ids as id_types
 from pipeline.loading.ids import IdColumn
 from pipeline.loading.query_file import Query
@@ -45,17 +45,22 @@ def read(
     say: takes a line now and then while a query is read
 
     Raises SourceError for a file that is missing, damaged, of another format, lacks a column, or holds a
-    value that cannot be read, and for a query that fails.
+    value that cannot be read, and for a query that fails. The refusal of a file with other columns, or
+    other times, carries the draft of a query that reads it.
     """
     with opened(path, items, users, say=say) as (events, products, customers):
-        events.require(EVENTS)
+        with draft.offered(path):
+            events.require(EVENTS)
         user, user_ids = _ids("user_id", (events, customers), ids.user)
         item, item_ids = _ids("item_id", (events, products), ids.item)
+        event_type = values.event_type(events)
+        with draft.offered(path, event_times.NAME):
+            occurred_at = event_times.sql(events)
         columns = {
             "user_id": user_ids[0],
             "item_id": item_ids[0],
-            "event_type": values.event_type(events),
-            "occurred_at": event_times.sql(events),
+            "event_type": event_type,
+            "occurred_at": occurred_at,
             "order_id": values.order(events, "order_id"),
             "quantity": values.number(events, "quantity", absent="1.0"),
         }
@@ -69,7 +74,7 @@ def read(
         yield Shop(
             user,
             item,
-            _renamed(event_times.in_utc(events, _query(events, columns), zone, now)),
+            _renamed(_in_utc(path, events, _query(events, columns), zone, now)),
             item_rows,
             user_rows,
             events.notes,
@@ -107,6 +112,13 @@ def _user_columns(file: TableFile, user_id: str) -> dict[str, str]:
 def _rows(file: TableFile, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
     account.rows(file, columns)
     return _renamed(file.rows(_query(file, columns)))
+
+
+def _in_utc(
+    path: Path | Query, events: TableFile, query: str, zone: str, now: datetime
+) -> Iterator[pa.RecordBatch]:
+    with draft.offered(path, event_times.NAME):
+        yield from event_times.in_utc(events, query, zone, now)
 
 
 def _renamed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -50,6 +50,22 @@ class TableFile:
     def is_csv(self) -> bool:
         return not self.is_query and self.path.name.lower().endswith(CSV)
 
+    def _check(self) -> None:
+        """Raise SourceError where there is no such file, or it is of a kind that cannot be loaded."""
+        with reading(self.path):
+            if not self.path.is_file():
+                kind = "query file" if self.is_query else "Parquet or CSV file"
+                raise SourceError(f"no file {self.path}", then=f"name an existing {kind}")
+        if not self.is_query and not self.is_csv and self.path.suffix.lower() != ".parquet":
+            raise SourceError(
+                f"{self.path} is of no kind that can be loaded",
+                found=self.path.suffix or "no extension",
+                promised=f".parquet, {' or '.join(CSV)}",
+                then="name it as a query (load query, backtest --query)"
+                if self.path.suffix.lower() == ".sql"
+                else "save it as one of those",
+            )
+
     @cached_property
     def source(self) -> str:
         """The file as an SQL relation. Raises SourceError where it is missing, damaged or no such file."""
@@ -58,43 +74,31 @@ class TableFile:
     @cached_property
     def _parquet(self) -> Path:
         """Where the rows lie as Parquet."""
-        with reading(self.path):
-            if not self.path.is_file():
-                kind = "query file" if self.is_query else "Parquet or CSV file"
-                raise SourceError(f"no file {self.path}", then=f"name an existing {kind}")
+        self._check()
         target = self.scratch / f"{len(list(self.scratch.glob('*.parquet')))}.parquet"
-        if self.is_query:
-            with reading(self.path):
+        with reading(self.path):
+            if self.is_query:
                 query_file.to_parquet(self.path, target, self.scratch / "spill", self.say)
-            return target
-        if self.is_csv:
-            with reading(self.path):
+                return target
+            if self.is_csv:
                 csv_file.to_parquet(self.path, target)
-            return target
-        if self.path.suffix.lower() == ".parquet":
-            with reading(self.path):
-                pq.read_metadata(self.path)
+                return target
+            pq.read_metadata(self.path)
             return self.path
-        raise SourceError(
-            f"{self.path} is of no kind that can be loaded",
-            found=self.path.suffix or "no extension",
-            promised=f".parquet, {' or '.join(CSV)}",
-            then="name it as a query (load query, backtest --query)"
-            if self.path.suffix.lower() == ".sql"
-            else "save it as one of those",
-        )
 
     @cached_property
     def types(self) -> dict[str, str]:
-        """Column -> DuckDB type; HALFFLOAT, which DuckDB reads as FLOAT."""
+        """Column -> DuckDB type; HALFFLOAT, which DuckDB reads as FLOAT. Of CSV it reads one line."""
+        if self.is_csv:
+            self._check()
+            with reading(self.path):
+                return dict.fromkeys(csv_file.names(self.path), "VARCHAR")
         rows = self.fetch(f"DESCRIBE SELECT * FROM {self.source}")
         types = {str(name): str(kind) for name, kind, *_ in rows}
-        if not self.is_csv:
-            with reading(self.path):
-                schema = pq.read_schema(self._parquet)
-            halves = [field.name for field in schema if pa.types.is_float16(field.type)]
-            types |= dict.fromkeys(halves, "HALFFLOAT")
-        return types
+        with reading(self.path):
+            schema = pq.read_schema(self._parquet)
+        halves = [field.name for field in schema if pa.types.is_float16(field.type)]
+        return types | dict.fromkeys(halves, "HALFFLOAT")
 
     def require(self, columns: Iterable[str]) -> None:
         """Raise SourceError naming those of `columns` that the file lacks; other columns are ignored."""

@@ -65,7 +65,7 @@ def test_every_page_begins_with_who_it_is_for(page: Path) -> None:
 
 
 def test_the_readme_leads_to_every_page() -> None:
-    linked = set(re.findall(r"\]\(docs/(\w+)\.md\)", text(README)))
+    linked = set(re.findall(r"\]\(docs/([\w-]+)\.md\)", text(README)))
     assert linked == {page.stem for page in (ROOT / "docs").glob("*.md")} == {page.stem for page in DOCS}
 
 

@@ -13,6 +13,9 @@ from tests.doors.tries import ends_well, texts, through, tried
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 HEAD = "user_id,item_id,event_type,occurred_at,order_id,quantity"
+STRANGE = "customer,article,action,date,invoice,qty"
+"""Names that a draft guesses from."""
+
 NAMES = HEAD.split(",")
 ROW = ("17", "5", "purchase", "2026-01-31 18:05:00", "o1", "1")
 
@@ -59,7 +62,16 @@ def test_any_csv(n: int, tmp_path: Path) -> None:
         rows=rows,
         end=ends,
         head=st.sampled_from(
-            [HEAD, HEAD, HEAD, HEAD.replace(",", ";"), f"\ufeff{HEAD}", HEAD.upper(), f"{HEAD},user_id"]
+            [
+                HEAD,
+                HEAD,
+                HEAD,
+                HEAD.replace(",", ";"),
+                f"\ufeff{HEAD}",
+                HEAD.upper(),
+                f"{HEAD},user_id",
+                STRANGE,
+            ]
         )
         | texts,
         tail=st.just(b"") | st.binary(max_size=8),
