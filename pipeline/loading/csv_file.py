@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import SourceError
+from pipeline.loading.progress import Say, is_due, silent
 
 CHUNK = 65_536
 """Rows that are held in memory."""
@@ -44,21 +45,26 @@ QUOTES = {
 AGAIN = "then load again; the shop is as it was"
 
 
-def to_parquet(path: Path, target: Path) -> None:
+def to_parquet(path: Path, target: Path, say: Say = silent) -> int:
     """Write the rows of the CSV file `path` to the Parquet file `target`, each value as text, in their order.
 
-    An empty value is the empty text. Raises SourceError, which names the row (row 1 comes after the names of
-    the columns), where the file cannot be read to its end.
+    say: a line of progress now and then, while there are more rows to read
+
+    An empty value is the empty text. Returns the number of rows. Raises SourceError, which names the row
+    (row 1 comes after the names of the columns), where the file cannot be read to its end.
     """
     with _text(path) as text:
         reader = csv.reader(text, strict=True)
         names = _header(path, reader)
         schema = pa.schema([(name, pa.string()) for name in names])
+        start = 1
         with pq.ParquetWriter(target, schema, compression="lz4") as writer:
-            start = 1
             for rows in _chunks(path, reader, len(names)):
                 writer.write_table(_table(path, rows, schema, start))
-                start += len(rows)
+                n_before, start = start - 1, start + len(rows)
+                if len(rows) == CHUNK and is_due(n_before, start - 1):
+                    say(f"{path.name}: {start - 1:,} rows read so far")
+    return start - 1
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from pipeline.config import Ids, IdType
 from pipeline.loading import account, event_times, values
 from pipeline.loading import ids as id_types
 from pipeline.loading.ids import IdColumn
+from pipeline.loading.progress import Say, silent
 from pipeline.loading.shop import Shop
 from pipeline.loading.table_file import TableFile, opened
 
@@ -30,14 +31,20 @@ EVENTS = ("user_id", "item_id", "event_type", "occurred_at")
 
 @contextmanager
 def read(
-    path: Path, items: Path | None, users: Path | None, ids: Ids, zone: str, now: datetime
+    path: Path,
+    items: Path | None,
+    users: Path | None,
+    ids: Ids,
+    zone: str,
+    now: datetime,
+    say: Say = silent,
 ) -> Iterator[Shop]:
     """The files as a shop; times without zone are read in `zone`. Its notes are whole when all was read.
 
     Raises SourceError for a file that is missing, damaged, of another format, lacks a column, or holds a
     value that cannot be read.
     """
-    with opened(path, items, users) as (events, products, customers):
+    with opened(path, items, users, say=say) as (events, products, customers):
         events.require(EVENTS)
         user, user_ids = _ids("user_id", (events, customers), ids.user)
         item, item_ids = _ids("item_id", (events, products), ids.item)

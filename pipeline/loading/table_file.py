@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from pipeline import config, engine
 from pipeline.errors import DiskFull, SourceError
 from pipeline.home import make_home
-from pipeline.loading import csv_file
+from pipeline.loading import csv_file, progress
+from pipeline.loading.progress import Say, silent
 
 CSV = (".csv", ".csv.gz")
 AGAIN = csv_file.AGAIN
@@ -33,12 +34,14 @@ class TableFile:
     path:    as the user names it; it is one file, whatever characters it has
     scratch: a folder for the rows of a CSV file, which is read once
     notes:   of one shop's files: what a user should know of them, in sentences; those who read them add some
+    say:     one line of progress, of a file with many rows
     """
 
     db: duckdb.DuckDBPyConnection
     path: Path
     scratch: Path
     notes: list[str] = field(default_factory=list)
+    say: Say = silent
 
     @property
     def is_csv(self) -> bool:
@@ -53,11 +56,11 @@ class TableFile:
         if self.is_csv:
             target = self.scratch / f"{len(list(self.scratch.glob('*.parquet')))}.parquet"
             with reading(self.path):
-                csv_file.to_parquet(self.path, target)
+                self._say_many(csv_file.to_parquet(self.path, target, self.say))
             return engine.parquet(target)
         if self.path.suffix.lower() == ".parquet":
             with reading(self.path):
-                pq.read_metadata(self.path)
+                self._say_many(pq.read_metadata(self.path).num_rows)
             return engine.parquet(self.path)
         raise SourceError(
             f"{self.path} is of no kind that can be loaded",
@@ -65,6 +68,10 @@ class TableFile:
             promised=f".parquet, {' or '.join(CSV)}",
             then="save it as one of those",
         )
+
+    def _say_many(self, n_rows: int) -> None:
+        if n_rows >= progress.EVERY:
+            self.say(f"{self.path.name}: {n_rows:,} rows; every value is checked")
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -105,9 +112,11 @@ class TableFile:
 
     def first(self, column: str, condition: str) -> tuple[str, Any] | None:
         """`row 17` and the value of `column` in the first row where the SQL `condition` holds, or None."""
+        if not self.fetch(f"SELECT 1 FROM {self.source} WHERE {condition} LIMIT 1"):
+            return None  # numbering the rows would take a single thread, and several times as long
         numbered = f"SELECT row_number() OVER () AS n, {column} AS value, * FROM {self.source}"
         found = self.fetch(f"SELECT n, value FROM ({numbered}) WHERE {condition} ORDER BY n LIMIT 1")
-        return (f"row {found[0][0]:,}", found[0][1]) if found else None
+        return f"row {found[0][0]:,}", found[0][1]
 
     def refuse(self, column: str, condition: str, what: str, promised: str, then: str = "") -> None:
         """Raise SourceError with the first value of `column` that meets the SQL `condition`, if one does."""
@@ -140,7 +149,7 @@ class TableFile:
 
 
 @contextmanager
-def opened(*paths: Path | None) -> Iterator[tuple[Any, ...]]:
+def opened(*paths: Path | None, say: Say = silent) -> Iterator[tuple[Any, ...]]:
     """A TableFile for each path, None for None, with one list of notes.
 
     Rows of CSV files lie in NIGHTSHELF_HOME during the block.
@@ -152,7 +161,7 @@ def opened(*paths: Path | None) -> Iterator[tuple[Any, ...]]:
         tempfile.TemporaryDirectory(prefix="load-", dir=home) as scratch,
         engine.connect(spill=Path(scratch) / "spill") as db,
     ):
-        yield tuple(path and TableFile(db, path, Path(scratch), notes) for path in paths)
+        yield tuple(path and TableFile(db, path, Path(scratch), notes, say) for path in paths)
 
 
 @contextmanager
