@@ -4,7 +4,8 @@ Two settings are proposed from the shop's own rhythm; nothing is changed.
 
 `repeat_purchases`: `allow` where at least one in ten (OFTEN) of the purchases after a buyer's first day is of
 an item that the buyer had bought before, else `exclude`. Such purchases fall on the few items that a buyer
-had, the others on the whole shop: of two equal shares of purchases they are by far the easier ones to hit.
+had, the others on the whole shop: of two equal shares of purchases they are by far the easier ones to hit. In
+made-up shops of ever fewer such purchases, the rule `own_most_bought` beat the other rules down to 7 in 100.
 
 `test_days`: the shortest test that measures ENOUGH people, because a list lives one night and each further
 day is further from it. In whole weeks, so that each weekday counts the same; in days where the history is
