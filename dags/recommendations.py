@@ -143,6 +143,7 @@ def _publish_task(shop: Shop, settings: Settings) -> Any:
         context["ti"].xcom_push(key="return_value", value=counts)  # a skipped task returns nothing
         publication = tasks.live_publication(settings, context["dag_run"].run_id)
         assets.announce(context["outlet_events"], asset, publication)
+        alerts.model_lost(settings, context, tasks.fallback(settings, context["dag_run"].run_id))
         return counts
 
     return _with_buttons(run())

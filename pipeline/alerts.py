@@ -1,8 +1,8 @@
 """The content of an alert: what happened to which run, why, what to do, and which lists apps read meanwhile.
 
-Three functions write an alert, one for each thing worth waking somebody for; three format it for a channel:
+Four functions write an alert, one for each thing worth waking somebody for; three format it for a channel:
 
-    failed_task()  late_run()  approval_wanted()   ->   Alert   ->   document()  slack()  mail()
+    failed_task()  late_run()  approval_wanted()  model_lost()   ->   Alert   ->   document()  slack()  mail()
 
 When an alert is sent and how it is delivered stands in `dags/nightshelf_airflow/alerts.py`.
 """
@@ -56,13 +56,14 @@ class Subject:
 class Alert:
     """One message to the people who look after a shop.
 
-    kind:       a task failed for good, a run is late, or a run waits for a person's approval
+    kind:       a task failed for good, a run is late, a run waits for a person's approval, or the model
+                lost and a rule's lists went live
     why, found, promised, what_to_do: see NightshelfError; `found` and `promised` may be empty
     apps_read:  which lists the apps read now
     late_since: when a late run should have ended
     """
 
-    kind: Literal["failed", "late", "asked"]
+    kind: Literal["failed", "late", "asked", "lost"]
     subject: Subject
     why: str
     what_to_do: str
@@ -132,6 +133,21 @@ def approval_wanted(subject: Subject, hours: float) -> Alert:
     )
 
 
+def model_lost(subject: Subject, why: str) -> Alert:
+    """A night that published a rule's lists, because the model lost to the rule on the test.
+
+    why: which rule, which model, by how much
+    """
+    return Alert(
+        "lost",
+        subject,
+        why=why,
+        what_to_do="nothing is broken: look at the report, whether a promotion or a feed explains it. The"
+        " model's lists come back by themselves when it has not lost on two nights running",
+        apps_read="the rule's lists",
+    )
+
+
 def _apps_read(task: str, error: object, schema: str) -> str:
     """Which lists apps read after `task` failed: certain before `publish`, and when the gate refused."""
     if task in BEFORE_PUBLISH or isinstance(error, Refused):
@@ -141,7 +157,12 @@ def _apps_read(task: str, error: object, schema: str) -> str:
 
 def title(alert: Alert) -> str:
     """One line of at most 120 characters: the DAG, the task, the first words of why."""
-    headlines = {"failed": f"{alert.subject.task} failed", "late": "late", "asked": "a yes is wanted"}
+    headlines = {
+        "failed": f"{alert.subject.task} failed",
+        "late": "late",
+        "asked": "a yes is wanted",
+        "lost": "the model lost",
+    }
     why = " ".join(alert.why.split())
     return _clipped(f"{alert.subject.dag}: {headlines[alert.kind]}: {why}", TITLE_LENGTH)
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline import config, disk, engine, jobs
 from pipeline.config import Ids, Settings
-from pipeline.contract.datasets import DATASETS
+from pipeline.contract.datasets import DATASETS, FALLBACK
 from pipeline.contract.stages import BY_NAME
 from pipeline.errors import DataError, NobodyMeasured, SettingsError, shortened
 from pipeline.home import make_home
@@ -169,6 +169,7 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[
         "race": folder.document("best_params")["race_by_window"],
         "ended_by": folder.document("best_params")["ended_by"],
         "against": folder.document("comparison")["against"],
+        "fallback": folder.document("fallback"),
         "results": sorted(results, key=lambda row: -row["precision_at_3"]),
     }
 
@@ -205,21 +206,25 @@ def _document(
         "seconds": round(seconds, 1),
         "results": newest["results"],
         "against": newest["against"],
+        "fallback": newest["fallback"],
     }
 
 
 def _rolled(document: dict[str, Any], windows: list[dict[str, Any]]) -> dict[str, Any]:
     """The document of several windows: means for results, each window beside them."""
     means = _means([window["results"] for window in windows])
-    others = {name: value for name, value in document.items() if name != "against"}
+    others = {name: value for name, value in document.items() if name not in ("against", "fallback")}
     return {**others, "results": means, "windows": windows}
 
 
 def _means(of_windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Each model's means over the windows that have it, and its lowest and highest Precision@3."""
+    """Each model's means over the windows that have it, and its lowest and highest Precision@3.
+
+    Not of FALLBACK, which is chosen on the test of its window: the mean would be of lucky ones alone.
+    """
     by_model: dict[str, list[dict[str, Any]]] = {}
     for results in of_windows:
-        for row in results:
+        for row in (row for row in results if row["model"] != FALLBACK):
             by_model.setdefault(row["model"], []).append(row)
     averaged = []
     for model, rows in by_model.items():
@@ -243,6 +248,7 @@ def table(document: dict[str, Any]) -> str:
     lines = [head, *results_table(document["results"], MEASURES, interval)]
     for window in document.get("windows", [document]):
         lines += [_against(window, row) for row in window["against"] if row["against"] == "best_rule"]
+        lines += [f"    a night: {why}"] if (why := window["fallback"]["why"]) else []
     return "\n".join([*lines, f"  {document['seconds']:.0f} seconds"])
 
 
@@ -250,7 +256,7 @@ def _against(window: dict[str, Any], row: dict[str, Any]) -> str:
     """One line: the published model against the best rule of its window."""
     share = f"{row['difference'] / row['precision_at_3']:+.1%}" if row["precision_at_3"] else "better"
     return (
-        f"  as of {window['as_of'][:10]}: {window['published_model']} is published, {share} against"
+        f"  as of {window['as_of'][:10]}: {window['published_model']} is chosen, {share} against"
         f" {row['model']}: {row['difference']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f})"
     )
 

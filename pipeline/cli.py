@@ -320,6 +320,14 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="S",
         help="the same seed, the same events (default: %(default)s)",
     )
+    synthetic.add_argument(
+        "--promotion-days",
+        type=_number,
+        default=0,
+        metavar="D",
+        help="promote one best seller in the last D days, so that a model loses to best sellers"
+        " (default: %(default)s)",
+    )
     for name, parser in parsers.items():
         if name != "events":
             parser.add_argument(

@@ -159,3 +159,12 @@ def test_settings_that_would_alert_nobody_are_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=complaint):
         make_settings(alerts=asked)
+
+
+def test_a_lost_model_says_whose_lists_the_apps_read_and_that_nothing_is_broken() -> None:
+    why = "the lists of popular go live, not those of blend, which lost to it on the test by 40.0%"
+    alert = alerts.model_lost(Subject("recommendations", "night", "publish"), why)
+    written = alerts.document(alert)
+    assert (written["kind"], written["why"], written["apps_read"]) == ("lost", why, "the rule's lists")
+    assert alerts.title(alert).startswith("recommendations: the model lost: the lists of popular go live")
+    assert "nothing is broken" in slack_text(alert)

@@ -61,7 +61,7 @@ PACKAGES: dict[str, set[str]] = {
     "evaluation": {"config", "contract", "models", "ranking", "runs", "splits"},
     "tuning": {"config", "evaluation", "models", "ranking", "runs", "splits"},
     "lists": {"config", "models", "ranking", "splits"},
-    "gate": {"engine", "lists", "runs", "times", "validation"},
+    "gate": {"engine", "evaluation", "lists", "runs", "times", "validation"},
     "report": {"config", "contract", "engine", "models", "runs", "times", "validation"},
     "serving": {"config", "contract", "databases", "engine", "errors", "runs", "times", "validation"},
     "rollback_form": {"config", "errors", "runs", "serving"},

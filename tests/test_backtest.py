@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pipeline import config
 from pipeline.__main__ import main
 from pipeline.backtest import STAGES
 from pipeline.jobs import just_after
+from pipeline.loading import synthetic
 from pipeline.models.catalog import MODELS
 from tests import tastes
 
@@ -138,7 +139,7 @@ def test_a_table_is_shown_and_progress_before_it(two: tuple[Document, str]) -> N
         assert f"{row['precision_at_3']:.4f}" in next(
             line for line in table.splitlines() if line.strip().startswith(f"{row['model']} ")
         )
-    assert table.count("is published") == 2
+    assert table.count("is chosen") == 2
 
 
 def test_a_first_look_is_told_before_any_stage_and_stands_in_the_document(
@@ -285,3 +286,28 @@ def test_a_window_that_cannot_be_judged_ends_the_rolling_and_keeps_the_others(
     assert "window 3 and those before it are left out: " in log
     assert len(document["windows"]) == 2
     assert {row["n_windows"] for row in document["results"] if row["model"] == "popular"} == {2}
+
+
+def test_a_promotion_makes_the_model_lose_and_the_rule_is_shown_beside_what_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`published` stays what was chosen before the test; `fallback` is what a night would put live."""
+    shop, out = tmp_path / "events.parquet", tmp_path / "out.json"
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    with synthetic.read(20_000, 1, now, keep_dates=True, promotion_days=14) as read:
+        rows = pa.Table.from_batches(list(read.events))
+    names = {"customer_id": "user_id", "product_id": "item_id"}
+    pq.write_table(rows.rename_columns([names.get(name, name) for name in rows.column_names]), shop)
+    monkeypatch.setenv("NIGHTSHELF_HOME", str(tmp_path / "home"))
+    said = io.StringIO()
+    with redirect_stdout(said):
+        assert main(["backtest", "--events", str(shop), "--json", str(out), "--windows", "2"]) == 0
+    document = json.loads(out.read_text(encoding="utf-8"))
+    newest, older = document["windows"]
+    by_model = {row["model"]: row["precision_at_3"] for row in newest["results"]}
+    fallback = newest["fallback"]
+    assert (fallback["reason"], fallback["chosen"]) == ("lost", newest["published_model"])
+    assert by_model["fallback"] == fallback["precision_at_3"] > 2 * by_model["published"]
+    assert older["fallback"]["model"] is None, "before the promotion the model had not lost"
+    assert "fallback" not in {row["model"] for row in document["results"]}, "a mean of lucky windows alone"
+    assert f"a night: {fallback['why']}" in said.getvalue()

@@ -72,7 +72,8 @@ def test_publications_marks_the_live_one(shop: Shop, capsys: pytest.CaptureFixtu
     assert main(["publications"]) == 0
     heads, _, newest, oldest = capsys.readouterr().out.splitlines()
     assert heads.split() == [
-        *("version", "state", "as", "of", "published", "Precision@3", "mode", "users", "items", "run")
+        *("version", "state", "as", "of", "published", "Precision@3", "mode", "lists", "of"),
+        *("users", "items", "run"),
     ]
     assert newest.split()[:3] == ["->", "2", "live"]
     assert oldest.split()[:4] == ["1", "stored", "2026-01-01", "00:00"]

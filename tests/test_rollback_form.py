@@ -18,7 +18,7 @@ AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 @pytest.mark.parametrize("measured", [None, 0.25])
 def test_a_choice_is_read_back(measured: float | None) -> None:
-    stored = Stored(12, "stored", AT, AT, measured, "exclude", 5, 3, "a, version 9")
+    stored = Stored(12, "stored", AT, AT, measured, "exclude", 5, 3, "a, version 9", "als", False)
     assert choice(stored).startswith("version 12, stored: as of 2026-01-02 00:00, Precision@3 ")
     assert version_of(choice(stored)) == 12
 

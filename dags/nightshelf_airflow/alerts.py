@@ -1,4 +1,4 @@
-"""When somebody is alerted: a task failed, a task was killed, a run is late, a run waits for approval.
+"""When somebody is alerted: a task failed or was killed, a run is late or waits for approval, the model lost.
 
 A shop sends alerts when its [alerts] name a channel. From what happened to who hears of it:
 
@@ -15,6 +15,8 @@ A shop sends alerts when its [alerts] name a channel. From what happened to who 
                  pipeline/alerts.py   the sentences, and their format for each channel
                  delivery.py          all channels at once, each outcome in the log
                  channels.py          webhook, Slack, e-mail
+
+A night that published a rule's lists, because its model lost to the rule, alerts by `model_lost`.
 
 Nobody is alerted of a retry, of a backfill that is late, or of a late run that has ended well, skipped nights
 among them. Where a shop's settings cannot be read, `reachable` says who is alerted.
@@ -153,3 +155,14 @@ def ask_for_approval(settings: Settings, context: Mapping[str, Any]) -> None:
     ti = context["ti"]
     subject = alert_subject.of_run(settings, ti.dag_id, ti.run_id, ti.task_id)
     deliver(settings, alerts.approval_wanted(subject, settings.approval.hours))
+
+
+def model_lost(settings: Settings, context: Mapping[str, Any], fallback: Mapping[str, Any]) -> None:
+    """Alert that a rule's lists went live in the run of `context`, where the model lost to it tonight.
+
+    fallback: the document of that name. Nobody is alerted of the nights on which the rule's lists only stay.
+    """
+    if fallback["reason"] == "lost" and has_channel(settings):
+        ti = context["ti"]
+        subject = alert_subject.of_run(settings, ti.dag_id, ti.run_id, ti.task_id)
+        deliver(settings, alerts.model_lost(subject, fallback["why"]))

@@ -161,6 +161,11 @@ def live_publication(settings: Settings, run_id: str) -> Mapping[str, Any]:
     return publication
 
 
+def fallback(settings: Settings, run_id: str) -> Mapping[str, Any]:
+    """The document `fallback` of this run: whether a rule's lists replace the chosen model's, and why."""
+    return _folder(settings, run_id).document("fallback")
+
+
 def _folder(settings: Settings, run_id: str) -> RunFolder:
     from pipeline.runs.folder import RunFolder
 

@@ -227,6 +227,11 @@ DATASETS: dict[str, Dataset] = {
     )
 }
 
+PUBLISHED = "published"
+"""In `metrics`: the lists of the model that was chosen before the test was looked at, empty slots filled."""
+FALLBACK = "fallback"
+"""In `metrics`: the lists of the rule that goes live in its place, empty slots filled, items on sale only."""
+
 DOCUMENTS: dict[str, str] = {
     "live": "extract",
     "serving": "extract",
@@ -235,6 +240,7 @@ DOCUMENTS: dict[str, str] = {
     "best_params": "tune",
     "model": "train",
     "comparison": "evaluate",
+    "fallback": "evaluate",
     "decision": "gate",
     "publication": "publish",
 }

@@ -7,13 +7,14 @@ parameters, because re-rankers are learnt for one mode.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.config import Ids
-from pipeline.contract.datasets import DATASETS
+from pipeline.contract.datasets import DATASETS, PUBLISHED
 from pipeline.evaluation.judge import Judge
 from pipeline.evaluation.metrics import PerUser
 from pipeline.models.catalog import is_reranker, rules
@@ -25,8 +26,6 @@ from pipeline.splits.folds import Fold
 
 MODES = {"exclude": True, "allow": False}
 """Each value of `run.repeat_purchases`, and whether repeats are excluded."""
-PUBLISHED = "published"
-"""What the lists are called that would be published: those of the chosen model, empty slots filled."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +45,14 @@ class Judged:
         """The rows of one mode."""
         return [row for row in self.rows if row["repeat_purchases"] == mode]
 
+    def beside(self, name: str, mode: str, row: Mapping[str, Any], scores: Mapping[str, PerUser]) -> Judged:
+        """The same with the lists `name` too. row: their row of `metrics`; scores: of each measured user"""
+        rows = [*self.rows, {"model": name, "repeat_purchases": mode, **row}]
+        return replace(self, rows=rows, users={**self.users, name: scores})
+
     def metrics(self) -> pa.Table:
         """The dataset `metrics`."""
-        return _sorted(pa.Table.from_pylist(self.rows), "metrics")
+        return in_order(pa.Table.from_pylist(self.rows), "metrics")
 
     def user_metrics(self, ids: Ids) -> pa.Table:
         """The dataset `user_metrics`."""
@@ -59,7 +63,7 @@ class Judged:
             for name, scores in self.users.items()
         ]
         tables = [part.select(schema.names).cast(schema) for part in parts]
-        return _sorted(pa.concat_tables([schema.empty_table(), *tables]), "user_metrics")
+        return in_order(pa.concat_tables([schema.empty_table(), *tables]), "user_metrics")
 
     def counts(self, mode: str) -> Counts:
         """For the receipt: users measured, Precision@3 of what would be published and of the best rule."""
@@ -110,7 +114,7 @@ def _is_judged_in_both(name: str) -> bool:
     return name != PUBLISHED and not is_reranker(name)
 
 
-def _sorted(rows: pa.Table, name: str) -> pa.Table:
+def in_order(rows: pa.Table, name: str) -> pa.Table:
     """In the columns and the order that the dataset `name` promises."""
     dataset = DATASETS[name]
     return rows.select(list(dataset.columns)).sort_by([(key, "ascending") for key in dataset.key])

@@ -1,4 +1,4 @@
-"""How the published model compares, on the same users: with the best rule, and with what is live now.
+"""How the chosen model compares, on the same users: with the best rule, and with what is live now.
 
 Each comparison is a paired difference with a bootstrap interval. The live publication's model is fitted
 again on the same split, with the live parameters, so that both have seen the same events. Where tonight's
@@ -8,8 +8,11 @@ parameters are the live ones, it has been judged with tonight's models already.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from pipeline.contract.datasets import PUBLISHED
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at
 from pipeline.evaluation.metrics import PerUser
@@ -20,55 +23,102 @@ from pipeline.runs.job import Job
 from pipeline.splits import folds
 
 Users = Mapping[str, Mapping[str, PerUser]]
+Row = Mapping[str, Any]
 MEASURE = "precision_at_3"
 
 
-def comparison(job: Job, users: Users) -> dict[str, Any]:
-    """The document `comparison`: `published`, `against` (paired differences), `skipped` (and why).
+@dataclass(frozen=True)
+class Opponent:
+    """What tonight's lists are compared with.
+
+    against: `best_rule` or `live`
+    version: of the live publication; None: the best rule
+    values:  Precision@3 of each measured user
+    """
+
+    against: str
+    model: str
+    values: PerUser
+    version: int | None = None
+
+    def row(self, ours: PerUser, seed: int) -> dict[str, Any]:
+        """How lists with the Precision@3 `ours` of the same users compare: a row of `against`."""
+        named = {"version": self.version} if self.version is not None else {}
+        return {"against": self.against, "model": self.model, **named, **paired(ours, self.values, seed)}
+
+
+@dataclass(frozen=True)
+class Opponents:
+    """Everything that tonight's lists are compared with; skipped: what is not, and why."""
+
+    best_rule: Opponent | None
+    live: Opponent | None
+    skipped: tuple[Mapping[str, str], ...]
+
+
+def paired(ours: PerUser, others: PerUser, seed: int) -> dict[str, Any]:
+    """The other's mean Precision@3, and the paired difference to it with its interval."""
+    difference, low, high = metrics.paired_interval(ours, others, seed)
+    numbers = {"difference": difference, "ci_low": low, "ci_high": high, "n_users": len(ours)}
+    return {MEASURE: float(others.mean()), **numbers}
+
+
+def loss(row: Row) -> float:
+    """The loss against the other model as a share of its Precision@3; below 0 is a gain."""
+    lost, theirs = -float(row["difference"]), float(row[MEASURE])
+    return lost / theirs if theirs else 0.0
+
+
+def is_lost(row: Row, max_loss: float) -> bool:
+    """Whether more than `max_loss` is lost, and chance does not explain it: the interval lies below zero."""
+    return loss(row) > max_loss and bool(row["ci_high"] < 0)
+
+
+def opponents(job: Job, users: Users) -> Opponents:
+    """The best rule of the test, and the live publication's model on the same split.
 
     users: each model's metrics, one value for each measured user; empty where nobody can be measured
+    """
+    if not users:
+        return Opponents(None, None, ({"against": "best_rule", "why": "nobody can be measured"},))
+    best = max(rules(), key=lambda name: (users[name][MEASURE].mean(), name))
+    best_rule = Opponent("best_rule", best, users[best][MEASURE])
+    live = live_as_of(job.folder.document("live"), job.folder.as_of)
+    then = Params.published(live, job.settings)
+    if (why := _incomparable(job, live, then)) or then is None:
+        return Opponents(best_rule, None, ({"against": "live", "why": why},))
+    model, version = then.model, live["version"]
+    job.say(f"evaluate: compared with {model} of version {version}, which is live, on the same split")
+    values = _judged_tonight(users, then, Params.read(job.folder.document("best_params")))
+    values = _fitted_again(job, then) if values is None else values
+    if values is None:
+        why = f"{model} cannot be fitted on this split"
+        return Opponents(best_rule, None, ({"against": "live", "why": why},))
+    return Opponents(best_rule, Opponent("live", model, values, version), ())
+
+
+def comparison(job: Job, users: Users, others: Opponents) -> dict[str, Any]:
+    """The document `comparison`: `published`, `against` (paired differences), `skipped` (and why).
+
+    users: as for `opponents`; `published` is what was chosen before the test was looked at
     `chosen` and `race` say why this model was chosen; the gate copies them to `decision`.
     """
     best_params = job.folder.document("best_params")
-    params = Params.read(best_params)
-    document: dict[str, Any] = {
-        "published": params.model,
+    ours = users[PUBLISHED][MEASURE] if users else None
+    rows = [
+        other.row(ours, job.settings.run.seed)
+        for other in (others.best_rule, others.live)
+        if other and ours is not None
+    ]
+    return {
+        "published": best_params["model"],
         "repeat_purchases": job.settings.run.repeat_purchases,
-        MEASURE: float(users["published"][MEASURE].mean()) if users else None,
+        MEASURE: None if ours is None else float(ours.mean()),
         "chosen": best_params["chosen"],
         "race": best_params["race"],
-        "against": [],
-        "skipped": [],
+        "against": rows,
+        "skipped": [dict(skipped) for skipped in others.skipped],
     }
-    if not users:
-        document["skipped"].append({"against": "best_rule", "why": "nobody can be measured"})
-        return document
-    best = max(rules(), key=lambda name: (users[name][MEASURE].mean(), name))
-    document["against"].append(
-        {"against": "best_rule", "model": best, **_paired(job, users, users[best][MEASURE])}
-    )
-    live = live_as_of(job.folder.document("live"), job.folder.as_of)
-    then = Params.published(live, job.settings)
-    if why := _incomparable(job, live, then):
-        document["skipped"].append({"against": "live", "why": why})
-    elif then is not None:
-        model, version = then.model, live["version"]
-        job.say(f"evaluate: compared with {model} of version {version}, which is live, on the same split")
-        values = _judged_tonight(users, then, params)
-        values = _fitted_again(job, then) if values is None else values
-        if values is None:
-            document["skipped"].append({"against": "live", "why": f"{model} cannot be fitted on this split"})
-        else:
-            row = {"against": "live", "version": version, "model": model, **_paired(job, users, values)}
-            document["against"].append(row)
-    return document
-
-
-def _paired(job: Job, users: Users, others: PerUser) -> dict[str, float | int]:
-    ours = users["published"][MEASURE]
-    difference, low, high = metrics.paired_interval(ours, others, job.settings.run.seed)
-    numbers = {"difference": difference, "ci_low": low, "ci_high": high, "n_users": len(ours)}
-    return {MEASURE: float(others.mean()), **numbers}
 
 
 def _incomparable(job: Job, live: Mapping[str, Any], then: Params | None) -> str:
@@ -80,8 +130,16 @@ def _incomparable(job: Job, live: Mapping[str, Any], then: Params | None) -> str
         return (
             f"version {live['version']}, which is live, is of repeat_purchases = {live['repeat_purchases']}"
         )
+    if _is_chosen_on(live, folds.test_from(job.folder)):
+        return f"the rule of version {live['version']}, which is live, was chosen on the days of this test"
     is_known = then is not None and then.model in MODELS
     return "" if is_known else f"the parameters of version {live['version']}, which is live, are unknown"
+
+
+def _is_chosen_on(live: Mapping[str, Any], test_from: datetime) -> bool:
+    """Whether the live lists are those of a rule that was chosen on a test no earlier than tonight's."""
+    chosen = (live.get("fallback") or {}).get("chosen_on_test_from")
+    return chosen is not None and datetime.fromisoformat(chosen) >= test_from
 
 
 def _judged_tonight(users: Users, then: Params, now: Params) -> PerUser | None:
@@ -93,7 +151,7 @@ def _judged_tonight(users: Users, then: Params, now: Params) -> PerUser | None:
     if not _is_same(then, now):
         return None
     if then.model == now.model:
-        return users["published"][MEASURE]
+        return users[PUBLISHED][MEASURE]
     return users[then.model][MEASURE] if then.model in users and then.model not in rules() else None
 
 

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
+from pipeline.evaluation.comparison import is_lost, loss
 from pipeline.validation.checks import Failure, Result
 
 AGAINST = {"best_rule": "the best rule", "live": "the live publication's model"}
-"""The models that `comparison` may compare the published one with, in words."""
+"""What tonight's lists may be compared with, in words."""
 
 UNKNOWN = {
     "users": ("buyers", "they have no lists"),
@@ -70,42 +71,46 @@ def _failure_line(failure: Failure) -> str:
     return f"not true: {failure.description} ({amount})"
 
 
-def precision(comparison: Mapping[str, Any], max_loss: float) -> Finding:
-    """Refuses a model that is worse than the best rule or the live model, on the same users and days.
+def precision(
+    comparison: Mapping[str, Any], max_loss: float, fallback: Mapping[str, Any] | None = None
+) -> Finding:
+    """Refuses lists that are worse than the best rule or the live model, on the same users and days.
 
     comparison: the document of that name, as `evaluate` writes it
     max_loss:   the loss of Precision@3 that is allowed, as a share of the other model's Precision@3
+    fallback:   the document of that name: where a rule's lists go live in place of the chosen model's, the
+                rule is compared, with the live model alone. None: no rule does
 
     A larger loss is refused when the 95 % interval of the paired difference lies wholly below zero; when it
     reaches zero, the rule warns.
     """
-    refusals, warnings = [], []
-    for other in comparison["against"]:
-        if _loss(other) <= max_loss:
+    fallback = fallback or {"model": None, "reason": None}
+    is_fallback, reason = fallback["model"] is not None, fallback["reason"]
+    compared = fallback if is_fallback else comparison
+    model = fallback["model"] if is_fallback else comparison["published"]
+    refusals, warnings = [], [fallback["why"]] if reason in ("lost", "not shown") else []
+    for other in compared["against"]:
+        is_excused = other["against"] == "best_rule" and reason == "not shown"
+        if loss(other) <= max_loss or is_excused:
             continue
-        line = _loss_line(comparison, other)
-        if other["ci_high"] < 0:
+        line = _loss_line(model, other)
+        if is_lost(other, max_loss):
             refusals.append(f"{line}; at most {max_loss:.1%} may be lost")
         else:
             warnings.append(f"{line}; chance may explain it")
-    whys = dict.fromkeys(AGAINST, "nobody was measured")
-    whys |= {other["against"]: other["why"] for other in comparison["skipped"]}
-    judged = {other["against"] for other in comparison["against"]}
+    whys = dict.fromkeys(["live"] if is_fallback else AGAINST, "nobody was measured")
+    whys |= {other["against"]: other["why"] for other in compared["skipped"]}
+    judged = {other["against"] for other in compared["against"]}
     skipped = [f"not held against {AGAINST[name]}: {why}" for name, why in whys.items() if name not in judged]
     numbers = {"comparison": dict(comparison), "max_loss": max_loss}
     return Finding("precision", numbers, tuple(refusals), tuple(warnings), tuple(skipped))
 
 
-def _loss(other: Mapping[str, Any]) -> float:
-    """The loss against the other model as a share of its Precision@3; below 0 is a gain."""
-    lost, theirs = -float(other["difference"]), float(other["precision_at_3"])
-    return lost / theirs if theirs else 0.0
-
-
-def _loss_line(comparison: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+def _loss_line(model: str, other: Mapping[str, Any]) -> str:
     whose = AGAINST[other["against"]] + (f", version {other['version']}" if other.get("version") else "")
+    ours = other["precision_at_3"] + other["difference"]
     return (
-        f"Precision@3 {comparison['precision_at_3']:.4f} of {comparison['published']} is {_loss(other):.1%}"
+        f"Precision@3 {ours:.4f} of {model} is {loss(other):.1%}"
         f" below {other['precision_at_3']:.4f} of {other['model']} ({whose}), 95 % interval of the difference"
         f" {other['ci_low']:+.4f} to {other['ci_high']:+.4f}, {other['n_users']:,} users"
     )

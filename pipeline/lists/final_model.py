@@ -20,6 +20,7 @@ from pipeline.models.als import AlsFactors
 from pipeline.models.catalog import RECENTLY_POPULAR, is_reranker
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled
+from pipeline.ranking.availability import unavailable
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import Scorer, fit_rerankers
 from pipeline.ranking.training_rows import with_features
@@ -88,15 +89,6 @@ def fit_final_model(
     if browsers is not None:
         audiences += _browsers(fitted, browsers, as_of)
     return FinalModel(fitted, hidden, audiences)
-
-
-def unavailable(items: Path | None, item_ids: pa.Array) -> NDArray[np.int64]:
-    """Column numbers of the items that the shop says are not available; null is available."""
-    if items is None:
-        return np.empty(0, np.int64)
-    rows = pq.read_table(items, columns=["item_id", "available"])
-    gone = rows.filter(pc.equal(rows["available"], False))["item_id"].combine_chunks()
-    return np.flatnonzero(pc.is_in(item_ids, value_set=gone).to_numpy(zero_copy_only=False))
 
 
 def _scorer(params: Params, settings: Settings, training_rows: Sequence[Path]) -> Scorer | None:

@@ -44,6 +44,7 @@ def load(
     users: Path | None = None,
     n_events: int = 0,
     seed: int = 0,
+    promotion_days: int = 0,
     keep_dates: bool = False,
     copy: Path | None = None,
 ) -> Loaded:
@@ -51,7 +52,7 @@ def load(
 
     kind:               complete-journey, retailrocket, events or synthetic
     file, items, users: of `retailrocket` (file) and `events`
-    n_events, seed:     of `synthetic`
+    n_events, seed, promotion_days: of `synthetic`
     keep_dates:         do not shift the times by whole days so that the last event lies within the
                         24 hours before `now`; `events` always keeps its dates
 
@@ -68,7 +69,9 @@ def load(
         "events": lambda: events_file.read(
             _required(file, kind), items, users, settings.ids, settings.source.timezone, now, say
         ),
-        "synthetic": lambda: synthetic.read(n_events, seed, now, keep_dates=keep_dates),
+        "synthetic": lambda: synthetic.read(
+            n_events, seed, now, keep_dates=keep_dates, promotion_days=promotion_days
+        ),
     }
     if kind not in readers:
         raise SettingsError(f"no shop `{kind}` to load", promised=", ".join(readers))

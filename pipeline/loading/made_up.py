@@ -32,6 +32,7 @@ class World:
     joined, activity, is_buyer: by customer row, in the order of joining
     tastes:  [n_customers, 2] clusters, the preferred one first
     repeat_customer, repeat_product, period, offset: one row for each product that a buyer buys repeatedly
+    promotion_days: days at the end of the year on which `promoted` is promoted; 0: none
     """
 
     seed: int
@@ -50,9 +51,10 @@ class World:
     repeat_product: Integers
     period: Integers
     offset: Integers
+    promotion_days: int
 
     @classmethod
-    def make(cls, n_events: int, seed: int) -> World:
+    def make(cls, n_events: int, seed: int, promotion_days: int = 0) -> World:
         """A shop of a size that suits `n_events`: 40 events a customer, 150 a product."""
         rng = np.random.default_rng([seed, 0])
         n_products = int(np.clip(n_events // 150, 40, 200_000))
@@ -84,7 +86,17 @@ class World:
             repeat_product=pick(rng, shares, starts, tastes[customer, 0]),
             period=period,
             offset=rng.integers(0, period),
+            promotion_days=promotion_days,
         )
+
+    @property
+    def promoted(self) -> int:
+        """The product row of the promotion: the lasting product with most appeal."""
+        return int(np.argmax(np.where(self.half_life == 0, self.appeal, 0.0)))
+
+    def is_promotion(self, day: int) -> bool:
+        """Whether the promotion is on."""
+        return day >= DAYS - self.promotion_days
 
     def popularity(self, day: int) -> Floats:
         """Demand for each product on `day`, by product row: it rises from `born` on, then fades or stays."""
@@ -103,6 +115,7 @@ class World:
         ids = self.product_ids[order]
         price = np.round(rng.lognormal(1.5, 0.8, count), 2)
         is_reduced = rng.random(count) < 0.2
+        is_promoted = (order == self.promoted) & (self.promotion_days > 0)
         yield pa.RecordBatch.from_pydict(
             {
                 "product_id": ids,
@@ -110,7 +123,7 @@ class World:
                 "category": category,
                 "price": price,
                 "discount": np.where(is_reduced, np.round(price * 0.15, 2), 0.0),
-                "available": rng.random(count) < 0.97,
+                "available": (rng.random(count) < 0.97) | is_promoted,
             }
         )
 

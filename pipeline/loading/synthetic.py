@@ -3,6 +3,9 @@
 The structure that a model can learn: customers prefer clusters of products (their categories), products
 appear, peak and fade, some buyers buy the same product again at their own intervals, and most visitors
 never buy. A session runs from views over the cart to an order. `made_up` holds customers and products.
+
+A promotion, where one is asked for, sells one best seller to customers of every taste in the last days: what
+happened before tells nothing of it, so that a model which knows tastes loses to "best sellers".
 """
 
 from __future__ import annotations
@@ -27,25 +30,32 @@ MOST_EVENTS = 1_000_000_000
 """More customers than these make would not fit into the memory of most machines."""
 VIEW, CART, PURCHASE = 0, 1, 2
 SHARE_OF_REPEATS = 0.35
+SHARE_OF_PROMOTED = 0.3
+"""Sessions and repeat purchases on a day of the promotion that are about its product."""
 NAMES = pa.array(["view", "cart", "purchase"])
 
 
 @contextmanager
-def read(n_events: int, seed: int, now: datetime, *, keep_dates: bool) -> Iterator[Shop]:
+def read(
+    n_events: int, seed: int, now: datetime, *, keep_dates: bool, promotion_days: int = 0
+) -> Iterator[Shop]:
     """`n_events` events over a year, in time order, the last within the 24 hours before `now`.
 
-    keep_dates: keep the dates of 2025 instead
+    keep_dates:     keep the dates of 2025 instead
+    promotion_days: the last days, on which one best seller is promoted; 0: none
 
-    Raises SettingsError when `n_events` is below 1 or above MOST_EVENTS, or `seed` is negative.
+    Raises SettingsError when `n_events` is below 1 or above MOST_EVENTS, `seed` is negative, or the promotion
+    is longer than the year.
     """
-    if not 1 <= n_events <= MOST_EVENTS or seed < 0:
+    if not 1 <= n_events <= MOST_EVENTS or seed < 0 or not 0 <= promotion_days <= DAYS:
         raise SettingsError(
             "a made-up shop needs events",
-            found=shortened(f"--events {n_events} --seed {seed}"),
-            promised=f"--events of 1 to {MOST_EVENTS:,}, --seed of at least 0",
+            found=shortened(f"--events {n_events} --seed {seed} --promotion-days {promotion_days}"),
+            promised=f"--events of 1 to {MOST_EVENTS:,}, --seed of at least 0,"
+            f" --promotion-days of 0 to {DAYS}",
             then="choose other numbers",
         )
-    world = World.make(n_events, seed)
+    world = World.make(n_events, seed, promotion_days)
     days = 0 if keep_dates else days_to_shift(_last(world, n_events), now)
     events = shifted(_events(world, n_events), days)
     yield Shop("integer", "integer", events, world.products(), world.customers())
@@ -114,11 +124,14 @@ def _repeats(world: World, day: int, most: int, rng: np.random.Generator) -> dic
     due &= world.joined[world.repeat_customer] <= day
     rows = np.flatnonzero(due)
     rows = rng.permutation(rows[rng.random(len(rows)) < 0.8])[:most]
+    product = world.repeat_product[rows]
+    if world.is_promotion(day):
+        product[_is_promoted(rng, len(rows))] = world.promoted
     at = _clock(rng, len(rows))
     pair = np.tile(np.arange(len(rows)), 2)
     return {
         "customer": world.repeat_customer[rows][pair],
-        "product": world.repeat_product[rows][pair],
+        "product": product[pair],
         "kind": np.repeat([CART, PURCHASE], len(rows)),
         "at": np.concatenate([at, at + 60_000_000]),
         "order": pair,
@@ -139,6 +152,8 @@ def _sessions(
     visit = np.repeat(np.arange(n), n_views)
     position = np.arange(len(visit)) - np.repeat(np.cumsum(n_views) - n_views, n_views)
     product = pick(rng, world.popularity(day), world.cluster_starts, cluster[visit])
+    if world.is_promotion(day):
+        product[_is_promoted(rng, n)[visit]] = world.promoted
     viewed_last = product[np.cumsum(n_views) - 1]
     chance = rng.random(n)
     carts = np.flatnonzero(chance < np.where(world.is_buyer[customer], 0.35, 0.05))
@@ -166,6 +181,11 @@ def _visitors(world: World, day: int, n: int, rng: np.random.Generator) -> tuple
     any_cluster = rng.integers(0, len(world.cluster_starts) - 1, n)
     first, second = world.tastes[customer].T
     return customer, np.select([mood < 0.7, mood < 0.9], [first, second], any_cluster)
+
+
+def _is_promoted(rng: np.random.Generator, n: int) -> Any:
+    """Which of `n` sessions or purchases are about the product of the promotion."""
+    return rng.random(n) < SHARE_OF_PROMOTED
 
 
 def _clock(rng: np.random.Generator, n: int) -> Any:

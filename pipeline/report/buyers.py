@@ -17,8 +17,10 @@ LONGEST = 80
 Row = Mapping[str, Any]
 
 
-def buyers(folder: RunFolder) -> list[dict[str, Any]]:
+def buyers(folder: RunFolder, ours: str) -> list[dict[str, Any]]:
     """Up to N_BUYERS buyers, spread over how often they buy, half of them with a hit in the test.
+
+    ours: the model of `user_metrics` that holds the lists of this run
 
     Each has `id`, `about`, `test` (None: not measured), `is_hit`, `bought` (`name`, `at`) and `gets` (`name`,
     `why`). The same run gives the same buyers. Empty before `recommend`.
@@ -37,7 +39,7 @@ def buyers(folder: RunFolder) -> list[dict[str, Any]]:
         else:
             empty = "SELECT user_id, '' AS model, 0.0 AS precision_at_3 FROM recommendations WHERE false"
             db.sql(empty).create_view("user_metrics")
-        engine.keep(db, "report_buyers", "report_buyers", {"n_buyers": N_BUYERS})
+        engine.keep(db, "report_buyers", "report_buyers", {"n_buyers": N_BUYERS, "model": ours})
         chosen = engine.rows(db, "report_chosen").read_all().to_pylist()
         bought = _by_user(engine.rows(db, "report_bought", {"length": LENGTH}).read_all().to_pylist())
         gets = _by_user(engine.rows(db, "report_gets", {"length": LENGTH}).read_all().to_pylist())

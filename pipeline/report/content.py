@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.config import Settings
+from pipeline.contract.datasets import PUBLISHED
 from pipeline.report import content_parts, machine, words
 from pipeline.report.buyers import buyers
 from pipeline.report.left_out import left_out
@@ -26,9 +27,11 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
     """
     mode = settings.run.repeat_purchases
     rows, others = (content_parts.metrics(folder, name) for name in (mode, OTHER[mode]))
-    ours = next((row for row in rows if row["model"] == content_parts.PUBLISHED), None)
-    rule = content_parts.best_rule(rows)
+    name = content_parts.name_of_ours(rows)
+    ours = next((row for row in rows if row["model"] == name), None)
+    fallback = folder.document("fallback")["model"] if folder.has("fallback") else None
     params = folder.document("best_params") if folder.has("best_params") else {}
+    beside = _beside(rows, fallback)
     return {
         "is_short": not rows and not params and not folder.has("recommendations"),
         "run_id": folder.run_id,
@@ -39,21 +42,33 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "tiles": _tiles(folder, ours),
         "n_measured": words.count(ours["n_users"], "buyer") if ours else "",
         "ceiling": words.of_100(ours["ceiling_at_3"]) if ours else "",
-        "models": content_parts.models(rows, params.get("model")) if rows else None,
+        "models": content_parts.models(rows, params.get("model"), fallback) if rows else None,
         "table": content_parts.table(rows),
         "others": content_parts.table(others),
-        "rule": words.model(rule["model"]) if rule else "",
+        "beside": _in_words(beside) if beside else "",
         "trend": trend(folder, settings, ours),
-        "groups": content_parts.groups(folder, rule["model"]) if rule else [],
+        "groups": content_parts.groups(folder, name, beside) if beside else [],
         "variety": content_parts.variety(rows),
         "tuning": tuning(folder),
-        "buyers": buyers(folder),
+        "buyers": buyers(folder, name),
         "left_out": left_out(folder),
         "unusual": machine.unusual(folder),
         "quality": machine.quality(folder),
         "stages": machine.stages(folder),
         "seconds": f"{machine.seconds(folder):,.0f}",
     }
+
+
+def _beside(rows: Sequence[Mapping[str, Any]], fallback: str | None) -> str | None:
+    """What the groups show beside this run's lists: the best rule, or the model that a rule replaces."""
+    rule = content_parts.best_rule(rows)
+    return PUBLISHED if fallback else str(rule["model"]) if rule else None
+
+
+def _in_words(beside: str) -> str:
+    if beside == PUBLISHED:
+        return words.CHOSEN.lower()
+    return f"best simple rule: {words.model(beside)}"
 
 
 def _tiles(folder: RunFolder, ours: Mapping[str, Any] | None) -> list[tuple[str, str]]:

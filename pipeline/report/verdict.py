@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.contract.stages import STAGES
-from pipeline.report import words
+from pipeline.report import replaced, words
 from pipeline.report.summary import FEW_BUYERS
 from pipeline.runs import receipts
 from pipeline.runs.folder import RunFolder
@@ -31,7 +31,8 @@ def verdict(
     if decision is None:
         return _stopped(folder)
     content = _judged(decision, publication)
-    content["sentences"] = [content.pop("opening"), *_worth(folder, mode, ours), *_against(decision)]
+    why = replaced.sentences(decision.get("fallback") or {})
+    content["sentences"] = [content.pop("opening"), *_worth(folder, mode, ours), *why, *_against(decision)]
     return content
 
 
@@ -65,7 +66,9 @@ def amount(failure: Mapping[str, Any]) -> str:
 
 
 def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) -> Content:
-    reasons, warnings = decision.get("reasons", []), decision.get("warnings", [])
+    told = (decision.get("fallback") or {}).get("why")  # in sentences of its own
+    reasons = decision.get("reasons", [])
+    warnings = [warning for warning in decision.get("warnings", []) if warning != told]
     content: Content = {
         "reasons": reasons,
         "warnings": warnings,
@@ -91,7 +94,10 @@ def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) 
     if reasons:
         opening = f"{lists} are live as {version} because publishing was forced; the gate had refused them."
         return {**content, "state": "warn", "word": "Published by force", "opening": opening}
-    return {**content, "state": "good", "word": "Published", "opening": f"{lists} are live as {version}."}
+    live = {**content, "state": "good", "word": "Published", "opening": f"{lists} are live as {version}."}
+    if (decision.get("fallback") or {}).get("model"):
+        return {**live, "state": "warn", "word": "Published: lists of a rule"}
+    return live
 
 
 def _worth(folder: RunFolder, mode: str, ours: Mapping[str, Any] | None) -> list[str]:
@@ -115,9 +121,10 @@ def _worth(folder: RunFolder, mode: str, ours: Mapping[str, Any] | None) -> list
 
 def _against(decision: Mapping[str, Any]) -> list[str]:
     """A sentence for each comparison: how much better or worse, and whether chance may explain it."""
+    fallback = decision.get("fallback") or {}
     comparison = decision.get("precision", {}).get("comparison", {})
     sentences = []
-    for other in comparison.get("against", []):
+    for other in (fallback if fallback.get("model") else comparison).get("against", []):
         if other["against"] == "best_rule":
             whose = f"the best simple rule (“{words.model(other['model']).lower()}”)"
         else:
@@ -143,6 +150,8 @@ def _compared(other: Mapping[str, Any], whose: str) -> str:
 def gain(folder: RunFolder) -> tuple[str, str] | None:
     """The relative gain over the best rule, and the words beside it; None where it is not known."""
     decision = folder.document("decision") if folder.has("decision") else {}
+    if (decision.get("fallback") or {}).get("model"):
+        return replaced.gain(decision["fallback"])
     for other in decision.get("precision", {}).get("comparison", {}).get("against", []):
         if other["against"] == "best_rule" and other["precision_at_3"]:
             beside = "against the best simple rule" + (", may be chance" if _may_be_chance(other) else "")

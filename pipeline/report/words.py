@@ -8,7 +8,8 @@ from pipeline.contract.features import BY_NAME
 from pipeline.times import utc
 
 NBSP = "\N{NO-BREAK SPACE}"
-PUBLISHED = "These lists"
+OURS = "These lists"
+CHOSEN = "Chosen before the test"
 GROUPS = {
     "activity": "By how often they buy",
     "tenure": "By how long the shop has known them",
@@ -37,8 +38,6 @@ ENDED = {"trials": "after the last of its trials", "minutes": "when its minutes 
 
 def model(name: str) -> str:
     """What a model is called."""
-    if name == "published":
-        return PUBLISHED
     from pipeline.models.catalog import MODELS  # loads implicit, which the validation page does without
 
     return MODELS[name].title if name in MODELS else plain(name)

@@ -29,7 +29,8 @@ def read_live(
     """The content of `live.json`; empty when nothing is published, or when there is no schema yet.
 
     Keys: version, run_id, as_of, published_at, repeat_purchases, precision_at_3, n_users, n_items,
-    n_recommendations, params, ids (`{"user", "item"}`), last_search (None, or when, how many trials,
+    n_recommendations, params, fallback (what `evaluate` wrote of that name; None where an earlier release
+    published it), ids (`{"user", "item"}`), last_search (None, or when, how many trials,
     its Precision@3 and its mode), recent (publications of today's mode that end at `as_of` or before,
     newest first, at most seven: version, as_of, published_at, precision_at_3, n_users, n_items, and
     measured_in, the window as report/trend.py describes it, None where an earlier release published it),

@@ -28,7 +28,10 @@ class Moved:
 
 @dataclass(frozen=True)
 class Stored:
-    """One row of `publications`: state is live, stored, held back, dropped or refused."""
+    """One row of `publications`: state is live, stored, held back, dropped or refused.
+
+    model and is_fallback as in `publication.Publication`
+    """
 
     version: int | None
     state: str
@@ -39,6 +42,8 @@ class Stored:
     n_users: int
     n_items: int
     run_id: str
+    model: str | None
+    is_fallback: bool
 
 
 @dataclass(frozen=True)

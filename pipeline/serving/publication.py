@@ -37,7 +37,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Publication:
-    """What was recorded: version is None for a refusal; is_live says whether apps see it now."""
+    """What was recorded: version is None for a refusal; is_live says whether apps see it now.
+
+    model:       whose lists they are; None: not known
+    is_fallback: whether that is a rule in place of the chosen model
+    """
 
     version: int | None
     run_id: str
@@ -48,6 +52,8 @@ class Publication:
     n_items: int
     n_recommendations: int
     precision_at_3: float | None
+    model: str | None
+    is_fallback: bool
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ def publications_table(stored: Sequence[Stored], hold: Hold | None) -> str:
 
     stored: oldest first
     """
-    heads = ("", "version", "state", "as of", "published", "Precision@3", "mode", "users", "items", "run")
+    heads = (
+        *("", "version", "state", "as of", "published", "Precision@3"),
+        *("mode", "lists of", "users", "items", "run"),
+    )
     rows = [
         (
             "->" if row.state == "live" else "",
@@ -24,6 +27,7 @@ def publications_table(stored: Sequence[Stored], hold: Hold | None) -> str:
             f"{utc(row.published_at):%Y-%m-%d %H:%M}",
             "" if row.precision_at_3 is None else f"{row.precision_at_3:.4f}",
             row.repeat_purchases,
+            f"{row.model or ''}{' (fallback)' if row.is_fallback else ''}",
             f"{row.n_users:,}",
             f"{row.n_items:,}",
             row.run_id,

@@ -33,6 +33,11 @@ class Recommend(Section):
 class Gate(Section):
     """When lists are refused. A run with `force` publishes all the same."""
 
+    on_loss: Literal["publish_rule", "refuse"] = Field(
+        "publish_rule",
+        description="what happens where a rule beats the chosen model beyond chance on the test: the rule's"
+        " lists go live in the same night, or the night is refused",
+    )
     max_loss: Share = Field(
         0.05,
         description="share of the best rule's or the live model's Precision@3 that may be lost"

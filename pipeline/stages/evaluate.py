@@ -1,10 +1,14 @@
-"""Precision@3 of every model on purchases none of them saw, and how the one that is published compares."""
+"""Precision@3 of every model on purchases none of them saw, and whose lists go live."""
 
 from __future__ import annotations
 
-from pipeline.evaluation.all_models import MODES, judge_all
+import pyarrow as pa
+
+from pipeline.contract.datasets import FALLBACK
+from pipeline.evaluation.all_models import MODES, in_order, judge_all
 from pipeline.evaluation.at_cut import trained
-from pipeline.evaluation.comparison import comparison
+from pipeline.evaluation.comparison import comparison, opponents
+from pipeline.evaluation.fallback import fall_back
 from pipeline.evaluation.segments import segment_rows
 from pipeline.ranking.saved import read_scorers
 from pipeline.report.summary import metrics_lines
@@ -14,16 +18,27 @@ from pipeline.splits import folds
 
 def run(job: Job) -> Counts:
     """`train`, `validation_set`, `test`, `model`, `best_params`, `live`, `items`, `users`
-    -> `metrics`, `user_metrics`, `segment_metrics`, `latest_examples`, `comparison`."""
+    -> `metrics`, `user_metrics`, `segment_metrics`, `latest_examples`, `comparison`, `fallback`."""
     folder, settings, fold = job.folder, job.settings, folds.test(job.folder)
     with trained(folder, settings) as models:
         judged = judge_all(models, read_scorers(folder), fold)
         sample = judged.judge.sampled(settings.ranking.most_users, settings.run.seed)
         folder.write("latest_examples", models.training_rows(sample.held_out, fold))
-        folder.write("segment_metrics", segment_rows(job, models, judged.judge, judged.users))
+        segments = segment_rows(job, models, judged.judge, judged.users)
+    others = opponents(job, judged.users)
+    folder.write_document("comparison", comparison(job, judged.users, others))
+    fallback = fall_back(job, judged, others)
+    folder.write_document("fallback", dict(fallback.document))
+    if why := fallback.document["why"]:
+        job.say(f"evaluate: {why}")
+    if fallback.lists and fallback.segments:
+        lists = fallback.lists
+        judged = judged.beside(FALLBACK, settings.run.repeat_purchases, lists.row, lists.scores)
+        segments = in_order(pa.concat_tables([segments, fallback.segments]), "segment_metrics")
+    folder.write("segment_metrics", segments)
     folder.write("metrics", judged.metrics())
     folder.write("user_metrics", judged.user_metrics(settings.ids))
-    folder.write_document("comparison", comparison(job, judged.users))
     for mode in MODES:
         job.say(metrics_lines(judged.of_mode(mode), mode))
-    return judged.counts(settings.run.repeat_purchases)
+    rule = fallback.document["model"]
+    return {**judged.counts(settings.run.repeat_purchases), **({"fallback": rule} if rule else {})}

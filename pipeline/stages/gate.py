@@ -10,23 +10,26 @@ MAY_BE_EMPTY = ("similar_items",)
 
 
 def run(job: Job) -> Counts:
-    """Lists, `events`, `items`, `purchaser_events`, `comparison`, `live`, `validation` -> `decision`.
+    """Lists, `events`, `items`, `purchaser_events`, `comparison`, `fallback`, `live`, `validation`
+    -> `decision`.
 
-    The document is that of `gate.rules.decision` with `repeat_purchases`. A refusal does not fail this stage:
-    `publish` records it in the serving schema and then fails.
+    The document is that of `gate.rules.decision` with `repeat_purchases` and `fallback`. A refusal does
+    not fail this stage: `publish` records it in the serving schema and then fails.
     """
     folder, limits = job.folder, job.settings.gate
     rows = {name: folder.rows(name) for name in LISTS}
     shop = read_shop(job)
+    fallback = folder.document("fallback")
     findings = (
         rules.output(rows, check_lists(job, shop, rows), MAY_BE_EMPTY),
-        rules.precision(folder.document("comparison"), limits.max_loss),
+        rules.precision(folder.document("comparison"), limits.max_loss, fallback),
         rules.shrink(shop.n_users, shop.n_items, folder.document("live"), limits.max_shrink),
         rules.age(shop.newest, folder.as_of, limits.max_age_hours),
         rules.known(folder.document("validation").get("left_out", {}), limits.max_unknown),
     )
     document = rules.decision(findings, force=job.force)
-    folder.write_document("decision", {**document, "repeat_purchases": job.settings.run.repeat_purchases})
+    about = {"repeat_purchases": job.settings.run.repeat_purchases, "fallback": fallback}
+    folder.write_document("decision", {**document, **about})
     for reason in document["reasons"]:
         job.say(f"gate: {'forced, though ' if document['forced'] else 'refused: '}{reason}")
     for warning in document["warnings"]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow.compute as pc
 
 from pipeline import report
+from pipeline.contract.datasets import FALLBACK, PUBLISHED
 from pipeline.errors import Refused
 from pipeline.report.trend import window
 from pipeline.rollback_form import save_choices
@@ -12,11 +15,10 @@ from pipeline.runs.job import Counts, Job
 from pipeline.serving import About, publish, refuse
 from pipeline.serving.copy_lines import KINDS
 
-MODEL = "published"
-
 
 def run(job: Job) -> Counts:
-    """Lists, `metrics`, `split`, `best_params`, `decision` -> the serving schema, `publication`; the report.
+    """Lists, `metrics`, `split`, `best_params`, `fallback`, `decision`
+    -> the serving schema, `publication`; the report.
 
     Raises Refused, with the gate's reasons, once the refusal is recorded.
     """
@@ -25,7 +27,8 @@ def run(job: Job) -> Counts:
     if job.force and not decision["publish"]:
         decision = {**decision, "publish": True, "forced": True}
     recorded = {**decision, "measured_in": window(folder.document("split"), settings)}
-    about = About(_precision_at_3(job), folder.document("best_params"), recorded)
+    rule = folder.document("fallback")["model"]
+    about = About(_precision_at_3(job, rule), _params(job, rule), recorded)
     if not decision["publish"]:
         refuse(url, settings, folder, about, say=job.say)
         report.leave(job)
@@ -51,12 +54,21 @@ def run(job: Job) -> Counts:
     }
 
 
-def _precision_at_3(job: Job) -> float | None:
-    """Of the model, in the mode the lists are of; None when nobody could be measured in it."""
+def _params(job: Job, rule: str | None) -> dict[str, Any]:
+    """What the lists were made with: `best_params`, with the rule where one replaces the chosen model."""
+    params = job.folder.document("best_params")
+    return {**params, "model": rule or params["model"]}
+
+
+def _precision_at_3(job: Job, rule: str | None) -> float | None:
+    """Of the lists that go live, in their mode; None when nobody could be measured in it.
+
+    rule: the rule whose lists go live in place of the chosen model's
+    """
     metrics = job.folder.table("metrics")
     row = metrics.filter(
         pc.and_(
-            pc.equal(metrics["model"], MODEL),
+            pc.equal(metrics["model"], FALLBACK if rule else PUBLISHED),
             pc.equal(metrics["repeat_purchases"], job.settings.run.repeat_purchases),
         )
     )

@@ -18,10 +18,12 @@ from pipeline.splits.history import History, opened
 
 
 def run(job: Job) -> Counts:
-    """`purchaser_events`, `browser_events`, `best_params`, `items`, `examples`, `latest_examples`
-    -> every list, and what filling one up needs."""
+    """`purchaser_events`, `browser_events`, `best_params`, `fallback`, `items`, `examples`,
+    `latest_examples`     -> every list, and what filling one up needs."""
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
+    if rule := folder.document("fallback")["model"]:
+        params = params.but(model=rule)
     learnt_from = ("examples", "latest_examples") if is_reranker(params.model) else ()
     training_rows = [folder.dataset(name) for name in learnt_from]
     is_for_browsers = settings.recommend.audience == "engaged"

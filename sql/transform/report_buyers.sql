@@ -1,8 +1,8 @@
--- $n_buyers buyers with a list (all, where there are fewer), for the report. Half have a hit in the test (kind 1),
--- half were measured without one (kind 2); where a half is short, the other fills up, and buyers who were not
--- measured (kind 3) fill what is still missing. Within a kind they are spread evenly from few purchase days to
--- many. A day is one of UTC.
--- Reads: purchaser_events, recommendations, user_metrics. Binds: $n_buyers.
+-- $n_buyers buyers with a list (all, where there are fewer), for the report. Half have a hit of $model in the
+-- test (kind 1), half were measured without one (kind 2); where a half is short, the other fills up, and buyers
+-- who were not measured (kind 3) fill what is still missing. Within a kind they are spread evenly from few
+-- purchase days to many. A day is one of UTC.
+-- Reads: purchaser_events, recommendations, user_metrics. Binds: $model, $n_buyers.
 WITH activity AS (
     SELECT
         user_id,
@@ -21,7 +21,7 @@ listed AS (
         CASE WHEN scores.precision_at_3 > 0 THEN 1 WHEN scores.precision_at_3 = 0 THEN 2 ELSE 3 END AS kind
     FROM activity
     JOIN recommendations AS first_items ON first_items.user_id = activity.user_id AND first_items.rank = 1
-    LEFT JOIN user_metrics AS scores ON scores.user_id = activity.user_id AND scores.model = 'published'
+    LEFT JOIN user_metrics AS scores ON scores.user_id = activity.user_id AND scores.model = $model
 ),
 placed AS (
     SELECT

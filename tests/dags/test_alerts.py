@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 import pytest
 
 from pipeline import config
 from pipeline.config import ROOT
+from pipeline.loading import load
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.servers import DAG_ID, unpause
 from pipeline.runs.folder import RunFolder
 from tests.conftest import AS_OF
 from tests.dags.alert_settings import CHANNELS, HOOK_TOKEN, MAIL_PASSWORD, TOKEN, failure, write_settings
+from tests.dags.test_assets import events as asset_events
 from tests.receivers import MailServer, WebServer
 
 UNKNOWN_FIELD = {"windowdays": 30}
@@ -335,3 +338,33 @@ def test_a_real_airflow_alerts_of_a_failure_a_late_run_and_a_killed_task(
     logs = "".join(path.read_text(errors="replace") for path in files)
     assert "alert sent: webhook" in logs
     assert HOOK_TOKEN not in logs
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("airflow_tables", "connected")
+def test_a_night_whose_model_lost_publishes_the_rule_and_says_so_everywhere(
+    nightly: Callable[..., Any],
+    webhook: WebServer,
+    shop_url: str,
+    serving_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A promotion in the test days: lists of a rule are live; alert, asset and record name it."""
+    now, settings = datetime.now(UTC), config.load()
+    load(
+        "synthetic", shop_url, now=now, say=str, settings=settings, n_events=20_000, seed=1, promotion_days=14
+    )
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP", shop_url)
+    dag_run = nightly(webhook="ops_hook").test(run_conf={"tune": "never"})
+    assert str(dag_run.state) == "success"
+    with psycopg.connect(serving_url) as db:
+        query = (
+            "SELECT params ->> 'model', precision_at_3, decision -> 'fallback' FROM serving.publications"
+            " WHERE is_live"
+        )
+        [(model, precision, fallback)] = db.execute(query).fetchall()
+    assert (fallback["reason"], fallback["model"], fallback["precision_at_3"]) == ("lost", model, precision)
+    [document] = webhook.documents
+    assert (document["kind"], document["task"], document["why"]) == ("lost", "publish", fallback["why"])
+    extra = asset_events()[-1]
+    assert (extra["model"], extra["is_fallback"], extra["precision_at_3"]) == (model, True, precision)

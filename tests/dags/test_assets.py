@@ -41,9 +41,11 @@ def test_a_night_announces_what_went_live(dag: Any, shop: str) -> None:
     [extra] = events()[before:]
     with psycopg.connect(shop) as db:
         [row] = db.execute(
-            "SELECT version, run_id, n_users, n_items, precision_at_3 FROM serving.publications WHERE is_live"
+            "SELECT version, run_id, n_users, n_items, precision_at_3, params ->> 'model'"
+            " FROM serving.publications WHERE is_live"
         ).fetchall()
-    assert extra == dict(zip(("version", "run_id", "n_users", "n_items", "precision_at_3"), row, strict=True))
+    names = ("version", "run_id", "n_users", "n_items", "precision_at_3", "model")
+    assert extra == {**dict(zip(names, row, strict=True)), "is_fallback": False}
     assert extra["run_id"] == run.run_id
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at
-from pipeline.evaluation.comparison import comparison
+from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.models.catalog import rules
 from pipeline.models.params import Params
 from pipeline.runs.job import Job
@@ -28,7 +28,7 @@ def compared(learnt: Job, **live: Any) -> tuple[Row, Row]:
     give(folder, live={"version": 4, "as_of": AS_OF.isoformat(), "params": params, **live})
     models = folder.table("user_metrics")["model"].unique().to_pylist()
     users = {name: {"precision_at_3": np.array(of_model(learnt, name))} for name in models}
-    document = comparison(learnt, users)
+    document = comparison(learnt, users, opponents(learnt, users))
     rows = {row["against"]: row for row in [*document["against"], *document["skipped"]]}
     assert set(rows) == {"best_rule", "live"}
     return rows["best_rule"], rows["live"]

@@ -22,7 +22,7 @@ from pipeline.databases.embedded import Server
 from pipeline.runs.folder import RunFolder
 from tests.faults import shelves
 from tests.serving.nights import Shop
-from tests.shelf import give
+from tests.shelf import NO_FALLBACK, give
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,12 @@ def folder(shop: Shop, days: count[int]) -> RunFolder:
     """The next night, passed by the gate."""
     folder = shelves.night(shop, next(days))
     decision = {"publish": True, "forced": False, "reasons": []}
-    documents = {"split": SPLIT, "best_params": {"als": {"factors": 8}}, "decision": decision}
+    documents = {
+        "split": SPLIT,
+        "best_params": {"als": {"factors": 8}, "model": "als"},
+        "fallback": NO_FALLBACK,
+        "decision": decision,
+    }
     give(folder, metrics=METRICS, **documents)
     return folder
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pipeline.lists.final_model import FinalModel, fit_final_model, unavailable
+from pipeline.lists.final_model import FinalModel, fit_final_model
 from pipeline.lists.personal import user_lists
 from pipeline.models.params import Params
 from pipeline.runs.job import Job
@@ -56,8 +55,3 @@ def test_what_is_not_available_is_hidden_from_everything_that_lists(model: Final
 def test_cold_counts(model: FinalModel) -> None:
     """Everybody bought on 14 days, of things that are still there; every item is older than two weeks."""
     assert model.cold_counts() == {"n_thin_users": 0, "n_users_items_gone": 0, "n_new_items": 0}
-
-
-def test_a_shop_without_items_hides_nothing() -> None:
-    assert unavailable(None, pa.array([1, 2])).tolist() == []
-    assert unavailable(None, pa.array([1, 2])).dtype == np.int64

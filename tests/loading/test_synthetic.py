@@ -71,3 +71,33 @@ def test_there_is_something_to_find() -> None:
 def test_nonsense_is_refused(n_events: int, seed: int) -> None:
     with pytest.raises(SettingsError):
         shop(n_events, seed)
+
+
+def test_a_promotion_sells_one_best_seller_to_every_taste_in_the_last_days_alone() -> None:
+    with synthetic.read(100_000, 1, NOW, keep_dates=True, promotion_days=14) as read:
+        assert read.products is not None
+        events = pa.Table.from_batches(list(read.events)).to_pandas()
+        products = pa.Table.from_batches(list(read.products)).to_pandas()
+    orders = events[events["event_type"] == "purchase"]
+    is_promotion = orders["occurred_at"] >= datetime(2025, 12, 18, tzinfo=UTC)
+    shares = orders[is_promotion]["product_id"].value_counts(normalize=True)
+    before = orders[~is_promotion]["product_id"].value_counts(normalize=True)
+    promoted = shares.index[0]
+    assert 0.2 < shares[promoted] < 0.4
+    assert shares[promoted] > 5 * before[promoted]
+    assert promoted in before.index[:10], "it was a best seller before"
+    assert products.set_index("product_id").loc[promoted, "available"]
+
+
+def test_without_a_promotion_nothing_changes() -> None:
+    with synthetic.read(5_000, 1, NOW, keep_dates=False, promotion_days=0) as read:
+        assert pa.Table.from_batches(list(read.events)).equals(shop(5_000, 1)[0])
+
+
+def test_a_promotion_is_no_longer_than_the_year() -> None:
+    with (
+        pytest.raises(SettingsError, match="made-up shop") as caught,
+        synthetic.read(10, 1, NOW, keep_dates=False, promotion_days=366),
+    ):
+        pass
+    assert "--promotion-days of 0 to 365" in str(caught.value)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipeline.contract.datasets import DATASETS
 from pipeline.runs.files import write_json
 from pipeline.runs.folder import RunFolder
-from tests.shelf import events, give
+from tests.shelf import NO_FALLBACK, events, give
 
 BUYERS = range(1, 21)
 HITS = (2, 4, 6, 8, 10, 12, 14)
@@ -214,6 +214,7 @@ WHOLE: dict[str, Any] = {
     "segment_metrics": segments(),
     "recommendations": recommendations(),
     "item_names": item_names(),
+    "fallback": NO_FALLBACK,
     "decision": DECISION,
 }
 

@@ -17,7 +17,7 @@ from pipeline.runs.pages import PAGE
 from pipeline.runs.run_stage import run_stage
 from tests.report.pages import DECISION, PARAMS, PRECISION, REFUSED, SPLIT, metrics, text
 from tests.serving.nights import as_of, fill
-from tests.shelf import day, events, give
+from tests.shelf import NO_FALLBACK, day, events, give
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def night(
     def make(decision: dict[str, Any], force: bool = False) -> Job:
         new_job = job(serving=serving_url, settings=settings, as_of=as_of(1), run_id="night-1", force=force)
         fill(new_job.folder)
-        documents = {"split": SPLIT, "best_params": PARAMS, "decision": decision}
+        documents = {"split": SPLIT, "best_params": PARAMS, "fallback": NO_FALLBACK, "decision": decision}
         give(new_job.folder, metrics=metrics(PRECISION, "exclude"), **documents)
         return new_job
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
+from pipeline.contract.datasets import PUBLISHED
 from pipeline.report import charts, words
 from pipeline.report.buyers import buyers
 from pipeline.report.charts import Bar, Dot
@@ -20,7 +21,7 @@ Make = Callable[..., RunFolder]
 
 
 def shown(folder: RunFolder) -> list[int]:
-    return [int(buyer["id"]) for buyer in buyers(folder)]
+    return [int(buyer["id"]) for buyer in buyers(folder, PUBLISHED)]
 
 
 def test_ten_buyers_half_of_them_with_a_hit_spread_over_how_often_they_buy(run_folder: Make) -> None:
@@ -49,24 +50,26 @@ def test_ten_of_all_where_nobody_was_measured_and_all_where_there_are_fewer(run_
 
 
 def test_what_a_buyer_bought_gets_and_why(run_folder: Make) -> None:
-    [entry] = [buyer for buyer in buyers(fill(run_folder())) if buyer["id"] == "14"]
+    [entry] = [buyer for buyer in buyers(fill(run_folder()), PUBLISHED) if buyer["id"] == "14"]
     assert entry["about"] == "bought 5 different items on 14 days"
     assert entry["test"] == "1 of 3"
     assert [item["name"] for item in entry["bought"]] == ["Assam", "item 2", "item 3", "item 4", "item 5"]
     assert entry["bought"][0]["at"] == "10 Feb"
     assert [item["why"] for item in entry["gets"]] == ["close to “Assam”", "popular now", "bought before"]
-    assert set(BUYERS) > {int(buyer["id"]) for buyer in buyers(fill(run_folder()))}
+    assert set(BUYERS) > {int(buyer["id"]) for buyer in buyers(fill(run_folder()), PUBLISHED)}
 
 
 def test_two_items_of_one_name_are_told_apart(run_folder: Make) -> None:
     names = pa.table({"item_id": [1, 6], "name": ["Assam", "Assam"], "category": pa.nulls(2, pa.string())})
-    [entry] = [buyer for buyer in buyers(fill(run_folder(), item_names=names)) if buyer["id"] == "14"]
+    [entry] = [
+        buyer for buyer in buyers(fill(run_folder(), item_names=names), PUBLISHED) if buyer["id"] == "14"
+    ]
     assert entry["gets"][0] == {"name": "Assam", "why": "close to another “Assam”"}
 
 
 def test_a_long_name_is_cut(run_folder: Make) -> None:
     names = pa.table({"item_id": [6], "name": ["x" * 500], "category": pa.nulls(1, pa.string())})
-    first = buyers(fill(run_folder(), item_names=names))[0]["gets"][0]["name"]
+    first = buyers(fill(run_folder(), item_names=names), PUBLISHED)[0]["gets"][0]["name"]
     assert first == "x" * 79 + "…"
 
 

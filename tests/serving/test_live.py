@@ -41,6 +41,7 @@ def test_what_is_live(shop: Shop, tmp_path) -> None:
         "n_items": 4,
         "n_recommendations": 5,
         "params": about.params,
+        "fallback": None,
         "ids": {"user": "integer", "item": "integer"},
         "last_search": {
             "searched_at": "2026-01-01T00:00:00+00:00",

@@ -212,11 +212,11 @@ def test_record_adds_a_row_once_and_updates_it_after_that(db: Session) -> None:
 
 
 def test_recorded_by_number_or_by_version(db: Session) -> None:
-    add(db, 5, 1)
+    add(db, 5, 1, params=Jsonb({"model": "als"}))
     add(db, None, 2, precision_at_3=None)
     put_live(db, 5)
-    published = (5, "night-1", "published", True, as_of(1), 2, 3, 3, 0.25)
-    refused = (None, "night-2", "refused", False, as_of(2), 2, 3, 3, None)
+    published = (5, "night-1", "published", True, as_of(1), 2, 3, 3, 0.25, "als", False)
+    refused = (None, "night-2", "refused", False, as_of(2), 2, 3, 3, None, None, False)
     numbers = dict(select(db, "SELECT run_id, number FROM serving_storage.publication"))
     assert rows(db, "recorded", number=None, version=5) == [published]
     assert rows(db, "recorded", number=numbers["night-1"], version=None) == [published]
@@ -240,7 +240,7 @@ def test_move_pointer_live_publication_and_set_max_n(db: Session) -> None:
     add(db, 2, 2, is_held_back=True)
     put_live(db, 1)
     assert rows(db, "live_publication") == [
-        (1, "night-1", as_of(1), as_of(1), "exclude", 0.25, 2, 3, 3, {"als": 1})
+        (1, "night-1", as_of(1), as_of(1), "exclude", 0.25, 2, 3, 3, {"als": 1}, None)
     ]
     put_live(db, 2)
     assert rows(db, "live_publication")[0][:2] == (2, "night-2")
@@ -295,7 +295,8 @@ def test_rolled_back_is_the_version_of_the_run_that_no_move_has_put_live_since(d
 def test_publications_with_their_states_the_newest_last(db: Session) -> None:
     add(db, 3, 4, is_held_back=True)
     add(db, 1, 1, dropped_at=as_of(3))
-    add(db, 2, 2)
+    fallback = {"fallback": {"model": "popular"}}
+    add(db, 2, 2, params=Jsonb({"model": "popular"}), decision=Jsonb(fallback))
     add(db, None, 3, precision_at_3=None, repeat_purchases="allow")
     add(db, 4, 5)
     put_live(db, 2)
@@ -307,7 +308,8 @@ def test_publications_with_their_states_the_newest_last(db: Session) -> None:
         (3, "held back"),
         (4, "stored"),
     ]
-    assert records[2] == (None, "refused", as_of(3), as_of(3), None, "allow", 2, 3, "night-3")
+    assert records[2] == (None, "refused", as_of(3), as_of(3), None, "allow", 2, 3, "night-3", None, False)
+    assert records[1][-2:] == ("popular", True)
 
 
 def test_recent_publications_of_the_mode_up_to_a_time_seven_at_most(db: Session) -> None:

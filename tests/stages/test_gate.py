@@ -21,7 +21,7 @@ from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.serving import read_live
 from tests.serving.nights import fill
-from tests.shelf import day, events, give
+from tests.shelf import NO_FALLBACK, day, events, give
 
 BOUGHT = {1: [11, 12], 2: [12, 13], 3: [13]}
 GOOD = {1: [13, 14], 2: [11, 14], 3: [11, 12, 14]}
@@ -74,6 +74,7 @@ def given(
         "events": events(*seen),
         "purchaser_events": events(*(row for row in seen if row[0] != 9)),
         "comparison": compared(),
+        "fallback": NO_FALLBACK,
         "live": {},
         "split": {"method": "time", "test_days": 14.0},
         "validation": {},
@@ -272,7 +273,7 @@ def nights(
         bought = {user: [11 + user % 4, 10 + user] for user in range(1, n_users + 1)}
         lists = {user: [item for item in (11, 12, 13, 14) if item not in own] for user, own in bought.items()}
         live = read_live(serving_url, settings, as_of=as_of)
-        given(new_job, lists, bought, live=live, metrics=NO_METRICS, best_params={}, **more)
+        given(new_job, lists, bought, live=live, metrics=NO_METRICS, best_params={"model": "als"}, **more)
         decision = decided(new_job)
         with nullcontext() if decision["publish"] else pytest.raises(Refused, match="is not published"):
             run_stage("publish", new_job)

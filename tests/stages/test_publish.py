@@ -16,7 +16,7 @@ from pipeline.errors import NightshelfError, Refused
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests.serving.nights import as_of, fill
-from tests.shelf import give
+from tests.shelf import NO_FALLBACK, give
 
 SPLIT = {"method": "time", "test_days": 9.5}
 MEASURED_IN = {"method": "time", "test_days": 9.5, "test_share": None, "window_days": 365}
@@ -55,7 +55,12 @@ def night(
             serving=serving_url, settings=settings, as_of=as_of(day), run_id=f"night-{day}", force=force
         )
         fill(new_job.folder)
-        documents = {"split": SPLIT, "best_params": {"als": {"factors": 8}}, "decision": decision}
+        documents = {
+            "split": SPLIT,
+            "best_params": {"als": {"factors": 8}, "model": "als"},
+            "fallback": NO_FALLBACK,
+            "decision": decision,
+        }
         give(new_job.folder, metrics=table, **documents)
         return new_job
 
@@ -86,11 +91,13 @@ def test_publishes_and_says_what(night: Callable[..., Job], serving_url: str, sa
         "n_items": 4,
         "n_recommendations": 5,
         "precision_at_3": 0.125,
+        "model": "als",
+        "is_fallback": False,
     }
     assert job.folder.has("publication")
     query = "SELECT version, precision_at_3, params, decision, is_live FROM serving.publications"
     recorded = {**PASSED, "measured_in": MEASURED_IN}
-    assert read(serving_url, query) == [(1, 0.125, {"als": {"factors": 8}}, recorded, True)]
+    assert read(serving_url, query) == [(1, 0.125, {"als": {"factors": 8}, "model": "als"}, recorded, True)]
 
 
 def test_run_again_it_is_the_same_publication(night: Callable[..., Job], serving_url: str) -> None:

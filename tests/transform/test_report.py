@@ -50,7 +50,7 @@ ROWS = [
 def test_report_buyers(n_buyers: int, users: list[int]) -> None:
     rows = rows_out(
         "report_buyers",
-        {"n_buyers": n_buyers},
+        {"n_buyers": n_buyers, "model": "published"},
         purchaser_events=EVENTS,
         recommendations=LISTS,
         user_metrics=SCORES,
@@ -65,7 +65,7 @@ def test_report_buyers_where_a_half_is_short(hits: tuple[int, ...], users: list[
     """Four of six, or three of five beside the single one: spread over 1, 4, 2, 5, 3, 6, by days and id."""
     rows = rows_out(
         "report_buyers",
-        {"n_buyers": 4},
+        {"n_buyers": 4, "model": "published"},
         purchaser_events=EVENTS,
         recommendations=LISTS,
         user_metrics=[("published", user, 3, float(user in hits)) for user in range(1, 7)],

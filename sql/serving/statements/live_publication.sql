@@ -9,6 +9,7 @@ SELECT
     publication.n_users,
     publication.n_items,
     publication.n_recommendations,
-    publication.params
+    publication.params,
+    publication.decision -> 'fallback' AS fallback
 FROM {storage}.live
 JOIN {storage}.publication ON publication.version = live.version;

@@ -14,7 +14,9 @@ SELECT
     publication.repeat_purchases,
     publication.n_users,
     publication.n_items,
-    publication.run_id
+    publication.run_id,
+    publication.params ->> 'model' AS model,
+    publication.decision -> 'fallback' ->> 'model' IS NOT NULL AS is_fallback
 FROM {storage}.publication
 CROSS JOIN {storage}.live
 ORDER BY publication.published_at, publication.number;

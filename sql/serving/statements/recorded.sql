@@ -8,6 +8,8 @@ SELECT
     publication.n_users,
     publication.n_items,
     publication.n_recommendations,
-    publication.precision_at_3
+    publication.precision_at_3,
+    publication.params ->> 'model' AS model,
+    publication.decision -> 'fallback' ->> 'model' IS NOT NULL AS is_fallback
 FROM {storage}.publication
 WHERE publication.number = %(number)s OR publication.version = %(version)s;

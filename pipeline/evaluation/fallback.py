@@ -1,0 +1,197 @@
+"""The fallback: a simple rule whose lists go live where the chosen model has lost to it on the test.
+
+Tonight's test is the newest evidence there is. Where it says that a rule beats the chosen model beyond
+chance, the shop gets the rule's lists in the same night. The rule is then chosen on the test, so its number
+there is too good, and is told as such: `published` stays the model that was chosen before the test was
+looked at.
+
+A rule that went live stays until the model has not lost to any on NIGHTS nights running, so that lists do not
+change with every lucky night.
+
+Rule and model are held against each other as they would be published tonight: empty slots filled, and only
+items that the shop has now. A rule that wins by an item which is sold out is no help to the shop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.contract.datasets import FALLBACK, PUBLISHED
+from pipeline.evaluation.all_models import Judged
+from pipeline.evaluation.at_cut import trained
+from pipeline.evaluation.comparison import MEASURE, Opponents, is_lost, loss, paired
+from pipeline.evaluation.metrics import PerUser
+from pipeline.evaluation.segments import segment_rows
+from pipeline.models.catalog import rules
+from pipeline.models.params import live_as_of
+from pipeline.models.top_n import Ranker
+from pipeline.ranking.availability import unavailable
+from pipeline.ranking.fitted import FittedModels
+from pipeline.ranking.saved import read_scorers
+from pipeline.runs.job import Job
+from pipeline.splits import folds
+
+NIGHTS = 2
+"""How many nights running the model must not have lost, before its lists are published again."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The lists of one model as they would be published tonight, judged on the test.
+
+    row:    of `metrics`
+    scores: of `user_metrics`, one value for each measured user
+    as_all: Precision@3 of each measured user if every item could be shown, as all other rows are judged
+    """
+
+    model: str
+    row: Mapping[str, Any]
+    scores: Mapping[str, PerUser]
+    as_all: PerUser
+
+    @property
+    def precision(self) -> PerUser:
+        """Precision@3 of each measured user."""
+        return self.scores[MEASURE]
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Whose lists go live, and the rule's lists where a rule replaces the chosen model.
+
+    document: `fallback`, as `fall_back` describes it
+    segments: rows of `segment_metrics` of the rule's lists
+    """
+
+    document: Mapping[str, Any]
+    lists: Shown | None = None
+    segments: pa.Table | None = None
+
+
+def fall_back(job: Job, judged: Judged, others: Opponents) -> Fallback:
+    """Decide whose lists go live, the chosen model's or a rule's.
+
+    others: what the chosen model is compared with
+
+    Keys of the document: `model`, the rule whose lists go live (null: the chosen model's do); `chosen`, the
+    model that was chosen before the test; `reason`: "lost", "waiting" (the model has not lost, but not for
+    NIGHTS nights), "back" (for NIGHTS nights, and takes over again), "not shown" (it lost by items that
+    cannot be shown), or null; `why`, a sentence; `chosen_on_test_from`, when the test began on which the rule
+    was chosen; `n_nights_not_lost`; `precision_at_3` of the rule; `lost_by`, the model's paired comparison
+    with the rule; `against` and `skipped`, the rule's comparison with what is live.
+    """
+    document: dict[str, Any] = {
+        "model": None,
+        "chosen": job.folder.document("best_params")["model"],
+        "reason": None,
+        "why": "",
+        "chosen_on_test_from": None,
+        "n_nights_not_lost": 0,
+        MEASURE: None,
+        "lost_by": None,
+        "against": [],
+        "skipped": [],
+    }
+    if job.settings.gate.on_loss == "refuse" or others.best_rule is None:
+        return Fallback(document)
+    night = _Night(job, judged, others, document)
+    best = others.best_rule.row(judged.users[PUBLISHED][MEASURE], job.settings.run.seed)
+    return night.lost() if is_lost(best, job.settings.gate.max_loss) else night.not_lost()
+
+
+@dataclass(frozen=True)
+class _Night:
+    """What the decision is made from, and the document so far."""
+
+    job: Job
+    judged: Judged
+    others: Opponents
+    document: Mapping[str, Any]
+
+    def lost(self) -> Fallback:
+        """The best of the rules that did better than the model, all of them as they would be published."""
+        chosen, users, seed = self.document["chosen"], self.judged.users, self.job.settings.run.seed
+        ours = users[PUBLISHED][MEASURE].mean()
+        names = [name for name in rules() if users[name][MEASURE].mean() > ours]
+        with trained(self.job.folder, self.job.settings) as models:
+            scorer = read_scorers(self.job.folder).get(chosen)
+            model = self._shown(models, chosen, models.ranker(chosen, scorer))
+            shown = [self._shown(models, name, models.ranker(name)) for name in names]
+            best = max(shown, key=lambda lists: (lists.precision.mean(), lists.model))
+            lost_by = paired(model.precision, best.precision, seed)
+            numbers = {"chosen_precision_at_3": float(model.precision.mean()), **lost_by}
+            if not is_lost(lost_by, self.job.settings.gate.max_loss):
+                why = (
+                    f"{chosen} lost to a rule on the test, but not by items that can be shown now: with those"
+                    f" alone it has {model.precision.mean():.4f}, {best.model} {best.precision.mean():.4f}"
+                )
+                return Fallback({**self.document, "reason": "not shown", "why": why, "lost_by": numbers})
+            why = (
+                f"the lists of {best.model} go live, not those of {chosen}, which lost to it on the test by"
+                f" {loss(lost_by):.1%}: Precision@3 {model.precision.mean():.4f} against"
+                f" {best.precision.mean():.4f} (chosen on the test, so a little too good), 95 % interval of"
+                f" the difference {lost_by['ci_low']:+.4f} to {lost_by['ci_high']:+.4f},"
+                f" {lost_by['n_users']:,} users"
+            )
+            test_from = folds.test_from(self.job.folder).isoformat()
+            reason = {"reason": "lost", "why": why, "chosen_on_test_from": test_from, "lost_by": numbers}
+            return self._with_rule(models, best, reason)
+
+    def not_lost(self) -> Fallback:
+        """The rule that is live stays until the model has not lost on NIGHTS nights running."""
+        folder, chosen = self.job.folder, self.document["chosen"]
+        live = live_as_of(folder.document("live"), folder.as_of)
+        before = live.get("fallback") or {}
+        rule = before.get("model")
+        if rule not in rules() or live.get("repeat_purchases") != self.job.settings.run.repeat_purchases:
+            return Fallback(self.document)
+        is_later = datetime.fromisoformat(live["as_of"]) < folder.as_of
+        n_nights = before["n_nights_not_lost"] + int(is_later)
+        if n_nights >= NIGHTS:
+            why = (
+                f"the lists of {chosen} go live again: it has not lost to a rule on {n_nights} nights"
+                f" running; version {live['version']}, which is live, is of {rule}"
+            )
+            back = {"reason": "back", "why": why, "n_nights_not_lost": n_nights}
+            return Fallback({**self.document, **back})
+        why = (
+            f"the lists of {rule} stay live: {chosen} has not lost to a rule tonight, and takes over after"
+            f" {NIGHTS} such nights running (this is number {n_nights})"
+        )
+        waiting = {
+            "reason": "waiting",
+            "why": why,
+            "n_nights_not_lost": n_nights,
+            "chosen_on_test_from": before["chosen_on_test_from"],
+        }
+        with trained(folder, self.job.settings) as models:
+            return self._with_rule(models, self._shown(models, rule, models.ranker(rule)), waiting)
+
+    def _with_rule(self, models: FittedModels, rule: Shown, reason: Mapping[str, Any]) -> Fallback:
+        """A rule goes live: it is held against what is live now, as everything else is."""
+        live, seed = self.others.live, self.job.settings.run.seed
+        document = {
+            **self.document,
+            **reason,
+            "model": rule.model,
+            MEASURE: float(rule.precision.mean()),
+            "against": [live.row(rule.as_all, seed)] if live else [],
+            "skipped": [dict(skipped) for skipped in self.others.skipped],
+        }
+        segments = segment_rows(self.job, models, self.judged.judge, {FALLBACK: rule.scores})
+        return Fallback(document, rule, segments)
+
+    def _shown(self, models: FittedModels, name: str, ranker: Ranker) -> Shown:
+        """The lists of `ranker`, filled up, judged with all items and with those that the shop has now."""
+        judge, filled, seed = self.judged.judge, models.filled(ranker), self.job.settings.run.seed
+        row, scores = judge.verdict(judge.lists(filled), seed)
+        as_all = scores[MEASURE]
+        hidden = unavailable(self.job.folder.optional("items"), models.history.item_ids)
+        if len(hidden):
+            row, scores = judge.verdict(judge.lists(filled.hide(hidden)), seed)
+        return Shown(name, row, scores, as_all)
