@@ -171,7 +171,7 @@ def load(options: argparse.Namespace, say: Say) -> None:
         loaded = fill(
             options.kind, url_of("source"), now=now, say=say, settings=settings, copy=copy, **load_options
         )
-        if loaded.last_at:
+        if loaded.last_at and loaded.has_times:
             as_of = jobs.just_after(min(loaded.last_at, now))
             look = first_look.look(copy, settings, as_of, Path(scratch))
             for line in first_look_words.lines(look, first_look_words.SETTINGS):

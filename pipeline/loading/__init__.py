@@ -12,7 +12,7 @@ from pipeline.config import Ids, IdType, Settings
 from pipeline.errors import SettingsError
 from pipeline.loading import complete_journey, dataset_file, events_file, ids, retailrocket, shop, synthetic
 from pipeline.loading.shop import Shop
-from pipeline.times import utc
+from pipeline.times import FIRST_OF_A_SHOP, utc
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Loaded:
     last_at: datetime | None
     user: IdType
     item: IdType
+
+    @property
+    def has_times(self) -> bool:
+        """Whether some event is of a time in which there were shops."""
+        return self.last_at is not None and self.last_at >= FIRST_OF_A_SHOP
 
 
 def load(
@@ -91,7 +96,7 @@ def load(
     )
     for note in read.notes:
         say(note)
-    if copy is None or loaded.last_at is None:
+    if copy is None or not loaded.has_times:
         say(_in_words(loaded))
     if advice := ids.advice(loaded.user, loaded.item, settings.ids):
         say(advice)

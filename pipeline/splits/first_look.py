@@ -33,10 +33,9 @@ from pipeline.times import utc
 
 Mode = Literal["allow", "exclude"]
 ENOUGH = 1_000
-"""People, for a 95 % interval of Precision@3 that reaches 0.012 to each side: models that differ by more are
-told apart."""
+"""People, for a 95 % interval of Precision@3 that reaches at most 0.012 to each side."""
 SPREAD = 0.2
-"""The standard deviation of Precision@3 between the people of one shop; 0.1 to 0.2 in those we measured."""
+"""The standard deviation of Precision@3 between the people of one shop; at most that in those we measured."""
 NEARLY = 0.9
 OFTEN = 0.1
 WEEK = 7
@@ -62,7 +61,7 @@ class Choice:
 
     @property
     def margin(self) -> float:
-        """How far the 95 % interval of Precision@3 reaches to each side, about."""
+        """How far the 95 % interval of Precision@3 reaches to each side, at most."""
         return 1.96 * SPREAD / sqrt(max(self.n_users, 1))
 
     def is_like(self, other: Choice) -> bool:

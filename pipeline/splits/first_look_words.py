@@ -124,7 +124,7 @@ def _measured(choice: Choice) -> str:
     if not choice.n_users:
         return "nobody can be measured"
     people = "1 person" if choice.n_users == 1 else f"{choice.n_users:,} people"
-    return f"{people} can be measured, their Precision@3 to about ±{choice.margin:.3f}"
+    return f"{people} can be measured, Precision@3 to within ±{choice.margin:.2g}"
 
 
 def _counted(n: int, noun: str) -> str:
