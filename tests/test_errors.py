@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import errors
 from pipeline.config import ROOT
-from pipeline.errors import NightshelfError
+from pipeline.errors import DiskFull, NightshelfError
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 
@@ -56,3 +56,18 @@ def test_what_others_wrote_cannot_steer_a_terminal_and_does_not_fill_it() -> Non
     assert (error.promised, error.then) == ("two\nlines", "caf\u00e9")
     assert str(error).encode()
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_errors_say_what_was_found_what_was_promised_and_what_to_do_and_survive_a_pickle() -> None:
+    error = DiskFull("no room", found="0 bytes", promised="some", then="make room")
+    assert str(error).splitlines() == [
+        "no room",
+        "  found:    0 bytes",
+        "  promised: some",
+        "  next:     make room",
+    ]
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is DiskFull
+    assert str(back) == str(error)
+    assert back.can_retry
+    assert issubclass(DiskFull, NightshelfError)

@@ -88,9 +88,6 @@ def live_line(folder: RunFolder, settings: Settings) -> str:
     schema, version = settings.serving.schema_name, publication.get("version")
     if not publication.get("is_live", True):
         return f"stored as version {version}, not live"
-    n_users, rule = (
-        f"{publication['n_users']:,}",
-        publication["model"] if publication.get("is_fallback") else "",
-    )
-    lists = f"lists for {n_users} users" + (f", those of {rule} (fallback)" if rule else "")
+    rule = f", those of {publication['model']} (fallback)" if publication.get("is_fallback") else ""
+    lists = f"lists for {publication['n_users']:,} users{rule}"
     return f"live: version {version}, {lists} in {schema}.recommendations"

@@ -99,8 +99,7 @@ def test_ctrl_c_stops_what_it_started_and_the_next_demo_is_not_held_up(
         ).fetchall()
     assert left == []
     assert published in ([("skipped",)], [("failed",)], [("upstream_failed",)])
-    # Seen once on a busy machine: Airflow had called the run a success, though nothing was published.
-    assert state in ("failed", "success")
+    assert state == "failed"
 
 
 def _hear_ctrl_c() -> None:

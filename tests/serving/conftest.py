@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -52,3 +52,34 @@ def new_login(server: Server) -> Callable[[str, str], str]:
         return parsed.render_as_string(hide_password=False)
 
     return make
+
+
+@pytest.fixture
+def live_shop(shop: Shop) -> Shop:
+    """The same with a first publication."""
+    shop.publish(shop.night(1, also_bought={11: [12]}))
+    return shop
+
+
+@pytest.fixture
+def login(server: Server, live_shop: Shop) -> Iterator[Callable[[str], str]]:
+    """`login("reader")`: the URL of a login of its own, a member of that role and of nothing else."""
+    logins: list[str] = []
+
+    def make(role: str) -> str:
+        name, password = f"app_{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+        member = f"{live_shop.settings.serving.role_prefix}_{role}"
+        with psycopg.connect(server.admin_url(), autocommit=True) as db:
+            create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), password)
+            db.execute(create)
+            db.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(member), sql.Identifier(name)))
+        logins.append(name)
+        url = make_url(live_shop.url).set(username=name, password=password)
+        return url.render_as_string(hide_password=False)
+
+    yield make
+    database = make_url(live_shop.url).database or ""
+    for name in logins:
+        with psycopg.connect(server.admin_url(database), autocommit=True) as db:
+            db.execute(sql.SQL("DROP OWNED BY {} CASCADE").format(sql.Identifier(name)))
+            db.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))

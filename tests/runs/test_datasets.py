@@ -1,0 +1,156 @@
+"""Datasets in a run folder: the contract of their columns and keys, and the same bytes for the same rows."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import ROOT
+from pipeline.contract import stages
+from pipeline.contract.datasets import DATASETS, DOCUMENTS
+from pipeline.errors import (
+    ContractBroken,
+)
+from pipeline.runs import parquet
+from pipeline.runs.folder import RunFolder
+from tests.shelf import day, events, give
+
+POPULAR = pa.table(
+    {
+        "category": ["all", "all"],
+        "rank": pa.array([1, 2], pa.int32()),
+        "item_id": [5, 6],
+        "score": [2.0, 1.0],
+    }
+)
+
+
+def test_every_name_of_a_stage_is_in_the_contract_and_has_one_writer() -> None:
+    for stage in stages.STAGES:
+        for name in stage.writes:
+            assert (DATASETS[name].stage if name in DATASETS else DOCUMENTS[name]) == stage.name
+    written = [name for stage in stages.STAGES for name in stage.writes]
+    assert sorted(written) == sorted([*DATASETS, *DOCUMENTS])
+
+
+def test_no_stage_reads_what_a_later_one_writes() -> None:
+    there: set[str] = set()
+    for stage in stages.STAGES:
+        assert set(stage.reads) <= there, stage.name
+        there |= set(stage.writes)
+
+
+def test_a_dataset_that_the_shop_does_not_have_has_no_path(run_folder: Callable[..., RunFolder]) -> None:
+    folder = run_folder()
+    give(folder, users=pa.table({"user_id": [1], "segment": ["gold"]}))
+    assert folder.optional("users") == folder.dataset("users")
+    assert folder.optional("items") is None
+
+
+def test_a_dataset_is_written_with_the_contracts_types(run_folder: Callable[..., RunFolder]) -> None:
+    folder = run_folder()
+    folder.write("popular_items", POPULAR)
+    schema = pq.read_schema(folder.file("popular_items"))
+    assert schema.equals(DATASETS["popular_items"].schema({"user": "integer", "item": "integer"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: t.drop_columns("score"), "other columns"),
+        (lambda t: t.append_column("extra", t["score"]), "other columns"),
+        (lambda t: t.set_column(1, "rank", pa.array([1, None])), "1 nulls"),
+        (lambda t: t.set_column(1, "rank", pa.array([1, 1])), "holds a row 2 times"),
+        (lambda t: t.set_column(1, "rank", pa.array([1, 2**40])), "cannot be read as int32"),
+        (lambda t: t.set_column(2, "item_id", pa.array(["5", "x"])), "cannot be read as int64"),
+    ],
+)
+def test_what_breaks_the_contract_is_refused_and_the_old_file_stays(
+    run_folder: Callable[..., RunFolder], change: Callable[[pa.Table], pa.Table], told: str
+) -> None:
+    folder = run_folder()
+    folder.write("popular_items", POPULAR)
+    before = folder.file("popular_items").read_bytes()
+    with pytest.raises(ContractBroken, match=told):
+        folder.write("popular_items", change(POPULAR))
+    assert folder.file("popular_items").read_bytes() == before
+    assert not list(folder.path.glob(".*.part"))
+
+
+@pytest.mark.parametrize("small", [0, parquet.SMALL], ids=["by the engine", "in memory"])
+def test_a_doubled_key_is_named_with_its_values(
+    run_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch, small: int
+) -> None:
+    monkeypatch.setattr(parquet, "SMALL", small)
+    rows = pa.concat_tables([POPULAR, POPULAR.slice(1, 1), POPULAR.slice(1, 1)])
+    with pytest.raises(ContractBroken) as refused:
+        run_folder().write("popular_items", rows)
+    assert refused.value.what == "`popular_items` holds a row 3 times"
+    assert refused.value.found == "category = all, rank = 2"
+    assert refused.value.promised == "one row for each (category, rank)"
+
+
+def test_the_bytes_depend_on_the_rows_and_not_on_how_they_came(run_folder: Callable[..., RunFolder]) -> None:
+    one, two = run_folder("one"), run_folder("two")
+    rows = events(*((n % 50, n % 70, n % 90) for n in range(1000)))
+    many = pa.concat_tables([rows] * (parquet.ROW_GROUP // 1000 + 2)).combine_chunks()
+    assert one.write("train", many) == two.write("train", iter(many.to_batches(max_chunksize=777)))
+    assert one.file("train").read_bytes() == two.file("train").read_bytes()
+
+
+def test_json_is_sorted_and_holds_no_nan(run_folder: Callable[..., RunFolder]) -> None:
+    folder = run_folder()
+    folder.write_document("live", {"b": 1, "a": day(0)})
+    assert json.loads(folder.file("live").read_text()) == {"a": day(0).isoformat(), "b": 1}
+    with pytest.raises(ValueError, match="JSON"):
+        folder.write_document("live", {"a": float("nan")})
+    assert folder.document("live")["b"] == 1
+
+
+FILL = """
+import resource, sys
+from datetime import UTC, datetime
+from pathlib import Path
+import numpy as np, pyarrow as pa
+from pipeline.errors import DiskFull
+from pipeline.runs.folder import RunFolder
+folder = RunFolder.open(Path(sys.argv[1]), "night", {"user": "integer", "item": "integer"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+n = 200_000
+rows = pa.table({"category": ["all"] * n, "rank": pa.array(range(n), pa.int32()),
+                 "item_id": range(n), "score": np.random.default_rng(0).random(n)})
+try:
+    folder.write("popular_items", rows)
+except DiskFull as error:
+    print(error)
+    sys.exit(7)
+"""
+
+
+def test_a_disk_that_ends_leaves_the_old_file_and_says_so(
+    run_folder: Callable[..., RunFolder], tmp_path: Path
+) -> None:
+    """A limit on file size stands for the full disk: the write fails in the same place."""
+    folder = run_folder()
+    folder.write("popular_items", POPULAR)
+    before = folder.file("popular_items").read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, str(tmp_path / "runs")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 7, done.stderr
+    assert "no room for" in done.stdout
+    assert folder.file("popular_items").read_bytes() == before
+    assert not list(folder.path.glob(".*.part"))
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
