@@ -7,6 +7,7 @@ import os
 import pwd
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -157,14 +158,27 @@ def backtest(options: argparse.Namespace, say: Say) -> None:
 
 
 def load(options: argparse.Namespace, say: Say) -> None:
-    """Fill the source database."""
+    """Fill the source database, and say what the shop's events look like."""
     from pipeline.databases.urls import url_of
+    from pipeline.home import make_home
     from pipeline.loading import load as fill
+    from pipeline.splits import first_look, first_look_words
 
     kept = ("command", "kind", "config")
     load_options = {name: value for name, value in vars(options).items() if name not in kept}
     settings = config.load(options.config)
-    fill(options.kind, url_of("source"), now=datetime.now(UTC), say=say, settings=settings, **load_options)
+    now, home = datetime.now(UTC), config.home()
+    make_home(home)
+    with tempfile.TemporaryDirectory(prefix="load-", dir=home) as scratch:
+        copy = Path(scratch) / "events.parquet"
+        loaded = fill(
+            options.kind, url_of("source"), now=now, say=say, settings=settings, copy=copy, **load_options
+        )
+        if loaded.last_at and loaded.has_times:
+            as_of = jobs.just_after(min(loaded.last_at, now))
+            look = first_look.look(copy, settings, as_of, Path(scratch))
+            for line in first_look_words.lines(look, first_look_words.SETTINGS):
+                say(line)
 
 
 def url(options: argparse.Namespace, _: Say) -> None:

@@ -21,15 +21,17 @@ import pyarrow.parquet as pq
 
 from pipeline import config, disk, engine, jobs
 from pipeline.config import Ids, Settings
-from pipeline.contract.datasets import DATASETS, FALLBACK, ITEM, USER
+from pipeline.contract.datasets import DATASETS, FALLBACK
+from pipeline.contract.stages import BY_NAME
 from pipeline.errors import DataError, NobodyMeasured, SettingsError, shortened
 from pipeline.home import make_home
-from pipeline.loading import events_file
+from pipeline.loading import dataset_file, events_file
 from pipeline.loading.query_file import Query
 from pipeline.report.summary import results_table
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
+from pipeline.splits import first_look, first_look_words
 from pipeline.splits.unmeasured import for_backtest
 from pipeline.splits.window import empty_window
 from pipeline.times import FIRST_OF_A_SHOP, utc
@@ -39,7 +41,6 @@ MEASURES = (
     "precision_at_3", "ci_low", "ci_high", "n_users", "recall_at_10", "ndcg_at_10", "coverage_at_3",
 )  # fmt: skip
 AVERAGED = tuple(name for name in MEASURES if name != "n_users")
-RENAMED = {"customer_id": USER, "product_id": ITEM}
 Say = Callable[[str], None]
 
 
@@ -92,6 +93,9 @@ def backtest(
         jobs.refuse_before_shops(newest)
         step = timedelta(days=settings.split.test_days)
         _refuse_too_many(n_windows, newest, step, shop)
+        look = first_look.look(shop.path("events"), settings, newest, shop.folder)
+        for line in first_look_words.lines(look, first_look_words.FLAGS, is_refused_next=True):
+            say(line)
         windows = []
         for number in range(n_windows):
             at = newest - number * step
@@ -105,6 +109,7 @@ def backtest(
                 say(f"window {number + 1} and those before it are left out: {error.what}")
                 break
     document = _document(windows, settings, newest, time.perf_counter() - started)
+    document["first_look"] = look.document()
     return _rolled(document, windows) if n_windows > 1 else document
 
 
@@ -127,10 +132,10 @@ def _read(
     now, zone = datetime.now(UTC), settings.source.timezone
     with events_file.read(events, items, None, settings.ids, zone, now, say) as shop:
         ids = Ids(user=shop.customer, item=shop.product)
-        n_events = _write(scratch, "events", ids, shop.events)
+        dataset_file.write(scratch / "events.parquet", "events", ids, shop.events)
         has_items = shop.products is not None
         if shop.products is not None:
-            _write(scratch, "items", ids, shop.products)
+            dataset_file.write(scratch / "items.parquet", "items", ids, shop.products)
         for note in shop.notes:
             say(note)
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, scratch) as db:
@@ -139,20 +144,9 @@ def _read(
     if span["first_at"] is None:
         raise DataError(f"{events} holds no events with a time", then="name a file that does")
     first_at, last_at = utc(span["first_at"]), utc(span["last_at"])
-    say(f"{n_events:,} events from {first_at:%Y-%m-%d} to {last_at:%Y-%m-%d}")
     option = "--items-query" if isinstance(items, Query) else "--items"
     named = {"events": str(events), "items": f"{items} ({option})"}
     return Files(scratch, named, ids, has_items, first_at, last_at)
-
-
-def _write(scratch: Path, name: str, ids: Ids, batches: Any) -> int:
-    schema, count = DATASETS[name].schema(ids.model_dump()), 0
-    with pq.ParquetWriter(scratch / f"{name}.parquet", schema, compression="lz4") as writer:
-        for batch in batches:
-            renamed = batch.rename_columns([RENAMED.get(name, name) for name in batch.schema.names])
-            writer.write_batch(renamed.select(schema.names).cast(schema))
-            count += batch.num_rows
-    return count
 
 
 def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[str, Any]:
@@ -163,7 +157,9 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[
     job = Job(folder, settings, Databases(source=str, serving=str), as_of, say, files=shop.named)
     _extract(job, shop)
     try:
-        for stage in STAGES:
+        for number, stage in enumerate(STAGES, 1):
+            summary = BY_NAME[stage].summary.removesuffix(".")
+            say(f"{number} of {len(STAGES)}, {stage}: {summary[0].lower()}{summary[1:]}")
             run_stage(stage, job)
     except NobodyMeasured as error:
         raise for_backtest(error) from None

@@ -31,7 +31,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def connect(
     memory_gb: float = 1.0, threads: int = 0, spill: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB that spills to `spill` beyond `memory_gb`.
+    """An in-memory DuckDB that spills to `spill` beyond `memory_gb`. Its times are given out in UTC.
 
     Raises DiskFull when neither the memory nor the room to spill is enough.
     """
@@ -41,6 +41,7 @@ def connect(
     if spill is not None:
         config["temp_directory"] = _for_duckdb(spill)
     connection = duckdb.connect(config=config)
+    connection.execute("SET TimeZone = 'UTC'")  # in others, the first and the last day of all are no dates
     try:
         yield connection
     except duckdb.IOException as error:

@@ -83,7 +83,7 @@ PACKAGES: dict[str, set[str]] = {
     },
     "__main__": {
         "advice", "backtest", "cli", "config", "contract", "databases", "disk", "errors", "home", "jobs",
-        "loading", "local", "report", "retention", "rollback_form", "runs", "serving", "source",
+        "loading", "local", "report", "retention", "rollback_form", "runs", "serving", "source", "splits",
     },
 }  # fmt: skip
 """Which package, or module beside them, imports which. Each stands below all that it imports."""

@@ -18,6 +18,7 @@ import pytest
 
 from pipeline import config
 from pipeline.__main__ import main
+from pipeline.backtest import STAGES
 from pipeline.jobs import just_after
 from pipeline.loading import synthetic
 from pipeline.models.catalog import MODELS
@@ -140,6 +141,25 @@ def test_a_table_is_shown_and_progress_before_it(two: tuple[Document, str]) -> N
             line for line in table.splitlines() if line.strip().startswith(f"{row['model']} ")
         )
     assert table.count("is chosen") == 2
+
+
+def test_a_first_look_is_told_before_any_stage_and_stands_in_the_document(
+    two: tuple[Document, str],
+) -> None:
+    """Every buyer of two tastes comes back, for something new; the split then measures as many as it says."""
+    document, said = two
+    before, after = said.split("1 of 6, validate: check the data against the expectations", 1)
+    look, shop = document["first_look"], tastes.shop()
+    assert look["n_events"] == shop.num_rows == look["n_in_window"]
+    assert look["n_purchases"] == pc.sum(pc.equal(shop["event_type"], "purchase")).as_py()
+    assert look["n_users"] == pc.count_distinct(shop["user_id"]).as_py()
+    assert f"{look['n_events']:,} events (" in before
+    assert f"with --repeat-purchases exclude --test-days 14: {look['asked']['n_users']} people" in before
+    assert f"{look['asked']['n_users']} measured users" in after
+    assert look["asked"]["n_users"] == document["windows"][0]["results"][0]["n_users"]
+    assert f"--test-days {look['proposed']['test_days']}" in before
+    for number, stage in enumerate(STAGES, 1):
+        assert f"{number} of 6, {stage}: " in said
 
 
 def test_text_ids_in_parquet_give_the_numbers_of_the_same_shop_in_csv(
@@ -268,6 +288,21 @@ def test_a_file_that_cannot_be_judged_is_refused(
     if content is not None:
         (tmp_path / name).write_text(content, encoding="utf-8")
     assert told in refused("--events", str(tmp_path / name))
+
+
+def test_a_shop_in_which_nobody_comes_back_is_told_so_before_it_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "events.csv"
+    rows = (
+        f"{user},{item},purchase,2026-01-{user:02}" for user in range(1, 31) for item in (1, user % 5 + 2)
+    )
+    file.write_text(HEADER + "\n".join(rows), encoding="utf-8")
+    assert main(["backtest", "--events", str(file)]) == 1
+    said, refused = capsys.readouterr()
+    assert "30 buyers: nobody bought on a second day\nno cut in time measures anybody, whatever" in said
+    assert "proposed" not in said
+    assert "nobody can be measured" in refused
 
 
 def test_the_file_that_is_to_blame_is_named_as_it_was_given(

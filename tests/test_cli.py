@@ -29,7 +29,9 @@ def databases(
     monkeypatch.setenv("NIGHTSHELF_SOURCE_URL", shop_url)
     monkeypatch.setenv("NIGHTSHELF_SERVING_URL", serving_url)
     assert main(["load", "synthetic", "--events", "20000", "--seed", "1"]) == 0
-    assert "20,000 events" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "20,000 events" in said
+    assert 'proposed: run.repeat_purchases = "allow", split.test_days = ' in said
     return serving_url
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -8,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import engine
+from pipeline.config import ROOT
 from pipeline.engine import connect
+from pipeline.environment import child_environment
 from pipeline.errors import DiskFull, SettingsError
 
 
@@ -68,3 +72,25 @@ def test_a_path_that_it_cannot_open_is_told(tmp_path: Path, name: str) -> None:
 def test_a_file_that_is_not_there_is_no_full_disk(tmp_path: Path) -> None:
     with pytest.raises(duckdb.IOException), connect() as db:
         db.execute("SELECT * FROM read_parquet($path)", {"path": str(tmp_path / "none.parquet")})
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_the_first_and_the_last_moment_come_out_whatever_the_zone_of_the_machine(zone: str) -> None:
+    """In a zone of its own the machine would see one of them in the year 0, or in the year 10,000."""
+    times = ("0001-01-01 00:00:00+00", "9999-12-31 23:59:59+00")
+    code = f"""
+from pipeline import engine
+with engine.connect() as db:
+    for text in {times!r}:
+        row = db.execute("SELECT CAST($1 AS TIMESTAMPTZ) AS t", [text]).to_arrow_table().to_pylist()[0]
+        print(row["t"].isoformat())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=child_environment(without="TZ", TZ=zone),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"], done.stderr

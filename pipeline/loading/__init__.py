@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pipeline.config import IdType, Settings
+from pipeline.config import Ids, IdType, Settings
 from pipeline.errors import SettingsError
-from pipeline.loading import complete_journey, events_file, ids, retailrocket, shop, synthetic
+from pipeline.loading import complete_journey, dataset_file, events_file, ids, retailrocket, shop, synthetic
 from pipeline.loading.query_file import Query
 from pipeline.loading.shop import Shop
-from pipeline.times import utc
+from pipeline.times import FIRST_OF_A_SHOP, utc
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Loaded:
     user: IdType
     item: IdType
 
+    @property
+    def has_times(self) -> bool:
+        """Whether some event is of a time in which there were shops."""
+        return self.last_at is not None and self.last_at >= FIRST_OF_A_SHOP
+
 
 def load(
     kind: str,
@@ -47,6 +52,7 @@ def load(
     seed: int = 0,
     promotion_days: int = 0,
     keep_dates: bool = False,
+    copy: Path | None = None,
 ) -> Loaded:
     """Replace the shop behind `url`, in one transaction; a failure changes nothing.
 
@@ -56,15 +62,18 @@ def load(
     keep_dates:         do not shift the times by whole days so that the last event lies within the
                         24 hours before `now`; `events` and `query` always keep their dates
 
+    copy:               a Parquet file, which the events are written to as well, as the dataset `events`;
+                        what they hold is then for the caller to say
+
     Raises SettingsError, SourceError or Unreachable.
     """
     readers: Mapping[str, Callable[[], AbstractContextManager[Shop]]] = {
         "complete-journey": lambda: complete_journey.read(now, keep_dates=keep_dates),
         "retailrocket": lambda: retailrocket.read(
-            _required(file, kind), now, settings.ids, keep_dates=keep_dates
+            _required(file, kind), now, settings.ids, say, keep_dates=keep_dates
         ),
         "events": lambda: events_file.read(
-            _required(file, kind), items, users, settings.ids, settings.source.timezone, now
+            _required(file, kind), items, users, settings.ids, settings.source.timezone, now, say
         ),
         "query": lambda: events_file.read(
             Query(_required(file, kind)),
@@ -83,6 +92,9 @@ def load(
         raise SettingsError(f"no shop `{kind}` to load", promised=", ".join(readers))
     shop.refuse_read_only(url)
     with readers[kind]() as read:
+        if copy:
+            types = Ids(user=read.customer, item=read.product)
+            read = replace(read, events=dataset_file.copied(copy, "events", types, read.events))
         written = shop.fill(url, read, kind, now, say, settings.source.silent_minutes)
     loaded = Loaded(
         written.n_events,
@@ -95,7 +107,8 @@ def load(
     )
     for note in read.notes:
         say(note)
-    say(_in_words(loaded))
+    if copy is None or not loaded.has_times:
+        say(_in_words(loaded))
     if advice := ids.advice(loaded.user, loaded.item, settings.ids):
         say(advice)
     return loaded

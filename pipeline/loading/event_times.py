@@ -35,7 +35,8 @@ def sql(file: TableFile) -> str:
         return "CAST(NULL AS TIMESTAMP)"
     if kind == "VARCHAR" or kind.startswith("ENUM"):
         value = trimmed(NAME)
-        is_number = f"regexp_full_match({value}, {literal(NUMERIC)})"
+        has_no_colon = f"NOT contains(CAST({NAME} AS VARCHAR), ':')"  # as no number has: a quick first look
+        is_number = f"{has_no_colon} AND regexp_full_match({value}, {literal(NUMERIC)})"
         _refuse_numbers(file, f"{is_number} AND NOT regexp_full_match({value}, '{COMPACT}')")
         query = f"SELECT count(*), min({value}) FROM {file.source} WHERE {is_word(value, WORDS)}"
         [(n_rows, shown)] = file.fetch(query)

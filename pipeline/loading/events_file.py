@@ -10,7 +10,7 @@ types and times in the future are for stage `validate` to judge, and are noted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,10 +18,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import Ids, IdType
-from pipeline.databases.embedded import silent
 from pipeline.loading import account, draft, event_times, values
 from pipeline.loading import ids as id_types
 from pipeline.loading.ids import IdColumn
+from pipeline.loading.progress import Say, silent
 from pipeline.loading.query_file import Query
 from pipeline.loading.shop import Shop
 from pipeline.loading.table_file import TableFile, opened
@@ -38,7 +38,7 @@ def read(
     ids: Ids,
     zone: str,
     now: datetime,
-    say: Callable[[str], None] = silent,
+    say: Say = silent,
 ) -> Iterator[Shop]:
     """The files as a shop; times without zone are read in `zone`. Its notes are whole when all was read.
 

@@ -8,7 +8,7 @@ Casts to a time with zone are read in UTC, whatever the zone of the machine.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,10 @@ import pyarrow.parquet as pq
 from pipeline import engine
 from pipeline.databases import duckdb_files
 from pipeline.errors import SourceError
+from pipeline.loading import progress
 from pipeline.loading.csv_file import AGAIN
+from pipeline.loading.progress import Say
 from pipeline.loading.words import counted
-
-TOLD_EVERY = 500_000
-"""Rows between two lines of progress."""
 
 NODES = ("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE")
 """The kinds of query in DuckDB's syntax tree that only read; others (INSERT_QUERY_NODE) stand in a WITH."""
@@ -40,8 +39,6 @@ READERS = (
 
 MOST = 400
 """Characters of DuckDB's own words in an error."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def to_parquet(path: Path, target: Path, spill: Path, say: Say) -> None:
     """Write the rows of the SELECT in the file `path` to the Parquet file `target`, in their order.
 
     target, spill: absolute paths: of the file, and of the folder for what does not fit into memory
-    say:           takes a line every TOLD_EVERY rows
+    say:           one line of progress now and then, of a query with many rows
 
     The working folder of this process is that of the query meanwhile: DuckDB would look there for relative
     paths first. Raises SourceError, in DuckDB's words, where the file holds anything else than one SELECT, or
@@ -149,7 +146,7 @@ def _write(path: Path, rows: duckdb.DuckDBPyRelation, target: Path, say: Say) ->
         for batch in duckdb_files.batches(reader):
             writer.write_batch(batch)
             before, count = count, count + batch.num_rows
-            if count // TOLD_EVERY > before // TOLD_EVERY:
+            if progress.is_due(before, count):
                 say(f"{path.name}: {count:,} rows so far")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pipeline.config import Ids
 from pipeline.loading import account, event_times
 from pipeline.loading.ids import IdColumn, common
+from pipeline.loading.progress import Say, silent
 from pipeline.loading.shop import Shop, days_to_shift, shifted
 from pipeline.loading.table_file import TableFile, opened
 from pipeline.times import FIRST_OF_A_SHOP, utc
@@ -36,14 +37,14 @@ EVENTS = """
 
 
 @contextmanager
-def read(path: Path, now: datetime, ids: Ids, *, keep_dates: bool) -> Iterator[Shop]:
+def read(path: Path, now: datetime, ids: Ids, say: Say = silent, *, keep_dates: bool) -> Iterator[Shop]:
     """All its events, shifted by whole days so that they end within the 24 hours before `now`.
 
     keep_dates: do not shift
 
     Other columns are ignored. Raises SourceError for another file, naming an invalid row.
     """
-    with opened(path) as (file,):
+    with opened(path, say=say) as (file,):
         last = _last(file, now)
         visitor, item = IdColumn(file, "visitorid"), IdColumn(file, "itemid")
         order = IdColumn(file, "transactionid", is_label=True)

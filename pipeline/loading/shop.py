@@ -22,15 +22,12 @@ from pipeline.config import IdType
 from pipeline.databases import connect, urls
 from pipeline.databases.sessions import SILENT_MINUTES, source_session
 from pipeline.errors import LoginRefused, SourceError
-from pipeline.loading import tables
+from pipeline.loading import progress, tables
 from pipeline.loading.tables import TABLES, text_type
 from pipeline.times import utc
 
 MARK = "nightshelf_load"
 """A table with one row about the last load. Where it exists, a load created the other tables."""
-
-PROGRESS_EVERY = 500_000
-"""Events between two lines of progress."""
 
 
 @dataclass(frozen=True)
@@ -194,10 +191,10 @@ def _refuse_foreign_tables(db: sa.Connection) -> None:
 
 
 def _count(written: Written, batch: pa.RecordBatch, say: Callable[[str], None]) -> None:
-    """Add a batch of events to the counts, with a line of progress every PROGRESS_EVERY events."""
-    before = written.n_events // PROGRESS_EVERY
+    """Add a batch of events to the counts, with a line of progress now and then."""
+    n_before = written.n_events
     written.n_events += batch.num_rows
-    if written.n_events // PROGRESS_EVERY > before:
+    if progress.is_due(n_before, written.n_events):
         say(f"{written.n_events:,} events")
     span = pc.min_max(batch.column("occurred_at")).as_py()
     if span["min"] is not None:

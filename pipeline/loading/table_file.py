@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import config, engine
-from pipeline.databases.embedded import silent
 from pipeline.errors import DiskFull, SourceError
 from pipeline.home import make_home
-from pipeline.loading import csv_file, query_file
+from pipeline.loading import csv_file, progress, query_file
+from pipeline.loading.progress import Say, silent
 from pipeline.loading.query_file import Query
 
 CSV = (".csv", ".csv.gz")
@@ -35,7 +35,7 @@ class TableFile:
     path:     as the user names it; it is one file, whatever characters it has
     scratch:  a folder for the rows of a CSV file and of a query, which are read once
     notes:    of one shop's files: what a user should know of them, in sentences; those who read them add some
-    say:      takes a line now and then while a query is read
+    say:      one line of progress, of a file with many rows
     is_query: whether the file holds a SELECT; row numbers are those of its result
     """
 
@@ -43,7 +43,7 @@ class TableFile:
     path: Path
     scratch: Path
     notes: list[str] = field(default_factory=list)
-    say: Callable[[str], None] = silent
+    say: Say = silent
     is_query: bool = False
 
     @property
@@ -81,10 +81,14 @@ class TableFile:
                 query_file.to_parquet(self.path, target, self.scratch / "spill", self.say)
                 return target
             if self.is_csv:
-                csv_file.to_parquet(self.path, target)
+                self._say_many(csv_file.to_parquet(self.path, target, self.say))
                 return target
-            pq.read_metadata(self.path)
+            self._say_many(pq.read_metadata(self.path).num_rows)
             return self.path
+
+    def _say_many(self, n_rows: int) -> None:
+        if n_rows >= progress.EVERY:
+            self.say(f"{self.path.name}: {n_rows:,} rows; every value is checked")
 
     @cached_property
     def types(self) -> dict[str, str]:
@@ -132,12 +136,14 @@ class TableFile:
 
         A time with a zone comes as text: DuckDB would need another package to make a Python object of it.
         """
+        if not self.fetch(f"SELECT 1 FROM {self.source} WHERE {condition} LIMIT 1"):
+            return None  # numbering the rows would take a single thread, and several times as long
         is_moment = self.types.get(column) == "TIMESTAMP WITH TIME ZONE"
         value = f"CAST({column} AS VARCHAR)" if is_moment else column
         numbered = f"SELECT row_number() OVER () AS n, {value} AS value, * FROM {self.source}"
         found = self.fetch(f"SELECT n, value FROM ({numbered}) WHERE {condition} ORDER BY n LIMIT 1")
         where = " of its result" if self.is_query else ""
-        return (f"row {found[0][0]:,}{where}", found[0][1]) if found else None
+        return f"row {found[0][0]:,}{where}", found[0][1]
 
     def refuse(self, column: str, condition: str, what: str, promised: str, then: str = "") -> None:
         """Raise SourceError with the first value of `column` that meets the SQL `condition`, if one does."""
@@ -170,7 +176,7 @@ class TableFile:
 
 
 @contextmanager
-def opened(*files: Path | Query | None, say: Callable[[str], None] = silent) -> Iterator[tuple[Any, ...]]:
+def opened(*files: Path | Query | None, say: Say = silent) -> Iterator[tuple[Any, ...]]:
     """A TableFile for each file, None for None, with one list of notes.
 
     Rows of CSV files and of queries lie in NIGHTSHELF_HOME during the block.
@@ -182,7 +188,6 @@ def opened(*files: Path | Query | None, say: Callable[[str], None] = silent) -> 
         tempfile.TemporaryDirectory(prefix="load-", dir=home) as scratch,
         engine.connect(spill=Path(scratch) / "spill") as db,
     ):
-        db.execute("SET TimeZone = 'UTC'")
         yield tuple(
             TableFile(db, file.path, Path(scratch), notes, say, is_query=True)
             if isinstance(file, Query)

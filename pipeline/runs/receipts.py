@@ -20,6 +20,11 @@ from pipeline.runs.memory import peak_mb
 PACKAGES = ("implicit", "lightgbm", "numpy", "scipy", "pandas", "pyarrow", "duckdb", "sqlalchemy")
 STOPPED = "stopped.json"
 ROWS = ("rows_in", "rows_out")
+MADE = {
+    *("n_train", "n_validation_set", "n_test", "n_measured_users", "n_users", "n_items", "n_purchases"),
+    *("n_recommendations", "n_popular", "n_similar", "n_also_bought"),
+}
+"""Counts of what a stage makes, where 0 is news. The others count what is odd or left out: 0 goes unsaid."""
 
 
 def machine(seconds: float) -> dict[str, Any]:
@@ -86,10 +91,14 @@ def line(receipt: Mapping[str, Any]) -> str:
 
 
 def counts_in_words(counts: Mapping[str, Any]) -> str:
-    """Counts in words, without rows and empty ones: `model ranker, 3 trials, alpha 0.25`."""
-    return ", ".join(
-        _in_words(name, value) for name, value in counts.items() if name not in ROWS and value != ""
-    )
+    """Counts in words, without rows, empty ones and zeros that are no news: `model ranker, 3 trials`."""
+    return ", ".join(_in_words(name, value) for name, value in counts.items() if _is_news(name, value))
+
+
+def _is_news(name: str, value: object) -> bool:
+    if name in ROWS or value == "":
+        return False
+    return value != 0 or not name.startswith("n_") or name in MADE
 
 
 def _in_words(name: str, value: object) -> str:

@@ -44,7 +44,7 @@ class Way:
 def for_backtest(error: NobodyMeasured) -> NobodyMeasured:
     """The same refusal, with what the command `backtest` can do about it."""
     then = _either((way.flags, way.n_users) for way in error.ways if isinstance(way, Way) and way.flags)
-    nothing = "name a file with a longer history: no cut in time of this one measures anybody"
+    nothing = "name a file with a longer history, in which buyers come back: no cut in time measures anybody"
     return NobodyMeasured(error.what, found=error.found, promised=error.promised, then=then or nothing)
 
 
@@ -55,7 +55,7 @@ def nobody_measured(
     spans = engine.rows(db, "purchase_spans").read_all()
     n_once = pc.sum(pc.equal(spans["first_at"], spans["last_at"])).as_py() or 0
     window_from = as_of - timedelta(days=settings.run.window_days)
-    is_full = _span(db)[0] < window_from + timedelta(days=1)
+    is_full = span(db)[0] < window_from + timedelta(days=1)
     wider = "choose a wider run.window_days, if the shop has older purchases; or " if is_full else ""
     ways = _ways(db, settings, as_of, spans)
     error = NobodyMeasured(
@@ -93,10 +93,10 @@ def _other_splits(
     db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, spans: pa.Table, excludes: bool
 ) -> Iterator[Way]:
     """Other cuts in time, and the other methods of the split, also where they measure nobody."""
-    how, (first_at, last_at) = settings.split, _span(db)
+    how, (first_at, last_at) = settings.split, span(db)
 
     def at(end: datetime, test_days: int) -> int:
-        return _measured_at(spans, cuts(first_at, end, test_days).test_from, excludes)
+        return measured_at(spans, cuts(first_at, end, test_days).test_from, excludes)
 
     if how.method == "time":
         end = last_at.replace(microsecond=0) + timedelta(seconds=1)
@@ -120,14 +120,14 @@ def _measured(db: duckdb.DuckDBPyConnection, *, excludes_repeats: bool) -> int:
     return int(rows["n_users"][0].as_py())
 
 
-def _measured_at(spans: pa.Table, cut_at: datetime, excludes_repeats: bool) -> int:
+def measured_at(spans: pa.Table, cut_at: datetime, excludes_repeats: bool) -> int:
     """How many bought before `cut_at`, and at it or later something that counts."""
     cut = np.datetime64(cut_at.replace(tzinfo=None), "us")
     until = spans["last_new_at" if excludes_repeats else "last_at"].to_numpy()
     return int(((spans["first_at"].to_numpy() < cut) & (until >= cut)).sum())
 
 
-def _span(db: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:
+def span(db: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:
     row = engine.rows(db, "event_counts").read_all().to_pylist()[0]
     return utc(row["first_at"]), utc(row["last_at"])
 

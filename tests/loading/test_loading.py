@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from pipeline import config, loading
 from pipeline.cli import KINDS
+from pipeline.contract.datasets import DATASETS
 from pipeline.errors import NightshelfError, SettingsError, SourceError
-from pipeline.loading import Loaded, is_stale
+from pipeline.loading import Loaded, csv_file, is_stale, progress
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 EVENTS = """\
@@ -305,3 +306,43 @@ def test_header_only(shop_url: str, written: Callable[[str, str], Path]) -> None
     loaded = load(shop_url, "events", file=written("e.csv", EVENTS.splitlines()[0] + "\n"))
     assert (loaded.n_events, loaded.first_at, loaded.user) == (0, None, "integer")
     assert is_stale(shop_url, NOW)
+
+
+def test_what_is_loaded_is_copied_as_the_dataset_events(
+    shop_url: str, tmp_path: Path, written: Callable[[str, str], Path]
+) -> None:
+    """Row for row what the database holds. What it is like is then for others to say."""
+    copy, said = tmp_path / "copy.parquet", list[str]()
+    load(shop_url, "events", file=written("events.csv", EVENTS), copy=copy, say=said.append)
+    assert pq.read_schema(copy).equals(DATASETS["events"].schema({"user": "integer", "item": "text"}))
+    columns = "customer_id, product_id, event_type, occurred_at AT TIME ZONE 'UTC', order_id, quantity"
+    stored = rows(shop_url, f"SELECT {columns} FROM events")
+    kept = [(*row.values(),) for row in pq.read_table(copy).cast(naive(pq.read_schema(copy))).to_pylist()]
+    assert kept == stored
+    assert not [line for line in said if "customers" in line]
+
+
+def naive(schema: pa.Schema) -> pa.Schema:
+    """The same with times without zone, as the database gives those in UTC."""
+    times = {field.name: pa.timestamp("us") for field in schema if pa.types.is_timestamp(field.type)}
+    return pa.schema([(field.name, times.get(field.name, field.type)) for field in schema])
+
+
+def test_a_file_of_many_rows_says_how_far_it_is(
+    shop_url: str, written: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line for every 4 rows or more of which others follow, then one for what takes as long: the checks."""
+    monkeypatch.setattr(csv_file, "CHUNK", 4)
+    monkeypatch.setattr(progress, "EVERY", 4)
+    file = written("events.csv", EVENTS + EVENTS.partition("\n")[2] * 2)
+    said: list[str] = []
+    load(shop_url, "events", file=file, say=said.append)
+    assert said[:3] == [
+        "events.csv: 4 rows read so far",
+        "events.csv: 8 rows read so far",
+        "events.csv: 9 rows; every value is checked",
+    ]
+    monkeypatch.setattr(progress, "EVERY", 10)
+    quiet: list[str] = []
+    load(shop_url, "events", file=file, say=quiet.append)
+    assert not [line for line in quiet if "so far" in line or "is checked" in line]

@@ -21,7 +21,8 @@ from pipeline import config, engine, loading
 from pipeline.config import ROOT, Ids
 from pipeline.errors import NightshelfError, SourceError
 from pipeline.loading import events_file, query_file
-from pipeline.loading.query_file import TOLD_EVERY, Query, to_parquet
+from pipeline.loading.progress import EVERY
+from pipeline.loading.query_file import Query, to_parquet
 from pipeline.loading.shop import Shop
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -341,8 +342,8 @@ def test_what_does_not_fit_into_memory_spills(tmp_path: Path, monkeypatch: pytes
 
 def test_progress_is_told_while_rows_come(rows_of: Callable[..., Any]) -> None:
     said: list[str] = []
-    n = len(rows_of(f"SELECT range AS user_id FROM range({2 * TOLD_EVERY + 1})", said.append))
-    assert n == 2 * TOLD_EVERY + 1
+    n = len(rows_of(f"SELECT range AS user_id FROM range({2 * EVERY + 1})", said.append))
+    assert n == 2 * EVERY + 1
     assert len(said) == 2
     assert all(line.startswith("q.sql: ") and line.endswith(" rows so far") for line in said)
 

@@ -80,6 +80,8 @@ def test_what_a_stage_counted_in_words() -> None:
         "tune: 1,402,916 rows in, 0 out, 74.2 s, 1,190 MB;"
         " model ranker, 1 trial, 1 users items gone, 1,200 pruned, alpha 0.1235"
     )
+    left_out = {"rows_in": 1, "rows_out": 2, "n_items": 0, "n_returns": 0, "n_duplicates": 3, "alpha": 0}
+    assert receipts.counts_in_words(left_out) == "0 items, 3 duplicates, alpha 0"
     only_rows = {"rows_in": 1, "rows_out": 2}
     assert receipts.line({**receipt, "counts": only_rows}) == "tune: 1 rows in, 2 out, 74.2 s, 1,190 MB"
 

@@ -1,0 +1,185 @@
+"""The first look: what it counts is what the split measures, and what it proposes follows from its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import Settings
+from pipeline.errors import NobodyMeasured
+from pipeline.runs.job import Job
+from pipeline.runs.run_stage import run_stage
+from pipeline.splits.first_look import Choice, FirstLook, Mode, lengths, look, shortest
+from pipeline.splits.first_look_words import FLAGS, SETTINGS, lines
+from tests.shelf import day, events, give
+
+Rows = list[tuple[Any, ...]]
+Look = Callable[..., FirstLook]
+
+EVERY_WEEK_THE_SAME: Rows = [(u, u % 5, 7 * w + u / 30) for u in range(1, 31) for w in range(14)]
+EVERY_MONTH_ANOTHER: Rows = [(u, m + u % 3, 30 * m + u) for u in range(1, 21) for m in range(4)]
+ONE_ORDER_EACH: Rows = [(u, i, 2 * u) for u in range(1, 21) for i in (1, 8)]
+TWO_WEEKS: Rows = [(u, u % 4 + n, 4 * n + u / 8) for u in range(1, 17) for n in range(4)]
+ONLY_THE_SAME_LATER: Rows = [
+    *((u, 100 + n, n + u / 50) for u in range(1, 11) for n in range(12)),
+    *((u, 100, 99) for u in range(1, 11)),
+]
+"""Much that is new for twelve days, of which a tenth of the purchases later is not; then the same again."""
+SHOPS = [EVERY_WEEK_THE_SAME, EVERY_MONTH_ANOTHER, TWO_WEEKS, ONLY_THE_SAME_LATER]
+
+
+@pytest.fixture
+def first_look(tmp_path: Path, make_settings: Callable[..., Settings]) -> Look:
+    """`first_look(rows, as_of, split={"test_days": ...})`."""
+
+    def make(rows: Rows, as_of: datetime, **sections: dict[str, Any]) -> FirstLook:
+        pq.write_table(events(*rows), tmp_path / "events.parquet")
+        return look(tmp_path / "events.parquet", make_settings(**sections), as_of, tmp_path / "spill")
+
+    return make
+
+
+def end_of(rows: Rows) -> datetime:
+    return day(max(row[2] for row in rows) + 0.001)
+
+
+@pytest.mark.parametrize("mode", ["allow", "exclude"])
+@pytest.mark.parametrize("test_days", [2, 14, 60])
+@pytest.mark.parametrize("rows", [*SHOPS, ONE_ORDER_EACH])
+def test_as_many_are_measured_as_it_says(
+    first_look: Look,
+    job: Callable[..., Job],
+    make_settings: Callable[..., Settings],
+    rows: Rows,
+    test_days: int,
+    mode: Mode,
+) -> None:
+    """A view before the first purchase belongs to the history too, and a return does not count."""
+    rows = [*rows, (1, 1, -20, "view"), (2, 1, -10, "purchase", None, -1.0), (99, 1, -200, "view")]
+    sections = {"split": {"test_days": test_days}, "run": {"repeat_purchases": mode}}
+    asked = first_look(rows, end_of(rows), **sections).asked
+    night = job(as_of=end_of(rows), settings=make_settings(**sections))
+    give(night.folder, events=events(*rows), validation={})
+    run_stage("filter_purchasers", night)
+    try:
+        run_stage("split", night)
+    except NobodyMeasured:
+        assert asked.n_users == 0
+    else:
+        assert asked.n_users == night.folder.receipt("split")["counts"]["n_measured_users"] > 0
+    assert asked.held_out_days == pytest.approx(night.folder.document("split")["test_days"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "mode", "test_days"),
+    [
+        (EVERY_WEEK_THE_SAME, "allow", 7),
+        (EVERY_MONTH_ANOTHER, "exclude", 21),
+        (TWO_WEEKS, "exclude", 2),
+    ],
+)
+def test_a_shop_of_that_rhythm_is_proposed(first_look: Look, rows: Rows, mode: Mode, test_days: int) -> None:
+    proposed = first_look(rows, end_of(rows)).proposed
+    assert proposed is not None
+    assert (proposed.repeat_purchases, proposed.test_days) == (mode, test_days)
+    same = {"run": {"repeat_purchases": mode}, "split": {"test_days": test_days}}
+    again = first_look(rows, end_of(rows), **same)
+    assert again.asked == again.proposed == proposed
+    assert "that is also what is proposed" in lines(again, FLAGS)
+
+
+def test_where_one_mode_measures_nobody_the_other_is_proposed(first_look: Look) -> None:
+    found = first_look(ONLY_THE_SAME_LATER, end_of(ONLY_THE_SAME_LATER))
+    assert found.buyers["n_again"] / found.buyers["n_later"] < 0.1
+    assert found.proposed is not None
+    assert found.proposed.repeat_purchases == "allow"
+    assert "  allow, because only so can anybody be measured" in lines(found, FLAGS)
+
+
+def test_where_nobody_comes_back_nothing_is_proposed(first_look: Look) -> None:
+    found = first_look(ONE_ORDER_EACH, end_of(ONE_ORDER_EACH))
+    assert (found.proposed, found.asked.n_users) == (None, 0)
+    assert found.document()["proposed"] is None
+    assert (
+        lines(found, FLAGS)[1:]
+        == lines(found, SETTINGS, is_refused_next=True)[1:]
+        == [
+            "20 buyers: nobody bought on a second day",
+            "no cut in time measures anybody, whatever the settings: that takes buyers who come back."
+            " A longer history helps only if they do so in it",
+        ]
+    )
+
+
+def test_where_nobody_bought_or_nothing_is_in_the_window_no_more_is_said(first_look: Look) -> None:
+    assert lines(first_look([(1, 5, 1, "view"), (2, 5, 2, "view")], day(3)), FLAGS) == [
+        "2 events (all views) of 2 users and 1 item, 2026-01-02 to 2026-01-03",
+        "nobody bought anything",
+    ]
+    assert lines(first_look([(1, 5, 1)], day(1)), FLAGS) == [
+        "1 event (all purchases) of 1 user and 1 item, 2026-01-02 to 2026-01-02",
+        "0 of the events lie in the 365 days before 2026-01-02 and are read; what follows is about these",
+    ]
+
+
+def test_what_is_said_of_a_shop(first_look: Look) -> None:
+    rows: Rows = [*EVERY_MONTH_ANOTHER, (1, 1, 1.5, "view"), (1, 1, 95, "return"), (2, 1, 9, "cart")]
+    found = first_look(rows, end_of(rows), run={"window_days": 95})
+    assert lines(found, FLAGS) == [
+        "83 events (1 view, 1 cart, 80 purchases, 1 other) of 20 users and 6 items, 2026-01-02 to 2026-04-21",
+        "66 of the events lie in the 95 days before 2026-04-21 and are read; what follows is about these",
+        "20 buyers: 20 (100%) bought on a second day too, half of them within 30 days of the first",
+        "0% of the purchases are of an item that its buyer had bought on an earlier day;"
+        " after a buyer's first day 0%",
+        "as asked, with --repeat-purchases exclude --test-days 14: 14 people can be measured,"
+        " Precision@3 to within ±0.17",
+        "proposed: --repeat-purchases exclude --test-days 21: 20 people can be measured,"
+        " Precision@3 to within ±0.15",
+        "  exclude, because those who come back seldom buy the same again (0%): lists hold other items",
+        "  21 days, because no test measures 1,000 people, 14 measure 14",
+    ]
+
+
+def test_a_night_is_told_of_its_settings_in_the_same_words(first_look: Look) -> None:
+    found = first_look(EVERY_MONTH_ANOTHER, end_of(EVERY_MONTH_ANOTHER))
+    flags, settings = lines(found, FLAGS), lines(found, SETTINGS)
+    as_flags = [
+        line.replace('run.repeat_purchases = "exclude", split.test_days =', "{}") for line in settings
+    ]
+    assert [line.replace("--repeat-purchases exclude --test-days", "{}") for line in flags] == as_flags
+
+
+def test_what_the_refusal_of_the_split_proposes_is_left_to_it(first_look: Look) -> None:
+    found = first_look(EVERY_WEEK_THE_SAME, end_of(EVERY_WEEK_THE_SAME))
+    assert found.asked.n_users == 0
+    asked = "as asked, with --repeat-purchases exclude --test-days 14: nobody can be measured"
+    assert lines(found, FLAGS, is_refused_next=True)[-1] == asked
+    assert lines(found, FLAGS)[-4] == asked
+
+
+@pytest.mark.parametrize(
+    ("longest", "days"),
+    [(0.4, [1]), (4.6, [1, 2, 3, 4]), (6.99, [1, 2, 3, 4, 5, 6]), (7.0, [7]), (30.4, [7, 14, 21, 28])],
+)
+def test_a_test_is_of_whole_weeks_where_the_history_allows_them(longest: float, days: list[int]) -> None:
+    assert lengths(longest) == days
+
+
+@pytest.mark.parametrize(
+    ("measured", "days"),
+    [
+        ([1_200, 2_000, 3_000], 7),
+        ([999, 1_000, 3_000], 14),
+        ([500, 700, 720], 14),
+        ([0, 0, 3], 21),
+        ([9, 10, 5], 7),
+    ],
+)
+def test_the_shortest_that_measures_enough_or_nearly_as_many_as_any(measured: list[int], days: int) -> None:
+    choices = [Choice("allow", 7 * n, 7.0 * n, n_users) for n, n_users in enumerate(measured, 1)]
+    assert shortest(choices).test_days == days
