@@ -2,7 +2,8 @@
 
 Each window is a run folder of its own in a scratch folder: the events before its `as_of`, then validate,
 filter_purchasers, split, tune, train and evaluate as the night runs them. Nothing is carried from
-one window to another.
+one window to another. Where no cut in time measures anybody, rows at random are held out, as in a night: in
+one window only, because later rows and the same rows would be in all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pipeline import config, disk, engine, jobs
 from pipeline.config import Ids, Settings
 from pipeline.contract.datasets import DATASETS, FALLBACK
 from pipeline.contract.stages import BY_NAME
-from pipeline.errors import DataError, NobodyMeasured, SettingsError, shortened
+from pipeline.errors import DataError, SettingsError, shortened
 from pipeline.home import make_home
 from pipeline.loading import dataset_file, events_file
 from pipeline.loading.query_file import Query
@@ -32,7 +33,7 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
 from pipeline.splits import first_look, first_look_words
-from pipeline.splits.unmeasured import for_backtest
+from pipeline.splits.unmeasured import Unmeasured
 from pipeline.splits.window import empty_window
 from pipeline.times import FIRST_OF_A_SHOP, utc
 
@@ -94,19 +95,22 @@ def backtest(
         step = timedelta(days=settings.split.test_days)
         _refuse_too_many(n_windows, newest, step, shop)
         look = first_look.look(shop.path("events"), settings, newest, shop.folder)
-        for line in first_look_words.lines(look, first_look_words.FLAGS, is_refused_next=True):
+        for line in first_look_words.lines(look, first_look_words.FLAGS):
             say(line)
-        windows = []
+        windows: list[dict[str, Any]] = []
         for number in range(n_windows):
             at = newest - number * step
             if n_windows > 1:
                 say(f"window {number + 1} of {n_windows}: as of {at.isoformat()}")
             try:
-                windows.append(_window(shop, settings, at, say))
+                windows.append(_window(shop, settings, at, say, is_newest=not windows))
             except DataError as error:
                 if not windows:
                     raise
                 say(f"window {number + 1} and those before it are left out: {error.what}")
+                break
+            if windows[-1]["method"] != "time" and n_windows > 1:
+                say("the other windows are left out: they would hold the same rows")
                 break
     document = _document(windows, settings, newest, time.perf_counter() - started)
     document["first_look"] = look.document()
@@ -149,26 +153,28 @@ def _read(
     return Files(scratch, named, ids, has_items, first_at, last_at)
 
 
-def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[str, Any]:
-    """One cut, judged: `as_of`, `test_days`, `published_model`, `results`."""
+def _window(shop: Files, settings: Settings, as_of: datetime, say: Say, *, is_newest: bool) -> dict[str, Any]:
+    """One split, judged: `as_of`, `method`, `worth`, `test_days`, `published_model`, `results`.
+
+    Raises NobodyMeasured where it measures nobody; an older window is measured by a cut in time, or not.
+    """
     settings = settings.model_copy(update={"ids": shop.ids})
     runs = shop.folder / "runs"
     folder = RunFolder.create(runs, jobs.cli_run_id(as_of), as_of, shop.ids.model_dump(), {})
     job = Job(folder, settings, Databases(source=str, serving=str), as_of, say, files=shop.named)
     _extract(job, shop)
-    try:
-        for number, stage in enumerate(STAGES, 1):
-            summary = BY_NAME[stage].summary.removesuffix(".")
-            say(f"{number} of {len(STAGES)}, {stage}: {summary[0].lower()}{summary[1:]}")
-            run_stage(stage, job)
-    except NobodyMeasured as error:
-        raise for_backtest(error) from None
+    for number, stage in enumerate(STAGES, 1):
+        summary = BY_NAME[stage].summary.removesuffix(".")
+        say(f"{number} of {len(STAGES)}, {stage}: {summary[0].lower()}{summary[1:]}")
+        run_stage(stage, job)
+        if stage == "split":
+            _refuse_unmeasured(folder.document("split"), is_newest=is_newest)
     mode = settings.run.repeat_purchases
     rows = [row for row in folder.table("metrics").to_pylist() if row["repeat_purchases"] == mode]
     results = [{"model": row["model"], **{name: row[name] for name in MEASURES}} for row in rows]
     return {
         "as_of": as_of.isoformat(),
-        "test_days": folder.document("split")["test_days"],
+        **{name: folder.document("split")[name] for name in ("method", "worth", "test_days")},
         "published_model": folder.document("best_params")["model"],
         "race": folder.document("best_params")["race_by_window"],
         "ended_by": folder.document("best_params")["ended_by"],
@@ -176,6 +182,11 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say) -> dict[
         "fallback": folder.document("fallback"),
         "results": sorted(results, key=lambda row: -row["precision_at_3"]),
     }
+
+
+def _refuse_unmeasured(split: Mapping[str, Any], *, is_newest: bool) -> None:
+    if split["unmeasured"] and (split["is_unjudged"] or not is_newest):
+        raise Unmeasured.read(split["unmeasured"]).for_backtest()
 
 
 def _extract(job: Job, shop: Files) -> None:
@@ -204,7 +215,7 @@ def _document(
     return {
         "repeat_purchases": settings.run.repeat_purchases,
         "as_of": as_of.isoformat(),
-        "test_days": newest["test_days"],
+        **{name: newest[name] for name in ("method", "worth", "test_days")},
         "published_model": newest["published_model"],
         "ended_by": newest["ended_by"],
         "seconds": round(seconds, 1),
@@ -243,13 +254,16 @@ def _means(of_windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 def table(document: dict[str, Any]) -> str:
     """The document of `backtest` as lines for a person: a model each, best first, and the best rule."""
     several = "windows" in document
-    head = f"repeat_purchases = {document['repeat_purchases']}, {document['test_days']:g} days held out"
+    days = document["test_days"]
+    held_out = "rows at random held out" if days is None else f"{days:g} days held out"
+    head = f"repeat_purchases = {document['repeat_purchases']}, {held_out}"
     head += f", as of {document['as_of']}"
     head += f", means over {len(document['windows'])} windows" if several else ""
     interval = (
         ("lowest to highest", "lowest", "highest") if several else ("95% interval", "ci_low", "ci_high")
     )
-    lines = [head, *results_table(document["results"], MEASURES, interval)]
+    lines = [head, *([f"  {document['worth']}"] if document["worth"] else [])]
+    lines += results_table(document["results"], MEASURES, interval)
     for window in document.get("windows", [document]):
         lines += [_against(window, row) for row in window["against"] if row["against"] == "best_rule"]
         lines += [f"    a night: {why}"] if (why := window["fallback"]["why"]) else []

@@ -15,7 +15,7 @@
     │   ├── RunBusy              another process works on the run                   (retry)
     │   └── DiskFull             a file could not be written to its end             (retry)
     ├── DataError                the data cannot carry a night: nobody bought, one item, ...
-    │   ├── NobodyMeasured       nobody bought on both sides of the cut in time
+    │   ├── NobodyMeasured       nobody bought on both sides of the cut of a backtest
     │   ├── ContractBroken       a dataset has other columns, types or a doubled key
     │   └── ValidationFailed     a critical expectation failed
     ├── Refused                  the gate refuses to publish
@@ -154,9 +154,7 @@ class DataError(NightshelfError):
 
 
 class NobodyMeasured(DataError):
-    """Nobody bought on both sides of the cut. ways: what would measure somebody (splits/unmeasured.py)"""
-
-    ways: tuple[object, ...] = ()
+    """Nobody bought on both sides of the cut, so a backtest has nothing to say. A night goes on unjudged."""
 
 
 class ContractBroken(DataError):

@@ -30,7 +30,8 @@ def choice(stored: Stored) -> str:
 
     `version 5, stored: as of 2026-11-20 00:00, Precision@3 0.0288, run a`
     """
-    measured = "not measured" if stored.precision_at_3 is None else f"{stored.precision_at_3:.4f}"
+    unmeasured = "unjudged" if stored.is_unjudged else "not measured"
+    measured = unmeasured if stored.precision_at_3 is None else f"{stored.precision_at_3:.4f}"
     return (
         f"version {stored.version}, {stored.state}: as of {stored.as_of:%Y-%m-%d %H:%M},"
         f" Precision@3 {measured}, run {stored.run_id}"

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BODY = """
-Precision@3 **{{ (ti.xcom_pull("evaluate") or {}).get("precision_at_3") }}**, best rule
-{{ (ti.xcom_pull("evaluate") or {}).get("best_rule") }}
-{{ (ti.xcom_pull("evaluate") or {}).get("best_rule_precision_at_3") }}.
+{% set judged = ti.xcom_pull("evaluate") or {} %}
+{%- if "precision_at_3" in judged -%}
+Precision@3 **{{ judged["precision_at_3"] }}**, best rule {{ judged["best_rule"] }}
+{{ judged["best_rule_precision_at_3"] }}.
+{%- else -%}
+**Unjudged**: nobody could be measured, so nothing says how good these lists are.
+{%- endif %}
 The report is the button **Report** of the task `gate`.
 
 Reject: apps read what they read before.

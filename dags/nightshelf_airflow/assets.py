@@ -21,14 +21,18 @@ def published(settings: Settings) -> Asset:
 
     Another DAG waits for it with `schedule=[Asset("serving.recommendations")]`. The extra of an event:
     version, run_id, n_users, n_items, precision_at_3 (null when nobody could be measured), model,
-    is_fallback (true: a rule to which the chosen model had lost).
+    is_fallback (true: a rule to which the chosen model had lost), is_unjudged (true: nobody could be
+    measured, so nothing says how good the lists are).
     """
     return Asset(lists_asset(settings))
 
 
 def announce(outlet_events: Any, asset: Asset, publication: Mapping[str, Any]) -> None:
     """Describe the live `publication`, a row of `publications`, in the event that this task emits."""
-    names = ("version", "run_id", "n_users", "n_items", "precision_at_3", "model", "is_fallback")
+    names = (
+        *("version", "run_id", "n_users", "n_items"),
+        *("precision_at_3", "model", "is_fallback", "is_unjudged"),
+    )
     outlet_events[asset].extra = {name: publication[name] for name in names}
 
 

@@ -107,6 +107,7 @@ STAGES: tuple[Stage, ...] = (
             "events",
             "items",
             "purchaser_events",
+            "split",
             "comparison",
             "fallback",
             "live",

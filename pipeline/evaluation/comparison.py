@@ -130,6 +130,8 @@ def _incomparable(job: Job, live: Mapping[str, Any], then: Params | None) -> str
         return (
             f"version {live['version']}, which is live, is of repeat_purchases = {live['repeat_purchases']}"
         )
+    if (live.get("params") or {}).get("is_unjudged"):
+        return f"the lists of version {live['version']}, which is live, are unjudged"
     if _is_chosen_on(live, folds.test_from(job.folder)):
         return f"the rule of version {live['version']}, which is live, was chosen on the days of this test"
     is_known = then is not None and then.model in MODELS

@@ -85,7 +85,17 @@ def fall_back(job: Job, judged: Judged, others: Opponents) -> Fallback:
     was chosen; `n_nights_not_lost`; `precision_at_3` of the rule; `lost_by`, the model's paired comparison
     with the rule; `against` and `skipped`, the rule's comparison with what is live.
     """
-    document: dict[str, Any] = {
+    document = no_fallback(job)
+    if job.settings.gate.on_loss == "refuse" or others.best_rule is None:
+        return Fallback(document)
+    night = _Night(job, judged, others, document)
+    best = others.best_rule.row(judged.users[PUBLISHED][MEASURE], job.settings.run.seed)
+    return night.lost() if is_lost(best, job.settings.gate.max_loss) else night.not_lost()
+
+
+def no_fallback(job: Job) -> dict[str, Any]:
+    """The document of a night in which the chosen model's lists go live, and nothing is known of a loss."""
+    return {
         "model": None,
         "chosen": job.folder.document("best_params")["model"],
         "reason": None,
@@ -97,11 +107,6 @@ def fall_back(job: Job, judged: Judged, others: Opponents) -> Fallback:
         "against": [],
         "skipped": [],
     }
-    if job.settings.gate.on_loss == "refuse" or others.best_rule is None:
-        return Fallback(document)
-    night = _Night(job, judged, others, document)
-    best = others.best_rule.row(judged.users[PUBLISHED][MEASURE], job.settings.run.seed)
-    return night.lost() if is_lost(best, job.settings.gate.max_loss) else night.not_lost()
 
 
 @dataclass(frozen=True)

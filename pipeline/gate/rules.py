@@ -33,7 +33,7 @@ PATIENCE = 3
 class Finding:
     """The outcome of one rule.
 
-    kind:        the name of the rule: output, precision, shrink, age or known
+    kind:        the name of the rule: output, judged, precision, shrink, age or known
     numbers:     the values that the rule compared, for JSON
     refusals:    reasons not to publish, a sentence each
     warnings:    what to look at though it is published
@@ -70,6 +70,30 @@ def output(rows: Mapping[str, int], suites: Mapping[str, Result], may_be_empty: 
 def _failure_line(failure: Failure) -> str:
     amount = failure.observed if failure.n_rows is None else f"{failure.n_rows:,} rows"
     return f"not true: {failure.description} ({amount})"
+
+
+def judged(split: Mapping[str, Any], live: Mapping[str, Any], mode: str, *, may_publish: bool) -> Finding:
+    """Warns of lists that nobody could be measured for; refuses them where they would replace judged ones.
+
+    split, live: the documents of these names
+    mode:        `run.repeat_purchases` of this run: what is live in the other mode is replaced
+    may_publish: `gate.publish_unjudged`; False: refuses them always
+    """
+    is_unjudged = bool(split.get("is_unjudged"))
+    numbers = {"is_unjudged": is_unjudged, "may_publish": may_publish}
+    if not is_unjudged:
+        return Finding("judged", numbers)
+    why = split["unmeasured"]
+    line = f"unjudged: {why['what']} ({why['found']}). To have the lists judged: {why['then']}"
+    if not may_publish:
+        return Finding("judged", numbers, (f"{line}; gate.publish_unjudged = false publishes no others",))
+    if live.get("repeat_purchases") == mode and live.get("precision_at_3") is not None:
+        stays = (
+            f"version {live['version']}, which is live, was judged (Precision@3"
+            f" {live['precision_at_3']:.4f}), and unjudged lists do not replace it"
+        )
+        return Finding("judged", numbers, (f"{line}; {stays}",))
+    return Finding("judged", numbers, warnings=(line,))
 
 
 def precision(

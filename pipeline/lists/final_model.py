@@ -17,6 +17,7 @@ from pipeline.config import Settings
 from pipeline.lists.personal import Audience
 from pipeline.lists.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE, SIMILAR_TO_VIEW
 from pipeline.models.als import AlsFactors
+from pipeline.models.baselines import MostTouched
 from pipeline.models.catalog import RECENTLY_POPULAR, is_reranker
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled
@@ -88,6 +89,30 @@ def fit_final_model(
     audiences = [_buyers(fitted, fitted.filled(ranker).hide(hidden))]
     if browsers is not None:
         audiences += _browsers(fitted, browsers, as_of)
+    return FinalModel(fitted, hidden, audiences)
+
+
+def unjudged_model(
+    history: History,
+    params: Params,
+    settings: Settings,
+    items: Path | None,
+    browsers: Path | None,
+    as_of: datetime,
+) -> FinalModel:
+    """The rule that `params` names on all events of `history`, with nothing else that nobody has measured.
+
+    Slots that the rule leaves empty are filled with what most users touched. ALS is not fitted: no list, no
+    reason and no similar item comes from it. The arguments are those of `fit_final_model`.
+    """
+    hidden = unavailable(items, history.item_ids)
+    fitted = FittedModels(history, AlsFactors.unknown(history).hide(hidden), params, settings, items)
+    model = Filled((fitted.ranker(params.model), MostTouched().fit(history))).hide(hidden)
+    audiences = [_buyers(fitted, model)]
+    if browsers is not None:
+        user_ids, looked_at = history.fold_in(browsers, params.weights, as_of)
+        if len(user_ids):
+            audiences.append(Audience(user_ids, model, looked_at, None, LOOKED_AT, SIMILAR_TO_VIEW))
     return FinalModel(fitted, hidden, audiences)
 
 

@@ -136,6 +136,12 @@ class AlsFactors:
     threads: int = 0
     hidden: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
+    @classmethod
+    def unknown(cls, history: History) -> AlsFactors:
+        """Factors of a history that nothing was learnt from: all zero, so nothing is near anything."""
+        users, items = (np.zeros((n, 1), np.float32) for n in history.shape)
+        return cls(users, items, history.user_ids, history.item_ids)
+
     def hide(self, columns: NDArray[np.int64]) -> AlsFactors:
         """The same factors, which show the items `columns` to nobody."""
         return replace(self, hidden=columns)

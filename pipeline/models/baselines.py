@@ -28,6 +28,17 @@ class Popular:
 
 
 @dataclass(frozen=True)
+class MostTouched:
+    """Everybody gets what most users bought, looked at or put into the cart. Fills lists; no rule."""
+
+    name: str = "most_touched"
+
+    def fit(self, history: History) -> Ranker:
+        touched = history.touched()
+        return _SameForAll(np.bincount(touched.indices, minlength=touched.shape[1]).astype(np.float32))
+
+
+@dataclass(frozen=True)
 class OwnMostBought:
     """Each user gets what that user bought most often, purchases halved every `half_life_days`."""
 

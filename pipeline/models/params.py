@@ -2,7 +2,8 @@
 
 `best_params.json` and the `params` of a publication hold them as
 `{"als": {...}, "weights": {...}, "half_lives": {...}, "model", "race": [...], "source", "searched_at",
-"n_trials", "n_pruned", "ended_by", "precision_at_3", "repeat_purchases", "tuned_until"}`.
+"n_trials", "n_pruned", "ended_by", "precision_at_3", "repeat_purchases", "tuned_until", "split_method",
+"is_unjudged"}`.
 """
 
 from __future__ import annotations

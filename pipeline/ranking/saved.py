@@ -73,6 +73,13 @@ def write_rerankers(job: Job) -> dict[str, object]:
     return document
 
 
+def write_nothing(folder: RunFolder) -> dict[str, object]:
+    """Where nobody can be measured no model is kept for it; what an earlier attempt left is removed."""
+    for name in (FACTORS, TREES):
+        (folder.path / name).unlink(missing_ok=True)
+    return {key: None for storage in STORAGES.values() for key in storage.empty}
+
+
 def read_scorers(folder: RunFolder) -> dict[str, Scorer]:
     """The scorers of the re-rankers that `train` fitted, by name."""
     document = folder.document("model")

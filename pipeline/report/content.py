@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.config import Settings
 from pipeline.contract.datasets import PUBLISHED
-from pipeline.report import content_parts, machine, words
+from pipeline.report import content_parts, held_out, machine, words
 from pipeline.report.buyers import buyers
 from pipeline.report.left_out import left_out
 from pipeline.report.trend import trend
@@ -31,7 +31,7 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
     ours = next((row for row in rows if row["model"] == name), None)
     fallback = folder.document("fallback")["model"] if folder.has("fallback") else None
     params = folder.document("best_params") if folder.has("best_params") else {}
-    beside = _beside(rows, fallback)
+    beside, split = _beside(rows, fallback), held_out.split_of(folder)
     return {
         "is_short": not rows and not params and not folder.has("recommendations"),
         "run_id": folder.run_id,
@@ -40,7 +40,7 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "verdict": verdict(folder, mode, ours, publication),
         "unmeasured": NOBODY if folder.has("metrics") else NOT_YET,
         "tiles": _tiles(folder, ours),
-        "n_measured": words.count(ours["n_users"], "buyer") if ours else "",
+        "compared": held_out.compared(split, words.count(ours["n_users"], "buyer")) if ours else "",
         "ceiling": words.of_100(ours["ceiling_at_3"]) if ours else "",
         "models": content_parts.models(rows, params.get("model"), fallback) if rows else None,
         "table": content_parts.table(rows),
@@ -76,7 +76,8 @@ def _tiles(folder: RunFolder, ours: Mapping[str, Any] | None) -> list[tuple[str,
     counts = folder.receipt("recommend").get("counts", {})
     tiles = [(f"{counts['n_users']:,}", "users with a list")] if "n_users" in counts else []
     if ours:
-        tiles.append((words.of_100(ours["precision_at_3"]), "of 100 shown were bought"))
+        beside = held_out.beside_the_number(held_out.split_of(folder))
+        tiles.append((words.of_100(ours["precision_at_3"]), beside))
         if over_rule := gain(folder):
             tiles.append(over_rule)
         tiles.append((words.percent(ours["hit_rate_at_10"], 0), "of buyers bought one of their first 10"))

@@ -37,7 +37,9 @@ def metrics_table(folder: RunFolder, settings: Settings) -> str:
     """`metrics` of the published mode, as `metrics_lines` prints them."""
     mode = settings.run.repeat_purchases
     rows = folder.table("metrics").to_pylist()
-    return metrics_lines([row for row in rows if row["repeat_purchases"] == mode], mode)
+    table = metrics_lines([row for row in rows if row["repeat_purchases"] == mode], mode)
+    worth = folder.document("split").get("worth") if folder.has("split") else ""
+    return f"{table}\n  {worth}" if rows and worth else table
 
 
 def metrics_lines(rows: Sequence[Mapping[str, Any]], mode: str) -> str:
@@ -89,5 +91,6 @@ def live_line(folder: RunFolder, settings: Settings) -> str:
     if not publication.get("is_live", True):
         return f"stored as version {version}, not live"
     rule = f", those of {publication['model']} (fallback)" if publication.get("is_fallback") else ""
-    lists = f"lists for {publication['n_users']:,} users{rule}"
+    kind = "unjudged lists" if publication.get("is_unjudged") else "lists"
+    lists = f"{kind} for {publication['n_users']:,} users{rule}"
     return f"live: version {version}, {lists} in {schema}.recommendations"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.contract.stages import STAGES
-from pipeline.report import replaced, words
+from pipeline.report import held_out, replaced, words
 from pipeline.report.summary import FEW_BUYERS
 from pipeline.runs import receipts
 from pipeline.runs.folder import RunFolder
@@ -15,6 +15,9 @@ ROWS_ARE_IN = (
     "The rows that failed and what to do next are in validation.html, beside this page; in Airflow, under the"
     " button Validation of the task “validate”."
 )
+
+UNJUDGED = "unjudged: "
+"""How the gate's line about unjudged lists begins, for which the page has sentences of its own."""
 
 Content = dict[str, Any]
 
@@ -68,7 +71,10 @@ def amount(failure: Mapping[str, Any]) -> str:
 def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) -> Content:
     told = (decision.get("fallback") or {}).get("why")  # in sentences of its own
     reasons = decision.get("reasons", [])
+    is_unjudged = (decision.get("judged") or {}).get("is_unjudged", False)
     warnings = [warning for warning in decision.get("warnings", []) if warning != told]
+    if is_unjudged:
+        warnings = [warning for warning in warnings if not warning.startswith(UNJUDGED)]
     content: Content = {
         "reasons": reasons,
         "warnings": warnings,
@@ -94,6 +100,9 @@ def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) 
     if reasons:
         opening = f"{lists} are live as {version} because publishing was forced; the gate had refused them."
         return {**content, "state": "warn", "word": "Published by force", "opening": opening}
+    if is_unjudged:
+        opening = f"{lists} are live as {version}, unjudged: made by the simplest rule, with nothing learnt."
+        return {**content, "state": "warn", "word": "Published, unjudged", "opening": opening}
     live = {**content, "state": "good", "word": "Published", "opening": f"{lists} are live as {version}."}
     if (decision.get("fallback") or {}).get("model"):
         return {**live, "state": "warn", "word": "Published: lists of a rule"}
@@ -103,14 +112,9 @@ def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) 
 def _worth(folder: RunFolder, mode: str, ours: Mapping[str, Any] | None) -> list[str]:
     """Precision@3 of the published lists, in a sentence, and whether enough people were measured."""
     if ours is None:
-        return ["Nobody could be measured, so how good they are is not known."]
-    split = folder.document("split") if folder.has("split") else {}
-    after = words.days(split.get("test_days"))
-    only = " (only items new to them count)" if mode == "exclude" else ""
-    worth = [
-        f"Tested on the past: of 100 items shown in the first three places, buyers bought"
-        f" {words.of_100(ours['precision_at_3'])} {after}{only}."
-    ]
+        unknown = "Nobody could be measured, so how good they are is not known."
+        return [unknown, *held_out.unjudged(held_out.split_of(folder))]
+    worth = held_out.tested(held_out.split_of(folder), mode, ours["precision_at_3"])
     if ours["n_users"] < FEW_BUYERS:
         measured = words.count(ours["n_users"], "buyer")
         worth.append(

@@ -41,6 +41,7 @@ class Publication:
 
     model:       whose lists they are; None: not known
     is_fallback: whether that is a rule in place of the chosen model
+    is_unjudged: whether nobody could be measured, so that nothing says how good the lists are
     """
 
     version: int | None
@@ -54,6 +55,7 @@ class Publication:
     precision_at_3: float | None
     model: str | None
     is_fallback: bool
+    is_unjudged: bool
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def publications_table(stored: Sequence[Stored], hold: Hold | None) -> str:
             row.state,
             f"{utc(row.as_of):%Y-%m-%d %H:%M}",
             f"{utc(row.published_at):%Y-%m-%d %H:%M}",
-            "" if row.precision_at_3 is None else f"{row.precision_at_3:.4f}",
+            _precision(row),
             row.repeat_purchases,
             f"{row.model or ''}{' (fallback)' if row.is_fallback else ''}",
             f"{row.n_users:,}",
@@ -39,6 +39,12 @@ def publications_table(stored: Sequence[Stored], hold: Hold | None) -> str:
         since = f"{utc(hold.held_at):%Y-%m-%d %H:%M} by {hold.held_by}"
         lines.append(f"held since {since}: later nights are not put live; python -m pipeline release ends it")
     return "\n".join(lines)
+
+
+def _precision(row: Stored) -> str:
+    if row.precision_at_3 is None:
+        return "unjudged" if row.is_unjudged else ""
+    return f"{row.precision_at_3:.4f}"
 
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -38,6 +38,11 @@ class Gate(Section):
         description="what happens where a rule beats the chosen model beyond chance on the test: the rule's"
         " lists go live in the same night, or the night is refused",
     )
+    publish_unjudged: bool = Field(
+        True,
+        description="whether lists go live where nobody can be measured, so that nothing says how good they"
+        " are; they never replace lists that were judged",
+    )
     max_loss: Share = Field(
         0.05,
         description="share of the best rule's or the live model's Precision@3 that may be lost"

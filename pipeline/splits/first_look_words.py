@@ -21,18 +21,12 @@ KINDS = {
 }
 
 
-def lines(look: FirstLook, names: Mapping[str, str], *, is_refused_next: bool = False) -> list[str]:
-    """The whole first look.
-
-    names:           FLAGS or SETTINGS
-    is_refused_next: a split that measures nobody follows: its refusal names what would measure somebody
-    """
+def lines(look: FirstLook, names: Mapping[str, str]) -> list[str]:
+    """The whole first look. names: FLAGS or SETTINGS"""
     if not look.buyers["n_buyers"]:
         return _facts(look)
     if look.proposed is None:
         return [*_facts(look), _nothing(look)]
-    if is_refused_next and not look.asked.n_users:
-        return [*_facts(look), _asked(look, names)]
     return [*_facts(look), _asked(look, names), *_proposed(look, look.proposed, names)]
 
 

@@ -29,6 +29,11 @@ class Fold:
     until: datetime | None = None
 
 
+def is_unjudged(folder: RunFolder) -> bool:
+    """Whether the split of this run measures nobody, so that no model can be judged."""
+    return bool(folder.document("split").get("is_unjudged", False))
+
+
 def validation(folder: RunFolder) -> Fold:
     """Trained on `train`, asked about `validation_set`."""
     return Fold((folder.file("train"),), _moment(folder, "validation_from"), folder.file("validation_set"))

@@ -10,6 +10,15 @@ from pipeline.splits.folds import Cuts
 
 PARTS = ("train", "validation_set", "test")
 
+WORTH = {
+    "time": "",
+    "last_purchase": "",
+    "random": "rows held out at random are guessed from other rows of the same people, of the same order too:"
+    " such a number tells whether items that are bought together are found, not what people buy next, and"
+    " cannot be compared with one of a cut in time",
+}
+"""What a number tells that is measured by each method; empty for what people buy next, as it should be."""
+
 
 def keep_parts(db: duckdb.DuckDBPyConnection, how: Split, where: Cuts, seed: int) -> None:
     """Store `purchaser_events` with the column `part`, one of PARTS, as the table `parts`.

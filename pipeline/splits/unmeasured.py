@@ -1,10 +1,14 @@
-"""Settings under which people would be measured, for a shop whose split measures nobody."""
+"""Why a split measures nobody, and the settings under which people would be measured.
+
+What is found out here is kept in the document `split`, and told by the report, the gate and `backtest`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -27,13 +31,15 @@ MOST_TEST_DAYS = 365
 class Way:
     """A change that would measure `n_users` people.
 
-    edit:  what to do, for a night
-    flags: the same for the command `backtest`; empty where it has no such flag
+    edit:   what to do, for a night
+    flags:  the same for the command `backtest`; empty where it has no such flag
+    method: the method of the split that it changes to; empty where it changes something else
     """
 
     edit: str
     flags: str
     n_users: int
+    method: str = ""
 
     def with_repeats(self) -> Way:
         """The same change together with `repeat_purchases = "allow"`."""
@@ -41,34 +47,66 @@ class Way:
         return Way(f'{self.edit}, with run.repeat_purchases = "allow"', flags, self.n_users)
 
 
-def for_backtest(error: NobodyMeasured) -> NobodyMeasured:
-    """The same refusal, with what the command `backtest` can do about it."""
-    then = _either((way.flags, way.n_users) for way in error.ways if isinstance(way, Way) and way.flags)
-    nothing = "name a file with a longer history, in which buyers come back: no cut in time measures anybody"
-    return NobodyMeasured(error.what, found=error.found, promised=error.promised, then=then or nothing)
+@dataclass(frozen=True)
+class Unmeasured:
+    """Why a split measures nobody: the parts of a refusal, and every change that would measure somebody.
+
+    then: the changes in words; where there are none, what else to do
+    """
+
+    what: str
+    found: str
+    promised: str
+    then: str
+    ways: tuple[Way, ...] = ()
+
+    def dump(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Unmeasured:
+        """From what `dump` gave."""
+        return cls(**{**document, "ways": tuple(Way(**way) for way in document["ways"])})
+
+    def without(self, method: str) -> Unmeasured:
+        """The same where the split is made by `method` already: only the other changes are named."""
+        ways = tuple(way for way in self.ways if way.method != method)
+        then = _in_words(ways) if self.ways else self.then
+        return Unmeasured(self.what, self.found, self.promised, then, ways)
+
+    def for_backtest(self) -> NobodyMeasured:
+        """The refusal of the command `backtest`, with what it can do about it."""
+        then = _either((way.flags, way.n_users) for way in self.ways if way.flags)
+        nothing = "name a file with a longer history, in which buyers come back: no split measures anybody"
+        return NobodyMeasured(self.what, found=self.found, promised=self.promised, then=then or nothing)
 
 
-def nobody_measured(
+def why_unmeasured(
     db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, n_rows: Mapping[str, int]
-) -> NobodyMeasured:
-    """The refusal. db: has `purchaser_events` and its split `parts`; n_rows: the rows of each part"""
+) -> Unmeasured:
+    """Why, and what would help. db: has `purchaser_events` and its split `parts`, which other splits replace;
+    n_rows: the rows of each part"""
     spans = engine.rows(db, "purchase_spans").read_all()
     n_once = pc.sum(pc.equal(spans["first_at"], spans["last_at"])).as_py() or 0
     window_from = as_of - timedelta(days=settings.run.window_days)
     is_full = span(db)[0] < window_from + timedelta(days=1)
     wider = "choose a wider run.window_days, if the shop has older purchases; or " if is_full else ""
     ways = _ways(db, settings, as_of, spans)
-    error = NobodyMeasured(
+    return Unmeasured(
         "nobody can be measured: no user bought before the cut and something relevant after it",
         found=f"{n_rows['train']:,} events to train on, {n_rows['validation_set']:,} to tune on,"
         f" {n_rows['test']:,} to measure on; {n_once:,} of {spans.num_rows:,} buyers bought only once",
         promised="a user with a purchase on both sides of the cut"
         + (", the later one of an item new to that user" if settings.run.excludes_repeats else ""),
-        then=_either((way.edit, way.n_users) for way in ways)
+        then=_in_words(ways)
         or f"{wider}run again when more people have bought twice: no other setting measures anybody yet",
+        ways=tuple(ways),
     )
-    error.ways = tuple(ways)
-    return error
+
+
+def _in_words(ways: Sequence[Way]) -> str:
+    return _either((way.edit, way.n_users) for way in ways)
 
 
 def _either(ways: Iterable[tuple[str, int]]) -> str:
@@ -82,7 +120,7 @@ def _ways(db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, sp
     ways = []
     if excludes:
         allow = 'set run.repeat_purchases = "allow" in config.toml'
-        ways.append(Way(allow, "--repeat-purchases allow", _measured(db, excludes_repeats=False)))
+        ways.append(Way(allow, "--repeat-purchases allow", n_on_both_sides(db, excludes_repeats=False)))
     ways += _other_splits(db, settings, as_of, spans, excludes)
     if excludes and not any(way.n_users for way in ways):
         ways = [way.with_repeats() for way in _other_splits(db, settings, as_of, spans, False)]
@@ -111,11 +149,11 @@ def _other_splits(
             other = how.model_copy(update={"method": method})
             keep_parts(db, other, cuts(first_at, as_of, how.test_days), settings.run.seed)
             edit = f'set split.method = "{method}" in config.toml'
-            yield Way(edit, "", _measured(db, excludes_repeats=excludes))
+            yield Way(edit, "", n_on_both_sides(db, excludes_repeats=excludes), method)
 
 
-def _measured(db: duckdb.DuckDBPyConnection, *, excludes_repeats: bool) -> int:
-    """How many the split `parts` measures."""
+def n_on_both_sides(db: duckdb.DuckDBPyConnection, *, excludes_repeats: bool) -> int:
+    """How many the split `parts` measures, if the filters left nobody out."""
     rows = engine.rows(db, "measured_users", {"is_repeat_relevant": not excludes_repeats}).read_all()
     return int(rows["n_users"][0].as_py())
 

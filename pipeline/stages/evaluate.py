@@ -10,6 +10,7 @@ from pipeline.evaluation.at_cut import trained
 from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.evaluation.fallback import fall_back
 from pipeline.evaluation.segments import segment_rows
+from pipeline.evaluation.unjudged import leave_unjudged
 from pipeline.ranking.saved import read_scorers
 from pipeline.report.summary import metrics_lines
 from pipeline.runs.job import Counts, Job
@@ -19,6 +20,8 @@ from pipeline.splits import folds
 def run(job: Job) -> Counts:
     """`train`, `validation_set`, `test`, `model`, `best_params`, `live`, `items`, `users`
     -> `metrics`, `user_metrics`, `segment_metrics`, `latest_examples`, `comparison`, `fallback`."""
+    if folds.is_unjudged(job.folder):
+        return leave_unjudged(job)
     folder, settings, fold = job.folder, job.settings, folds.test(job.folder)
     with trained(folder, settings) as models:
         judged = judge_all(models, read_scorers(folder), fold)

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.lists.also_bought import MOST_ITEMS, also_bought, baskets_of
-from pipeline.lists.final_model import FinalModel, fit_final_model
+from pipeline.lists.final_model import FinalModel, fit_final_model, unjudged_model
 from pipeline.lists.personal import user_lists
 from pipeline.lists.popular import item_names, popular_items, user_categories, user_purchases
 from pipeline.lists.similar import similar_items
@@ -19,9 +19,13 @@ from pipeline.splits.history import History, opened
 
 def run(job: Job) -> Counts:
     """`purchaser_events`, `browser_events`, `best_params`, `fallback`, `items`, `examples`,
-    `latest_examples`     -> every list, and what filling one up needs."""
+    `latest_examples` -> every list, and what filling one up needs.
+
+    Where nobody can be measured (`best_params` says so), nothing is learnt and `similar_items` is empty.
+    """
     folder, settings = job.folder, job.settings
-    params = Params.read(folder.document("best_params"))
+    best_params = folder.document("best_params")
+    params = Params.read(best_params)
     if rule := folder.document("fallback")["model"]:
         params = params.but(model=rule)
     learnt_from = ("examples", "latest_examples") if is_reranker(params.model) else ()
@@ -30,7 +34,10 @@ def run(job: Job) -> Counts:
     browsers = folder.dataset("browser_events") if is_for_browsers else None
     items, events = folder.optional("items"), [folder.dataset("purchaser_events")]
     with opened(events, folder.as_of, settings.filter, settings.run, folder.scratch()) as history:
-        model = fit_final_model(history, params, settings, items, training_rows, browsers, folder.as_of)
+        if best_params.get("is_unjudged"):
+            model = unjudged_model(history, params, settings, items, browsers, folder.as_of)
+        else:
+            model = fit_final_model(history, params, settings, items, training_rows, browsers, folder.as_of)
         lists = user_lists(model.audiences, model.factors, settings.recommend.list_length)
         n_recommendations = folder.write("recommendations", lists)
         n_popular = _write_popular(job, history)

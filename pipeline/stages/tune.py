@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pyarrow as pa
 
 from pipeline.contract.datasets import DATASETS
@@ -9,15 +12,21 @@ from pipeline.runs.job import Counts, Job
 from pipeline.splits import folds
 from pipeline.tuning.parameters import choose_parameters
 from pipeline.tuning.race import race
-from pipeline.tuning.record import best_params, start_of
+from pipeline.tuning.record import best_params, start_of, unjudged_params
 from pipeline.tuning.reuse import usable_live
+from pipeline.tuning.search import NOTHING_TRIED, Search
 
 
 def run(job: Job) -> Counts:
-    """`train`, `validation_set`, `live`, `items` -> `trials`, `best_params`, `examples`."""
+    """`train`, `validation_set`, `live`, `items` -> `trials`, `best_params`, `examples`.
+
+    Where nobody can be measured, nothing is searched and nothing raced: the simplest rule is published.
+    """
     folder, settings = job.folder, job.settings
     live = usable_live(job)
     start, origin = start_of(job, live)
+    if folds.is_unjudged(folder):
+        return _write(job, NOTHING_TRIED, unjudged_params(job, start, origin), [])
     chosen = choose_parameters(job, live, start)
     over = folds.for_training(folder, settings.ranking.windows)
     items, spill = folder.optional("items"), folder.scratch()
@@ -26,15 +35,22 @@ def run(job: Job) -> Counts:
     for row in document["race"]:
         job.say(f"race: {row['model']}: {row['precision_at_3']:.4f}, NDCG@10 {row['ndcg_at_10']:.4f}")
     job.say(f"race: published is {document['chosen']}")
-    folder.write("trials", chosen.search.table())
-    schema = DATASETS["examples"].schema(settings.ids.model_dump())
-    folder.write("examples", pa.concat_tables([schema.empty_table(), *ended.training_rows]))
-    folder.write_document("best_params", document)
+    return _write(job, chosen.search, document, ended.training_rows)
+
+
+def _write(
+    job: Job, search: Search, document: Mapping[str, Any], training_rows: Sequence[pa.Table]
+) -> Counts:
+    folder = job.folder
+    folder.write("trials", search.table())
+    schema = DATASETS["examples"].schema(job.settings.ids.model_dump())
+    folder.write("examples", pa.concat_tables([schema.empty_table(), *training_rows]))
+    folder.write_document("best_params", dict(document))
     return {
         "model": document["model"],
         "n_trials": document["n_trials"],
         "n_pruned": document["n_pruned"],
-        "ended_by": chosen.search.ended_by,
+        "ended_by": search.ended_by,
         "source": document["source"],
-        **chosen.params.als.model_dump(),
+        **document["als"],
     }

@@ -17,7 +17,7 @@ from pipeline.models.params import HALF_LIVES, Params
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 from pipeline.splits.history import History, opened
-from pipeline.tuning.reuse import Decision, due_by_precision, due_by_record
+from pipeline.tuning.reuse import Decision, due_by_precision, due_by_record, due_by_split
 from pipeline.tuning.search import NOTHING_TRIED, Search, search
 
 JOURNAL = "study.journal"
@@ -94,6 +94,7 @@ def _decide(
     """Whether a search is due; ALS with the parameters of `start`, where it had to be fitted to know."""
     settings = job.settings
     decision = due_by_record(live, settings, job.folder.as_of)
+    decision = decision or due_by_split(live, job.folder.document("split")["method"])
     if decision is not None:
         return decision, None
     als = ValidatedAls.fit(start, history, judge, settings)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.models.catalog import SIMPLEST
 from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 from pipeline.tuning.parameters import Chosen
 from pipeline.tuning.race import Race
-from pipeline.tuning.search import Search
+from pipeline.tuning.search import NOTHING_TRIED, Search
 
 
 def best_params(job: Job, chosen: Chosen, race: Race, live: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,11 +20,26 @@ def best_params(job: Job, chosen: Chosen, race: Race, live: Mapping[str, Any]) -
     return {
         **params.dump(),
         **_origin(job, chosen.search, live),
+        "is_unjudged": False,
         "why": chosen.why,
         "lost_before": dict(chosen.dropped),
         "chosen": race.why(),
         "race": race.standings(),
         "race_by_window": race.rows_by_fold(),
+    }
+
+
+def unjudged_params(job: Job, start: Params, live: Mapping[str, Any]) -> dict[str, Any]:
+    """The document where nobody can be measured: the simplest rule, with the parameters of `start`."""
+    return {
+        **start.but(model=SIMPLEST).dump(),
+        **_origin(job, NOTHING_TRIED, live),
+        "is_unjudged": True,
+        "why": "nobody can be measured; parameters stay as they were",
+        "lost_before": {},
+        "chosen": f"{SIMPLEST}: nobody can be measured, so no model is known to be better",
+        "race": [],
+        "race_by_window": [],
     }
 
 
@@ -51,6 +67,7 @@ def _origin(job: Job, search: Search, live: Mapping[str, Any]) -> dict[str, Any]
             "precision_at_3": search.best().values[0],
             "repeat_purchases": mode,
             "tuned_until": folds.test_from(job.folder).isoformat(),
+            "split_method": job.folder.document("split")["method"],
         }
     params = live.get("params") or {}
     return {
@@ -62,4 +79,5 @@ def _origin(job: Job, search: Search, live: Mapping[str, Any]) -> dict[str, Any]
         "precision_at_3": params.get("precision_at_3"),
         "repeat_purchases": params.get("repeat_purchases", mode),
         "tuned_until": params.get("tuned_until"),
+        "split_method": params.get("split_method"),
     }

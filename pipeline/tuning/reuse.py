@@ -61,6 +61,16 @@ def due_by_record(live: Mapping[str, Any], settings: Settings, as_of: datetime) 
     return None
 
 
+def due_by_split(live: Mapping[str, Any], method: str) -> Decision | None:
+    """By the method of tonight's split: numbers of two methods say nothing of each other."""
+    then = (live.get("params") or {}).get("split_method")
+    if then in (None, method):
+        return None
+    return Decision(
+        True, f"searched: the last search was measured by split.method = {then}, tonight's {method}"
+    )
+
+
 def due_by_precision(live: Mapping[str, Any], settings: Settings, now: float) -> Decision:
     """By what ALS with the live parameters has lost since they were found.
 

@@ -107,7 +107,7 @@ def test_where_nobody_comes_back_nothing_is_proposed(first_look: Look) -> None:
     assert found.document()["proposed"] is None
     assert (
         lines(found, FLAGS)[1:]
-        == lines(found, SETTINGS, is_refused_next=True)[1:]
+        == lines(found, SETTINGS)[1:]
         == [
             "20 buyers: nobody bought on a second day",
             "no cut in time measures anybody, whatever the settings: that takes buyers who come back."
@@ -152,14 +152,6 @@ def test_a_night_is_told_of_its_settings_in_the_same_words(first_look: Look) -> 
         line.replace('run.repeat_purchases = "exclude", split.test_days =', "{}") for line in settings
     ]
     assert [line.replace("--repeat-purchases exclude --test-days", "{}") for line in flags] == as_flags
-
-
-def test_what_the_refusal_of_the_split_proposes_is_left_to_it(first_look: Look) -> None:
-    found = first_look(EVERY_WEEK_THE_SAME, end_of(EVERY_WEEK_THE_SAME))
-    assert found.asked.n_users == 0
-    asked = "as asked, with --repeat-purchases exclude --test-days 14: nobody can be measured"
-    assert lines(found, FLAGS, is_refused_next=True)[-1] == asked
-    assert lines(found, FLAGS)[-4] == asked
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 
 from pipeline.config import Settings
-from pipeline.errors import DataError
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.splits.folds import cuts
@@ -94,11 +93,15 @@ def test_last_purchase_holds_out_each_users_last_order(
         ("allow", [(1, 5, 0), (2, 6, 99)]),  # nobody on both sides
     ],
 )
-def test_nobody_measurable_is_refused(
+def test_nobody_measurable_is_said_and_the_night_goes_on(
     job: Callable[..., Job], make_settings: Callable[..., Settings], mode: str, rows: list[tuple[object, ...]]
 ) -> None:
     night = job(as_of=day(100), settings=make_settings(run={"repeat_purchases": mode}))
-    with pytest.raises(DataError, match="nobody can be measured") as caught:
-        parts(night, *rows)
-    assert caught.value.then
-    assert not night.folder.receipt("split")
+    cut = parts(night, *rows)
+    document = night.folder.document("split")
+    assert (document["method"], document["is_unjudged"]) == ("time", True)
+    assert document["unmeasured"]["what"].startswith("nobody can be measured")
+    assert document["unmeasured"]["then"]
+    assert sum(map(len, cut.values())) == len(rows), "the parts of the cut that was asked for"
+    assert cut["test"] == [(u, i) for u, i, at in rows if at > 86]
+    assert night.folder.receipt("split")["counts"]["n_measured_users"] == 0

@@ -16,7 +16,8 @@ SELECT
     publication.n_items,
     publication.run_id,
     publication.params ->> 'model' AS model,
-    publication.decision -> 'fallback' ->> 'model' IS NOT NULL AS is_fallback
+    publication.decision -> 'fallback' ->> 'model' IS NOT NULL AS is_fallback,
+    coalesce(publication.decision -> 'judged' -> 'is_unjudged' = 'true', false) AS is_unjudged
 FROM {storage}.publication
 CROSS JOIN {storage}.live
 ORDER BY publication.published_at, publication.number;

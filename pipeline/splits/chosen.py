@@ -1,0 +1,99 @@
+"""The split of a night: by the method of the settings, or at random where cuts in time measure nobody."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from pipeline import advice, engine
+from pipeline.config import Split
+from pipeline.runs.job import Job
+from pipeline.splits.folds import Cuts
+from pipeline.splits.history import History, opened
+from pipeline.splits.holdout import hold_out
+from pipeline.splits.parts import PARTS, keep_parts
+from pipeline.splits.unmeasured import Unmeasured, n_on_both_sides, nobody_takes_part, why_unmeasured
+
+INSTEAD = "random"
+"""The method that is taken by itself where `time` measures nobody and this one measures somebody."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The parts, as they are written.
+
+    how:        the settings by which they are made; where: the cuts, if it is by time
+    n_rows:     the rows of each part
+    n_measured: users who bought before the test, and in it something that counts
+    unmeasured: why the method of the settings measures nobody; None where it measures somebody
+    """
+
+    how: Split
+    where: Cuts
+    n_rows: dict[str, int]
+    n_measured: int
+    unmeasured: Unmeasured | None = None
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether they are cut by time."""
+        return self.how.method == "time"
+
+
+def write_parts(job: Job, db: duckdb.DuckDBPyConnection, where: Cuts) -> Chosen:
+    """Write `train`, `validation_set` and `test`. db: has the view `purchaser_events`
+
+    Raises DataError where the filters leave nobody to make a list for.
+    """
+    asked = _write(job, db, job.settings.split, where)
+    if asked.n_measured:
+        return asked
+    why = _why(job, db, asked)
+    if asked.is_timed:
+        instead = _write(job, db, asked.how.model_copy(update={"method": INSTEAD}), where)
+        if instead.n_measured:
+            return replace(instead, unmeasured=_for_shop(job, why.without(INSTEAD)))
+        _write(job, db, asked.how, where)
+    return replace(asked, unmeasured=_for_shop(job, why))
+
+
+def _for_shop(job: Job, why: Unmeasured) -> Unmeasured:
+    """The same, naming the shop's own settings file."""
+    return replace(why, then=advice.in_files(why.then, job.config))
+
+
+def _write(job: Job, db: duckdb.DuckDBPyConnection, how: Split, where: Cuts) -> Chosen:
+    keep_parts(db, how, where, job.settings.run.seed)
+    n_rows = {part: job.folder.write(part, engine.rows(db, "part", {"part": part})) for part in PARTS}
+    made = Chosen(how, where, n_rows, 0)
+    with _before_the_test(job, made) as history:
+        is_repeat_relevant = not job.settings.run.excludes_repeats
+        held_out = hold_out(history, job.folder.file("test"), is_repeat_relevant=is_repeat_relevant)
+        takes_part = history.shape[0] > 0
+    return replace(made, n_measured=len(held_out.rows) if takes_part else 0)
+
+
+def _before_the_test(job: Job, made: Chosen) -> AbstractContextManager[History]:
+    folder, settings = job.folder, job.settings
+    before = [folder.file("train"), folder.file("validation_set")]
+    cut_at = made.where.test_from if made.is_timed else folder.as_of
+    return opened(before, cut_at, settings.filter, settings.run, folder.scratch())
+
+
+def _why(job: Job, db: duckdb.DuckDBPyConnection, asked: Chosen) -> Unmeasured:
+    """Why the parts measure nobody: because of the filters, or of who bought when."""
+    folder, settings, who = job.folder, job.settings, job.settings.filter
+    left_out = None
+    if n_on_both_sides(db, excludes_repeats=settings.run.excludes_repeats):
+        with _before_the_test(job, asked) as history:
+            left_out = nobody_takes_part(history, who)
+    events = [folder.dataset("purchaser_events")]
+    with opened(events, folder.as_of, who, settings.run, folder.scratch()) as history:
+        if not history.shape[0]:
+            raise left_out or nobody_takes_part(history, who)
+    if left_out:
+        what = "nobody can be measured: the filters leave out every buyer before the cut"
+        return Unmeasured(what, left_out.found, left_out.promised, left_out.then)
+    return why_unmeasured(db, settings, folder.as_of, asked.n_rows)
