@@ -290,7 +290,7 @@ def test_a_file_that_cannot_be_judged_is_refused(
     assert told in refused("--events", str(tmp_path / name))
 
 
-def test_a_shop_in_which_nobody_comes_back_is_told_so_before_it_is_refused(
+def test_a_shop_in_which_nobody_comes_back_is_told_so_before_rows_are_held_out_at_random(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "events.csv"
@@ -298,11 +298,12 @@ def test_a_shop_in_which_nobody_comes_back_is_told_so_before_it_is_refused(
         f"{user},{item},purchase,2026-01-{user:02}" for user in range(1, 31) for item in (1, user % 5 + 2)
     )
     file.write_text(HEADER + "\n".join(rows), encoding="utf-8")
-    assert main(["backtest", "--events", str(file)]) == 1
-    said, refused = capsys.readouterr()
+    assert main(["backtest", "--events", str(file)]) == 0
+    said = capsys.readouterr().out
     assert "30 buyers: nobody bought on a second day\nno cut in time measures anybody, whatever" in said
     assert "proposed" not in said
-    assert "nobody can be measured" in refused
+    assert "rows are held out at random instead" in said
+    assert "not what people buy next" in said.splitlines()[-13], "below the head of the table"
 
 
 def test_the_file_that_is_to_blame_is_named_as_it_was_given(

@@ -105,8 +105,8 @@ def _source(db: duckdb.DuckDBPyConnection, path: Path) -> tuple[Callable[[str], 
         first = file.read(4)
     if first == b"PAR1":
         return lambda name: f"read_parquet({file_name(name)})", True, ()
-    if first.startswith(b"PK\x03\x04"):
-        raise ValueError("a zip archive or an Excel workbook")
+    if first.startswith(b"PK\x03\x04") or path.suffix.lower() == ".sql":
+        raise ValueError("a zip archive, an Excel workbook or a query")
     if path.name.lower().removesuffix(".gz").endswith(JSON):
         return lambda name: f"read_json({file_name(name)})", True, ()
     return _text(db, path, is_gzip=first.startswith(b"\x1f\x8b"))

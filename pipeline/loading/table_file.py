@@ -57,12 +57,13 @@ class TableFile:
                 kind = "query file" if self.is_query else "Parquet or CSV file"
                 raise SourceError(f"no file {self.path}", then=f"name an existing {kind}")
         if not self.is_query and not self.is_csv and self.path.suffix.lower() != ".parquet":
+            is_sql = self.path.suffix.lower() == ".sql"
             raise SourceError(
                 f"{self.path} is of no kind that can be loaded",
                 found=self.path.suffix or "no extension",
                 promised=f".parquet, {' or '.join(CSV)}",
                 then="name it as a query (load query, backtest --query)"
-                if self.path.suffix.lower() == ".sql"
+                if is_sql
                 else "save it as one of those",
             )
 

@@ -594,3 +594,11 @@ def test_order_details_are_purchases_and_files_of_one_name_are_told_apart(tmp_pa
         ("A", 5, "purchase", "2024-01-13 00:00:00", "1", 2),
         ("B", 5, "purchase", "2024-01-14 00:00:00", "2", 1),
     ]
+
+
+def test_a_query_named_as_a_file_of_events_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "events.sql"
+    path.write_text("customer,article,date\n1,5,2024-01-13\n")
+    error = refused(path)
+    assert not error.draft
+    assert error.then == "name it as a query (load query, backtest --query)"
