@@ -303,7 +303,7 @@ def test_a_shop_in_which_nobody_comes_back_is_told_so_before_rows_are_held_out_a
     assert "30 buyers: nobody bought on a second day\nno cut in time measures anybody, whatever" in said
     assert "proposed" not in said
     assert "rows are held out at random instead" in said
-    assert "not what people buy next" in said.splitlines()[-13], "below the head of the table"
+    assert said.count("not what people buy next") >= 2, "where they are held out, and at the table"
 
 
 def test_the_file_that_is_to_blame_is_named_as_it_was_given(
