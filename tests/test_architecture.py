@@ -55,7 +55,7 @@ PACKAGES: dict[str, set[str]] = {
     "loading": {"config", "contract", "databases", "engine", "errors", "home", "times"},
     "runs": {"advice", "config", "contract", "disk", "engine", "errors", "locks", "times"},
     "validation": {"config", "contract", "disk", "engine", "errors", "runs", "times"},
-    "splits": {"config", "engine", "errors", "runs", "times"},
+    "splits": {"advice", "config", "engine", "errors", "runs", "times"},
     "models": {"config", "splits"},
     "ranking": {"config", "contract", "errors", "models", "runs", "splits"},
     "evaluation": {"config", "contract", "models", "ranking", "runs", "splits"},

@@ -266,6 +266,43 @@ def test_what_cannot_be_asked_is_refused(
     assert told in refused("--events", str(files / "events.csv"), *small, *given)
 
 
+ONE_ORDER_EACH = [(u, i, f"2026-03-{1 + u % 28:02}") for u in range(1, 41) for i in (u % 3, 3 + u % 3)]
+ONE_PURCHASE_EACH = [(u, u % 3, f"2026-03-{1 + u % 28:02}") for u in range(1, 41)]
+
+
+def purchases_file(folder: Path, rows: list[tuple[int, int, str]]) -> str:
+    path = folder / "purchases.csv"
+    lines = [f"{u},{i},purchase,{at}\n" for u, i, at in rows]
+    path.write_text(f"{HEADER}{''.join(lines)}", encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("more", [(), ("--windows", "2", "--test-days", "7")], ids=["one window", "two"])
+def test_one_order_a_user_is_judged_at_random_and_says_what_that_is_worth(
+    tmp_path: Path, judged: Callable[..., tuple[Document, str]], more: tuple[str, ...]
+) -> None:
+    document, said = judged(purchases_file(tmp_path, ONE_ORDER_EACH), *more)
+    assert (document["method"], document["test_days"]) == ("random", None)
+    assert "not what people buy next, and cannot be compared with one of a cut in time" in document["worth"]
+    _, table = said.split("repeat_purchases = exclude, rows at random held out, as of 2026-03-28")
+    assert table.splitlines()[1].strip() == document["worth"]
+    assert {row["model"] for row in document["results"]} >= {"published", "popular"}
+    assert ("the other windows are left out: they would hold the same rows" in said) is bool(more)
+    assert len(document.get("windows", [document])) == 1
+
+
+def test_a_shop_in_which_nobody_can_be_measured_has_no_backtest(
+    files: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    small = ["--config", str(files / "small.toml")]
+    error = refused("--events", purchases_file(tmp_path, ONE_PURCHASE_EACH), *small)
+    assert "nobody can be measured: no user bought before the cut" in error
+    assert "40 of 40 buyers bought only once" in error
+    assert (
+        "next:     name a file with a longer history: no way of splitting this one measures anybody" in error
+    )
+
+
 HEADER = "user_id,item_id,event_type,occurred_at\n"
 
 

@@ -274,9 +274,12 @@ def test_nobody_bought(refused: Callable[..., str], tmp_path: Path) -> None:
 
 
 def test_nobody_measurable(refused: Callable[..., str], tmp_path: Path) -> None:
-    early = [row for row in good_rows() if row[3] < day(20)]
-    early_and_one_late_view = [*early, (1, 2, "view", day(59), None, 1)]
-    assert "nobody can be measured" in refused(make_shop(tmp_path / "s.db", early_and_one_late_view))
+    """Everybody bought once: such lists could go live, but never in place of lists that were judged."""
+    once = [row for row in good_rows() if row[3] < day(5)]
+    once_and_one_late_view = [*once, (1, 2, "view", day(59), None, 1)]
+    message = refused(make_shop(tmp_path / "s.db", once_and_one_late_view))
+    assert "nobody can be measured" in message
+    assert "was judged" in message
 
 
 def test_one_buyer(refused: Callable[..., str], tmp_path: Path) -> None:

@@ -16,10 +16,15 @@ from pipeline.serving import Stored
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("measured", [None, 0.25])
-def test_a_choice_is_read_back(measured: float | None) -> None:
-    stored = Stored(12, "stored", AT, AT, measured, "exclude", 5, 3, "a, version 9", "als", False)
-    assert choice(stored).startswith("version 12, stored: as of 2026-01-02 00:00, Precision@3 ")
+@pytest.mark.parametrize(
+    ("measured", "is_unjudged", "told"),
+    [(None, False, "not measured"), (None, True, "unjudged"), (0.25, False, "0.2500")],
+)
+def test_a_choice_is_read_back(measured: float | None, is_unjudged: bool, told: str) -> None:
+    stored = Stored(
+        12, "stored", AT, AT, measured, "exclude", 5, 3, "a, version 9", "als", False, is_unjudged
+    )
+    assert choice(stored).startswith(f"version 12, stored: as of 2026-01-02 00:00, Precision@3 {told}, run a")
     assert version_of(choice(stored)) == 12
 
 

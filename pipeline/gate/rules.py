@@ -72,11 +72,14 @@ def _failure_line(failure: Failure) -> str:
     return f"not true: {failure.description} ({amount})"
 
 
-def judged(split: Mapping[str, Any], live: Mapping[str, Any], mode: str, *, may_publish: bool) -> Finding:
+def judged(
+    split: Mapping[str, Any], live: Mapping[str, Any], as_of: datetime, mode: str, *, may_publish: bool
+) -> Finding:
     """Warns of lists that nobody could be measured for; refuses them where they would replace judged ones.
 
     split, live: the documents of these names
-    mode:        `run.repeat_purchases` of this run: what is live in the other mode is replaced
+    as_of, mode: the end of this run's window, and its `run.repeat_purchases`: what is live in the other mode
+                 is replaced, what is newer is not replaced anyway
     may_publish: `gate.publish_unjudged`; False: refuses them always
     """
     is_unjudged = bool(split.get("is_unjudged"))
@@ -87,7 +90,8 @@ def judged(split: Mapping[str, Any], live: Mapping[str, Any], mode: str, *, may_
     line = f"unjudged: {why['what']} ({why['found']}). To have the lists judged: {why['then']}"
     if not may_publish:
         return Finding("judged", numbers, (f"{line}; gate.publish_unjudged = false publishes no others",))
-    if live.get("repeat_purchases") == mode and live.get("precision_at_3") is not None:
+    is_judged = live.get("repeat_purchases") == mode and live.get("precision_at_3") is not None
+    if is_judged and datetime.fromisoformat(live["as_of"]) <= as_of:
         stays = (
             f"version {live['version']}, which is live, was judged (Precision@3"
             f" {live['precision_at_3']:.4f}), and unjudged lists do not replace it"

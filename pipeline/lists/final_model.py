@@ -102,8 +102,8 @@ def unjudged_model(
 ) -> FinalModel:
     """The rule that `params` names on all events of `history`, with nothing else that nobody has measured.
 
-    Slots that the rule leaves empty are filled with what most users touched. ALS is not fitted: no list, no
-    reason and no similar item comes from it. The arguments are those of `fit_final_model`.
+    Slots that the rule leaves empty are filled with what most users touched. ALS is not fitted: no list and
+    no reason comes from it. The arguments are those of `fit_final_model`.
     """
     hidden = unavailable(items, history.item_ids)
     fitted = FittedModels(history, AlsFactors.unknown(history).hide(hidden), params, settings, items)

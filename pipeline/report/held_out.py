@@ -33,7 +33,7 @@ def compared(split: Row, buyers: str) -> str:
     return " ".join([*told, *([_sentence(worth)] if worth else [])])
 
 
-def tested(split: Row, mode: str, precision: float) -> list[str]:
+def how_good(split: Row, mode: str, precision: float) -> list[str]:
     """Precision@3 of the lists in a sentence, and what it is worth where it is not what people buy next."""
     only = " (only items new to them count)" if mode == "exclude" else ""
     shown = "of 100 items shown in the first three places"

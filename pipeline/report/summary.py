@@ -91,6 +91,6 @@ def live_line(folder: RunFolder, settings: Settings) -> str:
     if not publication.get("is_live", True):
         return f"stored as version {version}, not live"
     rule = f", those of {publication['model']} (fallback)" if publication.get("is_fallback") else ""
-    kind = "unjudged lists" if publication.get("is_unjudged") else "lists"
-    lists = f"{kind} for {publication['n_users']:,} users{rule}"
+    unjudged = "unjudged " if publication.get("is_unjudged") else ""
+    lists = f"{unjudged}lists for {publication['n_users']:,} users{rule}"
     return f"live: version {version}, {lists} in {schema}.recommendations"

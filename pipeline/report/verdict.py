@@ -114,7 +114,7 @@ def _worth(folder: RunFolder, mode: str, ours: Mapping[str, Any] | None) -> list
     if ours is None:
         unknown = "Nobody could be measured, so how good they are is not known."
         return [unknown, *held_out.unjudged(held_out.split_of(folder))]
-    worth = held_out.tested(held_out.split_of(folder), mode, ours["precision_at_3"])
+    worth = held_out.how_good(held_out.split_of(folder), mode, ours["precision_at_3"])
     if ours["n_users"] < FEW_BUYERS:
         measured = words.count(ours["n_users"], "buyer")
         worth.append(

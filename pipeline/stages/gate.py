@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pipeline.gate import rules
 from pipeline.gate.output import LISTS, check_lists, read_shop
-from pipeline.models.params import live_as_of
 from pipeline.runs.job import Counts, Job
 
 MAY_BE_EMPTY = ("similar_items",)
@@ -26,7 +25,8 @@ def run(job: Job) -> Counts:
         rules.output(rows, check_lists(job, shop, rows), MAY_BE_EMPTY),
         rules.judged(
             folder.document("split"),
-            live_as_of(folder.document("live"), folder.as_of),
+            folder.document("live"),
+            folder.as_of,
             mode,
             may_publish=limits.publish_unjudged,
         ),

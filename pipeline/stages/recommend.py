@@ -10,7 +10,7 @@ from pipeline.lists.also_bought import MOST_ITEMS, also_bought, baskets_of
 from pipeline.lists.final_model import FinalModel, fit_final_model, unjudged_model
 from pipeline.lists.personal import user_lists
 from pipeline.lists.popular import item_names, popular_items, user_categories, user_purchases
-from pipeline.lists.similar import similar_items
+from pipeline.lists.similar import similar_by_people, similar_items
 from pipeline.models.catalog import is_reranker
 from pipeline.models.params import Params
 from pipeline.runs.job import Counts, Job
@@ -21,7 +21,7 @@ def run(job: Job) -> Counts:
     """`purchaser_events`, `browser_events`, `best_params`, `fallback`, `items`, `examples`,
     `latest_examples` -> every list, and what filling one up needs.
 
-    Where nobody can be measured (`best_params` says so), nothing is learnt and `similar_items` is empty.
+    Where nobody can be measured (`best_params` says so), nothing is learnt.
     """
     folder, settings = job.folder, job.settings
     best_params = folder.document("best_params")
@@ -36,13 +36,22 @@ def run(job: Job) -> Counts:
     with opened(events, folder.as_of, settings.filter, settings.run, folder.scratch()) as history:
         if best_params.get("is_unjudged"):
             model = unjudged_model(history, params, settings, items, browsers, folder.as_of)
+            lengths = settings.recommend
+            similar = similar_by_people(
+                history.touched(),
+                history.item_ids,
+                model.hidden,
+                lengths.similar_length,
+                lengths.also_bought_min_buyers,
+            )
         else:
             model = fit_final_model(history, params, settings, items, training_rows, browsers, folder.as_of)
+            similar = similar_items(model.factors, settings.recommend.similar_length)
         lists = user_lists(model.audiences, model.factors, settings.recommend.list_length)
         n_recommendations = folder.write("recommendations", lists)
         n_popular = _write_popular(job, history)
         cold = model.cold_counts()
-    n_similar = folder.write("similar_items", similar_items(model.factors, settings.recommend.similar_length))
+    n_similar = folder.write("similar_items", similar)
     n_also_bought, n_not_in_it = _write_also_bought(job, model)
     n_users, n_served = sum(len(audience.user_ids) for audience in model.audiences), _n_served(job)
     return {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.gate.rules import Finding, age, decision, known, precision, shrink
+from pipeline.gate.rules import Finding, age, decision, judged, known, precision, shrink
 
 AS_OF = datetime(2026, 11, 20, 6, tzinfo=UTC)
 RULE = {"against": "best_rule", "model": "recently_popular", "n_users": 1900}
@@ -90,6 +90,53 @@ def test_what_could_not_be_compared_is_said() -> None:
         "not held against the best rule: nobody was measured",
         "not held against the live publication's model: nobody was measured",
     )
+
+
+UNMEASURED = {
+    "is_unjudged": True,
+    "unmeasured": {"what": "nobody can be measured: none", "found": "9 buyers", "then": "wait"},
+}
+WHY = "unjudged: nobody can be measured: none (9 buyers). To have the lists judged: wait"
+
+
+def of_live(precision_at_3: float | None, *, mode: str = "exclude", days: float = -1) -> dict[str, Any]:
+    """`live`: version 7, which ends `days` after this run."""
+    as_of = (AS_OF + timedelta(days=days)).isoformat()
+    return {"version": 7, "precision_at_3": precision_at_3, "repeat_purchases": mode, "as_of": as_of}
+
+
+@pytest.mark.parametrize(
+    "live",
+    [{}, of_live(None), of_live(0.1, mode="allow"), of_live(0.1, days=1)],
+    ids=["none", "unjudged", "other mode", "newer than this run"],
+)
+def test_unjudged_lists_are_published_with_a_warning(live: dict[str, Any]) -> None:
+    finding = judged(UNMEASURED, live, AS_OF, "exclude", may_publish=True)
+    assert (finding.refusals, finding.warnings) == ((), (WHY,))
+    assert finding.numbers == {"is_unjudged": True, "may_publish": True}
+
+
+@pytest.mark.parametrize("days", [-1, 0])
+def test_unjudged_lists_never_replace_judged_ones(days: float) -> None:
+    finding = judged(UNMEASURED, of_live(0.0, days=days), AS_OF, "exclude", may_publish=True)
+    assert finding.warnings == ()
+    assert finding.refusals == (
+        f"{WHY}; version 7, which is live, was judged (Precision@3 0.0000), and unjudged lists do not replace"
+        " it",
+    )
+
+
+def test_a_shop_may_refuse_unjudged_lists() -> None:
+    finding = judged(UNMEASURED, {}, AS_OF, "exclude", may_publish=False)
+    assert finding.refusals == (f"{WHY}; gate.publish_unjudged = false publishes no others",)
+
+
+@pytest.mark.parametrize(
+    "split", [{"is_unjudged": False}, {"method": "time"}], ids=["judged", "earlier release"]
+)
+def test_judged_lists_need_no_leave(split: dict[str, Any]) -> None:
+    finding = judged(split, of_live(0.1), AS_OF, "exclude", may_publish=False)
+    assert (finding.refusals, finding.warnings, finding.skipped) == ((), (), ())
 
 
 def recent(*sizes: tuple[int, int], refused: int = 0) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import scipy.sparse as sp
 
-from pipeline.lists.similar import similar_items
+from pipeline.lists.similar import similar_by_people, similar_items
 from pipeline.models.als import AlsFactors
 from tests.shelf import pairs
 
@@ -36,3 +37,26 @@ def test_hidden_items_have_no_list_and_are_in_none() -> None:
         (1, 14),
         (2, 13),
     ]
+
+
+TOUCHED = sp.csr_matrix(
+    np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1]], np.float32)
+)
+"""Items 0 and 1 have three people in common of three and four; 1 and 2 have two of four and two."""
+
+
+def people(min_people: int, *hidden: int) -> list[tuple[object, ...]]:
+    items = pa.array([10, 11, 12, 13])
+    batches = list(similar_by_people(TOUCHED, items, np.array(hidden, np.int64), 5, min_people))
+    return pairs(pa.Table.from_batches(batches), "item_id", "rank", "similar_item_id")
+
+
+def test_without_a_model_pairs_need_enough_people_in_common() -> None:
+    assert people(3) == [(10, 1, 11), (11, 1, 10)]
+    assert people(2) == [(10, 1, 11), (11, 1, 10), (11, 2, 12), (12, 1, 11)]
+    assert people(2, 0) == [(11, 1, 12), (12, 1, 11)]
+
+
+def test_the_score_is_the_cosine_between_the_people_of_two_items() -> None:
+    [first, *_] = similar_by_people(TOUCHED, pa.array([10, 11, 12, 13]), np.array([], np.int64), 5, 3)
+    assert np.allclose(first["score"].to_pylist(), 3 / np.sqrt(3 * 4))

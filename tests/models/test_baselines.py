@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import Filter, Run
-from pipeline.models.baselines import ItemNeighbours, OwnMostBought, Popular
+from pipeline.models.baselines import ItemNeighbours, MostTouched, OwnMostBought, Popular
 from pipeline.models.top_n import NOTHING, Model
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
@@ -37,6 +37,12 @@ def lists(model: Model, history: History, n: int = 3, *, new_only: bool = False)
     top = model.fit(history).top_n(ALL, n, history.purchases() if new_only else None)
     assert ((top.items == NOTHING) <= (top.scores == 0)).all()
     return top.items.tolist()
+
+
+def test_most_touched_holds_what_was_only_looked_at_too(history: History) -> None:
+    """Two users each bought 10 and 11; one bought 12, one looked at 13. The same user twice counts once."""
+    assert lists(MostTouched(), history, 5) == [[0, 1, 2, 3, -1]] * 3
+    assert lists(MostTouched(), history, 4, new_only=True)[2] == [0, 2, 3, -1]
 
 
 def test_popular_is_the_same_for_everybody_and_never_holds_what_nobody_bought(history: History) -> None:

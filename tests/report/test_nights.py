@@ -63,9 +63,9 @@ def test_a_forced_night(night: Callable[..., Job]) -> None:
     assert verdict(job).startswith("Published by force")
 
 
-def stopped(job: Callable[..., Job], stage: str, **parts: Any) -> str:
+def stopped(job: Callable[..., Job], stage: str, settings: Settings | None = None, **parts: Any) -> str:
     """What the report says first of a night that the data stops at `stage`."""
-    new_job = job(as_of=day(60))
+    new_job = job(as_of=day(60), settings=settings)
     give(new_job.folder, **parts)
     with pytest.raises(DataError):
         play(stage, new_job)
@@ -82,15 +82,20 @@ def test_a_night_that_validation_stopped(job: Callable[..., Job], tmp_path: Path
     assert "critical events: user_id is there (not true for 1 row)" in text(page)
 
 
-def test_a_night_in_which_nobody_can_be_measured(job: Callable[..., Job], tmp_path: Path) -> None:
+def test_a_night_that_the_filters_stop(
+    job: Callable[..., Job], make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
     shop = events((1, 5, 1), (2, 6, 2))
     document = {"success": True, "suites": [{"suite": "events", "n_rows": 2, "n_expectations": 14}]}
     document["suites"][0]["failed"] = []
-    verdict_text = stopped(job, "split", purchaser_events=shop, events=shop, validation=document)
+    strict = make_settings(filter={"min_events": 3})
+    verdict_text = stopped(job, "split", strict, purchaser_events=shop, events=shop, validation=document)
     assert verdict_text.startswith(
-        "Stopped The night stopped at “split”: nobody can be measured: no user bought"
+        "Stopped The night stopped at “split”: nobody is left to learn from: the filters leave out every"
     )
-    assert "What next: run again when more people have bought twice" in verdict_text
+    assert (
+        "What next: set filter.min_events = 1 in config.toml (2 of 2 buyers would be left)." in verdict_text
+    )
     page = text((tmp_path / "runs" / "night" / PAGE).read_text(encoding="utf-8"))
     assert "Everything that is expected of the shop's data holds. Table Rows" in page
 

@@ -1,4 +1,4 @@
-"""Whole nights of shops that cannot be judged, on a real database: what goes live, and what is said."""
+"""Whole nights of shops that cannot be judged, on a real serving database: what goes live, what is told."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.runs.run_stage import run_stage
 from pipeline.serving import publications
 from pipeline.serving.tables import publications_table
 from tests.report.pages import text
-from tests.shelf import day
+from tests.shelf import day, pairs
 from tests.test_bad_input import Row, make_shop
 
 AS_OF = day(100)
@@ -46,7 +46,7 @@ FRESH_VIEW: Row = (7, 3, "view", day(99.5), None, 1)
 def night(
     job: Callable[..., Job], serving_url: str, make_settings: Callable[..., Settings], tmp_path: Path
 ) -> Callable[..., Job]:
-    """`night(rows, 1, gate={...}, force=True)`: a whole night on these rows, ending `number` days later."""
+    """`night(rows, 1, gate={...}, force=True)`: a whole night on these rows, that many days later."""
 
     def play(
         rows: list[Row],
@@ -132,10 +132,8 @@ def test_lists_go_live_unjudged_and_everything_says_so(
     ]
     assert folder.document("publication")["is_unjudged"] is True
     assert verdict(folder).startswith("Published, unjudged Lists for")
-    assert (
-        f"Nobody can be measured: no user bought before the cut and something relevant after it. Found: {why['found']}"
-        in verdict(folder)
-    )
+    sentence = "Nobody can be measured: no user bought before the cut and something relevant after it."
+    assert f"{sentence} Found: {why['found']}" in verdict(folder)
     assert warning not in verdict(folder)
     assert "live: version 1, unjudged lists for" in ending(folder, done.settings)
     [row] = publications(serving_url, done.settings)[0]
@@ -144,17 +142,21 @@ def test_lists_go_live_unjudged_and_everything_says_so(
 
 
 def test_lists_are_the_best_sellers_of_late_and_claim_nothing_else(night: Callable[..., Job]) -> None:
-    """Item 0 sold last, then 3, 2 and 1; item 9 was only looked at. Nothing is similar to anything."""
-    rows = [*ONE_PURCHASE_EACH, FRESH_VIEW, (8, 9, "view", day(99), None, 1)]
+    """Six buyers looked at 20 and 21, one at 9: these fill the lists. Nobody bought two items."""
+    looked_at = [(u, i, "view", day(99), None, 1) for u in range(1, 7) for i in (20, 21)]
+    rows = [*ONE_PURCHASE_EACH, *looked_at, (8, 9, "view", day(99.5), None, 1)]
     folder = night(rows).folder
     lists = folder.table("recommendations").to_pylist()
-    of_1 = [row["item_id"] for row in lists if row["user_id"] == 1]
     popular = [row["item_id"] for row in folder.table("popular_items").to_pylist()]
-    assert of_1 == [*(item for item in popular if item != 1), 9]
+    assert sorted(popular) == [0, 1, 2, 3]
+    of_1 = [row["item_id"] for row in lists if row["user_id"] == 1]
+    assert of_1 == [*(item for item in popular if item != 1), 20, 21, 9]
     assert {row["reason"] for row in lists} == {"recently_popular"}
     assert {row["because_item_id"] for row in lists} == {None}
     assert {row["user_id"] for row in lists} == set(range(1, 40))
-    assert folder.rows("similar_items") == folder.rows("also_bought") == 0
+    assert folder.rows("also_bought") == 0
+    similar = pairs(folder.table("similar_items"), "item_id", "rank", "similar_item_id", "score")
+    assert similar == [(20, 1, 21, 1.0), (21, 1, 20, 1.0)], "the only two with five people in common"
 
 
 def test_browsers_get_the_same_lists(night: Callable[..., Job]) -> None:
@@ -197,14 +199,14 @@ def test_judged_lists_stay_until_others_are_judged_or_forced(
     assert precision is not None
     with pytest.raises(Refused) as refused:
         night(ONE_PURCHASE_EACH, 1, gate={"max_shrink": 1.0})
-    stays = f"version 1, which is live, was judged (Precision@3 {precision:.4f}), and unjudged lists do not replace it"
-    assert stays in refused.value.found
+    judged = f"version 1, which is live, was judged (Precision@3 {precision:.4f})"
+    assert f"{judged}, and unjudged lists do not replace it" in refused.value.found
     assert live(serving_url) == [(1, precision)]
     other = night(ONE_PURCHASE_EACH, 2, run={"repeat_purchases": "allow"}, force=False)
     assert other.folder.document("decision")["reasons"] == [], "what is live is of the other mode"
     assert live(serving_url) == [(2, None)]
-    judged = night(ONE_ORDER_EACH, 3, run={"repeat_purchases": "allow"})
-    [row] = [row for row in judged.folder.document("comparison")["skipped"] if row["against"] == "live"]
+    again = night(ONE_ORDER_EACH, 3, run={"repeat_purchases": "allow"})
+    [row] = [row for row in again.folder.document("comparison")["skipped"] if row["against"] == "live"]
     assert row["why"] == "the lists of version 2, which is live, are unjudged"
     [(version, precision)] = live(serving_url)
     assert version == 3

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.models.params import Params
-from pipeline.tuning.reuse import Decision, due_by_precision, due_by_record, unseen_by_search
+from pipeline.tuning.reuse import Decision, due_by_precision, due_by_record, due_by_split, unseen_by_search
 from tests.shelf import day
 
 AS_OF = day(100)
@@ -116,3 +116,16 @@ def test_parameters_tuned_on_days_that_are_now_the_test_are_not_used(
     is_searched, _ = due(kept, make_settings(), AS_OF, lambda params: PRECISION)
     assert is_searched is not is_kept
     assert unseen_by_search({}, test_from) == {}
+
+
+def test_a_number_of_another_kind_of_split_is_compared_with_nothing(
+    make_settings: Callable[..., Settings],
+) -> None:
+    """What rows at random gave says nothing of what a cut in time gives."""
+    decision = due_by_split(live(make_settings(), split_method="random"), "time")
+    assert decision is not None
+    assert decision.is_due
+    assert decision.why == "searched: the last search was measured by split.method = random, tonight's time"
+    assert due_by_split(live(make_settings(), split_method="time"), "time") is None
+    assert due_by_split(live(make_settings()), "random") is None, "an earlier release did not say"
+    assert due_by_split({}, "random") is None
