@@ -215,8 +215,8 @@ def test_recorded_by_number_or_by_version(db: Session) -> None:
     add(db, 5, 1, params=Jsonb({"model": "als"}))
     add(db, None, 2, precision_at_3=None)
     put_live(db, 5)
-    published = (5, "night-1", "published", True, as_of(1), 2, 3, 3, 0.25, "als", False)
-    refused = (None, "night-2", "refused", False, as_of(2), 2, 3, 3, None, None, False)
+    published = (5, "night-1", "published", True, as_of(1), 2, 3, 3, 0.25, "als", False, False)
+    refused = (None, "night-2", "refused", False, as_of(2), 2, 3, 3, None, None, False, False)
     numbers = dict(select(db, "SELECT run_id, number FROM serving_storage.publication"))
     assert rows(db, "recorded", number=None, version=5) == [published]
     assert rows(db, "recorded", number=numbers["night-1"], version=None) == [published]
@@ -298,7 +298,7 @@ def test_publications_with_their_states_the_newest_last(db: Session) -> None:
     fallback = {"fallback": {"model": "popular"}}
     add(db, 2, 2, params=Jsonb({"model": "popular"}), decision=Jsonb(fallback))
     add(db, None, 3, precision_at_3=None, repeat_purchases="allow")
-    add(db, 4, 5)
+    add(db, 4, 5, precision_at_3=None, decision=Jsonb({"judged": {"is_unjudged": True}}))
     put_live(db, 2)
     records = rows(db, "publications")
     assert [(row[0], row[1]) for row in records] == [
@@ -308,8 +308,9 @@ def test_publications_with_their_states_the_newest_last(db: Session) -> None:
         (3, "held back"),
         (4, "stored"),
     ]
-    assert records[2] == (None, "refused", as_of(3), as_of(3), None, "allow", 2, 3, "night-3", None, False)
-    assert records[1][-2:] == ("popular", True)
+    assert records[2] == (None, "refused", as_of(3), as_of(3), None, "allow", 2, 3, "night-3", None, False, False)
+    assert records[1][-3:] == ("popular", True, False)
+    assert records[4][-3:] == (None, False, True)
 
 
 def test_recent_publications_of_the_mode_up_to_a_time_seven_at_most(db: Session) -> None:
