@@ -22,7 +22,7 @@ AT = datetime(2026, 1, 2, tzinfo=UTC)
 )
 def test_a_choice_is_read_back(measured: float | None, is_unjudged: bool, told: str) -> None:
     stored = Stored(
-        12, "stored", AT, AT, measured, "exclude", 5, 3, "a, version 9", "als", False, is_unjudged
+        12, "stored", AT, AT, measured, "exclude", 5, 3, "a, version 9", "als", False, "", is_unjudged
     )
     assert choice(stored).startswith(f"version 12, stored: as of 2026-01-02 00:00, Precision@3 {told}, run a")
     assert version_of(choice(stored)) == 12

@@ -30,7 +30,7 @@ class Moved:
 class Stored:
     """One row of `publications`: state is live, stored, held back, dropped or refused.
 
-    model, is_fallback and is_unjudged as in `publication.Publication`
+    model, is_fallback, fallback_why and is_unjudged as in `publication.Publication`
     """
 
     version: int | None
@@ -44,6 +44,7 @@ class Stored:
     run_id: str
     model: str | None
     is_fallback: bool
+    fallback_why: str
     is_unjudged: bool
 
 

@@ -41,6 +41,7 @@ class Publication:
 
     model:       whose lists they are; None: not known
     is_fallback: whether that is a rule in place of the chosen model
+    fallback_why: why a rule replaces the model or no longer does, and by how much, in a sentence; or empty
     is_unjudged: whether nobody could be measured, so that nothing says how good the lists are
     """
 
@@ -55,6 +56,7 @@ class Publication:
     precision_at_3: float | None
     model: str | None
     is_fallback: bool
+    fallback_why: str
     is_unjudged: bool
 
 

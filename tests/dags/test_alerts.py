@@ -368,3 +368,4 @@ def test_a_night_whose_model_lost_publishes_the_rule_and_says_so_everywhere(
     assert (document["kind"], document["task"], document["why"]) == ("lost", "publish", fallback["why"])
     extra = asset_events()[-1]
     assert (extra["model"], extra["is_fallback"], extra["precision_at_3"]) == (model, True, precision)
+    assert extra["fallback_why"] == fallback["why"]

@@ -215,8 +215,8 @@ def test_recorded_by_number_or_by_version(db: Session) -> None:
     add(db, 5, 1, params=Jsonb({"model": "als"}))
     add(db, None, 2, precision_at_3=None)
     put_live(db, 5)
-    published = (5, "night-1", "published", True, as_of(1), 2, 3, 3, 0.25, "als", False, False)
-    refused = (None, "night-2", "refused", False, as_of(2), 2, 3, 3, None, None, False, False)
+    published = (5, "night-1", "published", True, as_of(1), 2, 3, 3, 0.25, "als", False, "", False)
+    refused = (None, "night-2", "refused", False, as_of(2), 2, 3, 3, None, None, False, "", False)
     numbers = dict(select(db, "SELECT run_id, number FROM serving_storage.publication"))
     assert rows(db, "recorded", number=None, version=5) == [published]
     assert rows(db, "recorded", number=numbers["night-1"], version=None) == [published]
@@ -295,7 +295,7 @@ def test_rolled_back_is_the_version_of_the_run_that_no_move_has_put_live_since(d
 def test_publications_with_their_states_the_newest_last(db: Session) -> None:
     add(db, 3, 4, is_held_back=True)
     add(db, 1, 1, dropped_at=as_of(3))
-    fallback = {"fallback": {"model": "popular"}}
+    fallback = {"fallback": {"model": "popular", "why": "it lost by half"}}
     add(db, 2, 2, params=Jsonb({"model": "popular"}), decision=Jsonb(fallback))
     add(db, None, 3, precision_at_3=None, repeat_purchases="allow")
     add(db, 4, 5, precision_at_3=None, decision=Jsonb({"judged": {"is_unjudged": True}}))
@@ -308,8 +308,22 @@ def test_publications_with_their_states_the_newest_last(db: Session) -> None:
         (3, "held back"),
         (4, "stored"),
     ]
-    assert records[2] == (None, "refused", as_of(3), as_of(3), None, "allow", 2, 3, "night-3", None, False, False)
-    assert records[1][-3:] == ("popular", True, False)
+    assert records[2] == (
+        None,
+        "refused",
+        as_of(3),
+        as_of(3),
+        None,
+        "allow",
+        2,
+        3,
+        "night-3",
+        None,
+        False,
+        "",
+        False,
+    )
+    assert records[1][-4:] == ("popular", True, "it lost by half", False)
     assert records[4][-3:] == (None, False, True)
 
 

@@ -93,6 +93,7 @@ def test_publishes_and_says_what(night: Callable[..., Job], serving_url: str, sa
         "precision_at_3": 0.125,
         "model": "als",
         "is_fallback": False,
+        "fallback_why": "",
         "is_unjudged": False,
     }
     assert job.folder.has("publication")

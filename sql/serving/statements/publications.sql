@@ -17,6 +17,7 @@ SELECT
     publication.run_id,
     publication.params ->> 'model' AS model,
     publication.decision -> 'fallback' ->> 'model' IS NOT NULL AS is_fallback,
+    coalesce(publication.decision -> 'fallback' ->> 'why', '') AS fallback_why,
     coalesce(publication.decision -> 'judged' -> 'is_unjudged' = 'true', false) AS is_unjudged
 FROM {storage}.publication
 CROSS JOIN {storage}.live

@@ -11,6 +11,7 @@ SELECT
     publication.precision_at_3,
     publication.params ->> 'model' AS model,
     publication.decision -> 'fallback' ->> 'model' IS NOT NULL AS is_fallback,
+    coalesce(publication.decision -> 'fallback' ->> 'why', '') AS fallback_why,
     coalesce(publication.decision -> 'judged' -> 'is_unjudged' = 'true', false) AS is_unjudged
 FROM {storage}.publication
 WHERE publication.number = %(number)s OR publication.version = %(version)s;
