@@ -30,7 +30,7 @@ class Moved:
 class Stored:
     """One row of `publications`: state is live, stored, held back, dropped or refused.
 
-    model, is_fallback and is_unjudged as in `publication.Publication`
+    model, is_fallback, is_unjudged and split_method as in `publication.Publication`
     """
 
     version: int | None
@@ -45,6 +45,7 @@ class Stored:
     model: str | None
     is_fallback: bool
     is_unjudged: bool
+    split_method: str | None
 
 
 @dataclass(frozen=True)

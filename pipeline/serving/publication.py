@@ -42,6 +42,8 @@ class Publication:
     model:       whose lists they are; None: not known
     is_fallback: whether that is a rule in place of the chosen model
     is_unjudged: whether nobody could be measured, so that nothing says how good the lists are
+    split_method: what was held out (`split.method`): numbers of two methods cannot be compared; None: not
+                 known
     """
 
     version: int | None
@@ -56,6 +58,7 @@ class Publication:
     model: str | None
     is_fallback: bool
     is_unjudged: bool
+    split_method: str | None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,12 @@ def test_a_night_announces_what_went_live(dag: Any, shop: str) -> None:
             " FROM serving.publications WHERE is_live"
         ).fetchall()
     names = ("version", "run_id", "n_users", "n_items", "precision_at_3", "model")
-    assert extra == {**dict(zip(names, row, strict=True)), "is_fallback": False, "is_unjudged": False}
+    assert extra == {
+        **dict(zip(names, row, strict=True)),
+        "is_fallback": False,
+        "is_unjudged": False,
+        "split_method": "time",
+    }
     assert extra["run_id"] == run.run_id
 
 

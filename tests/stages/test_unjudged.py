@@ -233,6 +233,8 @@ def test_one_order_a_user_is_held_out_at_random_by_itself(
     assert "cannot be compared with one of a cut in time" in ending(done.folder, done.settings)
     query = "SELECT decision -> 'measured_in' ->> 'method' FROM serving.publications WHERE is_live"
     assert live(serving_url, query) == [("random",)]
+    [row] = publications(serving_url, done.settings)[0]
+    assert f"{row.precision_at_3:.4f} (random)  " in publications_table([row], None)
     assert done.folder.document("best_params")["split_method"] == "random"
 
 
