@@ -132,8 +132,10 @@ def test_lists_go_live_unjudged_and_everything_says_so(
     ]
     assert folder.document("publication")["is_unjudged"] is True
     assert verdict(folder).startswith("Published, unjudged Lists for")
-    sentence = "Nobody can be measured: no user bought before the cut and something relevant after it."
-    assert f"{sentence} Found: {why['found']}" in verdict(folder)
+    reason = "no user bought before the cut and something relevant after it"
+    assert f"Nobody could be measured, so how good they are is not known. Why: {reason}; {why['found']}." in (
+        verdict(folder)
+    )
     assert warning not in verdict(folder)
     assert "live: version 1, unjudged lists for" in ending(folder, done.settings)
     [row] = publications(serving_url, done.settings)[0]
