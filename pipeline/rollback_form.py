@@ -30,11 +30,11 @@ def choice(stored: Stored) -> str:
 
     `version 5, stored: as of 2026-11-20 00:00, Precision@3 0.0288, run a`
     """
-    unmeasured = "unjudged" if stored.is_unjudged else "not measured"
-    measured = unmeasured if stored.precision_at_3 is None else f"{stored.precision_at_3:.4f}"
+    from pipeline.serving.tables import measured
+
     return (
         f"version {stored.version}, {stored.state}: as of {stored.as_of:%Y-%m-%d %H:%M},"
-        f" Precision@3 {measured}, run {stored.run_id}"
+        f" Precision@3 {measured(stored) or 'not measured'}, run {stored.run_id}"
     )
 
 

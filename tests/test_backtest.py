@@ -298,9 +298,7 @@ def test_a_shop_in_which_nobody_can_be_measured_has_no_backtest(
     error = refused("--events", purchases_file(tmp_path, ONE_PURCHASE_EACH), *small)
     assert "nobody can be measured: no user bought before the cut" in error
     assert "40 of 40 buyers bought only once" in error
-    assert (
-        "next:     name a file with a longer history: no way of splitting this one measures anybody" in error
-    )
+    assert "next:     name a file with a longer history, in which buyers come back: no split" in error
 
 
 HEADER = "user_id,item_id,event_type,occurred_at\n"

@@ -20,7 +20,10 @@ BODY = """
 {% set judged = ti.xcom_pull("evaluate") or {} %}
 {%- if "precision_at_3" in judged -%}
 Precision@3 **{{ judged["precision_at_3"] }}**, best rule {{ judged["best_rule"] }}
-{{ judged["best_rule_precision_at_3"] }}.
+{{ judged["best_rule_precision_at_3"] }}
+{%- if (ti.xcom_pull("split") or {})["method"] == "random" -%}
+, on rows held out at random: not what people buy next
+{%- endif %}.
 {%- else -%}
 **Unjudged**: nobody could be measured, so nothing says how good these lists are.
 {%- endif %}

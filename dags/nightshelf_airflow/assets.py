@@ -22,7 +22,8 @@ def published(settings: Settings) -> Asset:
     Another DAG waits for it with `schedule=[Asset("serving.recommendations")]`. The extra of an event:
     version, run_id, n_users, n_items, precision_at_3 (null when nobody could be measured), model,
     is_fallback (true: a rule to which the chosen model had lost), fallback_why (to which, and by how much),
-    is_unjudged (true: nobody could be measured, so nothing says how good the lists are).
+    is_unjudged (true: nobody could be measured, so nothing says how good the lists are), split_method (what
+    was held out: numbers of two methods are not comparable).
     """
     return Asset(lists_asset(settings))
 
@@ -31,7 +32,7 @@ def announce(outlet_events: Any, asset: Asset, publication: Mapping[str, Any]) -
     """Describe the live `publication`, a row of `publications`, in the event that this task emits."""
     names = (
         *("version", "run_id", "n_users", "n_items"),
-        *("precision_at_3", "model", "is_fallback", "fallback_why", "is_unjudged"),
+        *("precision_at_3", "model", "is_fallback", "fallback_why", "is_unjudged", "split_method"),
     )
     outlet_events[asset].extra = {name: publication[name] for name in names}
 

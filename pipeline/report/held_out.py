@@ -10,6 +10,9 @@ from pipeline.runs.folder import RunFolder
 
 Row = Mapping[str, Any]
 
+NOBODY = "nobody can be measured: "
+"""How the reason begins that `split` gives; the page has said it already."""
+
 COMPARED = {
     "time": "The last days were held out: no model learnt from them, and each list was compared with what {}"
     " bought then.",
@@ -51,7 +54,8 @@ def unjudged(split: Row) -> list[str]:
     if not split.get("is_unjudged"):
         return []
     why = split["unmeasured"]
-    return [f"{_sentence(why['what'])} Found: {why['found']}.", f"To have the lists judged: {why['then']}."]
+    reason = why["what"].removeprefix(NOBODY)
+    return [f"Why: {reason}; {why['found']}.", f"To have the lists judged: {why['then']}."]
 
 
 def beside_the_number(split: Row) -> str:

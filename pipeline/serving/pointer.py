@@ -30,7 +30,7 @@ class Moved:
 class Stored:
     """One row of `publications`: state is live, stored, held back, dropped or refused.
 
-    model, is_fallback, fallback_why and is_unjudged as in `publication.Publication`
+    model and what follows as in `publication.Publication`
     """
 
     version: int | None
@@ -46,6 +46,7 @@ class Stored:
     is_fallback: bool
     fallback_why: str
     is_unjudged: bool
+    split_method: str | None
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Publication:
     is_fallback: whether that is a rule in place of the chosen model
     fallback_why: why a rule replaces the model or no longer does, and by how much, in a sentence; or empty
     is_unjudged: whether nobody could be measured, so that nothing says how good the lists are
+    split_method: what was held out (`split.method`): numbers of two methods cannot be compared; None: not
+                 known
     """
 
     version: int | None
@@ -58,6 +60,7 @@ class Publication:
     is_fallback: bool
     fallback_why: str
     is_unjudged: bool
+    split_method: str | None
 
 
 @dataclass(frozen=True)

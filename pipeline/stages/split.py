@@ -49,7 +49,8 @@ def run(job: Job) -> Counts:
     folder.write_document("split", document)
     for line in _lines(chosen):
         job.say(f"split: {line}")
-    return {**{f"n_{part}": n for part, n in chosen.n_rows.items()}, "n_measured_users": chosen.n_measured}
+    n_rows = {f"n_{part}": n for part, n in chosen.n_rows.items()}
+    return {**n_rows, "n_measured_users": chosen.n_measured, "method": chosen.how.method}
 
 
 def _lines(chosen: Chosen) -> list[str]:

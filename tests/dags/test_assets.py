@@ -50,6 +50,7 @@ def test_a_night_announces_what_went_live(dag: Any, shop: str) -> None:
         "is_fallback": False,
         "fallback_why": "",
         "is_unjudged": False,
+        "split_method": "time",
     }
     assert extra["run_id"] == run.run_id
 

@@ -53,7 +53,7 @@ def test_every_method_has_its_words(method: str) -> None:
 
 def test_nobody_measured_is_explained_with_what_to_do() -> None:
     assert unjudged({**TIME, "is_unjudged": True, "unmeasured": WHY}) == [
-        "Nobody can be measured: no user. Found: 9 buyers.",
+        "Why: no user; 9 buyers.",
         "To have the lists judged: wait.",
     ]
     assert unjudged(TIME) == unjudged({}) == []

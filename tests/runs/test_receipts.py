@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pytest
 
+from pipeline.config import Settings
 from pipeline.errors import (
     DamagedFile,
     DataError,
@@ -86,15 +87,21 @@ def test_what_a_stage_counted_in_words() -> None:
     assert receipts.line({**receipt, "counts": only_rows}) == "tune: 1 rows in, 2 out, 74.2 s, 1,190 MB"
 
 
-def test_why_the_data_stopped_a_run_is_written_down_until_it_goes_on(job: Callable[..., Job]) -> None:
-    night = job(as_of=day(100))
+STRICT = {"min_events": 3}
+"""A filter that leaves nobody in a shop of one event each."""
+
+
+def test_why_the_data_stopped_a_run_is_written_down_until_it_goes_on(
+    job: Callable[..., Job], make_settings: Callable[..., Settings]
+) -> None:
+    night = job(as_of=day(100), settings=make_settings(filter=STRICT))
     give(night.folder, purchaser_events=events((1, 5, 90), (2, 6, 91)))
     with pytest.raises(DataError):
         run_stage("split", night)
     reason = receipts.why_stopped(night.folder)
     assert reason["stage"] == "split"
-    assert reason["what"].startswith("nobody can be measured")
-    assert reason["then"].startswith("run again when more people have bought twice")
+    assert reason["what"].startswith("nobody is left to learn from")
+    assert reason["then"].startswith("set filter.min_events = 1 in config.toml")
     give(night.folder, purchaser_events=SHOP)
     run_stage("split", night)
     assert receipts.why_stopped(night.folder) == {}
@@ -111,8 +118,10 @@ def test_a_stage_that_runs_again_takes_the_receipts_of_what_stands_on_it(job: Ca
     assert night.folder.receipt("validate")
 
 
-def test_a_stage_cut_off_in_the_middle_leaves_no_receipt(job: Callable[..., Job]) -> None:
-    night = job(as_of=day(100))
+def test_a_stage_cut_off_in_the_middle_leaves_no_receipt(
+    job: Callable[..., Job], make_settings: Callable[..., Settings]
+) -> None:
+    night = job(as_of=day(100), settings=make_settings(filter=STRICT))
     give(night.folder, purchaser_events=events((1, 5, 0), (2, 6, 0)))
     with pytest.raises(DataError):
         run_stage("split", night)

@@ -212,11 +212,12 @@ def test_record_adds_a_row_once_and_updates_it_after_that(db: Session) -> None:
 
 
 def test_recorded_by_number_or_by_version(db: Session) -> None:
-    add(db, 5, 1, params=Jsonb({"model": "als"}))
+    measured_in = {"measured_in": {"method": "random"}}
+    add(db, 5, 1, params=Jsonb({"model": "als"}), decision=Jsonb(measured_in))
     add(db, None, 2, precision_at_3=None)
     put_live(db, 5)
-    published = (5, "night-1", "published", True, as_of(1), 2, 3, 3, 0.25, "als", False, "", False)
-    refused = (None, "night-2", "refused", False, as_of(2), 2, 3, 3, None, None, False, "", False)
+    published = (5, "night-1", "published", True, as_of(1), 2, 3, 3, 0.25, "als", False, "", False, "random")
+    refused = (None, "night-2", "refused", False, as_of(2), 2, 3, 3, None, None, False, "", False, None)
     numbers = dict(select(db, "SELECT run_id, number FROM serving_storage.publication"))
     assert rows(db, "recorded", number=None, version=5) == [published]
     assert rows(db, "recorded", number=numbers["night-1"], version=None) == [published]
@@ -309,9 +310,9 @@ def test_publications_with_their_states_the_newest_last(db: Session) -> None:
         (4, "stored"),
     ]
     refused = (None, "refused", as_of(3), as_of(3), None, "allow", 2, 3, "night-3")
-    assert records[2] == (*refused, None, False, "", False)
-    assert records[1][-4:] == ("popular", True, "it lost by half", False)
-    assert records[4][-4:] == (None, False, "", True)
+    assert records[2] == (*refused, None, False, "", False, None)
+    assert records[1][-5:] == ("popular", True, "it lost by half", False, None)
+    assert records[4][-5:] == (None, False, "", True, None)
 
 
 def test_recent_publications_of_the_mode_up_to_a_time_seven_at_most(db: Session) -> None:

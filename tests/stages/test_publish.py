@@ -95,6 +95,7 @@ def test_publishes_and_says_what(night: Callable[..., Job], serving_url: str, sa
         "is_fallback": False,
         "fallback_why": "",
         "is_unjudged": False,
+        "split_method": "time",
     }
     assert job.folder.has("publication")
     query = "SELECT version, precision_at_3, params, decision, is_live FROM serving.publications"

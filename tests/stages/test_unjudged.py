@@ -132,8 +132,10 @@ def test_lists_go_live_unjudged_and_everything_says_so(
     ]
     assert folder.document("publication")["is_unjudged"] is True
     assert verdict(folder).startswith("Published, unjudged Lists for")
-    sentence = "Nobody can be measured: no user bought before the cut and something relevant after it."
-    assert f"{sentence} Found: {why['found']}" in verdict(folder)
+    reason = "no user bought before the cut and something relevant after it"
+    assert f"Nobody could be measured, so how good they are is not known. Why: {reason}; {why['found']}." in (
+        verdict(folder)
+    )
     assert warning not in verdict(folder)
     assert "live: version 1, unjudged lists for" in ending(folder, done.settings)
     [row] = publications(serving_url, done.settings)[0]
@@ -233,6 +235,8 @@ def test_one_order_a_user_is_held_out_at_random_by_itself(
     assert "cannot be compared with one of a cut in time" in ending(done.folder, done.settings)
     query = "SELECT decision -> 'measured_in' ->> 'method' FROM serving.publications WHERE is_live"
     assert live(serving_url, query) == [("random",)]
+    [row] = publications(serving_url, done.settings)[0]
+    assert f"{row.precision_at_3:.4f} (random)  " in publications_table([row], None)
     assert done.folder.document("best_params")["split_method"] == "random"
 
 

@@ -18,7 +18,8 @@ SELECT
     publication.params ->> 'model' AS model,
     publication.decision -> 'fallback' ->> 'model' IS NOT NULL AS is_fallback,
     coalesce(publication.decision -> 'fallback' ->> 'why', '') AS fallback_why,
-    coalesce(publication.decision -> 'judged' -> 'is_unjudged' = 'true', false) AS is_unjudged
+    coalesce(publication.decision -> 'judged' -> 'is_unjudged' = 'true', false) AS is_unjudged,
+    publication.decision -> 'measured_in' ->> 'method' AS split_method
 FROM {storage}.publication
 CROSS JOIN {storage}.live
 ORDER BY publication.published_at, publication.number;

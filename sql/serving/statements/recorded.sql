@@ -12,6 +12,7 @@ SELECT
     publication.params ->> 'model' AS model,
     publication.decision -> 'fallback' ->> 'model' IS NOT NULL AS is_fallback,
     coalesce(publication.decision -> 'fallback' ->> 'why', '') AS fallback_why,
-    coalesce(publication.decision -> 'judged' -> 'is_unjudged' = 'true', false) AS is_unjudged
+    coalesce(publication.decision -> 'judged' -> 'is_unjudged' = 'true', false) AS is_unjudged,
+    publication.decision -> 'measured_in' ->> 'method' AS split_method
 FROM {storage}.publication
 WHERE publication.number = %(number)s OR publication.version = %(version)s;
