@@ -47,6 +47,7 @@ def test_a_receipt_tells_rows_seconds_memory_settings_and_versions(job: Callable
         "n_validation_set": 0,
         "n_test": 2,
         "n_measured_users": 2,
+        "method": "time",
     }
 
 
@@ -57,7 +58,8 @@ def test_a_stage_ends_with_its_rows_seconds_memory_and_counts_in_one_line(
     give(night.folder, purchaser_events=SHOP)
     counts = run_stage("split", night)
     assert re.fullmatch(
-        r"split: 6 rows in, 6 out, \d+\.\d s, [\d,]+ MB; 4 train, 0 validation set, 2 test, 2 measured users",
+        r"split: 6 rows in, 6 out, \d+\.\d s, [\d,]+ MB; 4 train, 0 validation set, 2 test, 2 measured users,"
+        r" method time",
         said[-1],
     )
     assert counts == night.folder.receipt("split")["counts"]
