@@ -21,6 +21,10 @@ BODY = """
 {%- if "precision_at_3" in judged -%}
 Precision@3 **{{ judged["precision_at_3"] }}**, best rule {{ judged["best_rule"] }}
 {{ judged["best_rule_precision_at_3"] }}.
+{%- if "fallback" in judged %}
+That is the model that was chosen. The lists to approve are those of the rule
+**{{ judged["fallback"] }}**.
+{%- endif %}
 {%- else -%}
 **Unjudged**: nobody could be measured, so nothing says how good these lists are.
 {%- endif %}

@@ -30,6 +30,9 @@ LOCKS = {
 }
 """Settings of DuckDB, in the order in which they are set; after the last, none can be changed."""
 
+UNSAFE = ("proc", "dev")
+"""Folders at the root that show the environment of this process; /dev by its links: /dev/fd/../environ."""
+
 ADVICE = (
     (r"Permission Error.*://", "download the file, and name the copy on this machine"),
     (r"IO Error: No files found", "name a file that is there: a relative path counts from {folder}"),
@@ -54,10 +57,9 @@ RAISED = {
 def confine(db: duckdb.DuckDBPyConnection, zone: str = "UTC") -> None:
     """Leave a connection nothing but files, with `zone` for casts between times with and without zone.
 
-    Files under /proc are not among them: they show the environment of this process. Raises duckdb.Error where
-    DuckDB does not know the zone.
+    Files under UNSAFE are not among them. Raises duckdb.Error where DuckDB does not know the zone.
     """
-    roots = [str(path) for path in Path("/").iterdir() if path.name != "proc" and path.name.isprintable()]
+    roots = [str(path) for path in Path("/").iterdir() if path.name not in UNSAFE and path.name.isprintable()]
     for name in ("allowed_directories", "allowed_paths"):
         db.execute(f"SET {name} = [{', '.join(map(_literal, roots))}]")
     for name, value in {"TimeZone": zone, **LOCKS}.items():

@@ -104,7 +104,7 @@ def _id(plan: Plan, role: str, kind: str) -> Line:
         "type": (column, "as it is, such as"),
         "text": (column, "kept as text, such as"),
     }[kind]
-    guessed = "guessed from its place: " if one.place == UNNAMED else ""
+    guessed = "guessed from its place, LOOK AT IT: " if one.place == UNNAMED else ""
     told = f"the {role}: {guessed}{shown(one.column.name)}, {words} {shown(one.column.values[0], 60)}"
     return Line(target, sql, (told,))
 

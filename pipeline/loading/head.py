@@ -74,8 +74,13 @@ class Head:
 
 
 def read(path: Path, n_rows: int | None = None) -> Head | None:
-    """The first `n_rows` rows (ROWS) of a Parquet, JSON or text file; None where it is no table."""
+    """The first `n_rows` rows (ROWS) of a Parquet, JSON or text file; None where it is no table.
+
+    A pipe is none: whoever opens one waits for its writer.
+    """
     try:
+        if not path.is_file():
+            return None
         with engine.connect() as db:
             db.execute("SET autoinstall_known_extensions = false")
             db.execute("SET autoload_known_extensions = false")

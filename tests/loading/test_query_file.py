@@ -222,7 +222,11 @@ def test_an_address_in_a_value_is_no_network(rows_of: Callable[..., Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", ["/proc/self/environ", "../../../../../../../../proc/self/environ", "/*/self/environ"]
+    "path",
+    [
+        *("/proc/self/environ", "../../../../../../../../proc/self/environ", "/*/self/environ"),
+        "/dev/fd/../environ",
+    ],
 )
 def test_the_environment_is_not_read(
     rows_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, path: str
