@@ -28,14 +28,14 @@ from pipeline.errors import DataError, SettingsError, shortened
 from pipeline.home import make_home
 from pipeline.loading import dataset_file, events_file
 from pipeline.loading.query_file import Query
-from pipeline.report.summary import results_table
+from pipeline.report.summary import FEW_BUYERS, results_table
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
 from pipeline.splits import first_look, first_look_words
 from pipeline.splits.unmeasured import Unmeasured
 from pipeline.splits.window import empty_window
-from pipeline.times import FIRST_OF_A_SHOP, utc
+from pipeline.times import CLOCK_SKEW, FIRST_OF_A_SHOP, utc
 
 STAGES = ("validate", "filter_purchasers", "split", "tune", "train", "evaluate")
 MEASURES = (
@@ -143,10 +143,10 @@ def _read(
         for note in shop.notes:
             say(note)
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, scratch) as db:
-        engine.view(db, "purchaser_events", scratch / "events.parquet")
+        engine.view(db, "purchaser_events", scratch / "events.parquet", until=now + CLOCK_SKEW)
         span = engine.rows(db, "event_counts").read_all().to_pylist()[0]
     if span["first_at"] is None:
-        raise DataError(f"{events} holds no events with a time", then="name a file that does")
+        raise DataError(f"{events} holds no events with a time that has passed", then="name a file that does")
     first_at, last_at = utc(span["first_at"]), utc(span["last_at"])
     option = "--items-query" if isinstance(items, Query) else "--items"
     named = {"events": str(events), "items": f"{items} ({option})"}
@@ -251,13 +251,20 @@ def _means(of_windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return sorted(averaged, key=lambda row: -row["precision_at_3"])
 
 
+def _measured(document: dict[str, Any]) -> str:
+    """How many people the newest window measures, and whether they decide anything."""
+    n_users = document["results"][0]["n_users"]
+    few = ", too few to decide anything" if n_users < FEW_BUYERS else ""
+    return f"{n_users:,} {'person' if n_users == 1 else 'people'} measured{few}"
+
+
 def table(document: dict[str, Any]) -> str:
     """The document of `backtest` as lines for a person: a model each, best first, and the best rule."""
     several = "windows" in document
     days = document["test_days"]
-    held_out = "rows at random held out" if days is None else f"{days:g} days held out"
+    held_out = "rows at random held out" if days is None else f"{days:.3g} days held out"
     head = f"repeat_purchases = {document['repeat_purchases']}, {held_out}"
-    head += f", as of {document['as_of']}"
+    head += f", {_measured(document)}, as of {document['as_of']}"
     head += f", means over {len(document['windows'])} windows" if several else ""
     interval = (
         ("lowest to highest", "lowest", "highest") if several else ("95% interval", "ci_low", "ci_high")

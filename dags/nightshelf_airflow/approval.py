@@ -24,6 +24,10 @@ Precision@3 **{{ judged["precision_at_3"] }}**, best rule {{ judged["best_rule"]
 {%- if (ti.xcom_pull("split") or {})["method"] == "random" -%}
 , on rows held out at random: not what people buy next
 {%- endif %}.
+{%- if "fallback" in judged %}
+That is the model that was chosen. The lists to approve are those of the rule
+**{{ judged["fallback"] }}**.
+{%- endif %}
 {%- else -%}
 **Unjudged**: nobody could be measured, so nothing says how good these lists are.
 {%- endif %}

@@ -30,11 +30,31 @@ LOCKS = {
 }
 """Settings of DuckDB, in the order in which they are set; after the last, none can be changed."""
 
+UNSAFE = ("proc", "dev")
+"""Folders at the root that show the environment of this process; /dev by its links: /dev/fd/../environ."""
+
 ADVICE = (
     (r"Permission Error.*://", "download the file, and name the copy on this machine"),
     (r"IO Error: No files found", "name a file that is there: a relative path counts from {folder}"),
+    (
+        r"CSV Error.*Expected Number of Columns",
+        "mend that line (is it the last one, cut off?); or add ignore_errors = true to read_csv, which leaves"
+        " out every such line without a word",
+    ),
     (r"(CSV Error|Error when converting)", "mend that line, or read the column as text and cast it"),
-    (r"Conversion Error", "leave such values out, or use try_cast, which makes them null"),
+    (
+        r"Conversion Error: Could not convert string '-?[\d.]*,\d+' to",
+        "write replace(COLUMN, ',', '.') in the cast: the comma stands before the decimals",
+    ),
+    (
+        r"Conversion Error",
+        "leave the cast away, so that the column is text (ids may be); or leave such values out; or use"
+        " try_cast, which makes them null",
+    ),
+    (
+        r'Referenced column "TODO"',
+        "put a column in the place of TODO: the comment above it says which it may be",
+    ),
     (r"extension", "export what it reads as CSV or Parquet: no extension is loaded"),
     (r"Permission Error", "name another file"),
     (r"Catalog Error: Table ", "name a file, in quotes, such as FROM 'purchases.csv'"),
@@ -54,10 +74,9 @@ RAISED = {
 def confine(db: duckdb.DuckDBPyConnection, zone: str = "UTC") -> None:
     """Leave a connection nothing but files, with `zone` for casts between times with and without zone.
 
-    Files under /proc are not among them: they show the environment of this process. Raises duckdb.Error where
-    DuckDB does not know the zone.
+    Files under UNSAFE are not among them. Raises duckdb.Error where DuckDB does not know the zone.
     """
-    roots = [str(path) for path in Path("/").iterdir() if path.name != "proc" and path.name.isprintable()]
+    roots = [str(path) for path in Path("/").iterdir() if path.name not in UNSAFE and path.name.isprintable()]
     for name in ("allowed_directories", "allowed_paths"):
         db.execute(f"SET {name} = [{', '.join(map(_literal, roots))}]")
     for name, value in {"TimeZone": zone, **LOCKS}.items():

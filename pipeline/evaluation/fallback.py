@@ -15,7 +15,7 @@ items that the shop has now. A rule that wins by an item which is sold out is no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -83,7 +83,8 @@ def fall_back(job: Job, judged: Judged, others: Opponents) -> Fallback:
     NIGHTS nights), "back" (for NIGHTS nights, and takes over again), "not shown" (it lost by items that
     cannot be shown), or null; `why`, a sentence; `chosen_on_test_from`, when the test began on which the rule
     was chosen; `n_nights_not_lost`; `precision_at_3` of the rule; `lost_by`, the model's paired comparison
-    with the rule; `against` and `skipped`, the rule's comparison with what is live.
+    with the rule that won tonight, where it lost (with `model` null: by items that cannot be shown);
+    `against` and `skipped`, the rule's comparison with what is live.
     """
     document = no_fallback(job)
     if job.settings.gate.on_loss == "refuse" or others.best_rule is None:
@@ -130,22 +131,33 @@ class _Night:
             best = max(shown, key=lambda lists: (lists.precision.mean(), lists.model))
             lost_by = paired(model.precision, best.precision, seed)
             numbers = {"chosen_precision_at_3": float(model.precision.mean()), **lost_by}
-            if not is_lost(lost_by, self.job.settings.gate.max_loss):
+            if is_lost(lost_by, self.job.settings.gate.max_loss):
                 why = (
-                    f"{chosen} lost to a rule on the test, but not by items that can be shown now: with those"
-                    f" alone it has {model.precision.mean():.4f}, {best.model} {best.precision.mean():.4f}"
+                    f"the lists of {best.model} go live, not those of {chosen}, which lost to it on the test"
+                    f" by {loss(lost_by):.1%}: Precision@3 {model.precision.mean():.4f} against"
+                    f" {best.precision.mean():.4f} (chosen on the test, so a little too good), 95 % interval"
+                    f" of the difference {lost_by['ci_low']:+.4f} to {lost_by['ci_high']:+.4f},"
+                    f" {lost_by['n_users']:,} users"
                 )
-                return Fallback({**self.document, "reason": "not shown", "why": why, "lost_by": numbers})
-            why = (
-                f"the lists of {best.model} go live, not those of {chosen}, which lost to it on the test by"
-                f" {loss(lost_by):.1%}: Precision@3 {model.precision.mean():.4f} against"
-                f" {best.precision.mean():.4f} (chosen on the test, so a little too good), 95 % interval of"
-                f" the difference {lost_by['ci_low']:+.4f} to {lost_by['ci_high']:+.4f},"
-                f" {lost_by['n_users']:,} users"
-            )
-            test_from = folds.test_from(self.job.folder).isoformat()
-            reason = {"reason": "lost", "why": why, "chosen_on_test_from": test_from, "lost_by": numbers}
-            return self._with_rule(models, best, reason)
+                test_from = folds.test_from(self.job.folder).isoformat()
+                reason = {"reason": "lost", "why": why, "chosen_on_test_from": test_from, "lost_by": numbers}
+                return self._with_rule(models, best, reason)
+        why = (
+            f"{chosen} lost to a rule on the test, but not by items that can be shown now: with those"
+            f" alone it has {model.precision.mean():.4f}, {best.model} {best.precision.mean():.4f}"
+        )
+        return self._not_shown(why, numbers)
+
+    def _not_shown(self, why: str, lost_by: Mapping[str, Any]) -> Fallback:
+        """A loss by what cannot be shown is none, and ends no rule's time sooner than another such night."""
+        fallback = self.not_lost()
+        document = fallback.document
+        told = {
+            "reason": document["reason"] or "not shown",
+            "why": "; ".join(filter(None, (why, document["why"]))),
+            "lost_by": None if document["model"] else lost_by,
+        }
+        return replace(fallback, document={**document, **told})
 
     def not_lost(self) -> Fallback:
         """The rule that is live stays until the model has not lost on NIGHTS nights running."""

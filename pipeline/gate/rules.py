@@ -113,14 +113,14 @@ def precision(
     A larger loss is refused when the 95 % interval of the paired difference lies wholly below zero; when it
     reaches zero, the rule warns.
     """
-    fallback = fallback or {"model": None, "reason": None}
+    fallback = fallback or {"model": None, "reason": None, "lost_by": None}
     is_fallback, reason = fallback["model"] is not None, fallback["reason"]
     compared = fallback if is_fallback else comparison
     model = fallback["model"] if is_fallback else comparison["published"]
-    refusals, warnings = [], [fallback["why"]] if reason in ("lost", "not shown") else []
+    is_excused = not is_fallback and fallback["lost_by"] is not None  # it lost by what cannot be shown
+    refusals, warnings = [], [fallback["why"]] if reason == "lost" or is_excused else []
     for other in compared["against"]:
-        is_excused = other["against"] == "best_rule" and reason == "not shown"
-        if loss(other) <= max_loss or is_excused:
+        if loss(other) <= max_loss or (is_excused and other["against"] == "best_rule"):
             continue
         line = _loss_line(model, other)
         if is_lost(other, max_loss):

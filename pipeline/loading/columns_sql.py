@@ -12,7 +12,7 @@ import duckdb
 from pipeline.errors import shortened
 from pipeline.loading.guess import UNNAMED, Found, candidates, liked
 from pipeline.loading.head import Column, identifier
-from pipeline.loading.names import CANCELLED, EVENT_OF, STATUSES, WORDS, plain
+from pipeline.loading.names import CANCELLED, EVENT_OF, STATUSES, USERS, WORDS, plain, rank
 from pipeline.loading.neighbours import Plan
 from pipeline.loading.words import literal
 
@@ -21,6 +21,7 @@ AS_FLOAT = re.compile(r"(0|-?[1-9][0-9]{0,14})(\.0*)?")
 SHOWN = 8
 """Values or columns that a comment names."""
 
+THOUSANDS = re.compile(r"-?\d{1,3}(\.\d{3})+")
 TODO = "TODO"
 OPEN = {"user": "the user", "item": "the item", "time": "the time"}
 
@@ -104,9 +105,20 @@ def _id(plan: Plan, role: str, kind: str) -> Line:
         "type": (column, "as it is, such as"),
         "text": (column, "kept as text, such as"),
     }[kind]
-    guessed = "guessed from its place: " if one.place == UNNAMED else ""
+    guessed = "guessed from its place, LOOK AT IT: " if one.place == UNNAMED else ""
     told = f"the {role}: {guessed}{shown(one.column.name)}, {words} {shown(one.column.values[0], 60)}"
-    return Line(target, sql, (told,))
+    return Line(target, sql, (told, *_session(number, plan, one.column)))
+
+
+def _session(number: int, plan: Plan, user: Column) -> tuple[str, ...]:
+    """What is to be said where a session stands for the user, and a column of users is there too."""
+    head = plan.files[number].head
+    if not plain(user.name).startswith(("session", "usersession", "visit")):
+        return ()
+    people = [column for column in head.columns if column != user and rank(column.name, USERS) is not None]
+    named = ", ".join(shown(column.name) for column in people)
+    other = f"; {named} would be the user where it is there: coalesce({named}, ...)" if named else ""
+    return (f"LOOK AT IT: a session does not come back, so nobody can be measured by it{other}",)
 
 
 def _todo(plan: Plan, role: str) -> tuple[str, ...]:
@@ -119,7 +131,7 @@ def _todo(plan: Plan, role: str) -> tuple[str, ...]:
     key = shown(other[1].column.name)
     return (
         told,
-        f"Does a file with {key} and {OPEN[role]} belong to it? Put it in this folder, and load again",
+        f"Does a file with {key} and {OPEN[role]} belong to it? Put it in this folder, and try again",
     )
 
 
@@ -224,6 +236,10 @@ def _quantity(plan: Plan) -> Line:
         where = "before the decimals" if decimal else "between thousands: LOOK AT IT, if it has decimals"
         told.append(f"the quantity: {shown(one.column.name)}, its comma {where}")
         sql = f"CAST({inner} AS DOUBLE)"
+    elif one.column.is_text and values and all(map(THOUSANDS.fullmatch, values)):
+        told.append(
+            "LOOK AT IT: is the point in the quantity one between thousands? Then replace(..., '.', '')"
+        )
     if any(value.startswith("-") for value in values):
         told.append("quantities below 0 are returns, which a night leaves out")
     return Line("quantity", sql, tuple(told))

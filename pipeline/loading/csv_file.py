@@ -46,7 +46,7 @@ QUOTES = {
 }
 """Words in messages of Python's csv module -> what a person looks for."""
 
-AGAIN = "then load again; the shop is as it was"
+AGAIN = "then the same again; nothing was changed"
 
 
 def names(path: Path) -> list[str]:

@@ -74,8 +74,13 @@ class Head:
 
 
 def read(path: Path, n_rows: int | None = None) -> Head | None:
-    """The first `n_rows` rows (ROWS) of a Parquet, JSON or text file; None where it is no table."""
+    """The first `n_rows` rows (ROWS) of a Parquet, JSON or text file; None where it is no table.
+
+    A pipe is none: whoever opens one waits for its writer.
+    """
     try:
+        if not path.is_file():
+            return None
         with engine.connect() as db:
             db.execute("SET autoinstall_known_extensions = false")
             db.execute("SET autoload_known_extensions = false")
@@ -137,7 +142,7 @@ def _text(
     has_names = has_names or _are_names(line, delim)
     options = {
         "delim": literal(delim).replace("\t", "\\t"),
-        **_quotes(text, quote, escape),
+        **_quotes(text, delim, quote, escape),
         **({"skip": str(skip)} if skip else {}),
         "header": str(has_names).lower(),
         "all_varchar": "true",
@@ -147,10 +152,11 @@ def _text(
     return lambda name: _call("read_csv", name, options), has_names, _notes(encoding, has_names)
 
 
-def _quotes(text: str, quote: str, escape: str) -> dict[str, str]:
-    """The sniffer finds no quotes where there are none yet, and where they are but signs in a text."""
+def _quotes(text: str, delim: str, quote: str, escape: str) -> dict[str, str]:
+    """The sniffer finds no quotes where they begin late, and where they are but signs within a text."""
     if quote == "(empty)":
-        return {"quote": literal("" if '"' in text else '"')}
+        opens = re.search(rf'(?m)(^|{re.escape(delim)})"', text)
+        return {"quote": literal('"' if opens or '"' not in text else "")}
     return {"quote": literal(quote), **({} if escape in ("(empty)", quote) else {"escape": literal(escape)})}
 
 

@@ -27,11 +27,11 @@ ITEMS = (
 )  # fmt: skip
 TIMES = (
     *("occurredat", "eventtime", "eventtimestamp", "eventdatetime", "servertimestamp", "timestamp"),
-    *("timestampms", "timestampunix", "unixtime", "epoch", "datetime", "ts", "time", "createdat", "created"),
+    *("timestampms", "timestampunix", "unixtime", "epoch", "datetime", "ts", "time"),
     *("invoicedate", "orderpurchasetimestamp", "purchasedat", "purchasetime", "purchasedate"),
     *("orderedat", "orderdatetime", "orderdate", "transactiontimestamp", "transactiontime", "tdat"),
     *("transactiondate", "transdate", "salesdate", "saledate", "unixreviewtime", "reviewtime"),
-    *("reviewdate", "visitstarttime", "eventdate", "paidat", "date"),
+    *("reviewdate", "visitstarttime", "eventdate", "paidat", "date", "createdat", "created"),
     *("datum", "bestelldatum", "rechnungsdatum", "kaufdatum", "belegdatum", "datahora", "data"),
     *("datapedido", "datacompra", "datavenda", "fecha", "fechapedido", "fechacompra", "datecommande"),
     *("dateachat", "dataordine"),
@@ -61,7 +61,7 @@ RATINGS = ("rating", "ratings", "overall", "stars", "reviewscore", "bookrating",
 STATUSES = ("status", "orderstatus", "financialstatus", "paymentstatus", "bestellstatus", "estado")
 CANCELLED = (
     *("canceled", "cancelled", "cancel", "refunded", "voided", "failed", "rejected", "unavailable"),
-    *("storniert", "cancelado", "annule"),
+    *("storniert", "erstattet", "cancelado", "estornado", "reembolsado", "annule", "rembourse", "rimborsato"),
 )  # fmt: skip
 """Words in a status of orders that were no purchases after all."""
 

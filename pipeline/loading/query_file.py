@@ -177,6 +177,7 @@ def _failed(path: Path, message: str) -> SourceError:
     """The refusal of a query that DuckDB cannot run, in DuckDB's words."""
     said, *rest = message.strip().split("\n\n")
     line = next((part.splitlines()[0] for part in rest if part.startswith("LINE ")), "")
+    said = said.partition("Possible fixes")[0]
     found = " ".join(said.split())[:MOST] + (f" ({' '.join(line.split())[:MOST]})" if line else "")
     is_remote = "Permission Error" in said and "://" in said
     folder = path.absolute().parent

@@ -64,6 +64,11 @@ def read(path: Path, now: datetime, ids: Ids, say: Say = silent, *, keep_dates: 
             product=columns["item_id"],
             order=columns["order"],
         )
+        if days:
+            file.notes.append(
+                f"all times are {days:,} days later than in the file, so that the last is of today;"
+                " --keep-dates keeps them"
+            )
         yield Shop(customer, product, shifted(file.rows(query), days), notes=file.notes)
 
 

@@ -113,7 +113,7 @@ class TableFile:
                 f"{self.path} has no column {', '.join(f'`{name}`' for name in missing)}",
                 found=", ".join(self.types),
                 promised=", ".join(columns),
-                then=f"{self._way_to(missing)}, then load again",
+                then=f"{self._way_to(missing)}, then the same again",
             )
 
     def _way_to(self, missing: list[str]) -> str:
@@ -206,7 +206,9 @@ def reading(path: Path) -> Iterator[None]:
         message = " ".join(str(error).split("\n\n")[0].split())[:400]
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull(
-                f"no room to read {path}", found=message, then="make room in NIGHTSHELF_HOME, then load again"
+                f"no room to read {path}",
+                found=message,
+                then="make room in NIGHTSHELF_HOME, then the same again",
             ) from error
         raise SourceError(
             f"{path} cannot be read",

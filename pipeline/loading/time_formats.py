@@ -1,7 +1,7 @@
 """Guesses from its values how a column writes times, and gives the SQL that reads them.
 
-Day before month or month before day: decided by the values. Where both would do, by which of the two lets the
-days of the file lie closer together.
+Day before month, month before day, or two digits of the year before both: decided by the values. Where
+several would do, by which of them lets the days of the file lie closest together.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pipeline.times import FIRST_OF_A_SHOP, moments
 DAYS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y"),
     *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%Y%m%d"),
+    *("%y-%m-%d", "%y/%m/%d", "%y.%m.%d"),
     *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%m %d, %Y", "%b %d %Y"),
 )  # fmt: skip
 CLOCKS = (
@@ -141,10 +142,12 @@ def _chosen(
         return None
     first = next(iter(spans))
     other = first.replace("%d", "%?").replace("%m", "%d").replace("%?", "%m")
-    if other not in spans or other == first:
+    others = [form for form in spans if form != first and (form == other or form.startswith("%y"))]
+    if not others:
         return first, _reason(first)
-    best = min((first, other), key=lambda form: spans[form])
-    why = "" if spans[first] == spans[other] else ", and this puts the days closer together"
+    best = min((first, *others), key=lambda form: spans[form])
+    is_even = len({spans[form] for form in (first, *others)}) == 1
+    why = "" if is_even else ", and this puts the days closer together"
     return best, f"{_reason(best)}: LOOK AT IT, the other way round would do as well{why}"
 
 
@@ -159,6 +162,8 @@ def _shape(text: str) -> str:
 def _reason(form: str) -> str:
     if "%m" not in form or form.startswith("%Y"):
         return ""
+    if form.startswith("%y"):
+        return "the year first"
     return "month before day" if form.find("%m") < form.find("%d") else "day before month"
 
 
@@ -184,6 +189,7 @@ def _as_format(form: str, first: str, value: str, why: str) -> TimeFormat:
         [(shown,)] = db.execute(query).fetchall()
     words = f"{first} is {shown}" + (f"; {why}" if why else "")
     has_clock = any(sign in form for sign in ("%H", "%I"))
-    return TimeFormat(
-        f"strptime({value}, {literal(form)})", words, form.lower().endswith("%z"), not has_clock
-    )
+    sql = f"strptime({value}, {literal(form)})"
+    if form.endswith("Z") and not form.endswith("%Z"):  # a letter, which strptime reads over
+        return TimeFormat(f"{sql} AT TIME ZONE 'UTC'", words, has_zone=True)
+    return TimeFormat(sql, words, form.lower().endswith("%z"), not has_clock)

@@ -29,7 +29,8 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
     rows, others = (content_parts.metrics(folder, name) for name in (mode, OTHER[mode]))
     name = content_parts.name_of_ours(rows)
     ours = next((row for row in rows if row["model"] == name), None)
-    fallback = folder.document("fallback")["model"] if folder.has("fallback") else None
+    replaced = folder.document("fallback") if folder.has("fallback") else {}
+    fallback = replaced.get("model")
     params = folder.document("best_params") if folder.has("best_params") else {}
     beside, split = _beside(rows, fallback), held_out.split_of(folder)
     return {
@@ -42,7 +43,9 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "tiles": _tiles(folder, ours),
         "compared": held_out.compared(split, words.count(ours["n_users"], "buyer")) if ours else "",
         "ceiling": words.of_100(ours["ceiling_at_3"]) if ours else "",
-        "models": content_parts.models(rows, params.get("model"), fallback) if rows else None,
+        "models": content_parts.models(rows, params.get("model"), fallback, replaced.get("reason"))
+        if rows
+        else None,
         "table": content_parts.table(rows),
         "others": content_parts.table(others),
         "beside": _in_words(beside) if beside else "",

@@ -41,14 +41,15 @@ def title(model: str, ours: str) -> str:
     return words.CHOSEN if model == PUBLISHED else words.model(model)
 
 
-def models(rows: Sequence[Row], chosen: str | None, rule: str | None) -> Markup:
+def models(rows: Sequence[Row], chosen: str | None, rule: str | None, reason: str | None) -> Markup:
     """A bar with its interval for each model; the chosen one is shown as the lists made by it instead.
 
-    rule: the rule whose lists go live in its place; None: the chosen model's do
+    rule: the rule whose lists go live in its place; None: the chosen model's do. reason: of `fallback`
     """
     ours = name_of_ours(rows)
     has_published = any(row["model"] == PUBLISHED for row in rows)
-    notes = {PUBLISHED: _made_by(chosen), FALLBACK: f"{_made_by(rule)}, chosen on this test"}
+    on = "this test" if reason == "lost" else "an earlier test"
+    notes = {PUBLISHED: _made_by(chosen), FALLBACK: f"{_made_by(rule)}, chosen on {on}"}
     return charts.bars(
         [
             Bar(

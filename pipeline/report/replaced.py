@@ -20,7 +20,8 @@ def sentences(fallback: Fallback) -> list[str]:
     if reason == "lost":
         return [
             f"They are the lists of a simple rule, {rule}, because the model that was chosen before the test,"
-            f" {chosen}, lost to it there: {_by(fallback['lost_by'])}.",
+            f" {chosen}, lost to it there: {_by(fallback['lost_by'])}. Both are judged as they would be"
+            " published: slots filled up, and only items that the shop has now.",
             "The rule was chosen on the test itself, so its figure is a little too good. The model's lists"
             " come back when it has not lost to a rule on two nights running.",
         ]
@@ -47,7 +48,7 @@ def gain(fallback: Fallback) -> tuple[str, str] | None:
     if not lost_by or not lost_by["chosen_precision_at_3"]:
         return None
     share = -lost_by["difference"] / lost_by["chosen_precision_at_3"]
-    return words.signed(share), "against the model chosen before the test"
+    return words.signed(share), "against the model chosen before the test (a little too good)"
 
 
 def _by(lost_by: Mapping[str, Any]) -> str:

@@ -132,7 +132,7 @@ def _against(decision: Mapping[str, Any]) -> list[str]:
         if other["against"] == "best_rule":
             whose = f"the best simple rule (“{words.model(other['model']).lower()}”)"
         else:
-            whose = f"the model that was live before this run (version {other['version']})"
+            whose = f"the lists that were live before this run (version {other['version']})"
         sentences.append(_compared(other, whose))
     return sentences
 

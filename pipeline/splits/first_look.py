@@ -139,7 +139,7 @@ def look(events: Path, settings: Settings, as_of: datetime, spill: Path) -> Firs
         n_in_window,
         buyers,
         asked,
-        shortest(choices) if choices else None,
+        _proposed(asked, choices) if choices else None,
         choices,
     )
 
@@ -153,6 +153,13 @@ def lengths(longest: float) -> list[int]:
     """The days that a test may have, up to `longest`: whole weeks, or days where not even one week fits."""
     step = WEEK if longest >= WEEK else 1
     return list(range(step, max(int(longest), 1) + 1, step))
+
+
+def _proposed(asked: Choice, choices: Sequence[Choice]) -> Choice:
+    """The shortest of `choices`; what was asked for, where it is in that mode and measures many more."""
+    best = shortest(choices)
+    is_better = asked.repeat_purchases == best.repeat_purchases and best.n_users < NEARLY * asked.n_users
+    return asked if is_better and best.n_users < ENOUGH else best
 
 
 def shortest(choices: Sequence[Choice]) -> Choice:

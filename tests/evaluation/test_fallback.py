@@ -136,6 +136,25 @@ def test_a_rule_that_wins_by_what_is_sold_out_is_no_help(tmp_path: Path) -> None
     assert FALLBACK not in job.folder.table("metrics")["model"].to_pylist()
 
 
+@pytest.mark.parametrize(
+    ("n_before", "reason", "n_now", "model"), [(0, "waiting", 1, "popular"), (1, "back", 2, None)]
+)
+def test_a_loss_by_what_is_sold_out_does_not_shorten_the_time_of_a_rule_that_is_live(
+    tmp_path: Path, n_before: int, reason: str, n_now: int, model: str | None
+) -> None:
+    """It is a night without a loss, and the model needs two of them like any other."""
+    rule = {"model": "popular", "n_nights_not_lost": n_before, "chosen_on_test_from": day(50).isoformat()}
+    live = {"version": 1, "as_of": day(90).isoformat(), "repeat_purchases": "exclude", "fallback": rule}
+    job = evaluated(tmp_path, items=items(0), live={**live, "params": {}})
+    document = job.folder.document("fallback")
+    assert (document["reason"], document["n_nights_not_lost"]) == (reason, n_now)
+    assert document["model"] == model
+    assert "not by items that can be shown now" in document["why"]
+    finding = precision(job.folder.document("comparison"), 0.05, document)
+    assert finding.refusals == ()
+    assert finding.warnings == ((document["why"],) if model is None else ())
+
+
 def test_refuse_is_as_it_was(tmp_path: Path) -> None:
     job = evaluated(tmp_path, gate={"on_loss": "refuse"})
     document = job.folder.document("fallback")

@@ -6,6 +6,7 @@ The rows of each data set are made up, in the format in which it is published: t
 from __future__ import annotations
 
 import gzip
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -602,3 +603,8 @@ def test_a_query_named_as_a_file_of_events_is_no_table(tmp_path: Path) -> None:
     error = refused(path)
     assert not error.draft
     assert error.then == "name it as a query (load query, backtest --query)"
+
+
+def test_a_pipe_is_no_table_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "events.csv")
+    assert draft.of(tmp_path / "events.csv") is None

@@ -49,6 +49,10 @@ def read(form: time_formats.TimeFormat, *values: str) -> str:
         (["Jan 13, 2024"], "2024-01-13 00:00:00", False, True),
         (["09 13, 2009"], "2009-09-13 00:00:00", False, True),
         (["2024/01/13 18:05"], "2024-01-13 18:05:00", False, False),
+        (["2024/01/13 18:05:00Z"], "2024-01-13 18:05:00", True, False),
+        (["24-01-05", "24-02-13", "24-03-28"], "2024-01-05 00:00:00", False, True),
+        (["05-01-24", "13-02-24", "28-03-24"], "2024-01-05 00:00:00", False, True),
+        (["01/05/24", "02/13/24", "03/28/24"], "2024-01-05 00:00:00", False, True),
     ],
 )  # fmt: skip
 def test_a_format_is_found(values: list[str], first: str, has_zone: bool, is_day: bool) -> None:

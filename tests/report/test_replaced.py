@@ -58,6 +58,13 @@ def test_a_page_says_whose_lists_they_are_and_that_the_number_is_too_good(
     assert LOST["why"] not in shown, "it stands in sentences already"
 
 
+def test_a_rule_that_stays_is_not_said_to_be_chosen_on_this_test(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    shown = page(run_folder(), {**LOST, "reason": "waiting", "lost_by": None})
+    assert "These lists made by “best sellers”, chosen on an earlier test" in shown
+
+
 def test_of_a_model_that_has_lost_nothing_nothing_is_said() -> None:
     assert replaced.sentences({}) == []
     assert replaced.sentences({"model": None, "reason": None, "chosen": "als"}) == []
