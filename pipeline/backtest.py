@@ -264,7 +264,7 @@ def table(document: dict[str, Any]) -> str:
     days = document["test_days"]
     held_out = "rows at random held out" if days is None else f"{days:.3g} days held out"
     head = f"repeat_purchases = {document['repeat_purchases']}, {held_out}"
-    head += f", {_measured(document)}, as of {document['as_of']}"
+    head += f", as of {document['as_of']}, {_measured(document)}"
     head += f", means over {len(document['windows'])} windows" if several else ""
     interval = (
         ("lowest to highest", "lowest", "highest") if several else ("95% interval", "ci_low", "ci_high")

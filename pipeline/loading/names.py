@@ -31,7 +31,7 @@ TIMES = (
     *("invoicedate", "orderpurchasetimestamp", "purchasedat", "purchasetime", "purchasedate"),
     *("orderedat", "orderdatetime", "orderdate", "transactiontimestamp", "transactiontime", "tdat"),
     *("transactiondate", "transdate", "salesdate", "saledate", "unixreviewtime", "reviewtime"),
-    *("reviewdate", "visitstarttime", "eventdate", "paidat", "date", "createdat", "created"),
+    *("reviewdate", "visitstarttime", "eventdate", "createdat", "created", "paidat", "date"),
     *("datum", "bestelldatum", "rechnungsdatum", "kaufdatum", "belegdatum", "datahora", "data"),
     *("datapedido", "datacompra", "datavenda", "fecha", "fechapedido", "fechacompra", "datecommande"),
     *("dateachat", "dataordine"),

@@ -33,8 +33,7 @@ def run(job: Job) -> Counts:
         refuse(url, settings, folder, about, say=job.say)
         report.leave(job)
         raise Refused(
-            f"run {folder.run_id} is not published; "
-            + ("the live publication stays" if folder.document("live") else "nothing is live yet"),
+            f"run {folder.run_id} is not published; apps read what they read before",
             found="; ".join(decision["reasons"]),
             promised="lists that pass every rule of the gate",
             then="mend what the reasons name and run again; or publish all the same: trigger with force, or"
