@@ -390,3 +390,19 @@ def test_a_promotion_makes_the_model_lose_and_the_rule_is_shown_beside_what_was_
     assert older["fallback"]["model"] is None, "before the promotion the model had not lost"
     assert "fallback" not in {row["model"] for row in document["results"]}, "a mean of lucky windows alone"
     assert f"a night: {fallback['why']}" in said.getvalue()
+
+
+def test_a_time_in_the_future_is_not_the_end_of_the_test(
+    tmp_path: Path, judged: Callable[..., tuple[Document, str]]
+) -> None:
+    """One such time would leave a window of a year that holds nothing else."""
+    days = [(user, user % 3 + 2 * turn, 20 * turn + user % 7) for user in range(30) for turn in range(4)]
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [f"{user},{item},purchase,{start + timedelta(days=at):%Y-%m-%d}\n" for user, item, at in days]
+    file = tmp_path / "events.csv"
+    file.write_text(f"{HEADER}{''.join(rows)}1,1,purchase,2037-04-09\n", encoding="utf-8")
+    document, said = judged(str(file))
+    assert document["as_of"].startswith("2026-03-07")
+    assert "in the future" in said
+    assert ", 30 people measured, " not in said
+    assert "people measured" in said.split("repeat_purchases = exclude, 14 days held out")[-1]

@@ -608,3 +608,33 @@ def test_a_query_named_as_a_file_of_events_is_no_table(tmp_path: Path) -> None:
 def test_a_pipe_is_no_table_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "events.csv")
     assert draft.of(tmp_path / "events.csv") is None
+
+
+def test_quotes_that_begin_late_are_quotes_and_an_inch_is_none(tmp_path: Path) -> None:
+    """The sniffer sees the first rows alone; a sign within a value opens nothing."""
+    head_line = "customer_id,product_id,order_date,title\n"
+    plain_rows = "".join(f"{n % 50},{n % 9},2026-01-{n % 28 + 1:02},Mug\n" for n in range(30_000))
+    quoted = text_of(tmp_path, "late.csv", f'{head_line}{plain_rows}7,3,2026-01-05,"Mug, ""big"""\n')
+    assert len(loaded(quoted, tmp_path)) == 30_001
+    inch = text_of(tmp_path, "inch.csv", f'{head_line}{plain_rows}7,3,2026-01-05,Pipe 5" long\n')
+    assert len(loaded(inch, tmp_path)) == 30_001
+
+
+def test_a_session_that_stands_for_the_user_is_called_one(tmp_path: Path) -> None:
+    rows = "".join(f"s{n},{'u1' if n % 9 == 0 else ''},{n % 5},2026-01-{n % 28 + 1:02}\n" for n in range(90))
+    sql = text_of(tmp_path, "buys.csv", f"sessionId,userId,itemId,eventdate\n{rows}")
+    told = comments(sql)
+    assert "LOOK AT IT: a session does not come back" in told
+    assert "userId would be the user where it is there: coalesce(userId, ...)" in told
+
+
+def test_a_point_between_thousands_is_asked_about(tmp_path: Path) -> None:
+    rows = "1,5,2026-01-01,1.000\n2,5,2026-01-02,2.500\n"
+    sql = text_of(tmp_path, "orders.csv", f"customer_id,product_id,order_date,quantity\n{rows}")
+    assert "LOOK AT IT: is the point in the quantity one between thousands?" in comments(sql)
+
+
+def test_the_day_of_the_purchase_counts_before_that_of_the_record(tmp_path: Path) -> None:
+    rows = "1,5,2020-05-01,2026-01-01\n2,5,2020-06-01,2026-01-02\n"
+    sql = text_of(tmp_path, "orders.csv", f"customer_id,product_id,created_at,purchase_date\n{rows}")
+    assert "the time: purchase_date" in comments(sql)

@@ -468,3 +468,30 @@ def test_the_zone_of_the_machine_changes_nothing(tmp_path: Path, monkeypatch: py
     assert len(set(printed)) == 1
     assert "'words': '2026-01-31 12:35:00+00'" in printed[0]
     assert "'clock': datetime.datetime(2026, 1, 31, 18, 5)" in printed[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "query", "told"),
+    [
+        (
+            "a,b\n1,2\n3,4\n5\n",
+            "SELECT * FROM read_csv('rows.csv', header = true, all_varchar = true, delim = ',', quote = '\"',"
+            " auto_detect = false, columns = {'a': 'VARCHAR', 'b': 'VARCHAR'})",
+            "is it the last one, cut off?",
+        ),
+        (
+            "a\n'15,43'\n",
+            "SELECT CAST('15,43' AS DOUBLE) AS price FROM 'rows.csv'",
+            "replace(COLUMN, ',', '.')",
+        ),
+        ("a\nguest\n", "SELECT CAST(a AS BIGINT) AS user_id FROM 'rows.csv'", "leave the cast away"),
+        ("a\n1\n", "SELECT TODO AS occurred_at FROM 'rows.csv'", "put a column in the place of TODO"),
+    ],
+)
+def test_the_advice_fits_the_error(tmp_path: Path, text: str, query: str, told: str) -> None:
+    (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "events.sql").write_text(query, encoding="utf-8")
+    with pytest.raises(SourceError) as caught:
+        to_parquet(tmp_path / "events.sql", tmp_path / "out.parquet", tmp_path / "spill", str)
+    assert told in caught.value.then
+    assert "Possible fixes" not in caught.value.found
