@@ -484,7 +484,7 @@ def test_the_zone_of_the_machine_changes_nothing(tmp_path: Path, monkeypatch: py
             "SELECT CAST('15,43' AS DOUBLE) AS price FROM 'rows.csv'",
             "replace(COLUMN, ',', '.')",
         ),
-        ("a\nguest\n", "SELECT CAST(a AS BIGINT) AS user_id FROM 'rows.csv'", "leave the cast away"),
+        ("a\n1\n", "SELECT CAST('guest' || a AS BIGINT) AS user_id FROM 'rows.csv'", "leave the cast away"),
         ("a\n1\n", "SELECT TODO AS occurred_at FROM 'rows.csv'", "put a column in the place of TODO"),
     ],
 )
