@@ -21,7 +21,7 @@ COMPARED = {
     "random": "Rows drawn at random were held out: no model learnt from them, and each list was compared with"
     " what {} had bought in them.",
 }
-"""By method of the split: what lists were compared with, and whose purchases."""
+"""By method of the split (any other counts as `time`): what lists were compared with, and whose purchases."""
 
 
 def split_of(folder: RunFolder) -> Row:
@@ -32,7 +32,7 @@ def split_of(folder: RunFolder) -> Row:
 def compared(split: Row, buyers: str) -> str:
     """What every list was compared with, and what such numbers tell. buyers: how many, in words"""
     worth = split.get("worth")
-    told = [COMPARED[split.get("method", "time")].format(buyers)]
+    told = [COMPARED.get(split.get("method", "time"), COMPARED["time"]).format(buyers)]
     return " ".join([*told, *([_sentence(worth)] if worth else [])])
 
 
