@@ -19,25 +19,15 @@ from tests.loading.published import write
 
 PAGE = ROOT / "docs" / "your-data.md"
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
-ANNA = "000058a12d5b43e67d225668fa1f8d618c13dc232df0cad8ffe7ad4a1091e318"
-BERTA = "00007d2de826758b65a93dd24ce629ed66842531df6699338c5570910a014cc2"
 
 EVENTS: dict[str, tuple[dict[str, str], list[tuple[Any, ...]]]] = {
     "RetailRocket": (
         published.RETAILROCKET,
-        [
-            (257597, 355908, "view", "2015-06-02 05:02:12", None, 1),
-            (992329, 248676, "cart", "2015-06-02 05:50:14", None, 1),
-            (992329, 248676, "purchase", "2015-06-02 05:13:19", "4000", 1),
-        ],
+        published.EVENTS["RetailRocket"],
     ),
     "REES46": (
         published.REES46,
-        [
-            (541312140, 44600062, "view", "2019-10-01 00:00:00", None, 1),
-            (543272936, 1004856, "cart", "2019-10-01 00:02:14", None, 1),
-            (543272936, 1004856, "purchase", "2019-10-01 00:04:37", None, 1),
-        ],
+        published.EVENTS["REES46"],
     ),
     "Instacart": (
         published.INSTACART,
@@ -51,36 +41,19 @@ EVENTS: dict[str, tuple[dict[str, str], list[tuple[Any, ...]]]] = {
     ),
     "Online Retail II": (
         published.ONLINE_RETAIL_ISO,
-        [
-            (13085, "79323P", "purchase", "2009-12-01 07:45:00", "489434", 12),
-            (13085, "85048", "purchase", "2009-12-01 07:45:00", "489434", 12),
-            (16321, "22087", "purchase", "2009-12-03 10:33:00", "C489449", -12),
-        ],
+        published.EVENTS["Online Retail II"],
     ),
     "H&M": (
         published.HM,
-        [
-            (ANNA, "0541518023", "purchase", "2018-09-20 00:00:00", None, 1),
-            (ANNA, "0663713001", "purchase", "2018-09-20 00:00:00", None, 1),
-            (BERTA, "0663713001", "purchase", "2018-09-21 00:00:00", None, 1),
-        ],
+        published.EVENTS["H&M"],
     ),
     "MovieLens": (
         published.MOVIELENS,
-        [
-            (1, 296, "purchase", "2006-05-17 15:34:04", None, 1),
-            (1, 306, "view", "2006-05-17 12:26:57", None, 1),
-            (2, 296, "purchase", "2006-03-03 19:56:30", None, 1),
-        ],
+        published.EVENTS["MovieLens"],
     ),
     "Olist": (
         published.OLIST,
-        [
-            ("871766c5855e", "4244733e06e7", "purchase", "2017-09-13 08:59:02", "00010242fe8c", 1),
-            ("871766c5855e", "4244733e06e7", "purchase", "2017-09-13 08:59:02", "00010242fe8c", 1),
-            ("871766c5855e", "e5f2d52b8021", "purchase", "2018-01-14 14:33:31", "000229ec3982", 1),
-            ("eb28e67c4c0b", "e5f2d52b8021", "purchase", "2017-04-26 10:53:06", "00018f77f2f0", 1),
-        ],
+        published.EVENTS["Olist"],
     ),
     "Diginetica": (
         published.DIGINETICA,

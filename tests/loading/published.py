@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 RETAILROCKET = {
     "events.csv": """\
@@ -289,6 +290,47 @@ LASTFM = {
         'user_000001\t2009-05-04T23:08:57Z\tf1b1cf71\tDeep Dish\t\tFamous "(Pacha Ibiza)-09\n'
     ),
 }
+
+ANNA = "000058a12d5b43e67d225668fa1f8d618c13dc232df0cad8ffe7ad4a1091e318"
+BERTA = "00007d2de826758b65a93dd24ce629ed66842531df6699338c5570910a014cc2"
+
+EVENTS: dict[str, list[tuple[Any, ...]]] = {
+    "RetailRocket": [
+        (257597, 355908, "view", "2015-06-02 05:02:12", None, 1),
+        (992329, 248676, "cart", "2015-06-02 05:50:14", None, 1),
+        (992329, 248676, "purchase", "2015-06-02 05:13:19", "4000", 1),
+    ],
+    "REES46": [
+        (541312140, 44600062, "view", "2019-10-01 00:00:00", None, 1),
+        (543272936, 1004856, "cart", "2019-10-01 00:02:14", None, 1),
+        (543272936, 1004856, "purchase", "2019-10-01 00:04:37", None, 1),
+    ],
+    "Online Retail II": [
+        (13085, "79323P", "purchase", "2009-12-01 07:45:00", "489434", 12),
+        (13085, "85048", "purchase", "2009-12-01 07:45:00", "489434", 12),
+        (16321, "22087", "purchase", "2009-12-03 10:33:00", "C489449", -12),
+    ],
+    "H&M": [
+        (ANNA, "0541518023", "purchase", "2018-09-20 00:00:00", None, 1),
+        (ANNA, "0663713001", "purchase", "2018-09-20 00:00:00", None, 1),
+        (BERTA, "0663713001", "purchase", "2018-09-21 00:00:00", None, 1),
+    ],
+    "MovieLens": [
+        (1, 296, "purchase", "2006-05-17 15:34:04", None, 1),
+        (1, 306, "view", "2006-05-17 12:26:57", None, 1),
+        (2, 296, "purchase", "2006-03-03 19:56:30", None, 1),
+    ],
+    "Olist": [
+        ("871766c5855e", "4244733e06e7", "purchase", "2017-09-13 08:59:02", "00010242fe8c", 1),
+        ("871766c5855e", "4244733e06e7", "purchase", "2017-09-13 08:59:02", "00010242fe8c", 1),
+        ("871766c5855e", "e5f2d52b8021", "purchase", "2018-01-14 14:33:31", "000229ec3982", 1),
+        ("eb28e67c4c0b", "e5f2d52b8021", "purchase", "2017-04-26 10:53:06", "00018f77f2f0", 1),
+    ],
+}
+"""Data set -> the events that its draft and the query of docs/your-data.md both give, worked out by hand.
+
+Sorted by user, item and what happened.
+"""
 
 
 def write(folder: Path, files: dict[str, str], encoding: str = "utf-8") -> Path:

@@ -28,25 +28,15 @@ NOW = datetime(2026, 11, 28, tzinfo=UTC)
 OURS = "user_id,item_id,event_type,occurred_at\n1,5,purchase,2024-01-13 18:05:00\n"
 Row = tuple[Any, ...]
 REN, JAE = "ren@example.com", "jae@example.com"
-ANNA = "000058a12d5b43e67d225668fa1f8d618c13dc232df0cad8ffe7ad4a1091e318"
-BERTA = "00007d2de826758b65a93dd24ce629ed66842531df6699338c5570910a014cc2"
 
 DRAFTED: dict[str, tuple[dict[str, str], list[Row]]] = {
     "RetailRocket": (
         published.RETAILROCKET,
-        [
-            (257597, 355908, "view", "2015-06-02 05:02:12", None, 1),
-            (992329, 248676, "cart", "2015-06-02 05:50:14", None, 1),
-            (992329, 248676, "purchase", "2015-06-02 05:13:19", "4000", 1),
-        ],
+        published.EVENTS["RetailRocket"],
     ),
     "REES46": (
         published.REES46,
-        [
-            (541312140, 44600062, "view", "2019-10-01 00:00:00", None, 1),
-            (543272936, 1004856, "cart", "2019-10-01 00:02:14", None, 1),
-            (543272936, 1004856, "purchase", "2019-10-01 00:04:37", None, 1),
-        ],
+        published.EVENTS["REES46"],
     ),
     "Online Retail II": (
         published.ONLINE_RETAIL,
@@ -58,19 +48,11 @@ DRAFTED: dict[str, tuple[dict[str, str], list[Row]]] = {
     ),
     "H&M": (
         published.HM,
-        [
-            (ANNA, "0663713001", "purchase", "2018-09-20 00:00:00", None, 1),
-            (ANNA, "0541518023", "purchase", "2018-09-20 00:00:00", None, 1),
-            (BERTA, "0663713001", "purchase", "2018-09-21 00:00:00", None, 1),
-        ],
+        published.EVENTS["H&M"],
     ),
     "MovieLens 25M": (
         published.MOVIELENS,
-        [
-            (1, 296, "purchase", "2006-05-17 15:34:04", None, 1),
-            (1, 306, "view", "2006-05-17 12:26:57", None, 1),
-            (2, 296, "purchase", "2006-03-03 19:56:30", None, 1),
-        ],
+        published.EVENTS["MovieLens"],
     ),
     "MovieLens 1M": (
         published.MOVIELENS_1M,
@@ -82,12 +64,7 @@ DRAFTED: dict[str, tuple[dict[str, str], list[Row]]] = {
     ),
     "Olist": (
         published.OLIST,
-        [
-            ("871766c5855e", "4244733e06e7", "purchase", "2017-09-13 08:59:02", "00010242fe8c", 1),
-            ("871766c5855e", "4244733e06e7", "purchase", "2017-09-13 08:59:02", "00010242fe8c", 1),
-            ("eb28e67c4c0b", "e5f2d52b8021", "purchase", "2017-04-26 10:53:06", "00018f77f2f0", 1),
-            ("871766c5855e", "e5f2d52b8021", "purchase", "2018-01-14 14:33:31", "000229ec3982", 1),
-        ],
+        published.EVENTS["Olist"],
     ),
     "Diginetica": (
         published.DIGINETICA,
