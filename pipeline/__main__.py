@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
+import shutil
 import socket
 import sys
 import tempfile
@@ -28,17 +29,20 @@ Say = Callable[[str], None]
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status. A NightshelfError is printed to stderr, with status 1.
 
-    What is said and proposed names the settings file of this command, so that it can be pasted.
+    What is said and proposed names this command's Python and settings file, so that it can be pasted.
     """
     options = cli.parser().parse_args(arguments)
     file: Path | None = getattr(options, "config", None)
+    python = advice.typed_python(Path(sys.executable), Path.cwd(), shutil.which("python"))
     try:
         keep_private()
         with disk.noticing(config.home()):
-            COMMANDS[options.command](options, lambda line: say(advice.in_commands(line, file)))
+            COMMANDS[options.command](
+                options, lambda line: say(advice.in_python(advice.in_commands(line, file), python))
+            )
     except NightshelfError as error:
         advice.fit(error, file)
-        print(error, file=sys.stderr)
+        print(advice.in_python(str(error), python), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

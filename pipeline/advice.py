@@ -8,6 +8,10 @@ With `--config shops/books.toml`:
 and with `config.books.toml`, whose DAGs have the shop's name, also:
 
     trigger the DAG recommendations    ->  trigger the DAG recommendations__books
+
+What the command line prints names the Python that runs it, as one types it there (`typed_python`):
+
+    python -m pipeline run             ->  .venv/bin/python -m pipeline run
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ COMMAND = re.compile(rf"python -m pipeline (?>{'|'.join(TAKE_CONFIG)})(?![\w-])(
 FILE = re.compile(r"(?<![\w./-])config\.toml(?![\w/-]|\.\w)")
 DAG = re.compile(r"\bthe DAG (?:recommendations|rollback|release)\b(?!__)")
 SHOP = re.compile(r"config\.(?P<name>.+)\.toml")
+PYTHON = re.compile(r"(?<![\w./-])python(?= -m pipeline\b)")
 
 
 def fit(error: NightshelfError, file: Path | None) -> None:
@@ -54,6 +59,23 @@ def in_commands(text: str, file: Path | None) -> str:
 def in_files(text: str, file: Path | None) -> str:
     """`text` with `file` in place of `config.toml`."""
     return text if is_default(file) else FILE.sub(lambda _: str(file), text)
+
+
+def in_python(text: str, python: str) -> str:
+    """`text` with `python` in place of the word python in its commands."""
+    return PYTHON.sub(lambda _: python, text)
+
+
+def typed_python(executable: Path, folder: Path, on_path: str | None) -> str:
+    """What a person in `folder` types to run `executable`: `python`, or its path from the folder.
+
+    executable: the Python that runs this, an absolute path
+    on_path:    what the shell runs for `python`; None where it finds none
+    """
+    if on_path and Path(on_path).absolute().parent == executable.parent:
+        return "python"
+    inside = executable.is_relative_to(folder)
+    return shlex.quote(str(executable.relative_to(folder) if inside else executable))
 
 
 def is_default(file: Path | None) -> bool:

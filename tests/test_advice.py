@@ -6,6 +6,8 @@ import argparse
 import ast
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,6 +128,40 @@ def test_files(text: str, adapted: str) -> None:
     assert advice.in_files(text, None) == text
 
 
+@pytest.mark.parametrize(
+    ("executable", "on_path", "typed"),
+    [
+        ("/home/a/shop/.venv/bin/python", "/usr/bin/python", ".venv/bin/python"),
+        ("/home/a/shop/.venv/bin/python3", None, ".venv/bin/python3"),
+        ("/home/a/shop/.venv/bin/python3", "/home/a/shop/.venv/bin/python", "python"),
+        ("/usr/local/bin/python", "/usr/local/bin/python", "python"),
+        ("/opt/my venv/bin/python", "/usr/bin/python", "'/opt/my venv/bin/python'"),
+    ],
+)
+def test_python_is_named_as_one_types_it(executable: str, on_path: str | None, typed: str) -> None:
+    assert advice.typed_python(Path(executable), Path("/home/a/shop"), on_path) == typed
+
+
+def test_every_command_of_a_text_names_that_python_once() -> None:
+    text = "python -m pipeline load events FILE, or: `python -m pipeline run`; python -m venv"
+    there = "bin/python -m pipeline load events FILE, or: `bin/python -m pipeline run`; python -m venv"
+    assert advice.in_python(text, "bin/python") == there
+    assert advice.in_python(there, "bin/python") == there
+
+
+def test_what_a_command_proposes_runs_when_it_is_pasted(tmp_path: Path) -> None:
+    """In the folder where it was printed, by a shell that has another `python`."""
+    environment = {"PATH": "/usr/bin:/bin", "NIGHTSHELF_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "pipeline", "report"]
+    refused = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    [pasted] = re.findall(r"next: +(.*)", refused.stderr)
+    answer = subprocess.run(
+        f"{pasted} --help", shell=True, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert pasted.endswith(" -m pipeline run")
+    assert (answer.returncode, answer.stdout[:30]) == (0, "Usage: python -m pipeline run "), answer
+
+
 def test_an_error_keeps_what_it_found() -> None:
     words = dict.fromkeys(("found", "promised", "draft"), "config.toml")
     error = SettingsError("config.toml", then="mend config.toml", **words)
@@ -178,7 +214,7 @@ def test_what_is_said_and_what_the_page_says_names_it_too(
     assert main(synthetic) == 0
     assert main(["run", "extract", "--config", str(books), "--as-of", "last", "--run-id", "good"]) == 0
     said = capsys.readouterr().out
-    follower = f"next: python -m pipeline run validate --config '{books}' --run-id good"
+    follower = f" -m pipeline run validate --config '{books}' --run-id good"
     assert follower in said
     assert main(["run", "--config", str(books), "--as-of", "2001-01-01", "--run-id", "empty"]) == 1
     assert proposed(capsys)[:5] == ["run", "--config", str(books), "--as-of", "last"]

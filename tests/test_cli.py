@@ -61,7 +61,7 @@ def test_a_night_and_then_one_stage_of_it(
     before = (folder / "train.parquet").read_bytes()
     assert main(["run", "split"]) == 0
     output = capsys.readouterr().out
-    assert f"next: python -m pipeline run tune --run-id {run_id}" in output
+    assert f" -m pipeline run tune --run-id {run_id}" in output
     assert (folder / "train.parquet").read_bytes() == before
     assert runs() == [run_id]
     overrides = json.loads((folder / "run.json").read_text())["overrides"]

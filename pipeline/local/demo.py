@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
 from pipeline import config, environment
 from pipeline.contract.stages import STAGES
-from pipeline.errors import AirflowError, SettingsError
+from pipeline.errors import AirflowError, NightshelfError, SettingsError, Unreachable
 from pipeline.local.airflow import LocalAirflow, Say
 from pipeline.local.api import Api
 from pipeline.local.servers import DAG_ID, prepare_serving, prepare_shop, unpause
@@ -24,6 +23,10 @@ RUNS = f"/dags/{DAG_ID}/dagRuns"
 POLL_SECONDS = 0.3
 MARKED_TIMES = 5
 """How often a run is marked failed before it is left as it is; the next demo marks it again."""
+A_LOOK_SECONDS = 1.0
+"""Time in which a scheduler looks at a run."""
+ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
+"""States of tasks that do not run any more."""
 
 
 def demo(say: Say) -> None:
@@ -75,8 +78,10 @@ def _run_once(airflow: LocalAirflow, say: Say, *, is_up: bool) -> str:
         say(f"Airflow runs the DAG {DAG_ID}: {run_id}")
         follow(api, run_id, say)
     except KeyboardInterrupt:
-        with suppress(AirflowError):  # the next demo marks it failed
-            _mark_failed(api, run_id)
+        try:
+            mark_failed(api, run_id)
+        except NightshelfError as error:
+            say(f"run {run_id} could not be marked failed, the next demo does it: {error}")
         raise
     return run_id
 
@@ -85,22 +90,37 @@ def _clear_the_queue(api: Api, say: Say, *, is_alone: bool) -> None:
     """Mark runs failed that a killed demo left; where Airflow is up, say which run is waited for."""
     for run in api.get(f"{RUNS}?state=running&state=queued")["dag_runs"]:
         if is_alone:
-            _mark_failed(api, run["dag_run_id"])
+            mark_failed(api, run["dag_run_id"])
         else:
             say(f"waiting for run {run['dag_run_id']}, which is {run['state']}")
 
 
-def _mark_failed(api: Api, run_id: str) -> None:
-    """Mark a run failed, and once more where the scheduler calls it a success.
+def mark_failed(api: Api, run_id: str) -> None:
+    """Mark a run failed, until Airflow says that it is and that no task of it is left to run.
 
-    Airflow marks the tasks that had not begun skipped; a scheduler that was looking at the run at that moment
-    takes a run whose last task is skipped for a success.
+    One request may not do it. Airflow marks the tasks that had not begun skipped; a scheduler that looks at
+    the run at that moment takes a run whose last task is skipped for a success, or holds rows of it, and the
+    database then breaks off one of the two. Raises what the last of MARKED_TIMES requests met.
     """
+    met: NightshelfError | None = None
     for _ in range(MARKED_TIMES):
-        api.patch(_run(run_id), {"state": "failed"})
-        time.sleep(1.0)  # a scheduler's look at a run
-        if api.get(_run(run_id))["state"] == "failed":
-            return
+        try:
+            api.patch(_run(run_id), {"state": "failed"})
+            time.sleep(A_LOOK_SECONDS)
+            if api.get(_run(run_id))["state"] == "failed" and not _unfinished(api, run_id):
+                return
+            met = AirflowError(f"run {run_id} is not marked failed", found="Airflow set it back")
+        except (AirflowError, Unreachable) as error:
+            met = error
+            time.sleep(A_LOOK_SECONDS)
+    if met:
+        raise met
+
+
+def _unfinished(api: Api, run_id: str) -> list[str]:
+    """Tasks of a run that have not ended."""
+    tasks = api.get(f"{_run(run_id)}/taskInstances")["task_instances"]
+    return [task["task_id"] for task in tasks if task["state"] not in ENDED]
 
 
 def _run(run_id: str) -> str:
