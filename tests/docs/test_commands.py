@@ -231,6 +231,7 @@ def test_the_error_that_is_shown_is_the_real_one(
     settings = write_config(tmp_path / "config", source={"sql": f'"{folder}"'})
     assert main(["run", "extract", "--as-of", AS_OF.isoformat(), "--config", str(settings)]) == 1
     told = capsys.readouterr().err.replace(f" --config {settings}", "")
+    told = re.sub(r"\S+(?= -m pipeline)", ".venv/bin/python", told)
     assert told.replace(str(folder), "sql/source") == shown
 
 
