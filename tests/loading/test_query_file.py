@@ -2,104 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import sqlalchemy as sa
 
-from pipeline import config, engine, loading
+from pipeline import engine
 from pipeline.config import ROOT, Ids
 from pipeline.errors import NightshelfError, SourceError
 from pipeline.loading import events_file, query_file
 from pipeline.loading.progress import EVERY
 from pipeline.loading.query_file import Query, to_parquet
 from pipeline.loading.shop import Shop
-
-NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
-TILL = """\
-till;who;sku;when;n
-1;7;A-1;31.01.2026 18:05:00;2
-1;7;B-2;31.01.2026 18:05:00;1
-2;9;A-1;01.02.2026 09:00:00;1
-"""
-STOCK = "sku,title,shelf\nA-1,Darjeeling,tea\nB-2,Plum,jam\n"
-EVENTS = """\
--- What our till writes; a comment; with semicolons
-WITH lines AS (
-    SELECT * FROM read_csv('till.csv', delim = ';', types = {'when': 'VARCHAR'})
-)
-SELECT who AS user_id, sku AS item_id, CASE WHEN n > 0 THEN 'purchase' ELSE 'return' END AS event_type,
-       strptime("when", '%d.%m.%Y %H:%M:%S') AS occurred_at, till AS order_id, n AS quantity, title AS note
-FROM lines JOIN 'stock.csv' USING (sku)
-ORDER BY till, sku;
-
-/* the end; */ -- of it
-"""
-ITEMS = "FROM 'stock.csv' SELECT sku AS item_id, title AS name, shelf AS category"
-USERS = "SELECT DISTINCT who AS user_id, 'regular' AS segment FROM 'till.csv'"
-NO_SHOP = "SELECT 1 AS user_id, 2 AS item_id, 'view' AS event_type, TIMESTAMP '2026-01-01' AS occurred_at"
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """A folder of a shop's files and queries, under a name that means something to DuckDB."""
-    folder = tmp_path / "Jo's shop, [new] *? price=9 ü"
-    folder.mkdir()
-    files = {
-        "till.csv": TILL,
-        "stock.csv": STOCK,
-        "events.sql": EVENTS,
-        "items.sql": ITEMS,
-        "users.sql": USERS,
-    }
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
-
-
-@pytest.fixture
-def rows_of(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
-    """`rows_of("SELECT ...")`: the rows of a query file beside the files of the test."""
-
-    def run(text: str, say: Callable[[str], None] = str) -> list[dict[str, Any]]:
-        query, target = tmp_path / "q.sql", tmp_path / "rows.parquet"
-        query.write_text(text, encoding="utf-8")
-        to_parquet(query, target, tmp_path / "spill", say)
-        return list(pq.read_table(target).to_pylist())
-
-    return run
-
-
-def column(database: Path, name: str, table: str = "events") -> list[Any]:
-    with closing(sa.create_engine(f"sqlite:///{database}").raw_connection()) as db:
-        return [value for (value,) in db.execute(f"SELECT {name} FROM {table} ORDER BY rowid")]
-
-
-def load(folder: Path, database: Path, **files: Path) -> list[str]:
-    said: list[str] = []
-    options: dict[str, Any] = {"now": NOW, "say": said.append, "settings": config.load(), **files}
-    loading.load("query", f"sqlite:///{database}", file=folder / "events.sql", **options)
-    return said
+from tests.loading.queries import NO_SHOP, NOW, TILL, column, load
 
 
 def test_a_shop_is_loaded_from_its_own_files_whatever_the_working_folder(
-    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "till.csv").write_text("a file of the same name\n")
     monkeypatch.chdir(elsewhere)
-    said = load(shop, tmp_path / "s.db", items=shop / "items.sql", users=shop / "users.sql")
+    said = load(own_files, tmp_path / "s.db", items=own_files / "items.sql", users=own_files / "users.sql")
     assert column(tmp_path / "s.db", "customer_id") == [7, 7, 9]
     assert column(tmp_path / "s.db", "product_id") == ["A-1", "B-2", "A-1"]
     assert column(tmp_path / "s.db", "occurred_at")[0].startswith("2026-01-31 18:05:00")
@@ -108,154 +39,18 @@ def test_a_shop_is_loaded_from_its_own_files_whatever_the_working_folder(
     assert sorted(column(tmp_path / "s.db", "customer_id", "customers")) == [7, 9]
     assert "events.sql: 3 rows read, all kept" in said
     assert Path.cwd() == elsewhere
-    assert sorted(path.name for path in shop.iterdir()) == [
+    assert sorted(path.name for path in own_files.iterdir()) == [
         *("events.sql", "items.sql", "stock.csv", "till.csv", "users.sql")
     ]
 
 
 def test_a_query_named_by_a_relative_path_reads_from_its_own_folder(
-    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "inner").mkdir()
     monkeypatch.chdir(tmp_path / "inner")
-    load(Path("..") / shop.name, tmp_path / "s.db")
+    load(Path("..") / own_files.name, tmp_path / "s.db")
     assert column(tmp_path / "s.db", "customer_id") == [7, 7, 9]
-
-
-SOURCES = {
-    "a name": "'till.csv'",
-    "a pattern": "'t*.csv'",
-    "several": "read_csv(['till.csv', 'till.csv'])",
-    "another folder": "'../other/till.csv'",
-    "home": "'~/other/till.csv'",
-    "Parquet": "read_parquet('till.parquet', hive_partitioning = false)",
-    "a database file": "read_duckdb('till.duckdb', table_name = 'till')",
-    "a VALUES": "(VALUES (7)) AS v (who)",
-    "a UNION": "(SELECT who FROM 'till.csv' UNION ALL BY NAME SELECT who FROM '../other/till.csv')",
-    "a recursion": "(WITH RECURSIVE r AS (SELECT 7 AS who UNION SELECT who + 1 FROM r WHERE who < 9) FROM r)",
-    "a PIVOT": "(PIVOT 'till.csv' ON sku IN ('A-1') USING sum(n) GROUP BY who)",
-}
-
-
-@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_what_a_query_may_read(
-    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "till.csv").write_text(TILL, encoding="utf-8")
-    with duckdb.connect(str(tmp_path / "till.duckdb")) as db:
-        monkeypatch.chdir(shop)
-        db.execute("CREATE TABLE till AS FROM 'till.csv'")
-        db.execute("COPY till TO 'till.parquet'")
-    shutil.move(tmp_path / "till.duckdb", shop)
-    before = {path.name: path.read_bytes() for path in shop.iterdir()}
-    (shop / "events.sql").write_text(f"SELECT DISTINCT who AS user_id FROM {source}", encoding="utf-8-sig")
-    to_parquet(shop / "events.sql", tmp_path / "rows.parquet", tmp_path / "spill", str)
-    assert 7 in pq.read_table(tmp_path / "rows.parquet")["user_id"].to_pylist()
-    assert {path.name for path in shop.iterdir()} == set(before)
-    assert all((shop / name).read_bytes() == before[name] for name in before if name != "events.sql")
-
-
-REFUSED = [
-    # the query; what the error says of it
-    ("", "no statement"),
-    ("-- SELECT 1", "no statement"),
-    ("SELECT 1; SELECT 2", "2 statements: SELECT, SELECT"),
-    ("SET threads = 1; SELECT 1", "2 statements: SET, SELECT"),
-    ("COPY (SELECT 1) TO 'out.csv'", "of the kind COPY"),
-    ("EXPORT DATABASE 'out'", "of the kind EXPORT"),
-    ("ATTACH 'out.db'", "of the kind ATTACH"),
-    ("CREATE TABLE t AS SELECT 1", "of the kind CREATE"),
-    ("CREATE SECRET (TYPE s3)", "of the kind"),
-    ("INSERT INTO t VALUES (1)", "of the kind INSERT"),
-    ("UPDATE t SET a = 1", "of the kind UPDATE"),
-    ("DELETE FROM t", "of the kind DELETE"),
-    ("PRAGMA version", "of the kind PRAGMA"),
-    ("SET enable_external_access = true", "of the kind SET"),
-    ("CALL pragma_version()", "of the kind CALL"),
-    ("INSTALL httpfs", "of the kind LOAD"),
-    ("LOAD httpfs", "of the kind LOAD"),
-    ("EXPLAIN ANALYZE SELECT 1", "of the kind EXPLAIN"),
-    ("WITH w AS (INSERT INTO t VALUES (1) RETURNING *) FROM w", "of the kind INSERT inside it"),
-    ("SELECT * FROM (WITH w AS (DELETE FROM t RETURNING *) FROM w)", "of the kind DELETE inside it"),
-    ("PIVOT 'till.csv' ON sku USING sum(n)", "a PIVOT that does not name its columns"),
-    ("SELECT $start AS user_id", "values that are not given: $start"),
-    ("FROM query('SELECT 1')", "the function query in FROM"),
-    ("FROM QUERY_TABLE(['till.csv'])", "the function "),
-    ("FROM duckdb_secrets()", "the function duckdb_secrets in FROM"),
-    ("FROM duckdb_settings()", "the function duckdb_settings in FROM"),
-    ("FROM enable_logging(storage = 'file', storage_path = 'out')", "the function enable_logging in FROM"),
-    ("SELECT (SELECT count(*) FROM checkpoint())", "the function checkpoint in FROM"),
-    ("FROM json_execute_serialized_sql('{}')", "the function json_execute_serialized_sql in FROM"),
-    (f"SELECT {' || '.join(['1'] * 900)}", "nested too deep"),
-]
-
-
-@pytest.mark.parametrize(("text", "found"), REFUSED)
-def test_anything_but_one_select_over_files_is_refused_and_leaves_nothing(
-    rows_of: Callable[..., Any], tmp_path: Path, text: str, found: str
-) -> None:
-    with pytest.raises(SourceError) as caught:
-        rows_of(text)
-    error = caught.value
-    assert str(tmp_path / "q.sql") in error.what
-    assert "one SELECT" in error.what
-    assert found in error.found
-    assert "then the same again" in error.then
-    assert [path.name for path in tmp_path.iterdir()] == ["q.sql"]
-
-
-@pytest.mark.parametrize(
-    "path", ["https://example.org/e.csv", "s3://shop/e.parquet", "hf://datasets/a/e.csv", "HTTP://a/e.csv"]
-)
-@pytest.mark.parametrize("way", ["FROM '{}'", "FROM read_csv('{}')", "FROM read_parquet(['{}'])"])
-def test_the_network_is_not_reached(rows_of: Callable[..., Any], path: str, way: str) -> None:
-    with pytest.raises(SourceError, match="reads over the network") as caught:
-        rows_of(way.format(path))
-    assert path in caught.value.found
-    assert caught.value.then.startswith("download the file")
-
-
-def test_an_address_in_a_value_is_no_network(rows_of: Callable[..., Any]) -> None:
-    assert rows_of("SELECT 'https://example.org/tea' AS item_id") == [{"item_id": "https://example.org/tea"}]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("/proc/self/environ", "../../../../../../../../proc/self/environ", "/*/self/environ"),
-        "/dev/fd/../environ",
-    ],
-)
-def test_the_environment_is_not_read(
-    rows_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://user:hidden@proxy:1")
-    with pytest.raises(SourceError) as caught:
-        rows_of(f"SELECT content AS user_id FROM read_text('{path}')")
-    assert "hidden" not in str(caught.value)
-
-
-@pytest.mark.parametrize("value", ["getenv('HTTP_PROXY')", "current_setting('http_proxy')"])
-def test_no_function_tells_of_the_environment(
-    rows_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, value: str
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://user:hidden@proxy:1")
-    try:
-        found = str(rows_of(f"SELECT {value} AS user_id"))
-    except SourceError as error:
-        found = str(error)
-    assert "hidden" not in found
-
-
-def test_variables_of_the_program_are_no_tables(rows_of: Callable[..., Any]) -> None:
-    spill = pa.table({"user_id": [1]})
-    assert spill.num_rows == 1
-    for name in ("spill", "rows", "text"):
-        with pytest.raises(SourceError, match="fails") as caught:
-            rows_of(f"FROM {name}")
-        assert "does not exist" in caught.value.found
 
 
 FAILING = [
@@ -369,6 +164,8 @@ KEPT = [
     ("DATE '2026-01-01'", "occurred_at", datetime(2025, 12, 31, 23, tzinfo=UTC)),
     ("'2026-01-01T10:00:00+02:00'", "occurred_at", datetime(2026, 1, 1, 8, tzinfo=UTC)),
 ]
+
+
 NOT_KEPT = [
     # a value in SQL; as which column; in which words it is refused
     ("17.5::DECIMAL(12, 2)", "user_id", "a number with a fraction"),
