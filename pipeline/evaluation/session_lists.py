@@ -49,23 +49,31 @@ def judge_session_lists(job: Job, models: FittedModels) -> dict[str, Any]:
     `popular_hit_rate_at_10`, the paired `difference` between them with its bootstrap interval `ci_low` and
     `ci_high`, and `n_named`: of the ten items, how many go with a given one, on average; the others fill up.
     """
-    history, seed = models.history, job.settings.run.seed
-    history.show("later", folds.test(job.folder).later)
-    most = {"most_given": MOST_GIVEN, "most_orders": MOST_ORDERS}
-    history.keep("session_orders", "session_orders", {"seed": str(seed), **most})
-    history.keep("given", "session_given")
-    with TemporaryDirectory(dir=job.folder.scratch()) as scratch:
-        _show_lists(job, history, models.factors, Path(scratch))
-        history.keep("session_lists", "session_lists", {"n": LENGTH})
-        hits = history.rows("session_hits", {"n": LENGTH}).read_all()
+    seed, hits = job.settings.run.seed, hits_of_orders(job, models)
     is_first_time = hits["is_first_time"].to_numpy()
-    n_single = history.rows("session_single_items").read_all()["n_orders"][0].as_py()
+    n_single = models.history.rows("session_single_items").read_all()["n_orders"][0].as_py()
     return {
         **not_judged("" if len(hits) else NO_BASKET),
         "n_orders_of_one_item": n_single,
         "all": _measured(hits, np.ones(len(hits), bool), seed),
         "first_time": _measured(hits, is_first_time, seed),
     }
+
+
+def hits_of_orders(job: Job, models: FittedModels) -> pa.Table:
+    """One row for each measured order: `user_id`, `is_first_time`, `is_hit`, `is_popular_hit`, `n_named`.
+
+    models: as for `judge_session_lists`
+    """
+    history = models.history
+    history.show("later", folds.test(job.folder).later)
+    most = {"most_given": MOST_GIVEN, "most_orders": MOST_ORDERS}
+    history.keep("session_orders", "session_orders", {"seed": str(job.settings.run.seed), **most})
+    history.keep("given", "session_given")
+    with TemporaryDirectory(dir=job.folder.scratch()) as scratch:
+        _show_lists(job, history, models.factors, Path(scratch))
+        history.keep("session_lists", "session_lists", {"n": LENGTH})
+        return history.rows("session_hits", {"n": LENGTH}).read_all()
 
 
 def not_judged(why: str) -> dict[str, Any]:
