@@ -152,13 +152,13 @@ def test_session_lists_are_of_each_window(two: tuple[Document, str]) -> None:
     assert "session_lists" not in document
     for window in document["windows"]:
         assert window["session_lists"]["all"] is None
-        assert window["session_lists"]["n_orders_of_one_item"] == 40
+        assert 30 < window["session_lists"]["n_orders_of_one_item"] <= 40
 
 
 def test_a_shop_of_baskets_has_its_session_lists_judged_beside_the_models(
     files: Path, judged: Callable[..., tuple[Document, str]]
 ) -> None:
-    """Each user buys two of eight items of one taste at once: the second is easy to guess, not by popularity."""
+    """Each user buys two of eight items of one taste at once: the second is easy to guess from the first."""
     rng = np.random.default_rng(4)
     rows = [
         (user, 8 * (user % 6) + int(item), float(at), "purchase", f"{user} {at}")
@@ -172,9 +172,8 @@ def test_a_shop_of_baskets_has_its_session_lists_judged_beside_the_models(
     assert (measured["n_orders"], document["session_lists"]["first_time"]) == (90, None)
     assert measured["hit_rate_at_10"] > 0.9
     assert measured["popular_hit_rate_at_10"] < 0.5
-    assert (
-        f"session lists: the hidden item was among their 10 in {measured['hit_rate_at_10']:.1%} of 90" in said
-    )
+    found = f"among their 10 in {measured['hit_rate_at_10']:.1%} of 90 orders"
+    assert f"session lists: the hidden item was {found}" in said
 
 
 def test_a_first_look_is_told_before_any_stage_and_stands_in_the_document(
