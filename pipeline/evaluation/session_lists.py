@@ -31,7 +31,7 @@ from pipeline.splits.history import History
 LENGTH = 10
 MOST_GIVEN = 100
 """Items that `recommend_from()` takes at most."""
-MOST_ORDERS = 100_000
+MOST_ORDERS = 20_000
 """Of more, as many are drawn: the interval is narrow by then."""
 NOBODY_HIDDEN = np.empty(0, np.int64)
 NO_BASKET = "no buyer's last order in the test is of two items or more"

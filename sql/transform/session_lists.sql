@@ -6,7 +6,8 @@
 -- is the number of given items that name the item, and a fraction that falls with the sum of ranks.
 -- Then, as far as rows are missing, the best of each category of the given items, the second of each, ...; the
 -- category of most given items first, then the one whose item came first. Then what is popular in the shop.
--- No item twice, and none that is given. Of a popular list, as many items as are wanted and given are enough.
+-- No item twice, and none that is given. Each step is taken for the baskets alone that the steps before it leave
+-- short; of a popular list, as many items as are wanted and given are enough.
 -- Reads: given, also_bought, similar_items, item_names, popular_items. Binds: $n.
 WITH baskets AS (
     SELECT user_id, item_id, min(place) AS place FROM given GROUP BY user_id, item_id
@@ -14,46 +15,69 @@ WITH baskets AS (
 sizes AS (
     SELECT user_id, count(*) AS n_given FROM baskets GROUP BY user_id
 ),
-entries AS (
-    SELECT b.user_id, 1 AS tier, l.also_bought_item_id AS item_id, l.rank, b.place, b.item_id AS because_item_id
+together AS (
+    SELECT b.user_id, l.also_bought_item_id AS item_id, count(*) AS n_naming, sum(l.rank) AS sum_of_ranks,
+        min_by(b.item_id, l.rank * 10000 + b.place) AS because_item_id
     FROM baskets AS b
     JOIN also_bought AS l ON l.item_id = b.item_id
-    UNION ALL
-    SELECT b.user_id, 2 AS tier, l.similar_item_id AS item_id, l.rank, b.place, b.item_id AS because_item_id
-    FROM baskets AS b
-    JOIN similar_items AS l ON l.item_id = b.item_id
+    WHERE NOT EXISTS (
+            SELECT 1 FROM baskets AS g WHERE g.user_id = b.user_id AND g.item_id = l.also_bought_item_id
+        )
+    GROUP BY b.user_id, l.also_bought_item_id
 ),
-candidates AS (
-    SELECT user_id, tier, item_id, count(*) AS n_naming, CAST(sum(rank) AS BIGINT) AS sum_of_ranks,
-        min_by(because_item_id, rank * 10000 + place) AS because_item_id
-    FROM entries
-    GROUP BY user_id, tier, item_id
+without_enough_together AS (
+    SELECT s.user_id
+    FROM sizes AS s
+    LEFT JOIN together AS t ON t.user_id = s.user_id
+    GROUP BY s.user_id
+    HAVING count(t.item_id) < $n
+),
+alike AS (
+    SELECT b.user_id, l.similar_item_id AS item_id, count(*) AS n_naming, sum(l.rank) AS sum_of_ranks,
+        min_by(b.item_id, l.rank * 10000 + b.place) AS because_item_id
+    FROM baskets AS b
+    JOIN without_enough_together AS w ON w.user_id = b.user_id
+    JOIN similar_items AS l ON l.item_id = b.item_id
+    WHERE NOT EXISTS (
+            SELECT 1 FROM baskets AS g WHERE g.user_id = b.user_id AND g.item_id = l.similar_item_id
+        )
+    GROUP BY b.user_id, l.similar_item_id
 ),
 going_with AS (
-    SELECT user_id, item_id, tier, because_item_id,
-        row_number() OVER (PARTITION BY user_id ORDER BY tier, n_naming DESC, sum_of_ranks, item_id) AS position,
-        n_naming + CAST(1 AS DOUBLE) / (1 + sum_of_ranks) AS score
-    FROM candidates
+    SELECT user_id, item_id, 1 AS tier, n_naming, CAST(sum_of_ranks AS BIGINT) AS sum_of_ranks, because_item_id
+    FROM together
+    UNION ALL
+    SELECT user_id, item_id, 2 AS tier, n_naming, CAST(sum_of_ranks AS BIGINT) AS sum_of_ranks, because_item_id
+    FROM alike
+),
+short_lists AS (
+    SELECT s.user_id, s.n_given
+    FROM sizes AS s
+    LEFT JOIN going_with AS g ON g.user_id = s.user_id
+    GROUP BY s.user_id, s.n_given
+    HAVING count(DISTINCT g.item_id) < $n
 ),
 wishes AS (
-    SELECT b.user_id, i.category,
-        row_number() OVER (PARTITION BY b.user_id ORDER BY count(*) DESC, min(b.place)) AS wish
-    FROM baskets AS b
+    SELECT s.user_id, s.n_given, i.category,
+        row_number() OVER (PARTITION BY s.user_id ORDER BY count(*) DESC, min(b.place)) AS wish
+    FROM short_lists AS s
+    JOIN baskets AS b ON b.user_id = s.user_id
     JOIN item_names AS i ON i.item_id = b.item_id
     WHERE i.category IS NOT NULL
-    GROUP BY b.user_id, i.category
+    GROUP BY s.user_id, s.n_given, i.category
 ),
 offered AS (
-    SELECT user_id, item_id, tier, position, 0 AS wish, score, because_item_id FROM going_with
+    SELECT user_id, item_id, tier, 0 AS wish,
+        n_naming + CAST(1 AS DOUBLE) / (1 + sum_of_ranks) AS score, because_item_id,
+        row_number() OVER (PARTITION BY user_id, tier ORDER BY n_naming DESC, sum_of_ranks, item_id) AS position
+    FROM going_with
     UNION ALL
-    SELECT w.user_id, p.item_id, 3 AS tier, p.rank AS position, w.wish, p.score, NULL AS because_item_id
+    SELECT w.user_id, p.item_id, 3 AS tier, w.wish, p.score, NULL AS because_item_id, p.rank AS position
     FROM wishes AS w
-    JOIN popular_items AS p ON p.category = w.category
-    JOIN sizes AS s ON s.user_id = w.user_id
-    WHERE p.rank <= $n + s.n_given
+    JOIN popular_items AS p ON p.category = w.category AND p.rank <= $n + w.n_given
     UNION ALL
-    SELECT s.user_id, p.item_id, 4 AS tier, p.rank AS position, 0 AS wish, p.score, NULL AS because_item_id
-    FROM sizes AS s
+    SELECT s.user_id, p.item_id, 4 AS tier, 0 AS wish, p.score, NULL AS because_item_id, p.rank AS position
+    FROM short_lists AS s
     JOIN popular_items AS p ON p.category = 'all' AND p.rank <= $n + s.n_given
 ),
 first_offers AS (

@@ -28,7 +28,7 @@ from tests.shelf import day, events, give
 MakeJob = Callable[..., Job]
 Rows = list[tuple[Any, ...]]
 NUMBER = count()
-DRAW = {"seed": "0", "most_given": 100, "most_orders": 100_000}
+DRAW = {"seed": "0", "most_given": 100, "most_orders": 20_000}
 TEAS, CAKES, TOOLS = range(10, 30), range(30, 50), range(50, 70)
 LAST = 100
 """The day after which nothing happens; the test is of the last 14 days."""
