@@ -49,8 +49,8 @@ def published_at_random(shop: Shop, items: list[Any], seed: int) -> RunFolder:
     folder = shop.night(
         1,
         {1: items[:3]},
-        {category: listed for category, listed in popular.items() if listed},
-        random_lists(rng, items, 0.6, 12),
+        popular={category: listed for category, listed in popular.items() if listed},
+        similar=random_lists(rng, items, 0.6, 12),
         also_bought=random_lists(rng, items, 0.3, 5),
         names=names,
     )
@@ -85,15 +85,14 @@ def judged(folder: RunFolder, given: list[list[Any]], n: int) -> dict[int, list[
     return found
 
 
-def read(shop: Shop, kind: str, basket: list[Any], n: int) -> list[tuple[Any, ...]]:
+def read(db: psycopg.Connection[Any], kind: str, basket: list[Any], n: int) -> list[tuple[Any, ...]]:
     """The same from the database, ids as the run's files have them."""
     cast = {"integer": "bigint[]", "text": "text[]", "uuid": "uuid[]"}[kind]
     query = (
         "SELECT rank, item_id, score, source, reason, because_item_id"
         f" FROM serving.recommend_from(%s::{cast}, %s) ORDER BY rank"
     )
-    with psycopg.connect(shop.url) as db:
-        rows = db.execute(query, (basket, n)).fetchall()  # type: ignore[arg-type]
+    rows = db.execute(query.encode(), (basket, n)).fetchall()
     text = (lambda value: None if value is None else str(value)) if kind == "uuid" else (lambda value: value)
     return [(row[0], text(row[1]), *row[2:5], text(row[5])) for row in rows]
 
@@ -107,10 +106,11 @@ def test_judged_lists_are_those_that_apps_read(new_shop: Callable[..., Shop], ki
     rng = np.random.default_rng(11)
     given = baskets(rng, items, unknown, 60)
     folder = published_at_random(shop, items, 5)
-    sources = set()
-    for n in (1, 10, 60):
-        lists = judged(folder, given, n)
-        for number, basket in enumerate(given):
-            assert lists[number] == read(shop, kind, basket, n), (basket, n)
-            sources |= {row[4] for row in lists[number]}
-    assert sources == {"bought_together", "similar_to_item", "popular_in_its_category", "recently_popular"}
+    reasons = set()
+    with shop.connect("reader") as db:
+        for n in (1, 10, 60):
+            lists = judged(folder, given, n)
+            for number, basket in enumerate(given):
+                assert lists[number] == read(db, kind, basket, n), (basket, n)
+                reasons |= {row[4] for row in lists[number]}
+    assert reasons == {"bought_together", "similar_to_item", "popular_in_its_category", "recently_popular"}
