@@ -180,6 +180,9 @@ def test_session_lists_look_far_enough_down_a_popular_list_past_what_is_given() 
     best = popular(all=list(range(50, 60)))
     for given in permutations((50, 51, 52)):
         assert items(lists(*given, n=2, best=best)) == [53, 54]
+    names = [(item, "", "tea") for item in (50, 51, 52)]
+    in_category = popular(tea=[50, 51, 52, 60, 61], all=[70])
+    assert items(lists(50, 51, 52, n=2, names=names, best=in_category)) == [60, 61]
 
 
 def test_session_lists_of_several_baskets_do_not_mix() -> None:
