@@ -9,6 +9,7 @@ night (`repeat_purchases`) does not matter. First-time buyers, on whom no model 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,7 @@ from pipeline.lists.similar import similar_items
 from pipeline.models.als import AlsFactors
 from pipeline.ranking.fitted import FittedModels
 from pipeline.runs import parquet
-from pipeline.runs.job import Job
+from pipeline.runs.job import Counts, Job
 from pipeline.splits import folds
 from pipeline.splits.history import History
 
@@ -57,6 +58,18 @@ def judge_session_lists(job: Job, models: FittedModels) -> dict[str, Any]:
         "n_orders_of_one_item": n_single,
         "all": _measured(hits, np.ones(len(hits), bool), seed),
         "first_time": _measured(hits, is_first_time, seed),
+    }
+
+
+def counts(document: Mapping[str, Any]) -> Counts:
+    """For the receipt: orders measured, and the two hit rates. document: `session_lists`"""
+    row = document["all"]
+    if row is None:
+        return {"n_session_orders": 0}
+    return {
+        "n_session_orders": row["n_orders"],
+        "session_hit_rate_at_10": round(row["hit_rate_at_10"], 4),
+        "popular_hit_rate_at_10": round(row["popular_hit_rate_at_10"], 4),
     }
 
 

@@ -10,7 +10,7 @@ from pipeline.evaluation.at_cut import trained
 from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.evaluation.fallback import fall_back
 from pipeline.evaluation.segments import segment_rows
-from pipeline.evaluation.session_lists import judge_session_lists
+from pipeline.evaluation.session_lists import counts, judge_session_lists
 from pipeline.evaluation.unjudged import leave_unjudged
 from pipeline.ranking.saved import read_scorers
 from pipeline.report.session_lists import lines
@@ -50,4 +50,5 @@ def run(job: Job) -> Counts:
         job.say(metrics_lines(judged.of_mode(mode), mode))
     job.say("\n".join(lines(sessions)))
     rule = fallback.document["model"]
-    return {**judged.counts(settings.run.repeat_purchases), **({"fallback": rule} if rule else {})}
+    of_models = judged.counts(settings.run.repeat_purchases)
+    return {**of_models, **counts(sessions), **({"fallback": rule} if rule else {})}

@@ -12,7 +12,13 @@ import pyarrow as pa
 import pytest
 
 from pipeline import config
-from pipeline.evaluation.session_lists import NO_BASKET, NOBODY_HIDDEN, hits_of_orders, judge_session_lists
+from pipeline.evaluation.session_lists import (
+    NO_BASKET,
+    NOBODY_HIDDEN,
+    counts,
+    hits_of_orders,
+    judge_session_lists,
+)
 from pipeline.lists.also_bought import also_bought, baskets_of
 from pipeline.lists.popular import popular_items
 from pipeline.lists.similar import similar_items
@@ -126,6 +132,11 @@ def test_the_hit_rates_are_those_of_lists_made_item_by_item_from_the_published_l
         assert document[name]["n_orders"] == len(users)
         assert document[name]["hit_rate_at_10"] == np.mean(hits)
         assert document[name]["popular_hit_rate_at_10"] == np.mean(popular_hits)
+    assert counts(document) == {
+        "n_session_orders": 70,
+        "session_hit_rate_at_10": round(document["all"]["hit_rate_at_10"], 4),
+        "popular_hit_rate_at_10": round(document["all"]["popular_hit_rate_at_10"], 4),
+    }
     assert document["all"]["ci_low"] > 0, "who buys teas buys teas: the lists are better than popular items"
 
 
@@ -192,6 +203,7 @@ def test_where_nobody_buys_two_items_at_once_it_is_said(job: MakeJob) -> None:
     assert document["all"] is None
     assert document["first_time"] is None
     assert document["n_orders_of_one_item"] > 0
+    assert counts(document) == {"n_session_orders": 0}
 
 
 def test_a_shop_without_first_time_buyers(job: MakeJob) -> None:
