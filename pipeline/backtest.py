@@ -28,7 +28,9 @@ from pipeline.errors import DataError, SettingsError, shortened
 from pipeline.home import make_home
 from pipeline.loading import dataset_file, events_file
 from pipeline.loading.query_file import Query
-from pipeline.report.summary import FEW_BUYERS, results_table
+from pipeline.report import session_lists
+from pipeline.report.summary import results_table
+from pipeline.report.words import FEW_BUYERS
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
@@ -41,6 +43,8 @@ STAGES = ("validate", "filter_purchasers", "split", "tune", "train", "evaluate")
 MEASURES = (
     "precision_at_3", "ci_low", "ci_high", "n_users", "recall_at_10", "ndcg_at_10", "coverage_at_3",
 )  # fmt: skip
+OF_A_WINDOW = ("against", "fallback", "session_lists")
+"""What is no mean: a backtest of several windows has it in each."""
 AVERAGED = tuple(name for name in MEASURES if name != "n_users")
 Say = Callable[[str], None]
 
@@ -180,6 +184,7 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say, *, is_ne
         "ended_by": folder.document("best_params")["ended_by"],
         "against": folder.document("comparison")["against"],
         "fallback": folder.document("fallback"),
+        "session_lists": folder.document("session_lists"),
         "results": sorted(results, key=lambda row: -row["precision_at_3"]),
     }
 
@@ -222,13 +227,14 @@ def _document(
         "results": newest["results"],
         "against": newest["against"],
         "fallback": newest["fallback"],
+        "session_lists": newest["session_lists"],
     }
 
 
 def _rolled(document: dict[str, Any], windows: list[dict[str, Any]]) -> dict[str, Any]:
     """The document of several windows: means for results, each window beside them."""
     means = _means([window["results"] for window in windows])
-    others = {name: value for name, value in document.items() if name not in ("against", "fallback")}
+    others = {name: value for name, value in document.items() if name not in OF_A_WINDOW}
     return {**others, "results": means, "windows": windows}
 
 
@@ -274,6 +280,7 @@ def table(document: dict[str, Any]) -> str:
     for window in document.get("windows", [document]):
         lines += [_against(window, row) for row in window["against"] if row["against"] == "best_rule"]
         lines += [f"    a night: {why}"] if (why := window["fallback"]["why"]) else []
+        lines += [f"  {line}" for line in session_lists.lines(window["session_lists"])]
     return "\n".join([*lines, f"  {document['seconds']:.0f} seconds"])
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -23,6 +24,7 @@ from pipeline.jobs import just_after
 from pipeline.loading import synthetic
 from pipeline.models.catalog import MODELS
 from tests import tastes
+from tests.shelf import events
 
 Document = dict[str, Any]
 ROW = {
@@ -141,6 +143,37 @@ def test_a_table_is_shown_and_progress_before_it(two: tuple[Document, str]) -> N
             line for line in table.splitlines() if line.strip().startswith(f"{row['model']} ")
         )
     assert table.count("is chosen") == 2
+    assert table.count("session lists: not judged, no buyer's last order in the test is of two items") == 2
+
+
+def test_session_lists_are_of_each_window(two: tuple[Document, str]) -> None:
+    """In the shop of two tastes every order is of one item."""
+    document, _ = two
+    assert "session_lists" not in document
+    for window in document["windows"]:
+        assert window["session_lists"]["all"] is None
+        assert 30 < window["session_lists"]["n_orders_of_one_item"] <= 40
+
+
+def test_a_shop_of_baskets_has_its_session_lists_judged_beside_the_models(
+    files: Path, judged: Callable[..., tuple[Document, str]]
+) -> None:
+    """Each user buys two of eight items of one taste at once: the second is easy to guess from the first."""
+    rng = np.random.default_rng(4)
+    rows = [
+        (user, 8 * (user % 6) + int(item), float(at), "purchase", f"{user} {at}")
+        for user in range(90)
+        for at in np.arange(rng.uniform(0, 9), 99, 9)
+        for item in rng.choice(8, 2, replace=False)
+    ]
+    pq.write_table(events(*rows), files / "baskets.parquet")
+    document, said = judged("baskets.parquet")
+    measured = document["session_lists"]["all"]
+    assert (measured["n_orders"], document["session_lists"]["first_time"]) == (90, None)
+    assert measured["hit_rate_at_10"] > 0.9
+    assert measured["popular_hit_rate_at_10"] < 0.5
+    found = f"among their 10 in {measured['hit_rate_at_10']:.1%} of 90 orders"
+    assert f"session lists: the hidden item was {found}" in said
 
 
 def test_a_first_look_is_told_before_any_stage_and_stands_in_the_document(

@@ -241,6 +241,7 @@ DOCUMENTS: dict[str, str] = {
     "model": "train",
     "comparison": "evaluate",
     "fallback": "evaluate",
+    "session_lists": "evaluate",
     "decision": "gate",
     "publication": "publish",
 }

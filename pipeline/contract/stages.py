@@ -81,7 +81,15 @@ STAGES: tuple[Stage, ...] = (
             "items",
             "users",
         ),
-        ("metrics", "user_metrics", "segment_metrics", "latest_examples", "comparison", "fallback"),
+        (
+            "metrics",
+            "user_metrics",
+            "segment_metrics",
+            "latest_examples",
+            "comparison",
+            "fallback",
+            "session_lists",
+        ),
         "Measure every model on purchases that none of them saw.",
     ),
     Stage(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pipeline.contract.datasets import DATASETS
 from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.evaluation.fallback import no_fallback
+from pipeline.evaluation.session_lists import not_judged
 from pipeline.runs.job import Counts, Job
 
+UNJUDGED = "nobody can be measured, so nothing is held out to judge them on"
 EMPTY = ("metrics", "user_metrics", "segment_metrics", "latest_examples")
 
 
@@ -17,5 +19,6 @@ def leave_unjudged(job: Job) -> Counts:
         folder.write(name, DATASETS[name].schema(folder.ids).empty_table())
     folder.write_document("comparison", comparison(job, {}, opponents(job, {})))
     folder.write_document("fallback", no_fallback(job))
+    folder.write_document("session_lists", not_judged(UNJUDGED))
     job.say("evaluate: nobody can be measured, so no model is judged")
     return {"n_measured_users": 0}

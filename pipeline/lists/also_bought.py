@@ -36,13 +36,19 @@ def baskets_of(bought: sp.csr_matrix) -> sp.csr_matrix:
 
 
 def also_bought(
-    baskets: sp.csr_matrix, item_ids: pa.Array, hidden: Ints, length: int, min_buyers: int
+    baskets: sp.csr_matrix,
+    item_ids: pa.Array,
+    hidden: Ints,
+    length: int,
+    min_buyers: int,
+    asked: Ints | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """For every item its best `length` pairs, in the order of the ids, as rows of `also_bought`.
 
     baskets:    ones where a buyer bought an item (see `baskets_of`), shape (n_buyers, n_items)
     hidden:     column numbers of items that nobody is shown: they are in no pair
     min_buyers: fewest buyers of both items
+    asked:      column numbers of the items whose lists are wanted, ascending; None: of all
 
     support is n_both / n_buyers and lift is n_both * n_buyers / (n_a * n_b), above 1. Ties of G2 go to
     the lower id.
@@ -51,12 +57,13 @@ def also_bought(
     n_of = np.bincount(baskets.indices, minlength=n_items)
     shown = np.setdiff1d(np.flatnonzero(n_of >= min_buyers), hidden)
     of_buyers, n_of = sp.csr_matrix(baskets[:, shown]), n_of[shown]
-    of_items = sp.csr_matrix(of_buyers.T)
+    rows = np.arange(len(shown)) if asked is None else np.flatnonzero(np.isin(shown, asked))
+    of_items = sp.csr_matrix(of_buyers.T)[rows]
     for start, stop in _batches(of_items, of_buyers):
         joint = sp.csr_matrix(of_items[start:stop] @ of_buyers)
-        a, b, n_both = _pairs(joint, start, n_of, n_buyers, min_buyers)
+        a, b, n_both = _pairs(joint, rows[start:stop], n_of, n_buyers, min_buyers)
         scores = g2(n_both, n_of[a], n_of[b], n_buyers)
-        bounds = np.searchsorted(a, np.arange(start, stop + 1))
+        bounds = np.append(np.searchsorted(a, rows[start:stop]), len(a))
         best = np.concatenate([i + best_first(scores[i:j], b[i:j], length) for i, j in pairwise(bounds)])
         a, b, n_both = a[best], b[best], n_both[best]
         yield pa.RecordBatch.from_pydict(
@@ -98,14 +105,14 @@ def _batches(of_items: sp.csr_matrix, of_buyers: sp.csr_matrix) -> Iterator[tupl
 
 
 def _pairs(
-    joint: sp.csr_matrix, start: int, n_of: Ints, n_buyers: int, min_buyers: int
+    joint: sp.csr_matrix, rows: Ints, n_of: Ints, n_buyers: int, min_buyers: int
 ) -> tuple[Ints, Ints, Ints]:
-    """Of joint counts from row `start` on, the pairs of enough buyers and a lift above 1.
+    """Of the joint counts of the items `rows`, the pairs of enough buyers and a lift above 1.
 
     Returns a (ascending), b, and the buyers of both.
     """
     cells = np.flatnonzero(joint.data >= min_buyers)
-    a = start + np.searchsorted(joint.indptr, cells, side="right") - 1
+    a = rows[np.searchsorted(joint.indptr, cells, side="right") - 1]
     b, n_both = joint.indices[cells].astype(np.int64), joint.data[cells].astype(np.int64)
     is_kept = (a != b) & (n_both * n_buyers > n_of[a] * n_of[b])
     return a[is_kept], b[is_kept], n_both[is_kept]

@@ -13,13 +13,16 @@ from pipeline.config import Settings
 from pipeline.splits.history import History
 
 
-def popular_items(history: History, items: Path | None, settings: Settings) -> pa.RecordBatchReader:
+def popular_items(
+    history: History, items: Path | None, settings: Settings, *, is_judged: bool = False
+) -> pa.RecordBatchReader:
     """Rows of `popular_items`: the best sellers of each category and of the whole shop, by recency.
 
-    items: the shop's items, for their categories and whether they are available; None: it has none
+    items:     the shop's items, for their categories and whether they are available; None: it has none
+    is_judged: the lists are judged on a test, so that what is available today is not asked: it was not known
     """
     lengths = settings.recommend
-    history.show_items(items)
+    history.show_items(items, are_all_available=is_judged)
     values = {
         "half_life_days": lengths.popular_half_life_days,
         "length": lengths.popular_length,

@@ -19,9 +19,14 @@ from pipeline.models.top_n import NOTHING, numbered
 BATCH_ITEMS = 2048
 
 
-def similar_items(factors: AlsFactors, length: int) -> Iterator[pa.RecordBatch]:
-    """Rows of `similar_items`: for every item that is not hidden the `length` items nearest to it."""
-    columns = np.setdiff1d(np.arange(len(factors.item_ids)), factors.hidden)
+def similar_items(
+    factors: AlsFactors, length: int, asked: NDArray[np.int64] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Rows of `similar_items`: for every item that is not hidden the `length` items nearest to it.
+
+    asked: column numbers of the items whose lists are wanted; None: of all
+    """
+    columns = np.setdiff1d(np.arange(len(factors.item_ids)) if asked is None else asked, factors.hidden)
     for start in range(0, len(columns), BATCH_ITEMS):
         batch = columns[start : start + BATCH_ITEMS]
         top = factors.similar_items(batch, length)

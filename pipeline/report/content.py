@@ -10,6 +10,7 @@ from pipeline.contract.datasets import PUBLISHED
 from pipeline.report import content_parts, held_out, machine, words
 from pipeline.report.buyers import buyers
 from pipeline.report.left_out import left_out
+from pipeline.report.session_lists import session_lists
 from pipeline.report.trend import trend
 from pipeline.report.tuning import tuning
 from pipeline.report.verdict import gain, verdict
@@ -51,6 +52,7 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "beside": _in_words(beside) if beside else "",
         "trend": trend(folder, settings, ours),
         "groups": content_parts.groups(folder, name, beside) if beside else [],
+        "session_lists": session_lists(folder),
         "variety": content_parts.variety(rows),
         "tuning": tuning(folder),
         "buyers": buyers(folder, name),

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.config import Settings
+from pipeline.report import session_lists
+from pipeline.report.words import FEW_BUYERS
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.pages import page_of
 
@@ -19,13 +21,13 @@ MEASURES = {
 }
 """Columns of `metrics` in a printed table: heading, width in characters."""
 
-FEW_BUYERS = 30
-"""Of fewer, one who buys one item of the list moves Precision@3 by more than 0.01."""
-
 
 def ending(folder: RunFolder, settings: Settings) -> str:
     """The metrics of the published mode, the run folder, its report, and what is live now."""
-    lines = ["", metrics_table(folder, settings), "", f"files: {folder.path}"]
+    lines = ["", metrics_table(folder, settings)]
+    if folder.has("session_lists"):
+        lines += session_lists.lines(folder.document("session_lists"))
+    lines += ["", f"files: {folder.path}"]
     if page := page_of(folder.path.parent, folder.run_id):
         lines.append(f"report: {page}")
     if folder.has("publication"):

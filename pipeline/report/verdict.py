@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.contract.stages import STAGES
 from pipeline.report import held_out, replaced, words
-from pipeline.report.summary import FEW_BUYERS
+from pipeline.report.words import FEW_BUYERS
 from pipeline.runs import receipts
 from pipeline.runs.folder import RunFolder
 

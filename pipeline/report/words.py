@@ -33,6 +33,8 @@ PARAMETERS = {
     "view": "weight of a view",
     "cart": "weight of an add to cart",
 }
+FEW_BUYERS = 30
+"""Of fewer, one who buys one item of the list moves Precision@3 by more than 0.01."""
 ENDED = {"trials": "after the last of its trials", "minutes": "when its minutes were used up"}
 
 

@@ -22,7 +22,7 @@ STOPPED = "stopped.json"
 ROWS = ("rows_in", "rows_out")
 MADE = {
     *("n_train", "n_validation_set", "n_test", "n_measured_users", "n_users", "n_items", "n_purchases"),
-    *("n_recommendations", "n_popular", "n_similar", "n_also_bought"),
+    *("n_session_orders", "n_recommendations", "n_popular", "n_similar", "n_also_bought"),
 }
 """Counts of what a stage makes, where 0 is news. The others count what is odd or left out: 0 goes unsaid."""
 

@@ -122,12 +122,22 @@ class History:
         """Let statements read a Parquet file as the table `name`; of events those in `[since, until)`."""
         engine.view(self._db, name, file, since=since, until=until)
 
-    def show_items(self, items: Path | None) -> None:
-        """Let statements read the shop's items as the table `items`, which is empty where it has none."""
+    def keep(self, table: str, statement: str, values: Mapping[str, Any] | None = None) -> None:
+        """Store the rows of `sql/transform/<statement>.sql` as `table`, for statements that come later."""
+        engine.keep(self._db, table, statement, values)
+
+    def show_items(self, items: Path | None, *, are_all_available: bool = False) -> None:
+        """Let statements read the shop's items as the table `items`, which is empty where it has none.
+
+        are_all_available: as if each of them were available
+        """
         if items is None:
             self._db.execute(f"CREATE OR REPLACE TEMP VIEW items AS {NO_ITEMS}")
-        else:
-            self.show("items", items)
+            return
+        self.show("items", items)
+        if are_all_available:
+            rows = self._db.sql(f"SELECT * REPLACE (true AS available) FROM {engine.parquet(items)}")
+            rows.create_view("items", replace=True)
 
     def _matrix(self, **values: float | bool) -> sp.csr_matrix:
         table = self.rows("interactions", values).read_all()

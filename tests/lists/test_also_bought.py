@@ -24,10 +24,10 @@ def baskets(*users: tuple[int, ...], n_items: int = 6) -> sp.csr_matrix:
     return baskets_of(sp.csr_matrix(cells))
 
 
-def told(bought: sp.csr_matrix, length: int = 20, min_buyers: int = 1, hidden=NOBODY_HIDDEN):
+def told(bought: sp.csr_matrix, length: int = 20, min_buyers: int = 1, hidden=NOBODY_HIDDEN, asked=None):
     """`(item, rank, also bought, support, lift)` of every row; ids are the hundreds of the columns."""
     ids = pa.array(100 * np.arange(bought.shape[1]))
-    batches = also_bought(bought, ids, hidden, length, min_buyers)
+    batches = also_bought(bought, ids, hidden, length, min_buyers, asked)
     return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
 
 
@@ -142,3 +142,17 @@ def test_g2_of_dunnings_table_and_of_a_very_large_shop() -> None:
     rare = np.array([5]), np.array([10]), np.array([10])
     smaller, larger = g2(*rare, 10_000_000)[0], g2(*rare, 1_000_000_000)[0]
     assert larger - smaller == pytest.approx(10 * log(100), rel=1e-6)
+
+
+def test_lists_of_some_items_are_those_that_they_have_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With batches of one item and of all; an item that nobody bought has no list."""
+    rng = np.random.default_rng(2)
+    shop = baskets(*(tuple(rng.choice(12, 4, replace=False)) for _ in range(60)), n_items=13)
+    whole = told(shop, length=5, min_buyers=2)
+    asked = np.array([2, 3, 7, 11, 12])
+    wanted = [row for row in whole if row[0] // 100 in asked]
+    assert 0 < len(wanted) < len(whole)
+    for cells in (1, module.BATCH_CELLS):
+        monkeypatch.setattr(module, "BATCH_CELLS", cells)
+        assert told(shop, length=5, min_buyers=2, asked=asked) == wanted
+    assert told(shop, asked=np.empty(0, np.int64)) == []

@@ -39,6 +39,14 @@ def test_hidden_items_have_no_list_and_are_in_none() -> None:
     ]
 
 
+def test_lists_of_some_items_are_those_that_they_have_among_all() -> None:
+    hidden = FACTORS.hide(np.array([1]))
+    whole = pa.Table.from_batches(list(similar_items(hidden, 2))).to_pylist()
+    some = pa.Table.from_batches(list(similar_items(hidden, 2, np.array([0, 1, 4])))).to_pylist()
+    assert some == [row for row in whole if row["item_id"] in (10, 14)] != []
+    assert list(similar_items(hidden, 2, np.empty(0, np.int64))) == []
+
+
 TOUCHED = sp.csr_matrix(
     np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1]], np.float32)
 )

@@ -88,6 +88,22 @@ PARAMS: dict[str, Any] = {
     "n_trials": 9,
     "n_pruned": 1,
 }
+SESSIONS: dict[str, Any] = {
+    "n_orders": 1200,
+    "hit_rate_at_10": 0.0627,
+    "popular_hit_rate_at_10": 0.0404,
+    "difference": 0.0223,
+    "ci_low": 0.0067,
+    "ci_high": 0.0371,
+    "n_named": 9.85,
+}
+SESSION_LISTS: dict[str, Any] = {
+    "why": "",
+    "length": 10,
+    "n_orders_of_one_item": 244,
+    "all": SESSIONS,
+    "first_time": {**SESSIONS, "n_orders": 40, "hit_rate_at_10": 0.25, "ci_low": -0.1},
+}
 VALIDATION = {
     "success": True,
     "failed": [],
@@ -215,6 +231,7 @@ WHOLE: dict[str, Any] = {
     "recommendations": recommendations(),
     "item_names": item_names(),
     "fallback": NO_FALLBACK,
+    "session_lists": SESSION_LISTS,
     "decision": DECISION,
 }
 

@@ -33,7 +33,10 @@ from tests.report.pages import (
 )
 
 Make = Callable[..., RunFolder]
-SECTIONS = ("verdict", "models", "publications", "buyers", "groups", "variety", "data", "tuning", "run")
+SECTIONS = (
+    "verdict", "models", "session-lists", "publications", "buyers", "groups", "variety", "data", "tuning",
+    "run",
+)  # fmt: skip
 
 
 def page(folder: RunFolder, publication: dict[str, Any] | None = None) -> str:

@@ -42,6 +42,29 @@ TABLES |= {
         }
     ),
 }
+TABLES |= {
+    "session_orders": pa.schema(
+        {
+            "user_id": pa.int64(),
+            "place": pa.int32(),
+            "item_id": pa.int64(),
+            "n_items": pa.int32(),
+            "is_first_time": pa.bool_(),
+        }
+    ),
+    "given": pa.schema({"user_id": pa.int64(), "place": pa.int32(), "item_id": pa.int64()}),
+    "session_lists": pa.schema(
+        {
+            "user_id": pa.int64(),
+            "rank": pa.int32(),
+            "item_id": pa.int64(),
+            "score": pa.float64(),
+            "source": pa.string(),
+            "reason": pa.string(),
+            "because_item_id": pa.int64(),
+        }
+    ),
+}
 MET = {"id": pa.string(), "n_events": pa.int64(), "n_purchases": pa.int64()}
 TABLES |= {
     "met": pa.schema(MET),
