@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.errors import DamagedFile
+from pipeline.evaluation.session_lists import NO_BASKET
 from pipeline.models.catalog import MODELS, rules
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
@@ -94,12 +95,25 @@ def test_segments_hold_every_model(learnt: Job) -> None:
 def test_on_the_same_input_it_leaves_the_same_bytes(learnt: Job) -> None:
     names = (
         "model", "metrics", "user_metrics", "segment_metrics", "latest_examples", "comparison",
+        "session_lists",
     )  # fmt: skip
     files = [learnt.folder.file(name) for name in names] + sorted(learnt.folder.path.glob("model/*"))
     before = [file.read_bytes() for file in files]
     for stage in ("train", "evaluate"):
         run_stage(stage, learnt)
     assert [file.read_bytes() for file in files] == before
+
+
+def test_lists_for_baskets_are_judged_and_said(learnt: Job, said: list[str]) -> None:
+    """In the shop of two tastes nobody buys two items at once."""
+    run_stage("evaluate", learnt)
+    document = learnt.folder.document("session_lists")
+    assert document["why"] == NO_BASKET
+    assert (
+        document["n_orders_of_one_item"] == pc.count_distinct(learnt.folder.table("test")["user_id"]).as_py()
+    )
+    assert f"session lists: not judged, {NO_BASKET}" in said
+    assert said[-1].endswith(", 0 session orders")
 
 
 def test_refuses_a_model_of_other_events(learnt: Job) -> None:
