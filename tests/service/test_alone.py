@@ -1,4 +1,4 @@
-"""requirements-service.txt installed alone, beside the files that the service needs: it runs, and is small."""
+"""requirements-service.txt installed alone, beside the files that the service needs: it runs, it is small."""
 
 from __future__ import annotations
 
