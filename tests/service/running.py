@@ -64,9 +64,16 @@ class Running:
         assert reply.status == 200, (path, reply.status, reply.body)
         return reply.json
 
-    def lines(self) -> list[dict[str, Any]]:
-        """What it has logged: one JSON object a line."""
-        return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]
+    def lines(self, n: int) -> list[str]:
+        """The `n` lines it has logged; the last one comes after its answer."""
+
+        def written() -> list[str]:
+            lines = self.log.read_text(encoding="utf-8").splitlines()
+            assert len(lines) == n
+            return lines
+
+        found: list[str] = patiently(written)
+        return found
 
 
 def settings_file(settings: Settings, folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ def test_each_request_is_one_json_line_without_ids(service: Running) -> None:
     service.ask("/users/1/recommendations/99/explanation", "HEAD")
     service.ask("/nowhere/1", "PUT")
     service.ask("/session/recommendations", "POST", {"item_ids": [11]})
-    lines = service.lines()
+    lines = [json.loads(line) for line in service.lines(4)]
     assert [(line["method"], line["route"], line["status"]) for line in lines] == [
         ("GET", "/users/{user_id}/recommendations", 200),
         ("HEAD", "/users/{user_id}/recommendations/{item_id}/explanation", 404),
