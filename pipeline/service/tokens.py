@@ -5,10 +5,10 @@ from __future__ import annotations
 import hmac
 import time
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.config import ROOT
@@ -92,8 +92,5 @@ def _seal(token: bytes, until: str) -> str:
 
 
 def _cookie(header: str) -> str:
-    try:
-        morsel = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+    """The value of our cookie; those of other services on this host may look as they like."""
+    return cookie_parser(header).get(COOKIE, "")

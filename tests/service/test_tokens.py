@@ -116,7 +116,7 @@ def test_a_cookie_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = Tokens((FIRST,))
     made = tokens.log_in(f"token={FIRST}".encode(), is_https=True).headers["set-cookie"]
     assert "secure" in made.lower()
-    headers = Headers({"cookie": made.partition(";")[0]})
+    headers = Headers({"cookie": 'ui={"a b"}; @=,; ' + made.partition(";")[0]})
     assert tokens.admit("/", headers)
     assert not Tokens((SECOND,)).admit("/", headers), "a token that is taken away takes its cookies with it"
     later = time.time() + COOKIE_SECONDS + 1
