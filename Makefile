@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell sed -n 's/^uv==//p' requirements-dev.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo up down status logs test test-all check docs pins clean
+.PHONY: help venv dev demo up serve down status logs test test-all check docs pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
@@ -18,6 +18,9 @@ demo: venv ## a night on real purchases: embedded PostgreSQL, the DAG under Airf
 
 up: venv ## start Airflow with UI and daily schedule; NIGHTSHELF_UI_PORT and NIGHTSHELF_POSTGRES_PORT choose ports
 	@$(BIN)/python -m pipeline up
+
+serve: venv ## answer apps by HTTP on port 3000, and people with a page; NIGHTSHELF_SERVICE_TOKENS asks for tokens
+	@$(BIN)/python -m pipeline serve
 
 down: venv ## stop all that demo and up started
 	@$(BIN)/python -m pipeline down
@@ -47,6 +50,7 @@ docs: dev ## write docs/settings.md and config.toml again from the settings in p
 pins: dev ## write requirements*.txt again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml $(PINS) -o requirements.txt
 	$(BIN)/uv pip compile --group demo -c requirements.txt $(PINS) -o requirements-demo.txt
+	$(BIN)/uv pip compile --group service -c requirements.txt $(PINS) -o requirements-service.txt
 	$(BIN)/uv pip compile --group dev -c requirements.txt -c requirements-demo.txt $(PINS) -o requirements-dev.txt
 
 clean: ## stop what runs, remove .venv and caches; .nightshelf (data, runs) stays
@@ -73,12 +77,12 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	{ rm -rf $(VENV); echo "  next:     on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-$(VENV)/.demo: requirements.txt requirements-demo.txt | $(BIN)/python
+$(VENV)/.demo: requirements.txt requirements-demo.txt requirements-service.txt | $(BIN)/python
 	@echo "installing the pinned packages into $(VENV)"
-	@$(call INSTALL,-r requirements.txt -r requirements-demo.txt)
+	@$(call INSTALL,-r requirements.txt -r requirements-demo.txt -r requirements-service.txt)
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.demo
 	@echo "installing the tools of the tests into $(VENV)"
-	@$(call INSTALL,-r requirements.txt -r requirements-demo.txt -r requirements-dev.txt)
+	@$(call INSTALL,-r requirements.txt -r requirements-demo.txt -r requirements-service.txt -r requirements-dev.txt)
 	@touch $@

@@ -25,6 +25,11 @@ What it stands on:
     home, disk, locks  who may read what is written; full disks and foreign locks in one clear error
     config, settings, environment, errors, advice, times, version
 
+What apps read, over what is published; no package of a night is needed there:
+
+    reading     the questions of an app as statements, and the shapes of their answers (sql/reading/)
+    service     answers them by HTTP, with a page for people
+
 Beside it:
 
     report      the pages of a run

@@ -245,6 +245,18 @@ def forget(options: argparse.Namespace, say: Say) -> None:
     erase(text, settings, url_of("serving"), runs, now=datetime.now(UTC), say=say)
 
 
+def serve(options: argparse.Namespace, say: Say) -> None:
+    """Answer apps and people by HTTP, from the database of NIGHTSHELF_READER_URL or the embedded one."""
+    from pipeline import environment
+    from pipeline.databases.urls import url_of
+    from pipeline.service.run import run as answer
+
+    url = environment.configured_url("reader")
+    if url is None:
+        url = url_of("serving", "reader", config.load(options.config).serving.role_prefix)
+    answer(url, options.config, options.host, options.port, say)
+
+
 def tidy(options: argparse.Namespace, say: Say) -> None:
     """Remove old run folders."""
     from pipeline.databases.urls import url_of
@@ -312,6 +324,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Say], None]] = {
     "rollback": rollback,
     "release": release,
     "forget": forget,
+    "serve": serve,
     "tidy": tidy,
     "demo": demo,
     "up": up,

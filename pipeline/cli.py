@@ -16,6 +16,7 @@ from pipeline import config
 from pipeline.contract import as_of
 from pipeline.contract.stages import STAGES
 from pipeline.errors import shortened
+from pipeline.service.options import add_options
 from pipeline.version import version
 
 GROUPS = {
@@ -30,6 +31,7 @@ GROUPS = {
         "publications": "stored versions with their metrics, and which is live",
         "rollback": "put an earlier publication live again",
         "release": "end a hold; the newest publication it kept back goes live",
+        "serve": "answer apps by HTTP, and people with a page (make serve)",
         "forget": "erase a user from every version and run, and keep the user out",
     },
     "data": {
@@ -163,8 +165,8 @@ def parser() -> argparse.ArgumentParser:
         " of an earlier development version. Apps see nothing until the next night",
     )
     _serving(commands)
-    tidy = _command(commands, "tidy")
-    _config(tidy)
+    add_options(_command(commands, "serve"))
+    _config(_command(commands, "tidy"))
     for name in ("demo", "up", "down", "status"):
         _command(commands, name)
     airflow = _command(commands, "airflow")

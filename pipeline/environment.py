@@ -56,6 +56,8 @@ WRONG = {
 
 
 SCHEDULE = variable("schedule")
+SHORTEST_TOKEN = 16
+"""Characters of the shortest token that opens the service."""
 
 
 class Environment(BaseSettings):
@@ -95,6 +97,22 @@ class Environment(BaseSettings):
     )
     serving_url_file: Path | None = Field(
         None, description="a file that holds that URL; NIGHTSHELF_SERVING_URL wins over it"
+    )
+    reader_url: SecretStr | None = Field(
+        None,
+        description="the URL that the HTTP service reads the serving database with: a login that is a member"
+        " of the reader's role and of no other (default: the embedded PostgreSQL)",
+    )
+    reader_url_file: Path | None = Field(
+        None, description="a file that holds that URL; NIGHTSHELF_READER_URL wins over it"
+    )
+    service_tokens: SecretStr | None = Field(
+        None,
+        description="tokens that open the HTTP service, one a line, at least 16 characters each"
+        " (default: it asks for none)",
+    )
+    service_tokens_file: Path | None = Field(
+        None, description="a file that holds those tokens; NIGHTSHELF_SERVICE_TOKENS wins over it"
     )
     ui_port: Port | None = Field(
         None,
@@ -146,17 +164,44 @@ def read(*needed: str) -> Environment:
     return Environment(**dict.fromkeys(wrong))
 
 
-def configured_url(database: Literal["source", "serving"]) -> str | None:
-    """`NIGHTSHELF_SOURCE_URL` or `NIGHTSHELF_SERVING_URL`, else what the file `..._URL_FILE` names holds.
+def configured_url(database: Literal["source", "serving", "reader"]) -> str | None:
+    """`NIGHTSHELF_SOURCE_URL`, `_SERVING_URL` or `_READER_URL`, else the URL in the file `..._URL_FILE`.
 
     None: the embedded server is used. Raises SettingsError, which never shows the content of the file, where
     the file cannot be read or is empty.
     """
+    which = "serving" if database == "reader" else database
+    return _secret(f"{database}_url", "URL", f"a file with the URL of the {which} database")
+
+
+def service_tokens() -> tuple[str, ...]:
+    """The tokens of `NIGHTSHELF_SERVICE_TOKENS`, else of the file `..._TOKENS_FILE`; none: unset.
+
+    Raises SettingsError, which never shows a token, where one is too short or the file gives none.
+    """
+    text = _secret("service_tokens", "token", "a file with a token on each line") or ""
+    tokens = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if text and not tokens:
+        raise SettingsError(
+            f"{variable('service_tokens')} holds no token",
+            then="give it one, or unset it: no token is then asked for",
+        )
+    if any(len(token) < SHORTEST_TOKEN or not token.isascii() for token in tokens):
+        raise SettingsError(
+            f"a token of {variable('service_tokens')} is too easy to guess, or not ASCII",
+            promised=f"at least {SHORTEST_TOKEN} ASCII characters each, one token a line",
+            then="make one with: openssl rand -hex 32",
+        )
+    return tokens
+
+
+def _secret(field: str, what: str, promised: str) -> str | None:
+    """The value of a field that may also stand in a file; None where neither is set."""
     variables = read()
-    url: SecretStr | None = getattr(variables, f"{database}_url")
-    file: Path | None = getattr(variables, f"{database}_url_file")
-    if url or not file:
-        return url.get_secret_value() if url else None
+    value: SecretStr | None = getattr(variables, field)
+    file: Path | None = getattr(variables, f"{field}_file")
+    if value or not file:
+        return value.get_secret_value() if value else None
     try:
         text, found = file.read_text(encoding="utf-8").strip(), "it is empty"
     except OSError as error:
@@ -165,11 +210,11 @@ def configured_url(database: Literal["source", "serving"]) -> str | None:
         text, found = "", "it is no text"
     if text:
         return text
-    name = variable(f"{database}_url")
+    name = variable(field)
     raise SettingsError(
-        f"{name}_FILE names {file}, which gives no URL",
+        f"{name}_FILE names {file}, which gives no {what}",
         found=found,
-        promised=f"a file with the URL of the {database} database",
+        promised=promised,
         then=f"mend the file, or set {name}",
     )
 

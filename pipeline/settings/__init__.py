@@ -12,6 +12,7 @@ from pipeline.settings.learning import Als, Ranking, Tune
 from pipeline.settings.publishing import Approval, Gate, Recommend, Serving
 from pipeline.settings.running import Alerts, Run, Schedule
 from pipeline.settings.section import PRESETS, Section
+from pipeline.settings.service import Service
 
 __all__ = [
     "PRESETS",
@@ -21,6 +22,7 @@ __all__ = [
     "IdType",
     "Ids",
     "Run",
+    "Service",
     "Serving",
     "Settings",
     "Source",
@@ -47,6 +49,7 @@ class Settings(Section):
     approval: Approval = Approval()
     alerts: Alerts = Alerts()
     serving: Serving = Serving(schema="serving")
+    service: Service = Service()
 
     @model_validator(mode="after")
     def _runs_outlive_the_question(self) -> Settings:
