@@ -32,7 +32,7 @@ CONTRAST = """() => {
   const ratios = [];
   for (let text; (text = texts.nextNode()); ) {
     const node = text.parentElement;
-    if (!text.data.trim() || !node.checkVisibility() || ["SCRIPT", "NOSCRIPT"].includes(node.tagName)) continue;
+    if (!text.data.trim() || !node.checkVisibility() || node.tagName === "NOSCRIPT") continue;
     const [one, other] = [light(getComputedStyle(node).color), light(behind(node))].sort((a, b) => b - a);
     ratios.push([(one + 0.05) / (other + 0.05), text.data.trim()]);
   }

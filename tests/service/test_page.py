@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from psycopg import sql
+from sqlalchemy import make_url
 
+from pipeline.databases.embedded import Server
+from pipeline.serving import migrate
 from tests.service.browsing import DESK, PHONE, Visit, visiting
 from tests.service.running import Running
 from tests.serving.nights import Shop
@@ -23,11 +28,6 @@ PUBLISHED = "Of the 3 first items shown, 25% were bought in the held-out days."
 def cards(page: Page) -> Locator:
     """The cards of the shelf."""
     return page.locator("#shelf .card")
-
-
-def names(rows: Locator) -> list[str]:
-    """The items of a list as they are called."""
-    return rows.locator("[data-item]:not(button)").all_inner_texts()
 
 
 def weak(visit: Visit) -> list[tuple[float, str]]:
@@ -61,3 +61,318 @@ def test_a_shelf_is_read_at_a_glance(service: Running, size: dict[str, int], sch
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= size["width"]
         assert (visit.complaints, visit.elsewhere) == ([], [])
+
+
+def open_page(visit: Visit, address: str = "/") -> Page:
+    """The page at `address`, as soon as it says what is live."""
+    visit.page.goto(address)
+    expect(visit.page.locator("#live")).to_contain_text("is live")
+    return visit.page
+
+
+def test_a_typed_user_is_in_the_address_and_the_way_back_leads_back(service: Running) -> None:
+    with visiting(service.url) as visit:
+        page = open_page(visit)
+        expect(page.locator("#shelf-title")).to_have_text("Popular in the shop")
+        page.get_by_label("User id").fill(" 2 ")
+        page.get_by_role("button", name="Show shelf").click()
+        expect(page.locator("#shelf-title")).to_have_text("Shelf of user 2")
+        expect(page).to_have_url(f"{service.url}/?user=2")
+        expect(page.locator("#users a[aria-current]")).to_have_text("2")
+        page.locator("#users a").last.click()
+        expect(page.locator("#shelf-title")).to_have_text("Shelf of user 3")
+        page.go_back()
+        expect(page.locator("#shelf-title")).to_have_text("Shelf of user 2")
+        expect(page.get_by_label("User id")).to_have_value("2")
+        page.go_back()
+        expect(page.locator("#shelf-title")).to_have_text("Popular in the shop")
+        assert page.title() == "Nightshelf"
+
+
+def test_reasons_name_the_purchases_and_lead_to_them(service: Running) -> None:
+    with visiting(service.url) as visit:
+        page = open_page(visit, "/?user=1")
+        first = cards(page).first
+        expect(first).to_contain_text("because you bought BANANAS before")
+        expect(first).to_contain_text("fruit")
+        expect(first).to_contain_text("Own list")
+        expect(page.locator(".behind h3")).to_have_text("Purchases that the reasons name")
+        expect(page.locator(".behind li")).to_have_text("BANANAS for 1 item")
+        page.locator(".behind a").click()
+        expect(page.locator("dialog h2")).to_have_text("BANANAS")
+        expect(page.locator("#similar a")).to_have_text(["Äpfel & Birnen", "Item 13"])
+        expect(page.locator("#also-bought li").first).to_contain_text(
+            "100% of all buyers bought both, 2 times as many as by chance"
+        )
+
+
+def test_a_link_shows_user_item_and_basket_by_name(service: Running) -> None:
+    with visiting(service.url) as visit:
+        page = open_page(visit, "/?user=3&item=12&basket=21&basket=11&basket=21")
+        expect(page.locator("dialog h2")).to_have_text("Äpfel & Birnen")
+        expect(page.locator("dialog .details").first).to_have_text("fruit · Item 12")
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog")).to_be_hidden()
+        expect(page).to_have_url(f"{service.url}/?user=3&basket=21&basket=11")
+        expect(page.locator("#shelf-title")).to_have_text("Shelf of user 3")
+        expect(page.locator("#basket ul a")).to_have_text(["Green tea", "BANANAS"])
+        listed = service.ask("/session/recommendations", "POST", {"item_ids": [21, 11]}).json["items"]
+        told = [item["name"] or f"Item {item['item_id']}" for item in listed]
+        expect(page.locator("#basket ol a")).to_have_text(told)
+
+
+def test_a_basket_is_filled_and_emptied(service: Running) -> None:
+    with visiting(service.url, size=PHONE) as visit:
+        page = open_page(visit, "/?user=1")
+        expect(page.locator("#to-basket")).to_be_hidden()
+        page.get_by_role("button", name="Add to basket: BANANAS").click()
+        expect(page.locator("#basket ol > li").first).to_contain_text("often bought together with BANANAS")
+        page.locator("#to-basket").click()
+        expect(page.locator("#basket-title")).to_be_in_viewport()
+        page.locator("#basket ol button").first.click()
+        expect(page.locator("#basket ul a")).to_have_text(["BANANAS", "Äpfel & Birnen"])
+        expect(page.locator("#to-basket")).to_have_text("Basket: 2 items")
+        expect(page.locator("#basket ol a", has_text="Äpfel & Birnen")).to_have_count(0)
+        for _ in range(2):
+            page.locator("#basket ul button").first.click()
+        expect(page.locator("#basket .note")).to_contain_text("Empty")
+        expect(page.locator("#basket ol > li")).to_have_count(0)
+        expect(page).to_have_url(f"{service.url}/?user=1")
+        assert visit.complaints == []
+
+
+def test_the_keyboard_is_enough(service: Running) -> None:
+    with visiting(service.url) as visit:
+        page = open_page(visit)
+        expect(page.locator("#users a")).to_have_count(3)
+
+        def tab_to(name: str) -> None:
+            for _ in range(40):
+                page.keyboard.press("Tab")
+                focused = page.locator(":focus")
+                outline = focused.evaluate("n => [getComputedStyle(n).outlineStyle, n.checkVisibility()]")
+                assert outline[0] == "solid", focused.evaluate("n => n.outerHTML")
+                assert outline[1]
+                if name in (focused.inner_text(), focused.get_attribute("aria-label")):
+                    return
+            raise AssertionError(f"the focus never came to {name}")
+
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("User id")).to_be_focused()
+        page.keyboard.type("1")
+        page.keyboard.press("Enter")
+        expect(page.locator("#shelf .note")).to_have_text("7 items, the best first.")
+        expect(page.get_by_label("User id")).to_be_focused()
+        tab_to("Show shelf")
+        tab_to("2")
+        tab_to("BANANAS")
+        page.keyboard.press("Enter")
+        expect(page.locator("dialog h2")).to_be_focused()
+        tab_to("Close")
+        tab_to("Add to basket: BANANAS")
+        page.keyboard.press("Space")
+        expect(page.locator(":focus")).to_have_text("Take out")
+        tab_to("Äpfel & Birnen")
+        page.keyboard.press("Enter")
+        expect(page.locator("dialog h2")).to_have_text("Äpfel & Birnen")
+        expect(page.locator("dialog h2")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog")).to_be_hidden()
+        expect(page.locator(":focus")).to_have_text("BANANAS")
+        tab_to("Take out: BANANAS")
+        expect(page.locator("#basket ul li")).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(page.locator("#basket ul li")).to_have_count(0)
+        expect(page.locator(":focus")).to_have_text("Add to basket")
+
+
+def test_whoever_is_not_known_gets_what_is_popular_and_is_told(service: Running) -> None:
+    with visiting(service.url) as visit:
+        page = open_page(visit, "/?user=999")
+        expect(page.locator("#shelf .note")).to_have_text(
+            "User 999 is not known, or has no list. This is popular in the shop."
+        )
+        expect(cards(page).locator("h3").first).to_have_text("BANANAS")
+        expect(page.locator(".behind")).to_be_empty()
+
+
+def test_what_is_no_id_is_told_in_one_sentence(service: Running) -> None:
+    with visiting(service.url, size=PHONE) as visit:
+        page = open_page(visit, "/?user=1")
+        expect(cards(page).first).to_be_visible()
+        page.get_by_label("User id").fill("jane")
+        page.keyboard.press("Enter")
+        expect(page.locator("#shelf .fault")).to_have_text(
+            "User_id must be a whole number of at most 63 bits."
+        )
+        expect(page.locator("#shelf .fault button")).to_have_count(0)
+        expect(cards(page)).to_have_count(0)
+        visit.shoot("wrong_id_390_light")
+        assert weak(visit) == []
+
+
+@pytest.fixture
+def odd_shop(new_shop: Callable[..., Shop]) -> Shop:
+    """Text ids of every kind, and names that would be run as HTML if they could."""
+    shop = new_shop(ids={"user": "text", "item": "text"})
+    named: dict[Any, Any] = {"<b>": (NASTY, NASTY), "a/b": (LONG, LONG)}
+    similar = {item: [other for other in named if other != item] for item in ODD}
+    lists = {"popular": {"all": ODD}, "similar": similar, "names": named}
+    shop.publish(shop.night(1, dict.fromkeys([*ODD, "..", NASTY], ODD), **lists))
+    return shop
+
+
+def test_odd_ids_and_names_are_shown_as_text(serve: Callable[..., Running], odd_shop: Shop) -> None:
+    with visiting(serve(odd_shop).url, size=PHONE) as visit:
+        page = open_page(visit)
+        for user in [*ODD, NASTY]:
+            page.get_by_label("User id").fill(user)
+            page.keyboard.press("Enter")
+            expect(page.locator("#shelf-title")).to_have_text(f"Shelf of user {user}")
+            expect(page.locator("#shelf .note")).to_have_text("7 items, the best first.")
+            assert page.evaluate("new URL(location.href).searchParams.get('user')") == user
+        page.reload()
+        expect(page.locator("#shelf-title")).to_have_text(f"Shelf of user {NASTY}")
+        named = {"<b>": NASTY, "a/b": LONG}
+        for item in ODD:
+            called = named.get(item, f"Item {item}")
+            page.locator("#shelf .card a", has_text=called).first.click()
+            expect(page.locator("dialog h2")).to_have_text(called)
+            expect(page.locator("#similar a")).to_have_text([n for i, n in named.items() if i != item])
+            page.locator("dialog .actions button").click()
+            page.keyboard.press("Escape")
+        expect(page.locator("#basket ul li")).to_have_count(len(ODD))
+        expect(page.locator("#basket .note")).to_have_text("7 items.")
+        assert page.evaluate("new URL(location.href).searchParams.getAll('basket')") == ODD
+        visit.shoot("odd_390_light")
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        assert page.locator("img, script:not([src])").count() == 0
+        assert page.title().startswith("User ")
+        assert (visit.complaints, visit.elsewhere) == ([], [])
+
+
+def test_an_id_of_dots_is_told_not_asked_for(serve: Callable[..., Running], odd_shop: Shop) -> None:
+    with visiting(serve(odd_shop).url) as visit:
+        page = open_page(visit, "/?user=..")
+        expect(page.locator("#shelf .fault")).to_have_text(
+            "A browser cannot ask for an id that is only dots."
+        )
+
+
+def test_large_whole_numbers_keep_their_digits(
+    serve: Callable[..., Running], new_shop: Callable[..., Shop]
+) -> None:
+    shop = new_shop()
+    items = [BIG, BIG - 1, -BIG]
+    lists = {"popular": {"all": items}, "also_bought": {BIG - 1: [-BIG]}}
+    shop.publish(shop.night(1, {BIG - 2: items}, **lists))
+    with visiting(serve(shop).url) as visit:
+        page = open_page(visit)
+        page.locator("#users a").click()
+        expect(page.locator("#shelf-title")).to_have_text(f"Shelf of user {BIG - 2}")
+        expect(cards(page).locator("h3")).to_have_text([f"Item {item}" for item in items])
+        expect(page.locator("#shelf .note")).to_have_text("3 items, the best first.")
+        page.get_by_role("button", name=f"Add to basket: Item {BIG - 1}").click()
+        expect(page.locator("#basket ol a")).to_have_text([f"Item {-BIG}", f"Item {BIG}"])
+        page.locator("#basket ul a").click()
+        expect(page.locator("#also-bought a")).to_have_text([f"Item {-BIG}"])
+
+
+def test_a_rollback_is_followed_by_all_of_the_page(serve: Callable[..., Running], shop: Shop) -> None:
+    names_now = {99: ("Night tea", "tea")}
+    shop.publish(shop.night(2, {1: [99]}, popular={"all": [99]}, similar={}, names=names_now))
+    with visiting(serve(shop).url) as visit:
+        page = open_page(visit, "/?user=1&basket=11")
+        expect(page.locator("#live strong")).to_have_text("Version 2")
+        expect(page.locator("#basket ol a")).to_have_text(["Night tea"])
+        with shop.connect("operator") as db:
+            db.execute("SELECT * FROM serving.rollback()")
+        page.locator("#basket ul a").click()
+        expect(page.locator("#live strong")).to_have_text("Version 1")
+        expect(page.locator("#similar a")).to_have_text(["Äpfel & Birnen", "Item 13"])
+        expect(cards(page)).to_have_count(7)
+        expect(page.locator("#basket ol a").first).to_have_text("Äpfel & Birnen")
+
+
+@pytest.fixture
+def outage(server: Server, shop: Shop) -> Iterator[Callable[[bool], None]]:
+    """`outage(True)`: nobody can reach the shop's serving database, and who had is thrown out."""
+    name = make_url(shop.url).database
+
+    def change(is_away: bool) -> None:
+        with psycopg.connect(server.admin_url(), autocommit=True) as db:
+            allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+            db.execute(allow.format(sql.Identifier(name or ""), sql.SQL(str(not is_away))))
+            if is_away:
+                db.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+                )
+
+    yield change
+    change(False)
+
+
+def test_an_outage_is_told_and_a_click_asks_again(service: Running, outage: Callable[[bool], None]) -> None:
+    with visiting(service.url, size=PHONE, scheme="dark") as visit:
+        page = open_page(visit, "/?user=1")
+        expect(cards(page)).to_have_count(7)
+        outage(True)
+        page.get_by_label("User id").fill("2")
+        page.keyboard.press("Enter")
+        fault = page.locator("#shelf .fault")
+        expect(fault).to_contain_text("The database cannot be reached", timeout=20_000)
+        expect(cards(page)).to_have_count(0)
+        visit.shoot("outage_390_dark")
+        assert weak(visit) == []
+        fault.get_by_role("button").click()
+        expect(page.locator("#live p")).to_contain_text("The database cannot be reached", timeout=20_000)
+        outage(False)
+        page.wait_for_timeout(3000)
+        fault.get_by_role("button").click()
+        expect(page.locator("#shelf .note")).to_contain_text("the best first", timeout=20_000)
+        expect(fault).to_be_empty()
+        expect(page.locator("#live")).to_contain_text("Version 1 is live")
+
+
+def test_a_service_that_is_gone_is_told(service: Running) -> None:
+    with visiting(service.url) as visit:
+        page = open_page(visit)
+        expect(cards(page).first).to_be_visible()
+        service.process.terminate()
+        service.process.wait()
+        page.locator("#users a").first.click()
+        expect(page.locator("#shelf .fault")).to_contain_text("The service does not answer.")
+        expect(page.locator("#shelf .fault button")).to_have_text("Try again")
+
+
+def test_where_nothing_is_published_that_is_said(
+    serve: Callable[..., Running], new_shop: Callable[..., Shop]
+) -> None:
+    shop = new_shop()
+    migrate(shop.url, shop.settings, say=shop.said.append)
+    with visiting(serve(shop).url) as visit:
+        page = visit.page
+        page.goto("/?user=1")
+        for place in ("#live", "#shelf .fault"):
+            expect(page.locator(place)).to_contain_text("Nothing is published yet.")
+            expect(page.locator(place).get_by_role("button")).to_have_text("Try again")
+        shop.publish(shop.night(1, {1: [11]}))
+        page.locator("#live button").click()
+        expect(page.locator("#live")).to_contain_text("Version 1 is live")
+        expect(page.locator("#users a")).to_have_text(["1"])
+
+
+def test_with_tokens_a_form_comes_first(serve: Callable[..., Running], shop: Shop) -> None:
+    service = serve(shop, NIGHTSHELF_SERVICE_TOKENS="first-token-of-this-shop\nsecond-token-of-this-shop")
+    with visiting(service.url) as visit:
+        page = visit.page
+        page.goto("/")
+        page.get_by_label("Token").fill("second-token-of-this-shop")
+        page.keyboard.press("Enter")
+        expect(page.locator("#live")).to_contain_text("Version 1 is live")
+        page.locator("#users a").first.click()
+        expect(cards(page)).to_have_count(7)
+        page.context.clear_cookies()
+        page.locator("#users a").last.click()
+        expect(page.get_by_label("Token")).to_be_visible()

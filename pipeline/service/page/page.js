@@ -207,11 +207,11 @@ function markUser() {
 function showShelf() {
   const section = byId("shelf");
   const { user } = state;
-  section.hidden = user === null;
   document.title = user === null ? "Nightshelf" : `User ${user} · Nightshelf`;
-  if (user === null) return forget("shelf");
-  byId("shelf-title").textContent = `Shelf of user ${user}`;
-  const question = async () => ask("shelf", `/users/${part(user)}/recommendations?explain=true`);
+  document.body.classList.toggle("has-user", user !== null);
+  byId("shelf-title").textContent = user === null ? "Popular in the shop" : `Shelf of user ${user}`;
+  const question = async () =>
+    user === null ? ask("shelf", "/popular") : ask("shelf", `/users/${part(user)}/recommendations?explain=true`);
   return fill(section, question, ({ items }, list) => {
     renew(list, items.map(card));
     showBehind(section.querySelector(".behind"), items);
@@ -221,7 +221,8 @@ function showShelf() {
 
 function aboutShelf(user, items) {
   const sources = new Set(items.map((item) => item.source));
-  if (!items.length) return "There is nothing to show: no list of theirs, and nothing popular.";
+  if (!items.length) return "There is nothing to show: no list, and nothing popular.";
+  if (user === null) return "What everybody sees of whom nothing is known.";
   if (sources.has("personal")) return `${counted(items.length)}, the best first.`;
   if (sources.has("popular_in_category"))
     return `User ${user} has no list of their own. This is popular in the categories they buy from.`;
@@ -232,7 +233,7 @@ function aboutShelf(user, items) {
 function showBehind(place, items) {
   const rows = { "Purchases that the reasons name": new Map(), "What they looked at": new Map() };
   const [bought, lookedAt] = Object.values(rows);
-  for (const { because_item_id: because, because_name: name, reason } of items) {
+  for (const { because_item_id: because = null, because_name: name, reason } of items) {
     if (because === null) continue;
     const [id, named] = [String(because), LOOKED_AT.includes(reason) ? lookedAt : bought];
     if (name !== null && !known.get(id)?.name) known.set(id, { name, category: null });
@@ -247,25 +248,31 @@ function showBehind(place, items) {
 
 function card(item) {
   const id = String(item.item_id);
+  const { source = "popular", explanation = "" } = item;
+  const from = SOURCES[source] ?? source;
+  const why = explanation.toLowerCase() === from.toLowerCase() ? "" : explanation;
   return element("li", { class: "card" },
     element("h3", {}, itemLink(id)),
     element("p", { class: "details" }, detailsOf(id)),
-    element("p", { class: "why" }, item.explanation ?? ""),
+    element("p", { class: "why" }, why),
     element("div", { class: "foot" },
-      element("span", { class: `source ${item.source}` }, SOURCES[item.source] ?? String(item.source)),
+      element("span", { class: `source ${source}` }, from),
       basketButton(id)));
 }
 
 /** One line of a short list. */
 function row(item, about) {
   const id = String(item.item_id);
-  return element("li", {}, element("div", {}, itemLink(id), element("p", { class: "why" }, about ?? "")), basketButton(id));
+  return element("li", {},
+    element("div", {}, itemLink(id), element("p", { class: "why" }, about ?? "")),
+    basketButton(id, "Add"));
 }
 
 // ---- the basket --------------------------------------------------------------------------------------
 
-function basketButton(id) {
+function basketButton(id, words = "Add to basket") {
   const button = element("button", { type: "button", class: "put", "data-item": id, onclick: () => toggle(id) });
+  button.dataset.words = words;
   label(button);
   return button;
 }
@@ -273,9 +280,8 @@ function basketButton(id) {
 function label(button) {
   const id = button.dataset.item;
   const isIn = state.basket.includes(id);
-  const words = isIn ? "Take out" : "Add to basket";
-  button.textContent = words;
-  button.setAttribute("aria-label", `${words}: ${nameOf(id)}`);
+  button.textContent = isIn ? "Take out" : button.dataset.words;
+  button.setAttribute("aria-label", `${isIn ? "Take out" : "Add to basket"}: ${nameOf(id)}`);
   button.classList.toggle("in", isIn);
   button.disabled = !isIn && state.basket.length >= MOST_IN_BASKET;
 }
@@ -289,7 +295,8 @@ function showBasket() {
   const section = byId("basket");
   const { basket } = state;
   showHeld(basket);
-  byId("goes-with").hidden = !basket.length;
+  byId("goes-with").hidden = byId("to-basket").hidden = !basket.length;
+  byId("to-basket").textContent = `Basket: ${counted(basket.length)}`;
   if (!basket.length) {
     forget("basket");
     delete versions.basket;
@@ -392,6 +399,10 @@ byId("ask").addEventListener("submit", (event) => {
   const user = typed(byId("user").value);
   if (user === state.user) showShelf();
   else if (user) go({ user, item: null });
+});
+byId("to-basket").addEventListener("click", () => {
+  byId("basket").scrollIntoView();
+  byId("basket-title").focus();
 });
 byId("item").addEventListener("close", () => state.item !== null && go({ item: null }));
 byId("item").addEventListener("click", (event) => event.target === byId("item") && byId("item").close());
