@@ -13,13 +13,18 @@ Id = int | str
 """A number where the shop's ids are integers, else a text."""
 
 
-class Listed(TypedDict):
-    """An item of a list: its rank, 1 being the best; name and category are null where the shop has none."""
+class Item(TypedDict):
+    """An item; name and category are null where the shop has none."""
 
-    rank: int
     item_id: Id
     name: str | None
     category: str | None
+
+
+class Listed(Item):
+    """An item of a list: its rank, 1 being the best."""
+
+    rank: int
 
 
 class Scored(Listed):
@@ -50,14 +55,15 @@ class Recommendations(TypedDict):
 
     version: int
     user_id: Id
-    category: NotRequired[str]
+    category: str | None
     items: list[Recommended]
 
 
 class Session(TypedDict):
-    """What goes with the items of a basket."""
+    """What goes with the items of a basket; those that were given stand beside, each once."""
 
     version: int
+    given: list[Item]
     items: list[Recommended]
 
 
@@ -70,19 +76,17 @@ class Explanation(TypedDict):
     explanation: str
 
 
-class Similar(TypedDict):
-    """What the same people like."""
+class Similar(Item):
+    """What the same people like, beside the item itself."""
 
     version: int
-    item_id: Id
     items: list[Scored]
 
 
-class AlsoBought(TypedDict):
-    """What the buyers of an item also bought."""
+class AlsoBought(Item):
+    """What the buyers of an item also bought, beside the item itself."""
 
     version: int
-    item_id: Id
     items: list[Beside]
 
 
@@ -90,7 +94,7 @@ class Popular(TypedDict):
     """Best sellers of the shop, or of one category."""
 
     version: int
-    category: NotRequired[str]
+    category: str | None
     items: list[Scored]
 
 

@@ -29,11 +29,13 @@ class Answer(NamedTuple):
     """The row of a Question.
 
     version: the publication that all of it comes from; None before the first one
+    max_n:   most rows that the shop gives
     body:    JSON in the shape that answers.py gives it; None where there is nothing to say, such as no reason
              for an item that is not shown
     """
 
     version: int | None
+    max_n: int
     body: str | None
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from pipeline.config import Settings
-from pipeline.service import operations, pages, replies, routes
-from pipeline.service.door import Away, Door
+from pipeline.service import operations, pages, routes
+from pipeline.service.door import Away, Door, Unstorable
 from pipeline.service.gate import Gate
+from pipeline.service.records import Records
+from pipeline.service.replies import Refusal, refusal
+from pipeline.service.tokens import Tokens
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 2.0
+NOT_FOUND = "there is no such route; /docs has them all"
 
 
 def make_app(url: str, settings: Settings, tokens: tuple[str, ...] = ()) -> ASGIApp:
@@ -23,7 +31,7 @@ def make_app(url: str, settings: Settings, tokens: tuple[str, ...] = ()) -> ASGI
     url:    of a login that is a member of the reader's role
     tokens: one of them opens it; none: it is open
     """
-    door = Door(url, settings)
+    door, records, admitted = Door(url, settings), Records(), Tokens(tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -31,28 +39,44 @@ def make_app(url: str, settings: Settings, tokens: tuple[str, ...] = ()) -> ASGI
         try:
             yield
         finally:
-            await door.pool.close(timeout=2)
+            await door.pool.close(timeout=CLOSE_SECONDS)
 
-    app = FastAPI(title="Nightshelf", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.state.door = door
+    app = FastAPI(
+        title="Nightshelf",
+        description="What a shop recommends: the lists of the live publication.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.door, app.state.records, app.state.tokens = door, records, admitted
+    _tell_errors(app, str(settings.service.retry_after_seconds))
+    for router in (routes.router, operations.router, pages.router):
+        app.include_router(router)
+    return Gate(app, admitted, records)
 
-    @app.exception_handler(replies.Refusal)
-    async def refused(_: Request, error: replies.Refusal) -> Response:
-        return replies.refusal(error.status, error.detail)
+
+def _tell_errors(app: FastAPI, retry_after: str) -> None:
+    """One sentence for each error, and a trace for none."""
+
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, error: Refusal) -> Response:
+        return refusal(error.status, error.detail)
 
     @app.exception_handler(Away)
     async def away(_: Request, error: Away) -> Response:
-        return replies.refusal(503, str(error), {"Retry-After": str(settings.service.retry_after_seconds)})
+        return refusal(503, str(error), {"Retry-After": retry_after})
 
-    @app.exception_handler(RequestValidationError)
-    async def wrong(_: Request, error: RequestValidationError) -> Response:
-        fault = error.errors()[0]
-        return replies.refusal(422, f"{fault['loc'][-1]}: {fault['msg'].lower()}")
+    @app.exception_handler(Unstorable)
+    async def unstorable(_: Request, error: Unstorable) -> Response:
+        return refusal(422, "the database cannot hold one of the texts that were given")
 
     @app.exception_handler(HTTPException)
-    async def unknown(_: Request, error: HTTPException) -> Response:
-        return replies.refusal(error.status_code, str(error.detail), dict(error.headers or {}))
+    async def http(_: Request, error: HTTPException) -> Response:
+        detail = NOT_FOUND if error.status_code == 404 else str(error.detail)
+        return refusal(error.status_code, detail, dict(error.headers or {}))
 
-    for router in (routes.router, operations.router, pages.router):
-        app.include_router(router)
-    return Gate(app)
+    @app.exception_handler(Exception)
+    async def broken(_: Request, error: Exception) -> Response:
+        return refusal(500, "something is wrong in the service; its log says what")

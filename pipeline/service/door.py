@@ -3,31 +3,61 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import re
+import socket
+from contextlib import suppress
 from typing import Any
 
 import psycopg
+from psycopg import errors as pg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from pipeline.config import Settings
-from pipeline.reading import Answer, Question, Questions, shop
-from pipeline.settings.service import Service
+from pipeline.errors import ServingError
+from pipeline.reading import Answer, Question, Questions
+from pipeline.reading.shop import Rights, Shop, check, no_shop, rights_question, shop_question
+
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3
+RECONNECT_SECONDS = 1.5
+"""How long a lost connection is tried again. Afterwards the next request makes one."""
 GRACE_SECONDS = 0.5
-"""How much later than the server this side gives a statement up."""
-SESSION = "SELECT pg_catalog.pg_backend_pid()"
-TIMEOUT = "SET {}statement_timeout = {}"
+"""How much later than the server this side gives a statement up: a server that is frozen ends nothing."""
+WAITING = 100
+"""Requests that may wait for each connection."""
+NOT_OURS = (pg.UndefinedTable, pg.UndefinedFunction, pg.InvalidSchemaName, pg.InsufficientPrivilege)
+"""What a schema that is missing, of an earlier version or just being reset gives."""
+
+SLOW = "the database took too long for an answer"
+AWAY = "the database cannot be reached"
+BUSY = "the database cannot be reached, or its connections are all in use"
+EMPTY = "nothing is published yet"
 
 
 class Away(Exception):
-    """The database gives no answer now; the message is one sentence for whoever asked."""
+    """There is no answer now, and there may be one soon; the message is one sentence for whoever asked."""
+
+
+class Unstorable(Exception):
+    """A value that the database cannot hold, so that nothing can be stored under it."""
 
 
 class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """is_pooled: whether a pooler stands between, which hands each transaction another server connection"""
+    """is_pooled: whether a pooler stands between, which hands each transaction another server connection
+    is_given_up: whether the server took too long, and the socket was shut for that
+    """
 
     is_pooled = False
+    is_given_up = False
+
+    def give_up(self) -> None:
+        """Shut the socket: whoever waits for an answer gets an error at once. A cancelled task would wait."""
+        self.is_given_up = True
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
 
 class Door:
@@ -38,82 +68,119 @@ class Door:
     """
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self.settings: Service = settings.service
-        self.schema = settings.serving.schema_name
+        self.settings, self.serving = settings.service, settings.serving
+        self._patience = self.settings.statement_timeout_ms / 1000 + GRACE_SECONDS
+        self._timeout = f"statement_timeout = {self.settings.statement_timeout_ms}"
+        self._shop: Shop | None = None
+        self._questions: Questions | None = None
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            conninfo=re.sub(r"^(postgres(?:ql)?)\+\w+:", r"\1:", url),
+            conninfo=conninfo(url),
             connection_class=Connection,
             kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS, "client_encoding": "UTF8"},
             min_size=min(2, self.settings.connections),
             max_size=self.settings.connections,
             timeout=self.settings.pool_timeout_ms / 1000,
-            max_waiting=50 * self.settings.connections,
-            reconnect_timeout=10,
+            max_waiting=WAITING * self.settings.connections,
+            reconnect_timeout=RECONNECT_SECONDS,
             configure=self._configure,
             open=False,
         )
-        self._questions: Questions | None = None
 
     async def questions(self) -> Questions:
-        """The questions of this shop, with its types of ids. Raises Away."""
+        """What can be asked. Raises Away, also where the schema or the login is not as it must be."""
         if self._questions is None:
-            question = shop.about(self.schema)
-            ids = shop.ids_of(await self._row(question))
-            if ids is None:
-                raise Away(f"there is no schema `{self.schema}` that this login may read")
-            self.ids = ids
-            self._questions = Questions(self.schema, ids)
+            self._questions = Questions(self.serving.schema_name, (await self.shop()).ids)
         return self._questions
 
+    async def shop(self) -> Shop:
+        """The shop as it was when it was first seen; its version may be another by now. Raises Away."""
+        if self._shop is None:
+            self._shop = await self.look()
+        return self._shop
+
+    async def look(self) -> Shop:
+        """The shop as it is, and the login as it must be. Raises Away."""
+        try:
+            check(Rights(*await self._row(rights_question(self.serving))), self.serving)
+            shop = Shop(*await self._row(shop_question(self.serving)))
+        except ServingError as error:
+            raise Away(error.what) from None
+        return shop
+
     async def ask(self, question: Question) -> Answer:
-        """The answer, always of a live version. Raises Away."""
+        """The answer, always of a live version. Raises Away or Unstorable."""
         answer = Answer(*await self._row(question))
         if answer.version is None:
-            raise Away("nothing is published yet")
+            raise Away(EMPTY)
         return answer
 
     async def _row(self, question: Question) -> tuple[Any, ...]:
-        try:
-            return await self._try(question)
-        except psycopg.OperationalError as error:
-            if error.sqlstate == "57014":
-                raise Away("the database took too long for an answer") from None
-            await self.pool.check()
-        try:
-            return await self._try(question)
-        except psycopg.OperationalError:
-            raise Away("the database cannot be reached") from None
+        """The row of a question.
 
-    async def _try(self, question: Question) -> tuple[Any, ...]:
+        A server that went away took all connections with it. Each that is found lost is replaced, and the
+        question, which only reads, is asked again.
+        """
+        for _ in range(self.settings.connections):
+            with suppress(psycopg.OperationalError):
+                return await self._attempt(question)
+        try:
+            return await self._attempt(question)
+        except psycopg.OperationalError as error:
+            log.warning("%s: %s", AWAY, " ".join(str(error).split()))
+            raise Away(AWAY) from None
+
+    async def _attempt(self, question: Question) -> tuple[Any, ...]:
         try:
             connection = await self.pool.getconn()
         except (PoolTimeout, TooManyRequests):
-            raise Away("the database cannot be reached, or all connections are in use") from None
+            raise Away(BUSY) from None
+        timer = asyncio.get_running_loop().call_later(self._patience, connection.give_up)
         try:
-            async with asyncio.timeout(self.settings.statement_timeout_ms / 1000 + GRACE_SECONDS):
-                if connection.is_pooled:
-                    async with connection.transaction():
-                        await connection.execute(
-                            TIMEOUT.format("LOCAL ", self.settings.statement_timeout_ms).encode()
-                        )
-                        cursor = await connection.execute(question.statement, question.values)
-                else:
-                    cursor = await connection.execute(question.statement, question.values)
-                row = await cursor.fetchone()
-        except TimeoutError:
-            await connection.close()
-            raise Away("the database took too long for an answer") from None
+            if connection.is_pooled:
+                cursor = await self._through_a_pooler(connection, question)
+            else:
+                cursor = await connection.execute(question.statement, question.values)
+            row = await cursor.fetchone()
+        except NOT_OURS:
+            self._shop = self._questions = None
+            raise Away(no_shop(self.serving).what) from None
+        except pg.QueryCanceled:
+            raise Away(SLOW) from None
+        except psycopg.DataError as error:
+            raise Unstorable from error
+        except psycopg.Error:
+            if connection.is_given_up:
+                raise Away(SLOW) from None
+            raise
         finally:
+            timer.cancel()
             await self.pool.putconn(connection)
-        assert row is not None
+        if row is None:  # no statement of sql/reading/ gives none, unless the shop's record is being reset
+            raise Away(no_shop(self.serving).what)
         return row
 
+    async def _through_a_pooler(
+        self, connection: Connection, question: Question
+    ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
+        """In a transaction with its timeout: what a session sets, the pooler's next client would have."""
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL {self._timeout}".encode())
+            return await connection.execute(question.statement, question.values)
+
     async def _configure(self, connection: Connection) -> None:
-        """Behind a pooler the process at the other end is not the one that the connection began with."""
-        row = await (await connection.execute(SESSION)).fetchone()
+        """Find out whether a pooler stands between: another process answers then than was named at first.
+
+        Through a pooler nothing is set for the session and no statement is prepared: an older one forwards
+        neither to the right server connection.
+        """
+        cursor = await connection.execute("SELECT pg_catalog.pg_backend_pid()")
+        row = await cursor.fetchone()
         connection.is_pooled = row is None or row[0] != connection.info.backend_pid
-        if connection.is_pooled:
-            connection.prepare_threshold = None
-        else:
-            connection.prepare_threshold = 0
-            await connection.execute(TIMEOUT.format("", self.settings.statement_timeout_ms).encode())
+        connection.prepare_threshold = None if connection.is_pooled else 0
+        if not connection.is_pooled:
+            await connection.execute(f"SET {self._timeout}".encode())
+
+
+def conninfo(url: str) -> str:
+    """The URL as libpq takes it: without the name of a driver."""
+    return re.sub(r"^(postgres(?:ql)?)\+\w+:", r"\1:", url)

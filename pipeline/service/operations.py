@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-router = APIRouter()
+from pipeline.service.door import EMPTY, Away, Door
+from pipeline.service.records import Records
+from pipeline.service.replies import NEVER
+
+router = APIRouter(tags=["operations"])
 
 
 @router.get("/health")
 async def health() -> Response:
-    """200 while the process answers, whatever the database does."""
-    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+    """200 while the process answers, whatever the database does. Needs no token."""
+    return JSONResponse({"status": "ok"}, headers={"Cache-Control": NEVER})
 
 
 @router.get("/ready")
 async def ready(request: Request) -> Response:
-    """200 where the database answers and something is live; else 503 and one sentence."""
-    door = request.app.state.door
-    answer = await door.ask((await door.questions()).publication())
-    return JSONResponse({"status": "ready", "version": answer.version}, headers={"Cache-Control": "no-store"})
+    """200 where the database answers and something is live, else 503 and one sentence. Needs no token."""
+    door: Door = request.app.state.door
+    version = (await door.look()).version
+    if version is None:
+        raise Away(EMPTY)
+    return JSONResponse({"status": "ready", "version": version}, headers={"Cache-Control": NEVER})
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Requests, latencies, connections and the live version, as Prometheus reads them."""
+    door: Door = request.app.state.door
+    records: Records = request.app.state.records
+    try:
+        version = (await door.look()).version
+    except Away:
+        records.is_up.set(0)
+        records.version.set(0)
+    else:
+        records.is_up.set(1)
+        records.version.set(version or 0)
+    pool = door.pool.get_stats()
+    records.connections.set(pool.get("pool_size", 0))
+    records.idle.set(pool.get("pool_available", 0))
+    records.waiting.set(pool.get("requests_waiting", 0))
+    return Response(
+        generate_latest(records.registry), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": NEVER}
+    )

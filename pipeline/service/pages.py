@@ -1,34 +1,77 @@
-"""What people open in a browser: the page at `/` and the files beside it."""
+"""What people open in a browser: the page at `/` and the files beside it, the form, the list of routes."""
 
 from __future__ import annotations
 
 import mimetypes
+from hashlib import blake2b
 from pathlib import Path
 
-from fastapi import APIRouter
-from starlette.responses import FileResponse, Response
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
 
-from pipeline.service.replies import Refusal
+from pipeline.service import tokens
+from pipeline.service.replies import SHARED, Refusal, is_known
+from pipeline.service.routes_page import routes_page
 
 FOLDER = Path(__file__).parent / "page"
+TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json", ".woff2": "font/woff2"}
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def page() -> Response:
+async def page(request: Request) -> Response:
     """The page itself."""
-    return _file("index.html")
+    return _file(request, "index.html")
 
 
 @router.get("/page/{name}")
-async def part(name: str) -> Response:
+async def part(request: Request, name: str) -> Response:
     """A file of the page."""
-    return _file(name)
+    return _file(request, name)
 
 
-def _file(name: str) -> Response:
-    files = {path.name: path for path in FOLDER.iterdir() if path.is_file()} if FOLDER.is_dir() else {}
-    if name not in files:
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    """The routes, for people."""
+    return HTMLResponse(routes_page(request.app.openapi()), headers={"Cache-Control": SHARED})
+
+
+@router.get("/login")
+async def form(request: Request) -> Response:
+    """The form that asks for a token."""
+    _need_tokens(request)
+    return tokens.form(200)
+
+
+@router.post("/login")
+async def log_in(request: Request) -> Response:
+    """A cookie for a right token."""
+    admitted = _need_tokens(request)
+    return admitted.log_in(await request.body(), is_https=request.url.scheme == "https")
+
+
+@router.post("/logout")
+async def log_out(request: Request) -> Response:
+    """No cookie any more."""
+    _need_tokens(request)
+    return tokens.log_out()
+
+
+def _need_tokens(request: Request) -> tokens.Tokens:
+    known: tokens.Tokens = request.app.state.tokens
+    if not known:
+        raise Refusal(404, "no token is asked for here")
+    return known
+
+
+def _file(request: Request, name: str) -> Response:
+    """Read anew at each request: the files are small, and seldom asked for."""
+    path = FOLDER / name
+    if path.parent != FOLDER or not path.is_file():
         raise Refusal(404, "there is no such page")
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return FileResponse(files[name], media_type=kind, headers={"Cache-Control": "no-cache"})
+    content = path.read_bytes()
+    headers = {"ETag": f'"{blake2b(content, digest_size=12).hexdigest()}"', "Cache-Control": SHARED}
+    if is_known(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    kind = TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return Response(content, media_type=kind, headers=headers)

@@ -34,4 +34,21 @@ class Id(Convertor[str]):
         return value.replace("%", "%25").replace("/", "%2F")
 
 
-register_url_convertor("id", Id())
+class Count(Convertor[str]):
+    """`{n:count}`: whatever stands before `for_user`; only digits are a number."""
+
+    regex = "[^f/]+"
+
+    def convert(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+
+def register() -> None:
+    """Make the two known to the routes that are made afterwards."""
+    register_url_convertor("id", Id())
+    register_url_convertor("count", Count())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from fastapi import Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 PRIVATE = "private, no-cache"
 """Of one user: kept by that user's client alone, and asked for again each time."""
 SHARED = "no-cache"
 """Of everybody: kept anywhere, and asked for again each time: the next request sees a rollback."""
+NEVER = "no-store"
 
 
 class Refusal(Exception):
@@ -28,20 +29,20 @@ def answer(request: Request, body: str, caching: str) -> Response:
     depends on: a block that begins or runs out, words that count days.
     """
     content = body.encode()
-    etag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
-    headers = {"ETag": etag, "Cache-Control": caching}
-    if _is_known(request.headers.get("if-none-match", ""), etag):
+    headers = {"ETag": f'"{blake2b(content, digest_size=12).hexdigest()}"', "Cache-Control": caching}
+    if is_known(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(content, media_type="application/json", headers=headers)
 
 
 def refusal(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """One sentence, kept by nobody."""
-    return JSONResponse({"detail": detail}, status, {"Cache-Control": "no-store", **(headers or {})})
+    return JSONResponse({"detail": detail}, status, {"Cache-Control": NEVER, **(headers or {})})
 
 
-def _is_known(header: str, etag: str) -> bool:
-    if not header:
+def is_known(header: str | None, etag: str) -> bool:
+    """Whether If-None-Match names `etag`, weak or strong."""
+    if header is None:
         return False
-    known = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return etag in known or "*" in known
+    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return etag in tags or tags == ["*"]

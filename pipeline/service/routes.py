@@ -2,121 +2,175 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from pipeline.reading import Question, Questions, WrongId, answers, read_id
-from pipeline.reading.questions import MOST_ITEMS
+from pipeline.reading import Question, Questions, answers
 from pipeline.service import paths, replies
+from pipeline.service.asked import DEFAULT_N, Asked, too_many
 from pipeline.service.door import Door
-from pipeline.service.replies import PRIVATE, SHARED, Refusal
+from pipeline.service.replies import NEVER, PRIVATE, SHARED, Refusal
 
-N = Annotated[int, Query(ge=1, le=10_000, description="How many items")]
-Category = Annotated[str | None, Query(description="Only items of this category of the shop's")]
-Explain = Annotated[bool, Query(description="With each item why it is there, in words")]
-router = APIRouter()
-assert paths.Id.regex, "the paths below need its convertor"
+NOT_SHOWN = "this item is not in the list of this user"
+ID = {"oneOf": [{"type": "integer"}, {"type": "string"}]}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "user_id": {"in": "path", "required": True, "schema": ID, "description": "`/` is written `%2F`"},
+    "item_id": {"in": "path", "required": True, "schema": ID, "description": "`/` is written `%2F`"},
+    "n": {
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "default": DEFAULT_N},
+        "description": "how many, at most the shop's serving.max_n",
+    },
+    "category": {
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "only items of this category; left out: the whole shop",
+    },
+    "explain": {
+        "in": "query",
+        "schema": {"type": "boolean", "default": False},
+        "description": "with each item why it is there, in words",
+    },
+}
+ERROR = {"content": {"application/json": {"schema": {"properties": {"detail": {"type": "string"}}}}}}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": why, **ERROR}
+    for status, why in {
+        401: "tokens are set, and the request has none of them",
+        422: "an id, n or another value that cannot be",
+        503: "the database gives no answer now, or nothing is published; Retry-After says when to ask again",
+    }.items()
+}
+BASKET = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["item_ids"],
+                "properties": {
+                    "item_ids": {"type": "array", "items": ID, "maxItems": 100},
+                    "n": PARAMETERS["n"]["schema"],
+                    "explain": PARAMETERS["explain"]["schema"],
+                },
+            }
+        }
+    },
+}
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class Basket(BaseModel):
-    """The items of a basket or of a visit."""
+class Route(APIRoute):
+    """A route whose function takes the request itself. What FastAPI would read and check for it costs as much
+    as the rest of a request."""
 
-    item_ids: list[Any] = Field(max_length=MOST_ITEMS)
-    n: int = Field(10, ge=1, le=10_000)
-    explain: bool = False
+    def get_route_handler(self) -> Endpoint:
+        """The function."""
+        return self.endpoint
 
 
-@router.get("/users", response_model=answers.Users)
-async def users(request: Request, n: N = 10) -> Response:
+paths.register()
+router = APIRouter(route_class=Route, tags=["lists"])
+
+
+def get(path: str, shape: Any, *names: str) -> Callable[[Endpoint], Endpoint]:
+    """A GET route: its path, the shape of its answer, its parameters."""
+    parameters = [{"name": name, **PARAMETERS[name]} for name in names]
+    return router.get(path, response_model=shape, responses=ERRORS, openapi_extra={"parameters": parameters})
+
+
+@get("/users", answers.Users, "n")
+async def users(request: Request) -> Response:
     """Some users that have a list."""
-    questions = await _door(request).questions()
-    return await _answer(request, questions.users(n), PRIVATE)
+    asked, ask = await _shop(request)
+    return await _answer(asked, asked.n(), ask.users, PRIVATE)
 
 
-@router.get("/users/{user_id:id}/recommendations", response_model=answers.Recommendations)
-async def recommendations(
-    request: Request, user_id: str, n: N = 10, category: Category = None, explain: Explain = False
-) -> Response:
+@get("/users/{user_id:id}/recommendations", answers.Recommendations, "user_id", "n", "category", "explain")
+async def recommendations(request: Request) -> Response:
     """The list of a user; whoever is not known gets what is popular."""
-    door, questions = await _shop(request)
-    user = _id(user_id, door.ids.user, "user_id")
-    return await _answer(request, questions.recommendations(user, n, category, explain=explain), PRIVATE)
+    asked, ask = await _shop(request)
+    user, category, explain = asked.id("user_id"), asked.category(), asked.explain()
+    return await _answer(
+        asked, asked.n(), lambda n: ask.recommendations(user, n, category, explain=explain), PRIVATE
+    )
 
 
-@router.get(
-    "/users/{user_id:id}/recommendations/{item_id:id}/explanation", response_model=answers.Explanation
+@get(
+    "/users/{user_id:id}/recommendations/{item_id:id}/explanation", answers.Explanation, "user_id", "item_id"
 )
-async def explanation(request: Request, user_id: str, item_id: str) -> Response:
-    """Why an item is in a user's list; 404 where it is not."""
-    door, questions = await _shop(request)
-    user, item = _id(user_id, door.ids.user, "user_id"), _id(item_id, door.ids.item, "item_id")
-    return await _answer(request, questions.explanation(user, item), PRIVATE)
+async def explanation(request: Request) -> Response:
+    """Why an item is in a user's list, in words; 404 where it is not."""
+    asked, ask = await _shop(request)
+    user, item = asked.id("user_id"), asked.id("item_id")
+    return await _answer(asked, None, lambda _: ask.explanation(user, item), PRIVATE)
 
 
-@router.get("/items/{item_id:id}/similar", response_model=answers.Similar)
-async def similar(request: Request, item_id: str, n: N = 10) -> Response:
+@get("/items/{item_id:id}/similar", answers.Similar, "item_id", "n")
+async def similar(request: Request) -> Response:
     """What the same people like."""
-    door, questions = await _shop(request)
-    return await _answer(request, questions.similar(_id(item_id, door.ids.item, "item_id"), n), SHARED)
+    asked, ask = await _shop(request)
+    item = asked.id("item_id")
+    return await _answer(asked, asked.n(), lambda n: ask.similar(item, n), SHARED)
 
 
-@router.get("/items/{item_id:id}/also-bought", response_model=answers.AlsoBought)
-async def also_bought(request: Request, item_id: str, n: N = 10) -> Response:
+@get("/items/{item_id:id}/also-bought", answers.AlsoBought, "item_id", "n")
+async def also_bought(request: Request) -> Response:
     """What the buyers of an item also bought."""
-    door, questions = await _shop(request)
-    return await _answer(request, questions.also_bought(_id(item_id, door.ids.item, "item_id"), n), SHARED)
+    asked, ask = await _shop(request)
+    item = asked.id("item_id")
+    return await _answer(asked, asked.n(), lambda n: ask.also_bought(item, n), SHARED)
 
 
-@router.get("/popular", response_model=answers.Popular)
-async def popular(request: Request, category: Category = None, n: N = 10) -> Response:
+@get("/popular", answers.Popular, "category", "n")
+async def popular(request: Request) -> Response:
     """The best sellers of the shop, or of one category."""
-    _, questions = await _shop(request)
-    return await _answer(request, questions.popular(n, category), SHARED)
+    asked, ask = await _shop(request)
+    category = asked.category()
+    return await _answer(asked, asked.n(), lambda n: ask.popular(n, category), SHARED)
 
 
-@router.post("/session/recommendations", response_model=answers.Session)
-async def session(request: Request, basket: Basket) -> Response:
+@router.post(
+    "/session/recommendations",
+    response_model=answers.Session,
+    responses=ERRORS,
+    openapi_extra={"requestBody": BASKET},
+)
+async def session(request: Request) -> Response:
     """What goes with the items of a basket or of a visit, for visitors without an account."""
-    door, questions = await _shop(request)
-    items = [_id(item, door.ids.item, "each of item_ids") for item in basket.item_ids]
-    return await _answer(request, questions.session(items, basket.n, explain=basket.explain), "no-store")
+    asked, ask = await _shop(request)
+    items, n, explain = await asked.basket()
+    return await _answer(asked, n, lambda n: ask.session(items, n, explain=explain), NEVER)
 
 
-@router.get("/publication", response_model=answers.LivePublication)
+@get("/publication", answers.LivePublication)
 async def publication(request: Request) -> Response:
     """What is live, since when, and how good it was."""
-    _, questions = await _shop(request)
-    return await _answer(request, questions.publication(), SHARED)
+    asked, ask = await _shop(request)
+    return await _answer(asked, None, lambda _: ask.publication(), SHARED)
 
 
-@router.get("/topN={n}for_user={user_id:id}", response_model=answers.Recommendations)
-async def top_n(request: Request, n: int, user_id: str) -> Response:
-    """The list of a user, under the address that an earlier system had."""
-    return await recommendations(request, user_id, n)
+@get("/topN={n:count}for_user={user_id:id}", answers.Recommendations, "n", "user_id")
+async def top_n(request: Request) -> Response:
+    """The list of a user, at the address that apps of an earlier system know."""
+    return await recommendations(request)
 
 
-def _door(request: Request) -> Door:
+async def _shop(request: Request) -> tuple[Asked, Questions]:
     door: Door = request.app.state.door
-    return door
+    return Asked(request, await door.shop()), await door.questions()
 
 
-async def _shop(request: Request) -> tuple[Door, Questions]:
-    door = _door(request)
-    return door, await door.questions()
-
-
-def _id(value: object, kind: Any, what: str) -> str:
-    try:
-        return read_id(value, kind, what)
-    except WrongId as error:
-        raise Refusal(422, str(error)) from None
-
-
-async def _answer(request: Request, question: Question, caching: str) -> Response:
-    answer = await _door(request).ask(question)
+async def _answer(asked: Asked, n: int | None, question: Callable[[int], Question], caching: str) -> Response:
+    """The answer to a question for `n` rows; None: as many as is usual, or as the shop gives at most."""
+    door: Door = asked.request.app.state.door
+    answer = await door.ask(question(n or DEFAULT_N))
+    if n is not None and n > answer.max_n:
+        raise too_many(answer.max_n)
     if answer.body is None:
-        raise Refusal(404, "this item is not in the list of this user")
-    return replies.answer(request, answer.body, caching)
+        raise Refusal(404, NOT_SHOWN)
+    return replies.answer(asked.request, answer.body, caching)

@@ -1,16 +1,27 @@
-"""Starts the service and stops it cleanly."""
+"""Starts the service, and stops it cleanly."""
 
 from __future__ import annotations
 
+import logging
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
+import psycopg
 import uvicorn
 
 from pipeline import config, environment
+from pipeline.config import Settings
 from pipeline.errors import SettingsError
+from pipeline.reading.shop import Rights, Shop, check, no_shop, rights_question, shop_question
 from pipeline.service.app import make_app
+from pipeline.service.door import CONNECT_SECONDS, NOT_OURS, conninfo
+
+BACKLOG = 2048
+STOP_SECONDS = 5
+"""How long requests that are being answered may take when the service stops."""
 
 
 def run(url: str, file: Path | None, host: str, port: int, say: Callable[[str], None]) -> None:
@@ -18,22 +29,73 @@ def run(url: str, file: Path | None, host: str, port: int, say: Callable[[str], 
 
     url:  of a login that is a member of the reader's role
     file: the settings; None: config.toml
+    port: 0: a free one
 
-    Raises SettingsError where the port is in use.
+    Raises SettingsError where the settings, the URL or the port cannot be used, ServingError where the schema
+    or the login is not as it must be. A database that does not answer is waited for: requests get 503.
     """
-    app = make_app(url, config.load(file), environment.service_tokens())
+    settings, tokens = config.load(file), environment.service_tokens()
     with _listening(host, port) as listener:
-        say(f"the service answers at http://{host}:{listener.getsockname()[1]}")
+        look_first(url, settings, say)
+        app = make_app(url, settings, tokens)
+        where = f"[{host}]" if ":" in host else host
+        say(f"the service answers at http://{where}:{listener.getsockname()[1]}")
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end)
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                date_header=True,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
         )
         server.run(sockets=[listener])
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    """End with status 0: uvicorn finishes its answers first, and then raises the signal again."""
+    raise SystemExit(0)
+
+
+def look_first(url: str, settings: Settings, say: Callable[[str], None]) -> None:
+    """Refuse a URL, a login or a schema that can never do, before anybody asks."""
+    serving = settings.serving
+    try:
+        psycopg.conninfo.conninfo_to_dict(conninfo(url))
+    except psycopg.Error:
+        raise SettingsError(
+            "the URL of the serving database cannot be read",
+            promised="postgresql://user:password@host:port/database, special characters percent-encoded",
+            then="mend NIGHTSHELF_READER_URL",
+        ) from None
+    try:
+        with psycopg.connect(conninfo(url), connect_timeout=CONNECT_SECONDS, autocommit=True) as db:
+            db.prepare_threshold = None
+            rights = rights_question(serving)
+            found = db.execute(rights.statement, rights.values).fetchone()
+            check(Rights(*found or ()), serving)
+            about = shop_question(serving)
+            shop = Shop(*db.execute(about.statement).fetchone() or ())
+    except NOT_OURS:
+        raise no_shop(serving) from None
+    except psycopg.OperationalError as error:
+        say(f"the serving database does not answer yet: {' '.join(str(error).split())}")
+        return
+    if shop.version is None:
+        say("nothing is published yet: make demo, or python -m pipeline run; lists are a 503 until then")
+
+
 def _listening(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port), backlog=2048)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise SettingsError(
-            f"the service cannot listen on {host}:{port}", found=str(error), then="choose another --port"
+            f"the service cannot listen on {host}:{port}",
+            found=str(error),
+            then="choose another one with --port, or stop what listens there",
         ) from None

@@ -1,15 +1,16 @@
--- Why an item is in a user's list, as JSON; no body where it is not.
+-- Why an item is in a user's list; no body where recommend() shows it to this user nowhere.
 SELECT
-    live.version,
+    shop.version,
+    shop.max_n,
     CASE
-        WHEN told.explanation IS NOT NULL THEN json_build_object(
-            'version', live.version,
+        WHEN said.explanation IS NOT NULL THEN json_build_object(
+            'version', shop.version,
             'user_id', %(user_id)s::{user_id_type},
             'item_id', %(item_id)s::{item_id_type},
-            'explanation', told.explanation
+            'explanation', said.explanation
         )::text
     END AS body
-FROM (SELECT max(publications.version) AS version FROM {schema}.publications WHERE is_live) AS live
+FROM {schema}.shop
 CROSS JOIN LATERAL (
-    SELECT {schema}.explain(%(user_id)s::{user_id_type}, %(item_id)s::{item_id_type}) AS explanation
-) AS told;
+    SELECT {schema}.explain(%(user_id)s::{user_id_type}, %(item_id)s::{item_id_type}) AS explanation OFFSET 0
+) AS said;

@@ -1,6 +1,7 @@
--- The live publication and how good it was, as JSON.
+-- The live publication, and how good it was.
 SELECT
-    live.version,
+    shop.version,
+    shop.max_n,
     json_build_object(
         'version', live.version,
         'run_id', live.run_id,
@@ -13,5 +14,5 @@ SELECT
         'is_fallback', live.decision -> 'fallback' ->> 'model' IS NOT NULL,
         'is_unjudged', coalesce(live.decision -> 'judged' -> 'is_unjudged' = 'true', false)
     )::text AS body
-FROM (SELECT) AS always
-LEFT JOIN {schema}.publications AS live ON live.is_live;
+FROM {schema}.shop
+LEFT JOIN {schema}.publications AS live ON live.version = shop.version;

@@ -1,22 +1,37 @@
--- The list of a user, as JSON; with a category, within it.
+-- The list of a user, within a category unless that is null.
 SELECT
-    live.version,
+    shop.version,
+    shop.max_n,
     json_build_object(
-        'version', live.version,
+        'version', shop.version,
         'user_id', %(user_id)s::{user_id_type},
+        'category', %(category)s::text,
         'items', coalesce(list.items, '[]')
     )::text AS body
-FROM (SELECT max(publications.version) AS version FROM {schema}.publications WHERE is_live) AS live
+FROM {schema}.shop
 CROSS JOIN LATERAL (
-    SELECT json_agg(CASE WHEN %(explain)s::boolean THEN to_json(explained) ELSE to_json(named) END ORDER BY named.rank) AS items
+    SELECT
+        json_agg(
+            CASE WHEN %(explain)s::boolean THEN to_json(explained) ELSE to_json(named) END ORDER BY named.rank
+        ) AS items
     FROM (
         SELECT
-            listed.rank, listed.item_id, NULL::text AS name, NULL::text AS category, listed.score, listed.source,
-            listed.reason, listed.because_item_id, NULL::text AS because_name
-        FROM {schema}.recommend(%(user_id)s::{user_id_type}, %(n)s::integer) AS listed
-        WHERE %(category)s::text IS NULL
+            listed.rank,
+            listed.item_id,
+            item.name,
+            item.category,
+            listed.score,
+            listed.source,
+            listed.reason,
+            listed.because_item_id,
+            because.name AS because_name
+        FROM {schema}.recommend(%(user_id)s::{user_id_type}, %(n)s::integer, %(category)s::text) AS listed
+        LEFT JOIN {schema}.items AS item ON item.item_id = listed.item_id
+        LEFT JOIN {schema}.items AS because ON because.item_id = listed.because_item_id
     ) AS named
     CROSS JOIN LATERAL (
-        SELECT named.*, {schema}.explain(%(user_id)s::{user_id_type}, named.item_id) AS explanation
+        SELECT
+            named.*,
+            {schema}.reason_in_words(named.item_id, named.reason, named.because_item_id) AS explanation
     ) AS explained
 ) AS list;

@@ -1,14 +1,14 @@
--- Some users that have a list, as JSON.
+-- Some users that have a list.
 SELECT
-    live.version,
-    json_build_object('version', live.version, 'user_ids', coalesce(chosen.user_ids, '[]'))::text AS body
-FROM (SELECT max(publications.version) AS version FROM {schema}.publications WHERE is_live) AS live
+    shop.version,
+    shop.max_n,
+    json_build_object('version', shop.version, 'user_ids', coalesce(chosen.user_ids, '[]'))::text AS body
+FROM {schema}.shop
 CROSS JOIN LATERAL (
     SELECT json_agg(listed.user_id) AS user_ids
     FROM (
         SELECT recommendations.user_id FROM {schema}.recommendations
         WHERE recommendations.rank = 1
-        ORDER BY recommendations.user_id
-        LIMIT %(n)s::integer
+        LIMIT least(%(n)s::integer, shop.max_n)
     ) AS listed
 ) AS chosen;

@@ -45,12 +45,12 @@ def shop(new_shop: Callable[..., Shop]) -> Shop:
 
 
 @pytest.fixture
-def reader_url(server: Server) -> Iterator[Callable[..., str]]:
+def reader_url(server: Server, new_database: Callable[[], str]) -> Iterator[Callable[..., str]]:
     """`reader_url(shop)`: the URL of a login that is a member of the shop's reader and of nothing else.
 
-    `also` names further roles that it is a member of.
+    `also` names further roles that it is a member of. Dropped before its database is.
     """
-    logins: list[str] = []
+    logins: list[tuple[str, str]] = []
 
     def make(shop: Shop, *also: str, options: str = "") -> str:
         name, password = f"app_{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
@@ -60,12 +60,12 @@ def reader_url(server: Server) -> Iterator[Callable[..., str]]:
             db.execute(create.format(sql.Identifier(name), password, sql.SQL(options)))
             for role in roles:
                 db.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
-        logins.append(name)
+        logins.append((name, make_url(shop.url).database or ""))
         return make_url(shop.url).set(username=name, password=password).render_as_string(hide_password=False)
 
     yield make
-    for name in logins:
-        with psycopg.connect(server.admin_url(), autocommit=True) as db:
+    for name, database in logins:
+        with psycopg.connect(server.admin_url(database), autocommit=True) as db:
             db.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
             db.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 

@@ -243,7 +243,7 @@ def test_odd_ids_and_names_are_shown_as_text(serve: Callable[..., Running], odd_
             page.locator("dialog .actions button").click()
             page.keyboard.press("Escape")
         expect(page.locator("#basket ul li")).to_have_count(len(ODD))
-        expect(page.locator("#basket .note")).to_have_text("7 items.")
+        expect(page.locator("#basket .note")).to_have_text("7 items. Nothing is known that goes with it.")
         assert page.evaluate("new URL(location.href).searchParams.getAll('basket')") == ODD
         visit.shoot("odd_390_light")
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]

@@ -222,7 +222,7 @@ function showShelf() {
 function aboutShelf(user, items) {
   const sources = new Set(items.map((item) => item.source));
   if (!items.length) return "There is nothing to show: no list, and nothing popular.";
-  if (user === null) return "What everybody sees of whom nothing is known.";
+  if (user === null) return "This is what people get who are not known yet.";
   if (sources.has("personal")) return `${counted(items.length)}, the best first.`;
   if (sources.has("popular_in_category"))
     return `User ${user} has no list of their own. This is popular in the categories they buy from.`;
@@ -311,8 +311,10 @@ function showBasket() {
     learn(given);
     showHeld(basket);
     renew(list, items.map((item) => row(item, item.explanation)));
+    byId("goes-with").hidden = !items.length;
     const limit = basket.length < MOST_IN_BASKET ? "" : " That is as many as a basket takes.";
-    return `${counted(basket.length)}.${limit}`;
+    const nothing = items.length ? "" : " Nothing is known that goes with it.";
+    return `${counted(basket.length)}.${limit}${nothing}`;
   });
 }
 
