@@ -39,7 +39,9 @@ class Names:
     def compose(self, text: str, ids: Ids | None = None) -> sql.Composed:
         """`text` with `{schema}`, `{storage}` and the roles (`{owner}`, `{reader}`, ...) filled in, quoted.
 
-        With `ids` also `{user_id_type}` and `{item_id_type}`.
+        With `ids` also `{user_id_type}`, `{item_id_type}` and, behind an item id to sort by,
+        `{in_byte_order}`: texts then sort by their bytes, as DuckDB has them, whatever the database's
+        collation.
         """
         parts: dict[str, sql.Composable] = {
             name: sql.Identifier(getattr(self, name)) for name in ("schema", "storage", *ROLES)
@@ -47,6 +49,7 @@ class Names:
         if ids is not None:
             parts["user_id_type"] = sql.SQL(COLUMN_TYPES[ids.user])  # type: ignore[arg-type]
             parts["item_id_type"] = sql.SQL(COLUMN_TYPES[ids.item])  # type: ignore[arg-type]
+            parts["in_byte_order"] = sql.SQL('COLLATE "C"' if ids.item == "text" else "")
         return sql.SQL(text).format(**parts)  # type: ignore[arg-type]
 
 

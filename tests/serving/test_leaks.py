@@ -27,6 +27,7 @@ KEYS = {
     "popular_items": "category",
     "similar_items": "item_id",
     "also_bought": "item_id",
+    "items": "item_id",
 }
 CONDITIONS = (
     "pg_temp.tell({key})",
@@ -47,9 +48,23 @@ PLANS = (
 def shop(shop: Shop) -> Shop:
     """A version that was live, with people and items of its own; the live one; a user erased from both."""
     shop.publish(
-        shop.night(1, OLD, popular={"secret": [61]}, similar={61: [62]}, also_bought={62: [61]}),
+        shop.night(
+            1,
+            OLD,
+            popular={"secret": [61]},
+            similar={61: [62]},
+            also_bought={62: [61]},
+            names={61: ("secret", "secret"), 62: ("secret", "secret")},
+        ),
     )
-    shop.publish(shop.night(2, {ELENA: [11, 12], OTTO: [12], ERASED: [11]}, also_bought={11: [12]}))
+    shop.publish(
+        shop.night(
+            2,
+            {ELENA: [11, 12], OTTO: [12], ERASED: [11]},
+            also_bought={11: [12]},
+            names={11: ("Tea", "tea")},
+        )
+    )
     erase_stored(shop.url, shop.settings, ERASED)
     return shop
 
@@ -111,6 +126,12 @@ BY_FUNCTIONS_AND_JOINS = (
     "SELECT FROM generate_series(60, 70) AS id, serving.recommend(667, 200) WHERE pg_temp.tell(item_id)",
     "SELECT FROM (SELECT serving.explain(id, 62) AS why FROM generate_series(600::bigint, 700) AS id) AS told"
     " WHERE pg_temp.tell(why)",
+    "SELECT FROM serving.recommend_from('{61,62,11}', 200)"
+    " WHERE pg_temp.tell(item_id) AND pg_temp.tell(because_item_id)",
+    "SELECT FROM unnest('{secret,tea}'::text[]) AS name, serving.recommend(101, 200, name)"
+    " WHERE pg_temp.tell(item_id)",
+    "SELECT FROM (SELECT serving.reason_in_words(62, 'similar_to_item', 61) AS why OFFSET 0) AS told"
+    " WHERE pg_temp.tell(replace(why, '61', ''))",
     "SELECT FROM serving.recommendations JOIN serving.similar_items USING (item_id)"
     " WHERE pg_temp.tell(similar_item_id) AND pg_temp.tell(user_id) AND pg_temp.tell(item_id)",
     "SELECT FROM serving.popular_items AS a LEFT JOIN serving.popular_items AS b USING (category)"
@@ -152,6 +173,7 @@ def test_every_table_under_a_view_of_lists_has_the_barrier(shop: Shop) -> None:
     # of `live` and `publication` the views show every row
     assert under_views == [
         ("also_bought_lists", True),
+        ("item_names", True),
         ("live", False),
         ("popular_lists", True),
         ("publication", False),

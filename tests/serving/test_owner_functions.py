@@ -31,14 +31,24 @@ TRAPS = {
     "now()": "timestamptz",
     "btrim(text)": "text",
     "array_append(bigint[], bigint)": "bigint[]",
+    "array_agg(bigint)": "bigint[]",
+    "array_agg(text)": "text[]",
     "max(bigint)": "bigint",
+    "min(bigint)": "bigint",
+    "min(bigint[])": "bigint[]",
+    "sum(bigint)": "numeric",
 }
 TRAPPED_OPERATORS = {
     "bigint, bigint": ("=", "<>", "<", ">"),
     "integer, integer": ("=", "<", "+", "-", "*", "/"),
     "timestamptz, timestamptz": (">",),
     "text, text": ("=", "||"),
-    "bigint[], bigint[]": ("||",),
+    "bigint[], bigint[]": ("||", "<"),
+    "bigint[], bigint": ("||",),
+    "bigint, double precision": ("+",),
+    "double precision, double precision": ("+", "/"),
+    "integer, double precision": ("/",),
+    "integer, numeric": ("+",),
 }
 
 
@@ -47,13 +57,23 @@ def test_functions_of_the_owner_use_nothing_of_the_caller(
 ) -> None:
     """A login with a schema of its own puts it, and its temporary objects, before everything else."""
     live_shop.publish(
-        live_shop.night(2, purchases={1: [15]}, categories={1: ["tea"]}, names={11: ("A", "tea")})
+        live_shop.night(
+            2,
+            also_bought={11: [12, 14], 12: [14]},
+            purchases={1: [15]},
+            categories={1: ["tea"]},
+            names={11: ("A", "tea")},
+        )
     )
     url = login("operator")
     name = make_url(url).username or ""
     calls = (
         "SELECT * FROM serving.recommend(1, 20)",
+        "SELECT * FROM serving.recommend(1, 20, 'tea')",
+        "SELECT * FROM serving.recommend_from('{11,12,11}', 20)",
         "SELECT serving.explain(1, 11), serving.explain(1, 17)",
+        "SELECT serving.reason_in_words(12, 'similar_to_item', 11), serving.is_blocked(12)",
+        "SELECT * FROM serving.items CROSS JOIN serving.shop",
         "SELECT from_version, live_version FROM serving.rollback(2)",
         "SELECT * FROM serving.release()",
         "SELECT * FROM serving.on_shelf",
@@ -93,5 +113,13 @@ def test_functions_of_the_owner_fix_what_they_search(live_shop: Shop) -> None:
         " WHERE pronamespace = 'serving'::regnamespace OR pronamespace = 'serving_storage'::regnamespace",
         "",
     )
-    assert {row[0] for row in rows if row[1]} == {"recommend", "explain", "rollback", "release"}
+    assert {row[0] for row in rows if row[1]} == {
+        "recommend",
+        "recommend_from",
+        "explain",
+        "reason_in_words",
+        "is_blocked",
+        "rollback",
+        "release",
+    }
     assert [row[0] for row in rows if row[1] and "search_path=pg_catalog, pg_temp" not in row[2]] == []

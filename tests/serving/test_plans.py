@@ -21,12 +21,26 @@ from pipeline.runs.folder import RunFolder
 from tests.serving.nights import Shop
 
 N_USERS, N_ITEMS, N_CATEGORIES, N_VERSIONS = 3000, 2000, 60, 3
+BESIDE = {"also_bought_lists", "similar_lists"}
 STORED = {"user_lists", "user_purchases", "user_categories", "popular_lists", "item_names", "blocked_items"}
 CALLS = {
     "a known user": ("recommend(77, 5)", {"user_lists", "blocked_items"}),
     "a list to fill up": ("recommend(77, 40)", STORED - {"item_names"}),
     "an unknown user": ("recommend(-1, 5)", STORED - {"item_names"}),
     "nobody": ("recommend(NULL, 5)", STORED - {"item_names"}),
+    "within a category": ("recommend(77, 40, 'category 17')", STORED - {"user_categories"}),
+    "a basket": ("recommend_from('{77,78,77,99}', 5)", BESIDE | {"blocked_items"}),
+    "a basket to fill up": (
+        "recommend_from('{77,78,99}', 60)",
+        BESIDE | {"popular_lists", "item_names", "blocked_items"},
+    ),
+    "an unknown basket": ("recommend_from('{-1}', 5)", BESIDE | {"popular_lists", "blocked_items"}),
+    "a full basket": (
+        f"recommend_from('{{{','.join(map(str, range(500, 600)))}}}', 200)",
+        BESIDE | {"popular_lists", "item_names", "blocked_items"},
+    ),
+    "words": ("reason_in_words(81, 'similar_to_item', 77)", {"item_names"}),
+    "blocked or not": ("is_blocked(1996)", {"blocked_items"}),
     "why a listed item": ("explain(77, 81)", {"user_lists", "blocked_items", "item_names"}),
     "why a popular item": ("explain(-1, 5)", STORED),
 }
@@ -177,6 +191,19 @@ BY_JOIN = (
 def test_every_view_of_lists_is_tried(shop: Shop) -> None:
     query = "SELECT DISTINCT table_name::text FROM information_schema.columns WHERE table_schema = 'serving'"
     assert {view for (view,) in shop.read(f"{query} AND column_name = 'rank'")} == set(VIEWS)
+
+
+def test_the_name_of_an_item_is_one_index_lookup(shop: Shop) -> None:
+    for query in (
+        "SELECT * FROM serving.items WHERE item_id = 77",
+        "SELECT shown.name FROM unnest('{77,78}'::bigint[]) AS id"
+        " LEFT JOIN serving.items AS shown ON item_id = id",
+    ):
+        [[[plan]]] = shop.read(f"EXPLAIN (FORMAT JSON) {query}")
+        [names] = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == "item_names"]
+        assert names["Index Name"] == "item_names_pkey"
+        assert "(version = (InitPlan" in names["Index Cond"]
+        assert "(item_id = " in names["Index Cond"]
 
 
 @pytest.mark.parametrize(

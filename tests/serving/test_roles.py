@@ -20,8 +20,17 @@ VIEWS = (
     "also_bought",
     "publications",
     "live_history",
+    "items",
+    "shop",
 )
-FUNCTIONS = ("recommend(1, 3)", "explain(1, 11)")
+FUNCTIONS = (
+    "recommend(1, 3)",
+    "recommend(1, 3, 'tea')",
+    "recommend_from('{11}', 3)",
+    "explain(1, 11)",
+    "reason_in_words(12, 'similar_to_item', 11)",
+    "is_blocked(11)",
+)
 STORED = (
     "user_lists",
     "popular_lists",
@@ -67,6 +76,8 @@ NOBODY_BUT_THE_OWNER = (
     "ALTER FUNCTION serving.recommend(bigint, integer) RESET ALL",
     "DROP FUNCTION serving.recommend(bigint, integer)",
     "DROP FUNCTION serving.explain(bigint, bigint)",
+    "ALTER FUNCTION serving.recommend_from(bigint[], integer) RESET ALL",
+    "DROP FUNCTION serving.fill_up",
     "DROP TABLE serving.blocked_items CASCADE",
     "TRUNCATE serving.blocked_items",
     "ALTER TABLE serving.blocked_items DROP CONSTRAINT blocked_items_pkey CASCADE",
@@ -91,6 +102,7 @@ NOBODY_OUTSIDE = (
     *NOBODY_BUT_THE_OWNER,
     *NOBODY_BUT_THE_PUBLISHER,
     *(f"SELECT * FROM serving_storage.{table}" for table in STORED),
+    "SELECT * FROM serving.fill_up(1, 0, 9, '{}', '{tea}', 'mine', true)",
     "SELECT serving_storage.has_no_repeats('{1}'::bigint[])",
     "SELECT serving_storage.rollback(1, true, 'me')",
     "SELECT serving_storage.release('me')",
@@ -250,6 +262,10 @@ def test_all_in_the_schema_is_the_owners_and_all_beneath_the_publishers(live_sho
         *STORED,
         "blocked_items",
         "recommend",
+        "recommend_from",
+        "fill_up",
+        "reason_in_words",
+        "is_blocked",
         "explain",
         "put_live",
         "",

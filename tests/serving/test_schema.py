@@ -83,6 +83,19 @@ PROMISED = {
         ("lift", "double precision"),
         ("version", "bigint"),
     ],
+    "items": [
+        ("item_id", ITEM),
+        ("name", "text"),
+        ("category", "text"),
+        ("version", "bigint"),
+    ],
+    "shop": [
+        ("schema_version", "integer"),
+        ("user_id_type", "text"),
+        ("item_id_type", "text"),
+        ("max_n", "integer"),
+        ("version", "bigint"),
+    ],
     "blocked_items": [
         ("item_id", ITEM),
         ("reason", "text"),
@@ -112,15 +125,26 @@ def test_views_have_the_promised_columns(new_shop: Callable[..., Shop], ids: tup
     }
 
 
-def test_recommend_is_stable_parallel_safe_and_typed(new_shop: Callable[..., Shop]) -> None:
+LISTS = {
+    "recommend(text, integer)": "user_id text, n integer DEFAULT 10",
+    "recommend(text, integer, text)": "user_id text, n integer, category text",
+    "recommend_from(uuid[], integer)": "item_ids uuid[], n integer DEFAULT 10",
+}
+FUNCTIONS = (*LISTS, "fill_up", "is_blocked", "reason_in_words", "explain", "rollback", "release")
+
+
+@pytest.mark.parametrize("function", LISTS)
+def test_functions_of_lists_are_stable_parallel_safe_and_typed(
+    new_shop: Callable[..., Shop], function: str
+) -> None:
     shop = new_shop(ids={"user": "text", "item": "uuid"})
     migrate(shop.url, shop.settings, say=shop.said.append)
     [row] = shop.read(
         "SELECT pg_get_function_arguments(oid), pg_get_function_result(oid), provolatile, proparallel,"
-        " prosecdef, proconfig FROM pg_proc WHERE oid = 'serving.recommend'::regproc"
+        f" prosecdef, proconfig FROM pg_proc WHERE oid = 'serving.{function}'::regprocedure"
     )
     assert row == (
-        "user_id text, n integer DEFAULT 10",
+        LISTS[function],
         "TABLE(rank integer, item_id uuid, score double precision, source text, reason text,"
         " because_item_id uuid, version bigint)",
         "s",
@@ -140,7 +164,7 @@ def test_everything_an_app_sees_has_a_comment(shop: Shop) -> None:
         " WHERE pronamespace = 'serving'::regnamespace"
         " UNION ALL SELECT 'schema', obj_description('serving'::regnamespace, 'pg_namespace')"
     )
-    assert len(others) == len(PROMISED) + len(("recommend", "explain", "rollback", "release", "schema"))
+    assert len(others) == len(PROMISED) + len(FUNCTIONS) + len(("schema",))
     assert [name for name, comment in others if not comment] == []
 
 

@@ -167,6 +167,35 @@ def test_a_database_of_the_version_before_the_upgrades_keeps_all_that_is_stored(
     assert shop.lists() == lists
 
 
+def test_what_was_published_before_baskets_serves_them_and_what_apps_built_stays(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 9 replaces recommend() and explain() where they stand: views on them, and grants, are kept."""
+    beside = {"also_bought": {11: [12]}, "names": {11: ("BANANAS", "fruit")}}
+    grants = "SELECT proacl::text FROM pg_proc WHERE oid = 'serving.recommend(bigint, integer)'::regprocedure"
+    with monkeypatch.context() as before:
+        before.setattr(schema, "UPGRADES", schema.UPGRADES[: 8 - schema.BASE])
+        before.setattr(schema, "VERSION", 8)
+        for day in (1, 2):
+            shop.publish(shop.night(day, **beside))
+    assert version_of(shop) == 8
+    with shop.connect("owner") as db:
+        db.execute("GRANT EXECUTE ON FUNCTION serving.recommend(bigint, integer) TO PUBLIC")
+        db.execute("CREATE VIEW serving.start_page AS SELECT item_id FROM serving.recommend(1, 2)")
+    asked = "SELECT * FROM serving.recommend(1, 20)", "SELECT serving.explain(1, 11)", grants
+    answers = [shop.read(query, "owner") for query in asked]
+    migrate(shop.url, shop.settings, say=shop.said.append)
+    assert version_of(shop) == schema.VERSION
+    assert [shop.read(query, "owner") for query in asked] == answers
+    assert shop.read("SELECT * FROM serving.start_page", "owner") == [(11,), (12,)]
+    query = "SELECT item_id, reason, because_item_id, version FROM serving.recommend_from('{11}', 1)"
+    assert shop.read(query) == [(12, "bought_together", 11, 2)]
+    rollback(shop.url, shop.settings, to=1, say=shop.said.append)
+    assert shop.read(query) == [(12, "bought_together", 11, 1)]
+    assert shop.read("SELECT * FROM serving.items") == [(11, "BANANAS", "fruit", 1)]
+    assert shop.read("SELECT item_id, source FROM serving.recommend(1, 9, 'fruit')") == [(11, "personal")]
+
+
 def test_upgrades_are_numbered_by_the_version_that_they_make() -> None:
     assert [int(path.name[:3]) for path in schema.UPGRADES] == list(
         range(schema.BASE + 1, schema.VERSION + 1)
