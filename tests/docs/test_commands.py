@@ -88,7 +88,8 @@ def newcomer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("newcomer")
     write_events(folder / "my_events.csv")
     (folder / "events.sql").write_text("SELECT * FROM 'my_events.csv'", encoding="utf-8")
-    (folder / "items.sql").write_text("SELECT DISTINCT item_id FROM 'my_events.csv'", encoding="utf-8")
+    items = "SELECT DISTINCT item_id, 'FRUIT' AS name, 'TROPICAL FRUIT' AS category FROM 'my_events.csv'"
+    (folder / "items.sql").write_text(items, encoding="utf-8")
     names = [f"t_{uuid.uuid4().hex[:12]}" for _ in range(2)]
     with psycopg.connect(server.admin_url(), autocommit=True) as db:
         for name in names:
