@@ -69,14 +69,18 @@ def no_shop(serving: Serving) -> ServingError:
     """The error of a schema that is missing or of an earlier version."""
     return ServingError(
         f"this login finds no serving schema `{serving.schema_name}` of version {NEEDED_VERSION} or later",
-        then="run `python -m pipeline migrate` as the owner, or mend the URL or [serving] in the settings",
+        then="publish first (make demo, or python -m pipeline run), or upgrade an earlier schema with"
+        " `python -m pipeline migrate`, or mend the URL or [serving] in the settings",
     )
 
 
 def check(rights: Rights, serving: Serving) -> None:
     """Raise ServingError for a login that is not the shop's reader, or may do more than read."""
     reader = f"{serving.role_prefix}_reader"
-    then = f"make a login of its own: CREATE ROLE door LOGIN PASSWORD '...'; GRANT {reader} TO door"
+    then = (
+        f"as the owner: CREATE ROLE door LOGIN PASSWORD '...'; GRANT {reader} TO door;"
+        " then name it in NIGHTSHELF_READER_URL"
+    )
     if rights.beyond:
         raise ServingError(
             f"the login `{rights.login}` may do more than read what is published",

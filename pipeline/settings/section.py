@@ -27,10 +27,15 @@ def _zone(name: str) -> str:
 
 
 def _cron(cron: str) -> str:
-    """`cron` if Airflow, which reads it with croniter, will find a time for it."""
-    if cron and cron not in PRESETS:
-        from croniter import croniter
+    """`cron` if Airflow, which reads it with croniter, will find a time for it.
 
+    Where only a door to the lists is installed there is no croniter, and no night begins.
+    """
+    if cron and cron not in PRESETS:
+        try:
+            from croniter import croniter
+        except ImportError:
+            return cron
         try:
             croniter(cron, datetime(2026, 1, 1, tzinfo=UTC)).get_next()
         except (ValueError, KeyError) as error:

@@ -80,14 +80,20 @@ def settings_file(settings: Settings, folder: Path) -> Path:
 
 @contextmanager
 def running(
-    reader_url: str, settings: Settings, folder: Path, *, python: str = sys.executable, **variables: str
+    reader_url: str,
+    settings: Settings,
+    folder: Path,
+    *,
+    python: str = sys.executable,
+    checkout: Path = ROOT,
+    **variables: str,
 ) -> Iterator[Running]:
     """The service on a free port; it has begun to listen."""
     file, log = settings_file(settings, folder), folder / "service.log"
     environment = child_environment("NIGHTSHELF_", NIGHTSHELF_READER_URL=reader_url, **variables)
     command = [python, "-m", "pipeline.service", "--port", "0", "--config", str(file)]
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.PIPE)
+        process = subprocess.Popen(command, cwd=checkout, env=environment, stdout=out, stderr=subprocess.PIPE)
     assert process.stderr is not None
     try:
         told = b""
