@@ -49,10 +49,10 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 
-    def shoot(self, name: str) -> None:
-        """What shows, for a person to look at."""
+    def shoot(self, name: str, *, is_whole: bool = True) -> None:
+        """The whole page, or what shows of it, for a person to look at."""
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"page_{name}.png", full_page=True)
+        self.page.screenshot(path=SHOTS / f"page_{name}.png", full_page=is_whole)
 
     def contrasts(self) -> list[tuple[float, str]]:
         """Contrast and text of all that shows, the weakest first; at least ten texts."""

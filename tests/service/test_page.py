@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -54,7 +54,7 @@ def test_a_shelf_is_read_at_a_glance(service: Running, size: dict[str, int], sch
         assert weak(visit) == []
         page.get_by_role("link", name="BANANAS").first.click()
         expect(page.locator("#also-bought li")).to_have_count(2)
-        visit.shoot(f"item_{size['width']}_{scheme}")
+        visit.shoot(f"item_{size['width']}_{scheme}", is_whole=False)
         assert weak(visit) == []
         box = page.locator("dialog").bounding_box()
         assert box
@@ -185,6 +185,36 @@ def test_the_keyboard_is_enough(service: Running) -> None:
         page.keyboard.press("Enter")
         expect(page.locator("#basket ul li")).to_have_count(0)
         expect(page.locator(":focus")).to_have_text("Add to basket")
+
+
+def test_a_slow_answer_is_waited_for_and_never_overwrites_a_later_one(service: Running) -> None:
+    held: list[Route] = []
+    with visiting(service.url) as visit:
+        visit.page.route("**/users/1/recommendations*", lambda route: held.append(route))
+        page = open_page(visit, "/?user=1")
+        expect(page.locator("#shelf .note")).to_have_text("Loading…")
+        expect(page.locator("#shelf")).to_have_attribute("aria-busy", "true")
+        page.locator("#users a").last.click()
+        expect(page.locator("#shelf .note")).to_contain_text("the best first")
+        assert len(held) == 1
+        page.unroute("**/users/1/recommendations*")
+        page.wait_for_timeout(300)
+        expect(page.locator("#shelf-title")).to_have_text("Shelf of user 3")
+        expect(cards(page).locator("h3").first).to_have_text("Item 14")
+        expect(page.locator("#shelf")).not_to_have_attribute("aria-busy", "true")
+        page.locator("#users a").first.click()
+        expect(cards(page).locator("h3").first).to_have_text("BANANAS")
+
+
+def test_a_basket_takes_a_hundred_items(service: Running) -> None:
+    with visiting(service.url) as visit:
+        page = open_page(visit, "/?user=1&" + "&".join(f"basket={item}" for item in range(100, 230)))
+        expect(page.locator("#basket ul li")).to_have_count(100)
+        expect(page.locator("#basket .note")).to_contain_text("That is as many as a basket takes.")
+        expect(page.get_by_role("button", name="Add to basket: BANANAS").first).to_be_disabled()
+        page.locator("#basket ul button").first.click()
+        expect(page.locator("#basket .note")).to_have_text("99 items.")
+        expect(page.get_by_role("button", name="Add to basket: BANANAS").first).to_be_enabled()
 
 
 def test_whoever_is_not_known_gets_what_is_popular_and_is_told(service: Running) -> None:
