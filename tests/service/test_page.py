@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 from psycopg import sql
@@ -16,6 +18,7 @@ from pipeline.serving import migrate
 from tests.service.browsing import DESK, PHONE, Visit, visiting
 from tests.service.running import Running
 from tests.serving.nights import Shop
+from tests.shelf import give
 
 pytestmark = pytest.mark.slow
 NASTY = '<img src=x onerror="document.title=1"><script>document.title=2</script> & “q”'
@@ -104,6 +107,59 @@ def test_reasons_name_the_purchases_and_lead_to_them(service: Running) -> None:
         expect(page.locator("#also-bought li").first).to_contain_text(
             "100% of all buyers bought both, 2 times as many as by chance"
         )
+
+
+GROCERIES = {
+    1055646: ("HEAD LETTUCE 24 CT", "VEGETABLES SALAD", "similar_to_purchase", 1082185),
+    981760: ("EGGS - X-LARGE 1 DZ", "EGGS", "similar_to_purchase", 1082185),
+    1068719: ("SUGAR (600) 4 LB", "SUGARS/SWEETNERS", "similar_to_purchase", 6534178),
+    1127831: ("STRAWBERRIES 16 OZ", "BERRIES", "similar_to_view", 951590),
+    883404: ("SHREDDED CHEESE 8 OZ", "CHEESE", "similar_to_purchase", 1029743),
+    840361: ("EGGS - LARGE 1 DZ", "EGGS", "recently_popular", None),
+    1029743: ("FLUID MILK WHITE ONLY 1 GA", "FLUID MILK PRODUCTS", "bought_again", 1029743),
+    995242: ("FLUID MILK SKIM 1 GA", "FLUID MILK PRODUCTS", "similar_to_purchase", 1029743),
+    961554: ("CARROTS MINI PEELED 1 LB", "CARROTS", "similar_to_purchase", 1082185),
+    1106523: ("FLUID MILK WHITE 2%", "FLUID MILK PRODUCTS", "looked_at", 1106523),
+    1082185: ("BANANAS 40 LB", "TROPICAL FRUIT", None, None),
+    6534178: ("GASOLINE-REG UNLEADED", "COUPON/MISC ITEMS", None, None),
+    951590: ("RASPBERRIES 6 OZ", "BERRIES", None, None),
+}
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone", "desk"])
+def test_every_purchase_and_look_that_reasons_name_stands_once(
+    serve: Callable[..., Running], new_shop: Callable[..., Shop], size: dict[str, int], scheme: str
+) -> None:
+    shop = new_shop()
+    items = list(GROCERIES)[:10]
+    names = {item: row[:2] for item, row in GROCERIES.items()}
+    night = shop.night(1, {1: items}, popular={"all": [1082185, 6534178, 1029743]}, similar={}, names=names)
+    lists = pq.read_table(night.path / "recommendations.parquet")
+    reasons, because = zip(*[GROCERIES[item][2:] for item in items], strict=True)
+    told = {"reason": pa.array(reasons, pa.string()), "because_item_id": pa.array(because, pa.int64())}
+    for name, column in told.items():
+        lists = lists.set_column(lists.schema.get_field_index(name), name, column)
+    give(night, recommendations=lists)
+    shop.publish(night)
+    with visiting(serve(shop).url, size=size, scheme=scheme) as visit:
+        page = open_page(visit, "/?user=1&basket=1082185")
+        expect(page.locator(".behind h3")).to_have_text(
+            ["Purchases that the reasons name", "What they looked at"]
+        )
+        expect(page.locator(".behind ul").first.locator("li")).to_have_text(
+            [
+                "BANANAS 40 LB for 3 items",
+                "GASOLINE-REG UNLEADED for 1 item",
+                "FLUID MILK WHITE ONLY 1 GA for 3 items",
+            ]
+        )
+        expect(page.locator(".behind ul").last.locator("li")).to_have_text(
+            ["RASPBERRIES 6 OZ for 1 item", "FLUID MILK WHITE 2% for 1 item"]
+        )
+        expect(cards(page).first).to_contain_text("because you bought BANANAS 40 LB")
+        expect(cards(page).last).to_contain_text("because you looked at FLUID MILK WHITE 2% before")
+        visit.shoot(f"groceries_{size['width']}_{scheme}")
+        assert weak(visit) == []
 
 
 def test_a_link_shows_user_item_and_basket_by_name(service: Running) -> None:
