@@ -34,6 +34,7 @@ LONGEST = (
     "tests/test_browser.py",
     "tests/docs/test_commands.py",
     "tests/stages/test_gate.py",
+    "tests/service/test_load.py",
 )
 """Files that take a minute or more. They begin first, or one worker would end long after the others."""
 
@@ -59,9 +60,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's `.nightshelf` or the databases of the user's environment."""
     monkeypatch.setenv("NIGHTSHELF_HOME", str(tmp_path / "home"))
-    for database in ("SOURCE", "SERVING"):
-        monkeypatch.delenv(f"NIGHTSHELF_{database}_URL", raising=False)
-        monkeypatch.delenv(f"NIGHTSHELF_{database}_URL_FILE", raising=False)
+    for secret in ("SOURCE_URL", "SERVING_URL", "READER_URL", "SERVICE_TOKENS"):
+        monkeypatch.delenv(f"NIGHTSHELF_{secret}", raising=False)
+        monkeypatch.delenv(f"NIGHTSHELF_{secret}_FILE", raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -141,7 +141,7 @@ def test_a_file_without_a_url_is_told_without_its_content(
     assert "word" not in printed
 
 
-@pytest.mark.parametrize("database", ["SOURCE", "SERVING"])
+@pytest.mark.parametrize("database", ["SOURCE", "SERVING", "READER"])
 def test_a_url_is_in_no_text_that_a_log_could_hold(monkeypatch: pytest.MonkeyPatch, database: str) -> None:
     monkeypatch.setenv(f"NIGHTSHELF_{database}_URL", URL)
     variables = environment.read()
@@ -157,3 +157,28 @@ def test_a_child_has_this_environment_with_the_changes(monkeypatch: pytest.Monke
     variables = environment.child_environment(without="NIGHTSHELF_", TZ="UTC")
     assert "NIGHTSHELF_HOME" not in variables
     assert (variables["SHOP"], variables["TZ"]) == ("corner", "UTC")
+
+
+TOKEN = "0123456789abcdef"
+
+
+def test_tokens_stand_one_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert environment.service_tokens() == ()
+    file = tmp_path / "tokens"
+    file.write_text(f"{TOKEN}\n\n {TOKEN}2 \r\n")
+    monkeypatch.setenv("NIGHTSHELF_SERVICE_TOKENS_FILE", str(file))
+    assert environment.service_tokens() == (TOKEN, f"{TOKEN}2")
+    monkeypatch.setenv("NIGHTSHELF_SERVICE_TOKENS", f"{TOKEN}3")
+    assert environment.service_tokens() == (f"{TOKEN}3",)
+
+
+@pytest.mark.parametrize("tokens", [f"{TOKEN}\nshort", f"{TOKEN}é", " \n\t", TOKEN[:-1]])
+def test_tokens_that_open_to_anybody_are_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tokens: str
+) -> None:
+    monkeypatch.setenv("NIGHTSHELF_SERVICE_TOKENS", tokens)
+    with pytest.raises(SettingsError, match="NIGHTSHELF_SERVICE_TOKENS") as caught:
+        environment.service_tokens()
+    printed = "".join(traceback.format_exception(caught.value))
+    assert TOKEN[:-1] not in printed
+    assert "short" not in printed

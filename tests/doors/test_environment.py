@@ -28,8 +28,9 @@ def everything() -> None:
     """All that reads the environment."""
     for server in ("ui", "postgres"):
         ends_well(environment.port, server)
-    for database in ("source", "serving"):
+    for database in ("source", "serving", "reader"):
         ends_well(environment.configured_url, database)
+    ends_well(environment.service_tokens)
     ends_well(environment.is_scheduled)
     environment.child_environment(without="GIT_")
     ends_well(lambda: config.runs_folder(config.load()))

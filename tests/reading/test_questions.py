@@ -1,52 +1,110 @@
-"""Every question against a real serving database: one row, of the shape that answers.py promises."""
+"""Every question against a real serving database: one row of one version, in the promised shape."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import psycopg
 import pytest
 from pydantic import ConfigDict, TypeAdapter
 
-from pipeline.reading import Answer, Questions, answers
-from pipeline.reading.shop import Shop, shop_question
+from pipeline.config import ROOT
+from pipeline.reading import Answer, Question, Questions, answers
+from pipeline.reading.shop import NEEDED_VERSION, Shop, shop_question
+from pipeline.serving import migrate
+from pipeline.serving.schema import VERSION
 from tests.service.conftest import LISTS, USERS, new_shop
 from tests.serving.nights import Shop as ServedShop
 
 __all__ = ["new_shop"]
 
+ASKED = {
+    "recommendations": (lambda ask: ask.recommendations("1", 5), answers.Recommendations),
+    "explained": (lambda ask: ask.recommendations("2", 5, explain=True), answers.Recommendations),
+    "within a category": (lambda ask: ask.recommendations("1", 5, "fruit"), answers.Recommendations),
+    "explanation": (lambda ask: ask.explanation("1", "11"), answers.Explanation),
+    "similar": (lambda ask: ask.similar("11", 5), answers.Similar),
+    "similar to the unknown": (lambda ask: ask.similar("99", 5), answers.Similar),
+    "also bought": (lambda ask: ask.also_bought("11", 5), answers.AlsoBought),
+    "popular": (lambda ask: ask.popular(5), answers.Popular),
+    "session": (lambda ask: ask.session(["11", "12"], 5), answers.Session),
+    "an explained session": (lambda ask: ask.session(["11"], 5, explain=True), answers.Session),
+    "an empty session": (lambda ask: ask.session([], 5), answers.Session),
+    "users": (lambda ask: ask.users(5), answers.Users),
+    "publication": (lambda ask: ask.publication(), answers.LivePublication),
+}
+
 
 @pytest.fixture
 def live(new_shop: Any) -> ServedShop:
+    """A shop with one publication."""
     shop: ServedShop = new_shop()
     shop.publish(shop.night(1, USERS, **LISTS))
     return shop
 
 
+def ask(db: psycopg.Connection[Any], question: Question) -> Answer:
+    """Asked like a handler without a loop would; there is one row, always."""
+    [row] = db.execute(question.statement, question.values).fetchall()
+    return Answer(*row)
+
+
 def test_answers_have_the_promised_shapes(live: ServedShop) -> None:
     with live.connect("reader") as db:
         about = shop_question(live.settings.serving)
-        shop = Shop(*db.execute(about.statement, about.values).fetchone())
-        assert (shop.ids, shop.max_n, shop.version) == (live.settings.ids, live.settings.serving.max_n, 1)
-        ask = Questions("serving", shop.ids)
-        for question, shape in (
-            (ask.recommendations("1", 5), answers.Recommendations),
-            (ask.recommendations("2", 5, explain=True), answers.Recommendations),
-            (ask.explanation("1", "11"), answers.Explanation),
-            (ask.similar("11", 5), answers.Similar),
-            (ask.also_bought("11", 5), answers.AlsoBought),
-            (ask.popular(5), answers.Popular),
-            (ask.session(["11"], 5), answers.Session),
-            (ask.users(5), answers.Users),
-            (ask.publication(), answers.LivePublication),
-        ):
-            [row] = db.execute(question.statement, question.values).fetchall()
-            answer = Answer(*row)
-            assert answer.version == 1
+        shop = Shop(*db.execute(about.statement, about.values).fetchone() or ())
+        assert shop == (VERSION, "integer", "integer", live.settings.serving.max_n, 1)
+        assert shop.ids == live.settings.ids
+        questions = Questions("serving", shop.ids)
+        for name, (question, shape) in ASKED.items():
+            answer = ask(db, question(questions))
+            assert (answer.version, answer.max_n) == (1, 200), name
             shape.__pydantic_config__ = ConfigDict(extra="forbid")
             TypeAdapter(shape).validate_json(answer.body or "")
+            assert json.loads(answer.body or "").get("version") == 1, name
+
+
+def test_before_the_first_publication_there_is_a_row_without_a_version(new_shop: Any) -> None:
+    shop = new_shop()
+    migrate(shop.url, shop.settings, say=shop.said.append)
+    with shop.connect("reader") as db:
+        for name, (question, _) in ASKED.items():
+            assert ask(db, question(Questions("serving", shop.settings.ids))).version is None, name
 
 
 def test_what_is_not_shown_has_no_explanation(live: ServedShop) -> None:
     with live.connect("reader") as db:
         question = Questions("serving", live.settings.ids).explanation("1", "99")
-        assert db.execute(question.statement, question.values).fetchall() == [(1, 200, None)]
+        assert ask(db, question) == (1, 200, None)
+
+
+def test_every_statement_is_one_that_is_asked() -> None:
+    files = {path.stem for path in (ROOT / "sql" / "reading").glob("*.sql")}
+    assert files == {
+        "recommendations", "explanation", "similar", "also_bought", "popular", "session", "users",
+        "publication", "shop", "rights",
+    }  # fmt: skip
+
+
+def test_the_schema_that_is_needed_is_one_that_migrate_makes() -> None:
+    assert NEEDED_VERSION <= VERSION
+
+
+@pytest.mark.parametrize("n", [1, 5000])
+def test_one_users_list_is_looked_up_and_no_table_is_read(live: ServedShop, n: int) -> None:
+    """With as many items as a shop has, whatever the planner guesses: each name is one index lookup."""
+    with live.connect("publisher") as db:
+        db.execute(
+            "INSERT INTO serving_storage.item_names (version, item_id, name, category)"
+            " SELECT 1, 1000 + id, 'thing ' || id, 'things' FROM generate_series(1, 20000) AS id"
+        )
+        db.execute("ANALYZE serving_storage.item_names")
+    question = Questions("serving", live.settings.ids).recommendations("1", n)
+    with live.connect("reader", prepare_threshold=0) as db:
+        for _ in range(8):
+            plan = db.execute(b"EXPLAIN " + question.statement, question.values).fetchall()
+            text = "\n".join(row[0] for row in plan)
+            assert "Index Scan using item_names_pkey" in text
+            assert "Seq Scan on item_names" not in text
+            db.execute(question.statement, question.values).fetchall()

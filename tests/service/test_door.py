@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from pipeline import config
@@ -165,13 +166,48 @@ def test_a_service_that_is_started_before_its_database_waits_for_it(
     url = own.url("serving", "reader")
     own.stop()
     try:
-        service = serve(shop, url)
+        service, of_the_owner = serve(shop, url), serve(shop, own.url("serving"))
         assert service.get("/health") == {"status": "ok"}
         is_away(service.ask("/ready"))
         is_away(service.ask(LIST))
     finally:
         own.start()
     patiently(lambda: answers(service))
+    for path in (*ANSWERS, "/ready"):
+        reply = of_the_owner.ask(path)
+        is_away(reply)
+        assert "may do more than read" in reply.json["detail"], "it is refused as soon as it can be looked at"
+
+
+@pytest.mark.slow
+def test_after_a_failover_it_reads_from_the_other_server(
+    own: Server,
+    shop: Shop,
+    new_server: Callable[..., Server],
+    shop_on: Callable[..., Shop],
+    serve: Callable[..., Running],
+) -> None:
+    """Two servers of one content and one password, named in one URL."""
+    other = new_server()
+    twin = shop_on(other.url("serving"))
+    twin.publish(twin.night(1, USERS, **LISTS))
+    words = conninfo_to_dict(own.url("serving", "reader"))
+    with psycopg.connect(other.admin_url(), autocommit=True) as db:
+        db.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(words["user"]), words["password"])
+        )
+    login = f"{words['user']}:{words['password']}"
+    url = f"postgresql://{login}@127.0.0.1:{own.port},127.0.0.1:{other.port}/serving"
+    service = serve(shop, url)
+    answers(service)
+    own.stop()
+    try:
+        begun = time.monotonic()
+        patiently(lambda: answers(service))
+        assert time.monotonic() - begun < 5
+    finally:
+        own.start()
+    answers(service)
 
 
 @pytest.mark.slow
