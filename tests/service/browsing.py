@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
 
 from pipeline import config
 
@@ -80,3 +80,20 @@ def visiting(url: str, *, size: Any = None, scheme: Any = "light", **options: An
         )
         yield visit
         browser.close()
+
+
+def cards(page: Page) -> Locator:
+    """The cards of the shelf."""
+    return page.locator("#shelf .card")
+
+
+def weak(visit: Visit) -> list[tuple[float, str]]:
+    """Texts below the contrast that WCAG's level AA asks of small text."""
+    return [(ratio, text) for ratio, text in visit.contrasts() if ratio < 4.5]
+
+
+def open_page(visit: Visit, address: str = "/") -> Page:
+    """The page at `address`, as soon as it says what is live."""
+    visit.page.goto(address)
+    expect(visit.page.locator("#live")).to_contain_text("is live")
+    return visit.page

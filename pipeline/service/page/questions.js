@@ -68,6 +68,7 @@ export async function ask(name, path, body) {
 }
 
 function sentence(detail, status) {
-  const text = typeof detail === "string" && detail ? detail : `the service answered ${status}`;
+  const told = typeof detail === "string" && detail ? detail : `the service answered ${status}`;
+  const text = told.replace(/^(user|item)_id\b/, "the $1 id");
   return text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
