@@ -162,6 +162,9 @@ def test_a_basket_is_filled_and_emptied(service: Running) -> None:
         expect(page.locator("#basket ul a")).to_have_text(["BANANAS", "Äpfel & Birnen"])
         expect(page.locator("#to-basket")).to_have_text("Basket: 2 items")
         expect(page.locator("#basket ol a", has_text="Äpfel & Birnen")).to_have_count(0)
+        with page.context.expect_page() as opened:
+            cards(page).locator("a", has_text="Item 14").click(modifiers=["Control"])
+        expect(opened.value).to_have_url(f"{service.url}/?user=1&item=14&basket=11&basket=12")
         for _ in range(2):
             page.locator("#basket ul button").first.click()
         expect(page.locator("#basket .note")).to_contain_text("Empty")

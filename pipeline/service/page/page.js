@@ -99,7 +99,10 @@ function link(words, change, properties = {}) {
     event.preventDefault();
     go(change);
   };
-  return element("a", { href: addressOf({ ...state, ...change }), onclick: follow, ...properties }, words);
+  const address = () => addressOf({ ...state, ...change });
+  const renewed = (event) => event.currentTarget.setAttribute("href", address()); // the basket may be another by now
+  const does = { onclick: follow, onfocus: renewed, onpointerdown: renewed, onpointerenter: renewed };
+  return element("a", { href: address(), ...does, ...properties }, words);
 }
 
 function itemLink(id) {
@@ -198,7 +201,6 @@ function markUser() {
   for (const chip of byId("users").querySelectorAll("a")) {
     if (chip.textContent === state.user) chip.setAttribute("aria-current", "true");
     else chip.removeAttribute("aria-current");
-    chip.href = addressOf({ ...state, user: chip.textContent, item: null });
   }
 }
 
