@@ -3,10 +3,10 @@
 Publishes `--versions` nights into a durable embedded server with its usual settings, puts the live rows
 into a plain table with primary key (user_id, rank) beside them, and reads both with pgbench: the ten
 rows of a user at random (`AND rank <= 10` where lists are longer), through the view and from the plain
-table, `on_shelf` and `recommend()`, which also serves unknown users and lists that it must fill up to
-twice their length. A thousand items that are in no list are blocked. Every query has a short turn in
-every round, unprepared and prepared; told are medians of the rounds, and medians of the rounds' ratios
-to the plain table.
+table, `on_shelf` and `recommend()`, which also serves unknown users, lists that it must fill up to
+twice their length, and one category; and `recommend_from()` with baskets of items at random. A thousand
+items that are in no list are blocked. Every query has a short turn in every round, unprepared and
+prepared; told are medians of the rounds, and medians of the rounds' ratios to the plain table.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ BLOCK = """
 def queries(n_users: int, length: int) -> dict[str, str]:
     """What is read, as pgbench scripts; the first is what the others are compared with."""
     shown = f"\\set user random(1, {n_users})\nSELECT {COLUMNS} FROM "
+    items = "".join(f"\\set item{place} random(1, {N_ITEMS})\n" for place in range(5))
     of_user = " WHERE user_id = :user" + (" AND rank <= 10" if length > 10 else "") + " ORDER BY rank;\n"
     return {
         "plain table": f"{shown}public.plain{of_user}",
@@ -56,6 +57,13 @@ def queries(n_users: int, length: int) -> dict[str, str]:
         "recommend(user, 10)": f"{shown}serving.recommend(:user, 10);\n",
         "recommend(unknown user, 10)": f"{shown}serving.recommend({n_users} + :user, 10);\n",
         f"recommend(user, {2 * length})": f"{shown}serving.recommend(:user, {2 * length});\n",
+        "recommend(user, 10, category)": f"{shown}serving.recommend(:user, 10, 'category 007');\n",
+        **{
+            f"recommend_from({size} items, 10)": f"{items}SELECT {COLUMNS} FROM serving.recommend_from(ARRAY["
+            + ", ".join(f":item{place}" for place in range(size))
+            + "]::bigint[], 10);\n"
+            for size in (3, 5)
+        },
     }
 
 

@@ -22,6 +22,14 @@ from pipeline.reading.shop import Rights, Shop, check, no_shop, rights_question,
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3
+LINE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A host that is gone without a word is noticed within half a minute, also by a connection nobody uses."""
 RECONNECT_SECONDS = 1.5
 """How long a lost connection is tried again. Afterwards the next request makes one."""
 GRACE_SECONDS = 0.5
@@ -76,7 +84,7 @@ class Door:
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             conninfo=conninfo(url),
             connection_class=Connection,
-            kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS, "client_encoding": "UTF8"},
+            kwargs={"autocommit": True, "client_encoding": "UTF8", **LINE},
             min_size=min(2, self.settings.connections),
             max_size=self.settings.connections,
             timeout=self.settings.pool_timeout_ms / 1000,
@@ -148,9 +156,11 @@ class Door:
             raise Away(SLOW) from None
         except psycopg.DataError as error:
             raise Unstorable from error
-        except psycopg.Error:
+        except psycopg.Error as error:
             if connection.is_given_up:
                 raise Away(SLOW) from None
+            if connection.closed and not isinstance(error, psycopg.OperationalError):
+                raise psycopg.OperationalError(f"the connection was lost: {error}") from None
             raise
         finally:
             timer.cancel()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -40,7 +39,6 @@ def run(url: str, file: Path | None, host: str, port: int, say: Callable[[str], 
         app = make_app(url, settings, tokens)
         where = f"[{host}]" if ":" in host else host
         say(f"the service answers at http://{where}:{listener.getsockname()[1]}")
-        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
         server = uvicorn.Server(

@@ -42,6 +42,15 @@ QUERIES: dict[str, tuple[str, int]] = {
         f"SELECT ARRAY[version], ARRAY[item_id] FROM serving.recommend({NOBODY}, {LENGTH})",
         LENGTH,
     ),
+    "recommend_from": (
+        "SELECT ARRAY[version], ARRAY[item_id]"
+        f" FROM serving.recommend_from(ARRAY[%(item)s]::bigint[], {LENGTH})",
+        LENGTH,
+    ),
+    "recommend_from, filled up": (
+        f"SELECT ARRAY[version], ARRAY[item_id] FROM serving.recommend_from('{{-1,1,2}}', {3 * LENGTH})",
+        3 * LENGTH,
+    ),
     "all in one": (
         "SELECT ARRAY[own.version, popular.version, alike.version, beside.version, filled.version,"
         " shown.version],"

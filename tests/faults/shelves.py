@@ -22,6 +22,8 @@ T = TypeVar("T")
 DAY, KEY = 1_000_000, 100
 N_USERS, N_ITEMS, N_CATEGORIES, LENGTH = 500, 100, 5, 20
 NOBODY = -1
+BASKET = 7
+"""The one item of a basket."""
 PATIENCE_SECONDS = 60.0
 
 SHOWN = f"""
@@ -34,6 +36,9 @@ WITH shown (kind, version, key, place, item) AS (
         CASE category WHEN 'all' THEN 0 ELSE split_part(category, ' ', 2)::bigint END, rank, item_id
         FROM serving.popular_items
     UNION ALL SELECT 'recommend', version, 0, rank, item_id FROM serving.recommend({NOBODY}, {LENGTH})
+    UNION ALL SELECT 'recommend_from', version, {BASKET}, rank, item_id
+        FROM serving.recommend_from('{{{BASKET}}}', {LENGTH})
+    UNION ALL SELECT 'items', version, item_id, 0, name::bigint * {DAY} + item_id * {KEY} FROM serving.items
 )
 SELECT
     kind, count(*), array_agg(DISTINCT version), array_agg(DISTINCT item / {DAY}),
@@ -65,6 +70,8 @@ N_ROWS = {
     "also_bought": N_ITEMS * LENGTH,
     "popular_items": (N_CATEGORIES + 1) * LENGTH,
     "recommend": LENGTH,
+    "recommend_from": LENGTH,
+    "items": N_ITEMS,
     "publications": 1,
 }
 N_UNSEEN = {"user_purchases": N_USERS, "user_categories": N_USERS, "item_names": N_ITEMS}

@@ -14,10 +14,10 @@ from sqlalchemy import make_url
 
 from pipeline.databases.embedded import Server
 from tests.service.running import Running, running
-from tests.serving.conftest import new_shop
+from tests.serving.conftest import new_login, new_shop
 from tests.serving.nights import Shop
 
-__all__ = ["new_shop"]
+__all__ = ["new_login", "new_shop"]
 
 USERS = {1: [11, 12, 13, 14], 2: [12], 3: [14, 13]}
 LISTS = {

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from pipeline.databases.embedded import Server
 from pipeline.serving import migrate, rollback
+from tests.encodings import database_in
 from tests.service.conftest import LISTS, USERS
 from tests.service.running import Running
 from tests.serving.nights import Shop
@@ -387,3 +389,21 @@ def test_answers_name_every_key_of_the_document(service: Running) -> None:
         if name:
             asked = path.replace("{user_id}", "1").replace("{item_id}", "11").replace("{n}", "3")
             assert set(service.get(asked)) == set(schemas[name]["properties"]), path
+
+
+def test_a_text_that_the_database_cannot_hold_is_422(
+    server: Server,
+    new_shop: Callable[..., Shop],
+    new_login: Callable[[str, str], str],
+    serve: Callable[..., Running],
+) -> None:
+    with database_in(server, "LATIN1") as url:
+        shop = new_shop(ids={"user": "text", "item": "text"}, url=url)
+        shop.publish(shop.night(1, {"Jörg": ["a"]}, popular={"all": ["a"]}, similar={}))
+        service = serve(shop, new_login(url, f"{shop.settings.serving.role_prefix}_reader"))
+        assert service.get(f"/users/{quote('Jörg')}/recommendations")["user_id"] == "Jörg"
+        reply = service.ask(f"/users/{quote('☕')}/recommendations")
+        told = {"detail": "the database cannot hold one of the texts that were given"}
+        assert (reply.status, reply.json) == (422, told)
+        service.process.terminate()
+        service.process.wait()

@@ -170,7 +170,7 @@ def test_a_database_of_the_version_before_the_upgrades_keeps_all_that_is_stored(
 def test_what_was_published_before_baskets_serves_them_and_what_apps_built_stays(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Version 9 replaces recommend() and explain() where they stand: views on them, and grants, are kept."""
+    """Version 9 puts another recommend() beside the first and replaces explain() where it stands."""
     beside = {"also_bought": {11: [12]}, "names": {11: ("BANANAS", "fruit")}}
     grants = "SELECT proacl::text FROM pg_proc WHERE oid = 'serving.recommend(bigint, integer)'::regprocedure"
     with monkeypatch.context() as before:
