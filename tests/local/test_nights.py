@@ -185,7 +185,7 @@ def test_a_backfill_makes_up_for_past_days_and_replaces_nothing_newer(
 
 
 def test_a_night_is_triggered_by_the_lines_of_the_page(airflow: LocalAirflow, api: Api, tonight: str) -> None:
-    [script] = [block for block in blocks("sh") if "curl" in block]
+    [script] = [block for block in blocks("sh") if "$UI" in block]
     assert shutil.which("curl"), "curl is needed: apt-get install curl"
     script = script.replace("http://127.0.0.1:28422", airflow.url).replace("PASSWORD", airflow.password)
     done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
