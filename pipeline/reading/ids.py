@@ -8,6 +8,8 @@ import uuid
 from pipeline.config import IdType
 
 INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+UUID = re.compile(r"(?P<open>\{)?[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}(?(open)\})")
+"""uuid.UUID takes more for one, such as `0x` and underscores in place of digits."""
 LARGEST = 2**63 - 1
 PROMISED = {
     "integer": "a whole number of at most 63 bits",
@@ -32,11 +34,8 @@ def read_id(value: object, kind: IdType, what: str) -> str:
         return str(int(text))
     if kind == "text" and isinstance(value, str) and text and "\0" not in text and _is_unicode(text):
         return text
-    if kind == "uuid" and isinstance(value, str):
-        try:
-            return str(uuid.UUID(text))
-        except ValueError:
-            pass
+    if kind == "uuid" and isinstance(value, str) and UUID.fullmatch(text):
+        return str(uuid.UUID(text))
     raise WrongId(f"{what} must be {PROMISED[kind]}")
 
 

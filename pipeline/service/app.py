@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -72,10 +73,19 @@ def _tell_errors(app: FastAPI, retry_after: str) -> None:
     async def unstorable(_: Request, error: Unstorable) -> Response:
         return refusal(422, "the database cannot hold one of the texts that were given")
 
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, error: ClientDisconnect) -> Response:
+        return refusal(400, "the request ended before its body did")
+
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
-        detail = NOT_FOUND if error.status_code == 404 else str(error.detail)
-        return refusal(error.status_code, detail, dict(error.headers or {}))
+        detail, headers = str(error.detail), dict(error.headers or {})
+        if error.status_code == 404:
+            detail = NOT_FOUND
+        if error.status_code == 405:
+            methods = headers.get("Allow", "").replace("GET", "GET, HEAD")
+            detail, headers = f"this route takes {methods} and nothing else", {"Allow": methods}
+        return refusal(error.status_code, detail, headers)
 
     @app.exception_handler(Exception)
     async def broken(_: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ HEAD is answered as GET: the server leaves the body out.
 from __future__ import annotations
 
 import time
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -74,6 +75,10 @@ class Gate:
             scope["path"] = paths.decoded(scope["raw_path"])
         except ValueError:
             return await refusal(422, "the path is not UTF-8")(scope, receive, send)
+        try:
+            unquote_to_bytes(scope["query_string"]).decode()
+        except ValueError:
+            return await refusal(422, "the query is not UTF-8")(scope, receive, send)
         if not self.tokens.admit(scope["path"], headers):
             return await self.tokens.refuse(scope["path"], headers)(scope, receive, send)
         if scope["method"] == "GET":

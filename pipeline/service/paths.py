@@ -1,7 +1,8 @@
 """Ids in paths: any text, `/` and `%` too, as `%2F` and `%25`.
 
 A server decodes the whole path, and then nothing tells a `/` of an id from one between the parts. So the
-path is decoded here, but for those two characters, and the part that is an id decodes them at its end.
+path is decoded here, but for those two characters, and the part that is an id decodes them at its end. A line
+break stays encoded as well: in a pattern `.` is none, and `$` stands before one that ends the path.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from urllib.parse import unquote
 
 from starlette.convertors import Convertor, register_url_convertor
 
-KEPT = re.compile("%(2[fF]|25)")
+KEPT = re.compile("%(2[fF]|25|0[aA])")
 
 
 def decoded(raw_path: bytes) -> str:
@@ -21,17 +22,21 @@ def decoded(raw_path: bytes) -> str:
 
 
 class Id(Convertor[str]):
-    """`{user_id:id}`: at least one character, also a `/` that is not encoded."""
+    """`{user_id:id}`: at least one character, also a `/` that is not encoded.
 
-    regex = ".+"
+    It ends before `/recommendations/`: where two ids of a path might end anywhere, a long path would be tried
+    in all ways, for seconds.
+    """
+
+    regex = "(?:(?!/recommendations/).)+"
 
     def convert(self, value: str) -> str:
         """The id itself."""
-        return KEPT.sub(lambda part: "%" if part[1] == "25" else "/", value)
+        return KEPT.sub(lambda part: unquote(part[0]), value)
 
     def to_string(self, value: str) -> str:
         """The id as decoded() leaves it."""
-        return value.replace("%", "%25").replace("/", "%2F")
+        return value.replace("%", "%25").replace("/", "%2F").replace("\n", "%0A")
 
 
 class Count(Convertor[str]):

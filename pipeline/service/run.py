@@ -47,6 +47,7 @@ def run(url: str, file: Path | None, host: str, port: int, say: Callable[[str], 
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                ws="none",
                 date_header=True,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
@@ -88,10 +89,14 @@ def look_first(url: str, settings: Settings, say: Callable[[str], None]) -> None
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if not host:
+        raise SettingsError(
+            "the service cannot listen on no address", then="give --host one, such as 127.0.0.1"
+        )
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError, TypeError) as error:
         raise SettingsError(
             f"the service cannot listen on {host}:{port}",
             found=str(error),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -66,6 +67,25 @@ def test_a_body_has_a_bound_told_or_not(service: Running) -> None:
     line.request("POST", route, iter([large, b" " * 1024]), encode_chunked=True)
     assert line.getresponse().status == 413
     line.close()
+
+
+def test_a_client_that_goes_away_before_its_body_ends_is_no_fault_of_the_service(service: Running) -> None:
+    where = urlsplit(service.url)
+    with socket.create_connection((where.hostname, where.port), timeout=30) as line:
+        head = b"POST /session/recommendations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400\r\n\r\n{"
+        line.sendall(head)
+        service.get("/health")
+    assert sorted(json.loads(line)["status"] for line in service.lines(2)) == [200, 400]
+
+
+def test_no_other_protocol_is_spoken(service: Running) -> None:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "MDAwMDAwMDAwMDAwMDAwMA==",
+        "Sec-WebSocket-Version": "13",
+    }
+    assert service.ask("/health", headers=upgrade).json == {"status": "ok"}
 
 
 def test_requests_of_one_connection_are_answered_in_turn(service: Running) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from fastapi.routing import APIRoute
 
 from pipeline.service.paths import Id, decoded
+from pipeline.service.routes import router
 
 
-@pytest.mark.parametrize("text", ["a/b", "50%", "%2F", "%25", "ä ö", "?&=#+", "100%25/%2f", "☕", "a%zz"])
+@pytest.mark.parametrize(
+    "text", ["a/b", "50%", "%2F", "%25", "ä ö", "?&=#+", "100%25/%2f", "☕", "a%zz", "a\nb", "x\n"]
+)
 def test_an_id_comes_back_whatever_it_holds(text: str) -> None:
     from urllib.parse import quote
 
@@ -19,6 +25,15 @@ def test_an_id_comes_back_whatever_it_holds(text: str) -> None:
 
 def test_an_encoded_slash_does_not_divide_a_path() -> None:
     assert decoded(b"/users/a%2Fb/%73imilar?n=%2F") == "/users/a%2Fb/similar"
+
+
+@pytest.mark.parametrize("path", ["/users/{}/recommendations/x/explanatio", "/users/{}/recommendation"])
+def test_no_path_takes_long_to_be_told_from_a_route(path: str) -> None:
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    text = path.format("/recommendations/" * 3800)
+    begun = time.perf_counter()
+    assert not any(route.path_regex.match(text) for route in routes)
+    assert time.perf_counter() - begun < 0.3
 
 
 def test_what_is_no_utf_8_is_refused() -> None:

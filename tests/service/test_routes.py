@@ -27,6 +27,8 @@ ODD = (
     "+",
     "'; --",
     "a;b=c",
+    "a\nb",
+    "x\n",
 )
 
 
@@ -211,6 +213,7 @@ BAD_PATHS = (
     ("/users?n=201", "n must be a whole number from 1 to 200"),
     ("/users/1/recommendations?explain=maybe", "explain must be true or false"),
     ("/users/%ff/recommendations", "the path is not UTF-8"),
+    ("/popular?category=%ff", "the query is not UTF-8"),
 )
 
 
@@ -263,14 +266,18 @@ def test_what_is_not_there_is_404_and_what_cannot_be_done_405(service: Running) 
         "/users//recommendations",
         "/page/none.js",
         "/page/..%2fapp.py",
+        "/page/" + "a" * 300,
+        "/popular%0A",
         "/login",
     ):
         reply = service.ask(path)
         assert reply.status == 404, path
         assert set(reply.json) == {"detail"}
     for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
-        assert service.ask("/popular", method).status == 405
-    assert service.ask("/session/recommendations").status == 405
+        reply = service.ask("/popular", method)
+        assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
+        assert reply.json == {"detail": "this route takes GET, HEAD and nothing else"}
+    assert service.ask("/session/recommendations").json["detail"] == "this route takes POST and nothing else"
 
 
 def test_a_shop_with_a_small_max_n_gives_that_many_unless_told(

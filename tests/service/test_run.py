@@ -33,6 +33,9 @@ def test_a_port_in_use_is_one_clear_error() -> None:
     assert "--port" in caught.value.then
     with pytest.raises(SettingsError, match="cannot listen on no-such-host"):
         run("postgresql://nobody@127.0.0.1:1/none", None, "no-such-host", 0, str)
+    for host in ("", "a" * 64, "a..b", "a\0b"):
+        with pytest.raises(SettingsError, match="the service cannot listen on"):
+            run("postgresql://nobody@127.0.0.1:1/none", None, host, 0, str)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
