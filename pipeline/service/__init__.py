@@ -2,7 +2,7 @@
 
     run         starts it: settings, login, port, clean stop
     app         puts it together
-    gate        what every request passes: its path, its token, its log line, its headers
+    gate        what every request passes: its path, its host, its token, its log line, its headers
     routes      the questions of apps;  operations: health, metrics and the like;  pages: what people open
     door        connections to the serving database, and what is said where it does not answer
     replies     answers, errors, ETag and caching

@@ -18,7 +18,7 @@ from pipeline.service.door import Away, Door, Unstorable
 from pipeline.service.gate import Gate
 from pipeline.service.records import Records
 from pipeline.service.replies import Refusal, refusal
-from pipeline.service.tokens import Tokens
+from pipeline.service.tokens import OPEN, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,19 @@ def make_app(url: str, settings: Settings, tokens: tuple[str, ...] = ()) -> ASGI
     _tell_errors(app, str(settings.service.retry_after_seconds))
     for router in (routes.router, operations.router, pages.router):
         app.include_router(router)
+    if admitted:
+        _name_tokens(app)
     return Gate(app, admitted, records)
+
+
+def _name_tokens(app: FastAPI) -> None:
+    """Let the OpenAPI document say that a token is needed, and where not."""
+    document = app.openapi()
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}]
+    for path in OPEN:
+        for about in document["paths"].get(path, {}).values():
+            about["security"] = []
 
 
 def _tell_errors(app: FastAPI, retry_after: str) -> None:

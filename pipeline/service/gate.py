@@ -1,4 +1,4 @@
-"""What every request passes on its way in and out: path, token, size, headers, log line.
+"""What every request passes on its way in and out: path, host, token, size, headers, log line.
 
 HEAD is answered as GET: the server leaves the body out.
 """
@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.service import paths
+from pipeline.service import hosts, paths
 from pipeline.service.records import Records
 from pipeline.service.replies import refusal
 from pipeline.service.tokens import Tokens
@@ -79,6 +79,8 @@ class Gate:
             unquote_to_bytes(scope["query_string"]).decode()
         except ValueError:
             return await refusal(422, "the query is not UTF-8")(scope, receive, send)
+        if not self.tokens and scope["path"] not in hosts.EVERYBODYS and not hosts.is_at_home(headers):
+            return await refusal(403, hosts.NOT_AT_HOME)(scope, receive, send)
         if not self.tokens.admit(scope["path"], headers):
             return await self.tokens.refuse(scope["path"], headers)(scope, receive, send)
         if scope["method"] == "GET":

@@ -42,6 +42,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": why, **ERROR}
     for status, why in {
         401: "tokens are set, and the request has none of them",
+        403: "no tokens are set, and Host is neither localhost nor an IP address",
         422: "an id, n or another value that cannot be",
         503: "the database gives no answer now, or nothing is published; Retry-After says when to ask again",
     }.items()
@@ -86,10 +87,15 @@ paths.register()
 router = APIRouter(route_class=Route, tags=["lists"])
 
 
-def get(path: str, shape: Any, *names: str) -> Callable[[Endpoint], Endpoint]:
-    """A GET route: its path, the shape of its answer, its parameters."""
+def get(
+    path: str, shape: Any, *names: str, errors: dict[int | str, dict[str, Any]] = ERRORS
+) -> Callable[[Endpoint], Endpoint]:
+    """A GET route: its path, the shape of its answer, its parameters, its errors."""
     parameters = [{"name": name, **PARAMETERS[name]} for name in names]
-    return router.get(path, response_model=shape, responses=ERRORS, openapi_extra={"parameters": parameters})
+    for parameter in parameters:
+        if f"{{{parameter['name']}:" in path:
+            parameter |= {"in": "path", "required": True}
+    return router.get(path, response_model=shape, responses=errors, openapi_extra={"parameters": parameters})
 
 
 @get("/users", answers.Users, "n")
@@ -110,7 +116,11 @@ async def recommendations(request: Request) -> Response:
 
 
 @get(
-    "/users/{user_id:id}/recommendations/{item_id:id}/explanation", answers.Explanation, "user_id", "item_id"
+    "/users/{user_id:id}/recommendations/{item_id:id}/explanation",
+    answers.Explanation,
+    "user_id",
+    "item_id",
+    errors={**ERRORS, 404: {"description": NOT_SHOWN, **ERROR}},
 )
 async def explanation(request: Request) -> Response:
     """Why an item is in a user's list, in words; 404 where it is not."""
@@ -146,7 +156,7 @@ async def popular(request: Request) -> Response:
 @router.post(
     "/session/recommendations",
     response_model=answers.Session,
-    responses=ERRORS,
+    responses={**ERRORS, 413: {"description": "the body is too large", **ERROR}},
     openapi_extra={"requestBody": BASKET},
 )
 async def session(request: Request) -> Response:

@@ -34,7 +34,8 @@ def test_an_id_is_read(value: object, kind: str, expected: str) -> None:
         ("9223372036854775808", "integer"), ("٣", "integer"), ("1" * 5000, "integer"), ([1], "integer"),
         ("", "text"), ("a\0", "text"), ("\ud800", "text"), (7, "text"), (None, "text"),
         ("6f1c", "uuid"), (7, "uuid"), ("", "uuid"), ("0x" + UUID[2:], "uuid"),
-        (UUID.replace("0", "\N{ARABIC-INDIC DIGIT ZERO}"), "uuid"), ("6_1c" + UUID[4:], "uuid"), (f"urn:uuid:{UUID}", "uuid"),
+        (UUID.replace("0", "\N{ARABIC-INDIC DIGIT ZERO}"), "uuid"), ("6_1c" + UUID[4:], "uuid"),
+        (f"urn:uuid:{UUID}", "uuid"),
     ],
 )  # fmt: skip
 def test_what_is_no_id_is_told_in_one_sentence(value: object, kind: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -378,6 +379,13 @@ def test_the_openapi_document_and_its_page_have_every_route(service: Running) ->
         "/ready",
         "/metrics",
     } == set(document["paths"])
+    for path, methods in document["paths"].items():
+        for about in methods.values():
+            named = {each["name"] for each in about.get("parameters", ()) if each["in"] == "path"}
+            assert named == set(re.findall(r"\{(\w+)\}", path)), path
+    explained = document["paths"]["/users/{user_id}/recommendations/{item_id}/explanation"]["get"]
+    assert "404" in explained["responses"]
+    assert "security" not in document
     page = service.ask("/docs")
     text = page.body.decode()
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")

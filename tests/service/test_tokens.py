@@ -106,6 +106,16 @@ def test_tokens_may_stand_in_a_file(serve: Callable[..., Running], shop: Shop, t
     assert service.ask("/popular", headers=bearer(FIRST)).status == 200
 
 
+def test_the_openapi_document_names_the_token(guarded: Running) -> None:
+    document = guarded.ask("/openapi.json", headers=bearer(FIRST)).json
+    assert document["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+    assert document["security"] == [{"token": []}]
+    is_open = {
+        path for path, about in document["paths"].items() if about.get("get", {}).get("security") == []
+    }
+    assert is_open == {"/health", "/ready"}
+
+
 def test_without_tokens_there_is_no_form(service: Running) -> None:
     assert service.ask("/login").status == service.ask("/login", "POST", b"token=x").status == 404
     assert service.ask("/logout", "POST", b"").status == 404
