@@ -38,8 +38,11 @@ def test_localhost_and_addresses_are_at_home(host: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:3000", "localhost.evil.example", "127.0.0.1.evil.example",
-     "127.0.0.1@evil.example", "evil.example:127.0.0.1", "[evil.example]:80", "::1.evil", "", "service:3000", "localhost:x.evil.example"],
+    [
+        "evil.example", "evil.example:3000", "localhost.evil.example", "127.0.0.1.evil.example", "",
+        "127.0.0.1@evil.example", "evil.example:127.0.0.1", "[evil.example]:80", "::1.evil", "service:3000",
+        "localhost:x.evil.example", "[localhost]",
+    ],
 )  # fmt: skip
 def test_other_names_are_not(host: str) -> None:
     assert not is_at_home(Headers({"host": host}))
