@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psycopg
 import uvicorn
@@ -64,8 +65,8 @@ def look_first(url: str, settings: Settings, say: Callable[[str], None]) -> None
     """Refuse a URL, a login or a schema that can never do, before anybody asks."""
     serving = settings.serving
     try:
-        psycopg.conninfo.conninfo_to_dict(conninfo(url))
-    except psycopg.Error:
+        _check_address(psycopg.conninfo.conninfo_to_dict(conninfo(url)))
+    except (psycopg.Error, ValueError):
         raise SettingsError(
             "the URL of the serving database cannot be read",
             promised="postgresql://user:password@host:port/database, special characters percent-encoded",
@@ -86,6 +87,16 @@ def look_first(url: str, settings: Settings, say: Callable[[str], None]) -> None
         return
     if shop.version is None:
         say("nothing is published yet: make demo, or python -m pipeline run; lists are a 503 until then")
+
+
+def _check_address(parts: Mapping[str, Any]) -> None:
+    """Raise ValueError for hosts and ports that no server can have. parts: of the URL, as libpq reads it"""
+    for host in str(parts.get("host") or "").split(","):
+        if host and not host.startswith("/"):
+            host.encode("idna")
+    for port in str(parts.get("port") or "").split(","):
+        if port and not 0 < int(port) <= 65_535:
+            raise ValueError(port)
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -90,6 +90,15 @@ def test_a_url_that_is_none_is_refused_without_its_password(shop: Shop) -> None:
         assert "word" not in str(caught.value).replace("password", "")
 
 
+@pytest.mark.parametrize(
+    "where", ["a..b/name", "a" * 64 + "/name", "db:port/name", "db:0/name", "db:65536/name", "ok,a..b/name"]
+)
+def test_an_address_that_no_server_can_have_is_refused_at_once(shop: Shop, where: str) -> None:
+    with pytest.raises(SettingsError, match="the URL of the serving database cannot be read") as caught:
+        look_first(f"postgresql://reader:hushhush@{where}", shop.settings, str)
+    assert "hushhush" not in str(caught.value)
+
+
 def test_a_database_that_does_not_answer_is_told_without_its_password(shop: Shop) -> None:
     said: list[str] = []
     look_first("postgresql://reader:hushhush@127.0.0.1:1/none", shop.settings, said.append)
