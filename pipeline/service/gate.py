@@ -5,6 +5,7 @@ HEAD is answered as GET: the server leaves the body out.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from urllib.parse import unquote_to_bytes
 
@@ -17,6 +18,8 @@ from pipeline.service.records import Records
 from pipeline.service.replies import refusal
 from pipeline.service.tokens import Tokens
 
+BODY_SECONDS = 4.0
+"""In which a body must have come: less than a stop of the service waits."""
 MOST_BYTES = 512 * 1024
 """Of a request's body: a hundred ids of the longest kind have room."""
 METHODS = ("GET", "HEAD", "POST")
@@ -31,6 +34,7 @@ HEADERS = [
     (b"x-content-type-options", b"nosniff"),
 ]
 NO_ROUTE = "(none)"
+TOO_SLOW = f"the body of a request must come in {BODY_SECONDS:.0f} seconds"
 TOO_LARGE = f"a request may have at most {MOST_BYTES:,} bytes"
 
 
@@ -92,12 +96,16 @@ class Gate:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """The parts of a body, as long as they are not more than MOST_BYTES together."""
-    size = 0
+    """The parts of a body, as long as they are not more than MOST_BYTES together and come in BODY_SECONDS."""
+    size, until = 0, asyncio.get_running_loop().time() + BODY_SECONDS
 
     async def part() -> Message:
         nonlocal size
-        message = await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, TOO_SLOW) from None
         size += len(message.get("body", b""))
         if size > MOST_BYTES:
             raise HTTPException(413, TOO_LARGE)

@@ -156,7 +156,11 @@ async def popular(request: Request) -> Response:
 @router.post(
     "/session/recommendations",
     response_model=answers.Session,
-    responses={**ERRORS, 413: {"description": "the body is too large", **ERROR}},
+    responses={
+        **ERRORS,
+        408: {"description": "the body took too long to come", **ERROR},
+        413: {"description": "the body is too large", **ERROR},
+    },
     openapi_extra={"requestBody": BASKET},
 )
 async def session(request: Request) -> Response:

@@ -9,7 +9,8 @@ import socket
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from pipeline.service.gate import MOST_BYTES
+from pipeline.service.gate import BODY_SECONDS, MOST_BYTES
+from pipeline.service.run import STOP_SECONDS
 from tests.service.running import Running
 
 
@@ -76,6 +77,21 @@ def test_a_client_that_goes_away_before_its_body_ends_is_no_fault_of_the_service
         line.sendall(head)
         service.get("/health")
     assert sorted(json.loads(line)["status"] for line in service.lines(2)) == [200, 400]
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_and_holds_no_stop_up(service: Running) -> None:
+    assert BODY_SECONDS < STOP_SECONDS
+    where = urlsplit(service.url)
+    with socket.create_connection((where.hostname, where.port), timeout=30) as line:
+        line.sendall(
+            b"POST /session/recommendations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400\r\n\r\n{"
+        )
+        service.get("/health")
+        service.process.terminate()
+        assert line.recv(1000).startswith(b"HTTP/1.1 408 ")
+    assert service.process.wait(timeout=10) == 0
+    assert service.process.stderr is not None
+    assert b"Traceback" not in service.process.stderr.read()
 
 
 def test_no_other_protocol_is_spoken(service: Running) -> None:
