@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from pipeline.service.gate import MOST_BYTES
+from pipeline.service.middleware import MOST_BYTES
 from tests.service.running import Running
 
 

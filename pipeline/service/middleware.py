@@ -33,7 +33,7 @@ NO_ROUTE = "(none)"
 TOO_LARGE = f"a request may have at most {MOST_BYTES:,} bytes"
 
 
-class Gate:
+class Middleware:
     """Stands in front of the application.
 
     tokens:  one of them is needed, where there are any
