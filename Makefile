@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell sed -n 's/^uv==//p' requirements-dev.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo up serve down status logs test test-all check docs pins clean
+.PHONY: help venv dev demo up serve down status logs test test-all test-containers check docs pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
@@ -33,11 +33,15 @@ logs: ## follow the logs of the local Airflow
 
 dev: $(VENV)/.dev ## add the tools of the tests to .venv
 
-test: dev ## the tests, without faults, load and the browser; with TESTS=tests/ranking only those
-	@$(BIN)/python -m pytest -m "not slow" $(WORKERS) $(TESTS)
+test: dev ## the tests, without faults, load, the browser and containers; with TESTS=tests/ranking only those
+	@$(BIN)/python -m pytest -m "not slow and not containers" $(WORKERS) $(TESTS)
 
 test-all: dev ## all tests; needs curl, chromium, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
-	@$(BIN)/python -m pytest $(WORKERS) $(TESTS)
+	@$(BIN)/python -m pytest $(if $(TESTS),,-m "not containers") $(WORKERS) $(TESTS)
+	@$(if $(TESTS),,$(CONTAINERS))
+
+test-containers: dev ## docker-compose.yml in a Docker engine of the tests' own: root, docker.io and mmdebstrap are needed
+	@$(CONTAINERS)
 
 check: dev ## ruff, formatting, types
 	$(BIN)/ruff check
@@ -59,6 +63,9 @@ clean: ## stop what runs, remove .venv and caches; .nightshelf (data, runs) stay
 	find . -name __pycache__ -not -path './.nightshelf/*' -prune -exec rm -rf {} +
 
 PINS := --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --upgrade --quiet
+
+# After the others, because an image that is being built and a stack of ten containers want the cores for themselves.
+CONTAINERS = $(BIN)/python -m pytest -m containers tests/containers
 
 # Each worker has an embedded server of its own, and the tests of a file stay together. A few files need none.
 WORKERS = $(if $(TESTS),,-n logical --dist loadfile --no-loadscope-reorder)

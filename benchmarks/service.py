@@ -31,7 +31,7 @@ from pipeline import config
 from pipeline.config import ROOT
 from pipeline.databases.embedded import Server
 from pipeline.environment import child_environment
-from pipeline.reading import Questions
+from pipeline.reading import Queries
 from pipeline.serving import publish
 
 SERVICE_CORE, CLIENT_CORE = 0, os.cpu_count() or 1
@@ -44,14 +44,14 @@ end
 
 def loop_rate(url: str, n_users: int, seconds: float) -> float:
     """Answers a second of one connection that asks for users at random."""
-    ask, rng, n = Questions("serving", config.load().ids), random.Random(0), 0
+    ask, rng, n = Queries("serving", config.load().ids), random.Random(0), 0
     os.sched_setaffinity(0, {SERVICE_CORE})
     try:
         with psycopg.connect(url, autocommit=True, prepare_threshold=0) as db:
             until = time.perf_counter() + seconds
             while time.perf_counter() < until:
-                question = ask.recommendations(str(rng.randint(1, n_users)), 10)
-                db.execute(question.statement, question.values).fetchone()
+                query = ask.recommendations(str(rng.randint(1, n_users)), 10)
+                db.execute(query.statement, query.values).fetchone()
                 n += 1
     finally:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))

@@ -27,7 +27,7 @@ What it stands on:
 
 What apps read, over what is published; no package of a night is needed there:
 
-    reading     the questions of an app as statements, and the shapes of their answers (sql/reading/)
+    reading     the queries of an app as statements, and the shapes of their answers (sql/reading/)
     service     answers them by HTTP, with a page for people
 
 Beside it:

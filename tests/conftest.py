@@ -30,7 +30,6 @@ LONGEST = (
     "tests/local/test_demo.py",
     "tests/local/test_nights.py",
     "tests/local/test_up.py",
-    "tests/test_compose.py",
     "tests/test_browser.py",
     "tests/docs/test_commands.py",
     "tests/stages/test_gate.py",

@@ -177,5 +177,6 @@ def _show(airflow: LocalAirflow, run_id: str, say: Say, *, is_up: bool) -> None:
     say(lists(server.url("serving", "reader"), server.url("shop"), settings))
     say(ending(folder, settings))
     say(f"psql:  {server.psql('serving', 'reader')}")
+    say("page:  make serve shows these lists in a browser, and answers apps over HTTP")
     where = f"{airflow.url}, " if is_up else ""
     say(f"UI:    {where}make up prints its address, user and password")

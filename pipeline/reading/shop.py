@@ -9,7 +9,7 @@ from psycopg import sql
 
 from pipeline.config import Ids, IdType, Serving
 from pipeline.errors import ServingError
-from pipeline.reading.questions import Question, text_of
+from pipeline.reading.queries import Query, text_of
 
 NEEDED_VERSION = 9
 """The first version of the serving schema that has all that sql/reading/ asks for."""
@@ -18,7 +18,7 @@ OTHERS = ("owner", "publisher", "operator")
 
 
 class Shop(NamedTuple):
-    """The row of `shop_question`.
+    """The row of `shop_query`.
 
     max_n:   most rows of a list
     version: the live publication; None before the first one
@@ -37,7 +37,7 @@ class Shop(NamedTuple):
 
 
 class Rights(NamedTuple):
-    """The row of `rights_question`.
+    """The row of `rights_query`.
 
     is_reader:        whether the login is the shop's reader or a member of it
     has_row_security: False: PostgreSQL refuses to read the views
@@ -50,19 +50,19 @@ class Rights(NamedTuple):
     beyond: Sequence[str]
 
 
-def shop_question(serving: Serving) -> Question:
+def shop_query(serving: Serving) -> Query:
     """A Shop; an undefined table where the schema is missing or of an earlier version."""
     statement = sql.SQL(text_of("shop"))  # type: ignore[arg-type]
-    return Question(statement.format(schema=sql.Identifier(serving.schema_name)).as_bytes(None), {})
+    return Query(statement.format(schema=sql.Identifier(serving.schema_name)).as_bytes(None), {})
 
 
-def rights_question(serving: Serving) -> Question:
+def rights_query(serving: Serving) -> Query:
     """A Rights."""
     names: dict[str, Any] = {
         "reader": f"{serving.role_prefix}_reader",
         "others": [f"{serving.role_prefix}_{role}" for role in OTHERS],
     }
-    return Question(text_of("rights").encode(), names)
+    return Query(text_of("rights").encode(), names)
 
 
 def no_shop(serving: Serving) -> ServingError:
@@ -78,7 +78,7 @@ def check(rights: Rights, serving: Serving) -> None:
     """Raise ServingError for a login that is not the shop's reader, or may do more than read."""
     reader = f"{serving.role_prefix}_reader"
     then = (
-        f"as the owner: CREATE ROLE door LOGIN PASSWORD '...'; GRANT {reader} TO door;"
+        f"as the owner: CREATE ROLE shop_app LOGIN PASSWORD '...'; GRANT {reader} TO shop_app;"
         " then name it in NIGHTSHELF_READER_URL"
     )
     if rights.beyond:

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 
 from pipeline.config import Settings
 from pipeline.service import operations, pages, routes
-from pipeline.service.door import Away, Door, Unstorable
-from pipeline.service.gate import Gate
+from pipeline.service.database import Database, Unavailable, Unstorable
+from pipeline.service.middleware import Middleware
 from pipeline.service.records import Records
 from pipeline.service.replies import Refusal, refusal
 from pipeline.service.tokens import OPEN, Tokens
@@ -32,15 +32,15 @@ def make_app(url: str, settings: Settings, tokens: tuple[str, ...] = ()) -> ASGI
     url:    of a login that is a member of the reader's role
     tokens: one of them opens it; none: it is open
     """
-    door, records, admitted = Door(url, settings), Records(), Tokens(tokens)
+    database, records, admitted = Database(url, settings), Records(), Tokens(tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await door.pool.open(wait=False)
+        await database.pool.open(wait=False)
         try:
             yield
         finally:
-            await door.pool.close(timeout=CLOSE_SECONDS)
+            await database.pool.close(timeout=CLOSE_SECONDS)
 
     app = FastAPI(
         title="Nightshelf",
@@ -51,13 +51,13 @@ def make_app(url: str, settings: Settings, tokens: tuple[str, ...] = ()) -> ASGI
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    app.state.door, app.state.records, app.state.tokens = door, records, admitted
+    app.state.database, app.state.records, app.state.tokens = database, records, admitted
     _tell_errors(app, str(settings.service.retry_after_seconds))
     for router in (routes.router, operations.router, pages.router):
         app.include_router(router)
     if admitted:
         _name_tokens(app)
-    return Gate(app, admitted, records)
+    return Middleware(app, admitted, records)
 
 
 def _name_tokens(app: FastAPI) -> None:
@@ -77,8 +77,8 @@ def _tell_errors(app: FastAPI, retry_after: str) -> None:
     async def refused(_: Request, error: Refusal) -> Response:
         return refusal(error.status, error.detail)
 
-    @app.exception_handler(Away)
-    async def away(_: Request, error: Away) -> Response:
+    @app.exception_handler(Unavailable)
+    async def away(_: Request, error: Unavailable) -> Response:
         return refusal(503, str(error), {"Retry-After": retry_after})
 
     @app.exception_handler(Unstorable)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-from pipeline.service.door import EMPTY, Away, Door
+from pipeline.service.database import EMPTY, Database, Unavailable
 from pipeline.service.records import Records
 from pipeline.service.replies import NEVER
 
@@ -22,27 +22,27 @@ async def health() -> Response:
 @router.get("/ready")
 async def ready(request: Request) -> Response:
     """200 where the database answers and something is live, else 503 and one sentence. Needs no token."""
-    door: Door = request.app.state.door
-    version = (await door.look()).version
+    database: Database = request.app.state.database
+    version = (await database.look()).version
     if version is None:
-        raise Away(EMPTY)
+        raise Unavailable(EMPTY)
     return JSONResponse({"status": "ready", "version": version}, headers={"Cache-Control": NEVER})
 
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Requests, latencies, connections and the live version, as Prometheus reads them."""
-    door: Door = request.app.state.door
+    database: Database = request.app.state.database
     records: Records = request.app.state.records
     try:
-        version = (await door.look()).version
-    except Away:
+        version = (await database.look()).version
+    except Unavailable:
         records.is_up.set(0)
         records.version.set(0)
     else:
         records.is_up.set(1)
         records.version.set(version or 0)
-    pool = door.pool.get_stats()
+    pool = database.pool.get_stats()
     records.connections.set(pool.get("pool_size", 0))
     records.idle.set(pool.get("pool_available", 0))
     records.waiting.set(pool.get("requests_waiting", 0))

@@ -1,4 +1,4 @@
-"""The questions that apps ask: lists of users, of items, of the shop, of a basket."""
+"""The lists that apps ask for: of users, of items, of the shop, of a basket."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from pipeline.reading import Question, Questions, answers
+from pipeline.reading import Queries, Query, answers
 from pipeline.service import paths, replies
-from pipeline.service.asked import DEFAULT_N, Asked, too_many
-from pipeline.service.door import Door
+from pipeline.service.database import Database
+from pipeline.service.parameters import DEFAULT_N, Parameters, too_many
 from pipeline.service.replies import NEVER, PRIVATE, SHARED, Refusal
 
 NOT_SHOWN = "this item is not in the list of this user"
@@ -67,7 +67,7 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Route(APIRoute):
-    """A route whose function takes the request itself, and reads from it what it needs (asked.py).
+    """A route whose function takes the request itself, and reads from it what it needs (parameters.py).
 
     What FastAPI would do before and after each call costs more than the rest of a request; here it writes the
     OpenAPI document.
@@ -101,17 +101,20 @@ def get(
 @get("/users", answers.Users, "n")
 async def users(request: Request) -> Response:
     """Some users that have a list."""
-    asked, ask = await _shop(request)
-    return await _answer(asked, asked.n(), ask.users, PRIVATE)
+    parameters, queries = await _shop(request)
+    return await _answer(parameters, parameters.n(), queries.users, PRIVATE)
 
 
 @get("/users/{user_id:id}/recommendations", answers.Recommendations, "user_id", "n", "category", "explain")
 async def recommendations(request: Request) -> Response:
     """The list of a user; whoever is not known gets what is popular."""
-    asked, ask = await _shop(request)
-    user, category, explain = asked.id("user_id"), asked.category(), asked.explain()
+    parameters, queries = await _shop(request)
+    user, category, explain = parameters.id("user_id"), parameters.category(), parameters.explain()
     return await _answer(
-        asked, asked.n(), lambda n: ask.recommendations(user, n, category, explain=explain), PRIVATE
+        parameters,
+        parameters.n(),
+        lambda n: queries.recommendations(user, n, category, explain=explain),
+        PRIVATE,
     )
 
 
@@ -124,33 +127,33 @@ async def recommendations(request: Request) -> Response:
 )
 async def explanation(request: Request) -> Response:
     """Why an item is in a user's list, in words; 404 where it is not."""
-    asked, ask = await _shop(request)
-    user, item = asked.id("user_id"), asked.id("item_id")
-    return await _answer(asked, None, lambda _: ask.explanation(user, item), PRIVATE)
+    parameters, queries = await _shop(request)
+    user, item = parameters.id("user_id"), parameters.id("item_id")
+    return await _answer(parameters, None, lambda _: queries.explanation(user, item), PRIVATE)
 
 
 @get("/items/{item_id:id}/similar", answers.Similar, "item_id", "n")
 async def similar(request: Request) -> Response:
     """What the same people like."""
-    asked, ask = await _shop(request)
-    item = asked.id("item_id")
-    return await _answer(asked, asked.n(), lambda n: ask.similar(item, n), SHARED)
+    parameters, queries = await _shop(request)
+    item = parameters.id("item_id")
+    return await _answer(parameters, parameters.n(), lambda n: queries.similar(item, n), SHARED)
 
 
 @get("/items/{item_id:id}/also-bought", answers.AlsoBought, "item_id", "n")
 async def also_bought(request: Request) -> Response:
     """What the buyers of an item also bought."""
-    asked, ask = await _shop(request)
-    item = asked.id("item_id")
-    return await _answer(asked, asked.n(), lambda n: ask.also_bought(item, n), SHARED)
+    parameters, queries = await _shop(request)
+    item = parameters.id("item_id")
+    return await _answer(parameters, parameters.n(), lambda n: queries.also_bought(item, n), SHARED)
 
 
 @get("/popular", answers.Popular, "category", "n")
 async def popular(request: Request) -> Response:
     """The best sellers of the shop, or of one category."""
-    asked, ask = await _shop(request)
-    category = asked.category()
-    return await _answer(asked, asked.n(), lambda n: ask.popular(n, category), SHARED)
+    parameters, queries = await _shop(request)
+    category = parameters.category()
+    return await _answer(parameters, parameters.n(), lambda n: queries.popular(n, category), SHARED)
 
 
 @router.post(
@@ -165,16 +168,16 @@ async def popular(request: Request) -> Response:
 )
 async def session(request: Request) -> Response:
     """What goes with the items of a basket or of a visit, for visitors without an account."""
-    asked, ask = await _shop(request)
-    items, n, explain = await asked.basket()
-    return await _answer(asked, n, lambda n: ask.session(items, n, explain=explain), NEVER)
+    parameters, queries = await _shop(request)
+    items, n, explain = await parameters.basket()
+    return await _answer(parameters, n, lambda n: queries.session(items, n, explain=explain), NEVER)
 
 
 @get("/publication", answers.LivePublication)
 async def publication(request: Request) -> Response:
     """What is live, since when, and how good it was."""
-    asked, ask = await _shop(request)
-    return await _answer(asked, None, lambda _: ask.publication(), SHARED)
+    parameters, queries = await _shop(request)
+    return await _answer(parameters, None, lambda _: queries.publication(), SHARED)
 
 
 @get("/topN={n:count}for_user={user_id:id}", answers.Recommendations, "n", "user_id")
@@ -183,17 +186,19 @@ async def top_n(request: Request) -> Response:
     return await recommendations(request)
 
 
-async def _shop(request: Request) -> tuple[Asked, Questions]:
-    door: Door = request.app.state.door
-    return Asked(request, await door.shop()), await door.questions()
+async def _shop(request: Request) -> tuple[Parameters, Queries]:
+    database: Database = request.app.state.database
+    return Parameters(request, await database.shop()), await database.queries()
 
 
-async def _answer(asked: Asked, n: int | None, question: Callable[[int], Question], caching: str) -> Response:
-    """The answer to a question for `n` rows; None: as many as is usual, or as the shop gives at most."""
-    door: Door = asked.request.app.state.door
-    answer = await door.ask(question(n or DEFAULT_N))
+async def _answer(
+    parameters: Parameters, n: int | None, query: Callable[[int], Query], caching: str
+) -> Response:
+    """The answer to a query for `n` rows; None: as many as is usual, or as the shop gives at most."""
+    database: Database = parameters.request.app.state.database
+    answer = await database.answer(query(n or DEFAULT_N))
     if n is not None and n > answer.max_n:
         raise too_many(answer.max_n)
     if answer.body is None:
         raise Refusal(404, NOT_SHOWN)
-    return replies.answer(asked.request, answer.body, caching)
+    return replies.answer(parameters.request, answer.body, caching)

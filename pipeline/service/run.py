@@ -15,9 +15,9 @@ import uvicorn
 from pipeline import config, environment
 from pipeline.config import Settings
 from pipeline.errors import SettingsError
-from pipeline.reading.shop import Rights, Shop, check, no_shop, rights_question, shop_question
+from pipeline.reading.shop import Rights, Shop, check, no_shop, rights_query, shop_query
 from pipeline.service.app import make_app
-from pipeline.service.door import CONNECT_SECONDS, NOT_OURS, conninfo
+from pipeline.service.database import CONNECT_SECONDS, NOT_OURS, conninfo
 
 BACKLOG = 2048
 STOP_SECONDS = 5
@@ -75,10 +75,10 @@ def look_first(url: str, settings: Settings, say: Callable[[str], None]) -> None
     try:
         with psycopg.connect(conninfo(url), connect_timeout=CONNECT_SECONDS, autocommit=True) as db:
             db.prepare_threshold = None
-            rights = rights_question(serving)
+            rights = rights_query(serving)
             found = db.execute(rights.statement, rights.values).fetchone()
             check(Rights(*found or ()), serving)
-            about = shop_question(serving)
+            about = shop_query(serving)
             shop = Shop(*db.execute(about.statement).fetchone() or ())
     except NOT_OURS:
         raise no_shop(serving) from None

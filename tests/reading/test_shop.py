@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from pipeline.errors import ServingError
-from pipeline.reading.shop import Rights, check, rights_question
+from pipeline.reading.shop import Rights, check, rights_query
 from tests.service.conftest import new_shop, reader_url, shop
 from tests.serving.nights import Shop
 
@@ -16,9 +16,9 @@ __all__ = ["new_shop", "reader_url", "shop"]
 
 
 def rights(url: str, shop: Shop) -> Rights:
-    question = rights_question(shop.settings.serving)
+    query = rights_query(shop.settings.serving)
     with psycopg.connect(url, autocommit=True) as db:
-        [row] = db.execute(question.statement, question.values).fetchall()
+        [row] = db.execute(query.statement, query.values).fetchall()
     return Rights(*row)
 
 

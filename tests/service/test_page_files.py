@@ -36,7 +36,7 @@ def test_nothing_of_the_page_needs_another_host() -> None:
 def test_no_script_or_style_stands_in_the_html_and_no_text_is_taken_for_html() -> None:
     html = text("index.html")
     assert re.findall(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=|javascript:", html) == []
-    for name in ("page.js", "questions.js"):
+    for name in ("page.js", "requests.js"):
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", text(name))
 
 

@@ -1,7 +1,7 @@
 // The page for people: shows what the service answers, and keeps nothing but the address of what it shows.
 // Names, ids and sentences come from the shop and are only ever written as text.
 
-import { ask, Fault, forget, Overtaken, part } from "./questions.js";
+import { ask, Fault, forget, Overtaken, part } from "./requests.js";
 
 const MOST_IN_BASKET = 100;
 const PICKED_USERS = 8;

@@ -9,7 +9,7 @@ import socket
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from pipeline.service.gate import BODY_SECONDS, MOST_BYTES
+from pipeline.service.middleware import BODY_SECONDS, MOST_BYTES
 from pipeline.service.run import STOP_SECONDS
 from tests.service.running import Running
 

@@ -1,4 +1,4 @@
-"""Every question against a real serving database: one row of one version, in the promised shape."""
+"""Every query against a real serving database: one row of one version, in the promised shape."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from pydantic import ConfigDict, TypeAdapter
 
 from pipeline.config import ROOT
-from pipeline.reading import Answer, Question, Questions, answers
-from pipeline.reading.shop import NEEDED_VERSION, Shop, shop_question
+from pipeline.reading import Answer, Queries, Query, answers
+from pipeline.reading.shop import NEEDED_VERSION, Shop, shop_query
 from pipeline.serving import migrate
 from pipeline.serving.schema import VERSION
 from tests.service.conftest import LISTS, USERS, new_shop
@@ -44,21 +44,21 @@ def live(new_shop: Any) -> ServedShop:
     return shop
 
 
-def ask(db: psycopg.Connection[Any], question: Question) -> Answer:
-    """Asked like a handler without a loop would; there is one row, always."""
-    [row] = db.execute(question.statement, question.values).fetchall()
+def ask(db: psycopg.Connection[Any], query: Query) -> Answer:
+    """Parameters like a handler without a loop would; there is one row, always."""
+    [row] = db.execute(query.statement, query.values).fetchall()
     return Answer(*row)
 
 
 def test_answers_have_the_promised_shapes(live: ServedShop) -> None:
     with live.connect("reader") as db:
-        about = shop_question(live.settings.serving)
+        about = shop_query(live.settings.serving)
         shop = Shop(*db.execute(about.statement, about.values).fetchone() or ())
         assert shop == (VERSION, "integer", "integer", live.settings.serving.max_n, 1)
         assert shop.ids == live.settings.ids
-        questions = Questions("serving", shop.ids)
-        for name, (question, shape) in ASKED.items():
-            answer = ask(db, question(questions))
+        queries = Queries("serving", shop.ids)
+        for name, (query, shape) in ASKED.items():
+            answer = ask(db, query(queries))
             assert (answer.version, answer.max_n) == (1, 200), name
             shape.__pydantic_config__ = ConfigDict(extra="forbid")
             TypeAdapter(shape).validate_json(answer.body or "")
@@ -69,14 +69,14 @@ def test_before_the_first_publication_there_is_a_row_without_a_version(new_shop:
     shop = new_shop()
     migrate(shop.url, shop.settings, say=shop.said.append)
     with shop.connect("reader") as db:
-        for name, (question, _) in ASKED.items():
-            assert ask(db, question(Questions("serving", shop.settings.ids))).version is None, name
+        for name, (query, _) in ASKED.items():
+            assert ask(db, query(Queries("serving", shop.settings.ids))).version is None, name
 
 
 def test_what_is_not_shown_has_no_explanation(live: ServedShop) -> None:
     with live.connect("reader") as db:
-        question = Questions("serving", live.settings.ids).explanation("1", "99")
-        assert ask(db, question) == (1, 200, None)
+        query = Queries("serving", live.settings.ids).explanation("1", "99")
+        assert ask(db, query) == (1, 200, None)
 
 
 def test_every_statement_is_one_that_is_asked() -> None:
@@ -100,11 +100,11 @@ def test_one_users_list_is_looked_up_and_no_table_is_read(live: ServedShop, n: i
             " SELECT 1, 1000 + id, 'thing ' || id, 'things' FROM generate_series(1, 20000) AS id"
         )
         db.execute("ANALYZE serving_storage.item_names")
-    question = Questions("serving", live.settings.ids).recommendations("1", n)
+    query = Queries("serving", live.settings.ids).recommendations("1", n)
     with live.connect("reader", prepare_threshold=0) as db:
         for _ in range(8):
-            plan = db.execute(b"EXPLAIN " + question.statement, question.values).fetchall()
+            plan = db.execute(b"EXPLAIN " + query.statement, query.values).fetchall()
             text = "\n".join(row[0] for row in plan)
             assert "Index Scan using item_names_pkey" in text
             assert "Seq Scan on item_names" not in text
-            db.execute(question.statement, question.values).fetchall()
+            db.execute(query.statement, query.values).fetchall()

@@ -38,7 +38,7 @@ TOO_SLOW = f"the body of a request must come in {BODY_SECONDS:.0f} seconds"
 TOO_LARGE = f"a request may have at most {MOST_BYTES:,} bytes"
 
 
-class Gate:
+class Middleware:
     """Stands in front of the application.
 
     tokens:  one of them is needed, where there are any

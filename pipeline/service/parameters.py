@@ -1,4 +1,4 @@
-"""What a request asks, read from path, query and body; what cannot be is refused with a sentence."""
+"""The parameters of a request, from path, query and body; what cannot be is refused with a sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from starlette.requests import Request
 
 from pipeline.reading import WrongId, read_id
-from pipeline.reading.questions import MOST_ITEMS
+from pipeline.reading.queries import MOST_ITEMS
 from pipeline.reading.shop import Shop
 from pipeline.service.replies import Refusal
 
@@ -19,8 +19,8 @@ BODY = "item_ids, n and explain"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request to a shop."""
+class Parameters:
+    """What a request to a shop asks for."""
 
     request: Request
     shop: Shop

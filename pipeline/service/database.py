@@ -16,8 +16,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from pipeline.config import Settings
 from pipeline.errors import ServingError
-from pipeline.reading import Answer, Question, Questions
-from pipeline.reading.shop import Rights, Shop, check, no_shop, rights_question, shop_question
+from pipeline.reading import Answer, Queries, Query
+from pipeline.reading.shop import Rights, Shop, check, no_shop, rights_query, shop_query
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ BUSY = "the database cannot be reached, or its connections are all in use"
 EMPTY = "nothing is published yet"
 
 
-class Away(Exception):
-    """There is no answer now, and there may be one soon; the message is one sentence for whoever asked."""
+class Unavailable(Exception):
+    """There is no answer now, and there may be one soon; the message is one sentence for the client."""
 
 
 class Unstorable(Exception):
@@ -68,7 +68,7 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
             line.shutdown(socket.SHUT_RDWR)
 
 
-class Door:
+class Database:
     """The serving database as one reader sees it.
 
     url:      of a login that is a member of the reader's role
@@ -80,7 +80,7 @@ class Door:
         self._patience = self.settings.statement_timeout_ms / 1000 + GRACE_SECONDS
         self._timeout = f"statement_timeout = {self.settings.statement_timeout_ms}"
         self._shop: Shop | None = None
-        self._questions: Questions | None = None
+        self._queries: Queries | None = None
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             conninfo=conninfo(url),
             connection_class=Connection,
@@ -94,71 +94,71 @@ class Door:
             open=False,
         )
 
-    async def questions(self) -> Questions:
-        """What can be asked. Raises Away, also where the schema or the login is not as it must be."""
-        if self._questions is None:
-            self._questions = Questions(self.serving.schema_name, (await self.shop()).ids)
-        return self._questions
+    async def queries(self) -> Queries:
+        """The queries of this shop. Raises Unavailable, also where schema or login are wrong."""
+        if self._queries is None:
+            self._queries = Queries(self.serving.schema_name, (await self.shop()).ids)
+        return self._queries
 
     async def shop(self) -> Shop:
-        """The shop as it was when it was first seen; its version may be another by now. Raises Away."""
+        """The shop as it was when it was first seen; another version may be live now. Raises Unavailable."""
         if self._shop is None:
             self._shop = await self.look()
         return self._shop
 
     async def look(self) -> Shop:
-        """The shop as it is, and the login as it must be. Raises Away."""
+        """The shop as it is, and the login as it must be. Raises Unavailable."""
         try:
-            check(Rights(*await self._row(rights_question(self.serving))), self.serving)
-            shop = Shop(*await self._row(shop_question(self.serving)))
+            check(Rights(*await self._row(rights_query(self.serving))), self.serving)
+            shop = Shop(*await self._row(shop_query(self.serving)))
         except ServingError as error:
-            raise Away(error.what) from None
+            raise Unavailable(error.what) from None
         return shop
 
-    async def ask(self, question: Question) -> Answer:
-        """The answer, always of a live version. Raises Away or Unstorable."""
-        answer = Answer(*await self._row(question))
+    async def answer(self, query: Query) -> Answer:
+        """The answer, always of a live version. Raises Unavailable or Unstorable."""
+        answer = Answer(*await self._row(query))
         if answer.version is None:
-            raise Away(EMPTY)
+            raise Unavailable(EMPTY)
         return answer
 
-    async def _row(self, question: Question) -> tuple[Any, ...]:
-        """The row of a question.
+    async def _row(self, query: Query) -> tuple[Any, ...]:
+        """The row of a query.
 
         A server that went away took all connections with it. Each that is found lost is replaced, and the
-        question, which only reads, is asked again.
+        query, which only reads, is asked again.
         """
         for _ in range(self.settings.connections):
             with suppress(psycopg.OperationalError):
-                return await self._attempt(question)
+                return await self._attempt(query)
         try:
-            return await self._attempt(question)
+            return await self._attempt(query)
         except psycopg.OperationalError as error:
             log.warning("%s: %s", AWAY, " ".join(str(error).split()))
-            raise Away(AWAY) from None
+            raise Unavailable(AWAY) from None
 
-    async def _attempt(self, question: Question) -> tuple[Any, ...]:
+    async def _attempt(self, query: Query) -> tuple[Any, ...]:
         try:
             connection = await self.pool.getconn()
         except (PoolTimeout, TooManyRequests):
-            raise Away(BUSY) from None
+            raise Unavailable(BUSY) from None
         timer = asyncio.get_running_loop().call_later(self._patience, connection.give_up)
         try:
             if connection.is_pooled:
-                cursor = await self._through_a_pooler(connection, question)
+                cursor = await self._through_a_pooler(connection, query)
             else:
-                cursor = await connection.execute(question.statement, question.values)
+                cursor = await connection.execute(query.statement, query.values)
             row = await cursor.fetchone()
         except NOT_OURS:
-            self._shop = self._questions = None
-            raise Away(no_shop(self.serving).what) from None
+            self._shop = self._queries = None
+            raise Unavailable(no_shop(self.serving).what) from None
         except pg.QueryCanceled:
-            raise Away(SLOW) from None
+            raise Unavailable(SLOW) from None
         except psycopg.DataError as error:
             raise Unstorable from error
         except psycopg.Error as error:
             if connection.is_given_up:
-                raise Away(SLOW) from None
+                raise Unavailable(SLOW) from None
             if connection.closed and not isinstance(error, psycopg.OperationalError):
                 raise psycopg.OperationalError(f"the connection was lost: {error}") from None
             raise
@@ -166,16 +166,16 @@ class Door:
             timer.cancel()
             await self.pool.putconn(connection)
         if row is None:  # no statement of sql/reading/ gives none, unless the shop's record is being reset
-            raise Away(no_shop(self.serving).what)
+            raise Unavailable(no_shop(self.serving).what)
         return row
 
     async def _through_a_pooler(
-        self, connection: Connection, question: Question
+        self, connection: Connection, query: Query
     ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
         """In a transaction with its timeout: what a session sets, the pooler's next client would have."""
         async with connection.transaction():
             await connection.execute(f"SET LOCAL {self._timeout}".encode())
-            return await connection.execute(question.statement, question.values)
+            return await connection.execute(query.statement, query.values)
 
     async def _configure(self, connection: Connection) -> None:
         """Find out whether a pooler stands between: another process answers then than was named at first.

@@ -1,4 +1,4 @@
-"""Every question that a door asks: a statement of sql/reading/, composed for the shop, and its values."""
+"""Every query of an app: a statement of sql/reading/, composed for the shop, and its values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_ITEMS = 100
 
 
 @dataclass(frozen=True)
-class Question:
+class Query:
     """A statement and its values. Its one row is an Answer."""
 
     statement: bytes
@@ -26,7 +26,7 @@ class Question:
 
 
 class Answer(NamedTuple):
-    """The row of a Question.
+    """The row of a Query.
 
     version: the publication that all of it comes from; None before the first one
     max_n:   most rows that the shop gives
@@ -39,8 +39,8 @@ class Answer(NamedTuple):
     body: str | None
 
 
-class Questions:
-    """The questions of one shop.
+class Queries:
+    """The queries of one shop.
 
     schema: that apps read
     ids:    the types of its ids
@@ -56,44 +56,44 @@ class Questions:
 
     def recommendations(
         self, user_id: str, n: int, category: str | None = None, *, explain: bool = False
-    ) -> Question:
+    ) -> Query:
         """A user's list: answers.Recommendations."""
         return self._ask("recommendations", user_id=user_id, n=n, category=category, explain=explain)
 
-    def explanation(self, user_id: str, item_id: str) -> Question:
+    def explanation(self, user_id: str, item_id: str) -> Query:
         """Why an item is in a user's list: answers.Explanation; no body where it is not."""
         return self._ask("explanation", user_id=user_id, item_id=item_id)
 
-    def similar(self, item_id: str, n: int) -> Question:
+    def similar(self, item_id: str, n: int) -> Query:
         """What is like an item: answers.Similar."""
         return self._ask("similar", item_id=item_id, n=n)
 
-    def also_bought(self, item_id: str, n: int) -> Question:
+    def also_bought(self, item_id: str, n: int) -> Query:
         """What buyers of an item also bought: answers.AlsoBought."""
         return self._ask("also_bought", item_id=item_id, n=n)
 
-    def popular(self, n: int, category: str | None = None) -> Question:
+    def popular(self, n: int, category: str | None = None) -> Query:
         """The best sellers of the shop or of a category: answers.Popular."""
         return self._ask("popular", n=n, category=category)
 
-    def session(self, item_ids: Sequence[str], n: int, *, explain: bool = False) -> Question:
+    def session(self, item_ids: Sequence[str], n: int, *, explain: bool = False) -> Query:
         """What goes with the items of a basket: answers.Session."""
         return self._ask("session", item_ids=list(item_ids), n=n, explain=explain)
 
-    def users(self, n: int) -> Question:
+    def users(self, n: int) -> Query:
         """Some users that have a list: answers.Users."""
         return self._ask("users", n=n)
 
-    def publication(self) -> Question:
+    def publication(self) -> Query:
         """The live publication and how good it was: answers.LivePublication."""
         return self._ask("publication")
 
-    def _ask(self, name: str, **values: Any) -> Question:
+    def _ask(self, name: str, **values: Any) -> Query:
         statement = self._statements.get(name)
         if statement is None:
             statement = sql.SQL(text_of(name)).format(**self._parts).as_bytes(None)  # type: ignore[arg-type]
             self._statements[name] = statement
-        return Question(statement, values)
+        return Query(statement, values)
 
 
 @cache
