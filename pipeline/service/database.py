@@ -42,7 +42,9 @@ NOT_OURS = (pg.UndefinedTable, pg.UndefinedFunction, pg.InvalidSchemaName, pg.In
 SLOW = "the database took too long for an answer"
 AWAY = "the database cannot be reached"
 BUSY = "the database cannot be reached, or its connections are all in use"
-EMPTY = "nothing is published yet"
+EMPTY = (
+    "nothing is published yet: the first night does it (python -m pipeline run, or the DAG recommendations)"
+)
 
 
 class Unavailable(Exception):
@@ -101,9 +103,15 @@ class Database:
         return self._queries
 
     async def shop(self) -> Shop:
-        """The shop as it was when it was first seen; another version may be live now. Raises Unavailable."""
+        """The shop as it was when it was first seen with something live; another version may be live now.
+
+        Raises Unavailable.
+        """
         if self._shop is None:
-            self._shop = await self.look()
+            shop = await self.look()
+            if shop.version is None:
+                raise Unavailable(EMPTY)
+            self._shop = shop
         return self._shop
 
     async def look(self) -> Shop:

@@ -83,7 +83,8 @@ def look_first(url: str, settings: Settings, say: Callable[[str], None]) -> None
     except NOT_OURS:
         raise no_shop(serving) from None
     except psycopg.OperationalError as error:
-        say(f"the serving database does not answer yet: {' '.join(str(error).split())}")
+        why = " ".join(str(error).split())
+        say(f"the serving database does not answer yet, lists are a 503 until it does: {why}")
         return
     if shop.version is None:
         say("nothing is published yet: make demo, or python -m pipeline run; lists are a 503 until then")

@@ -20,6 +20,8 @@ COOKIE = "nightshelf"
 COOKIE_SECONDS = 12 * 3600
 FORM = ROOT / "pipeline" / "service" / "login.html"
 WRONG = "This token does not fit."
+NEEDED = "a token is needed: Authorization: Bearer ..."
+OTHER = "this token is none of the service's"
 
 
 class Tokens:
@@ -44,7 +46,8 @@ class Tokens:
         """401: a form for whoever opens the page, one sentence for everybody else."""
         if path == "/" and "text/html" in headers.get("accept", ""):
             return form(401)
-        return refusal(401, "a token is needed: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"})
+        detail = OTHER if "authorization" in headers else NEEDED
+        return refusal(401, detail, {"WWW-Authenticate": "Bearer"})
 
     def log_in(self, body: bytes, *, is_https: bool) -> Response:
         """The answer to the form: the page, and a cookie for 12 hours; or the form again."""

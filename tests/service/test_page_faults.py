@@ -182,7 +182,7 @@ def test_where_nothing_is_published_that_is_said(
         page = visit.page
         page.goto("/?user=1")
         for place in ("#live", "#shelf .fault"):
-            expect(page.locator(place)).to_contain_text("Nothing is published yet.")
+            expect(page.locator(place)).to_contain_text("Nothing is published yet: the first night does it")
             expect(page.locator(place).get_by_role("button")).to_have_text("Try again")
         shop.publish(shop.night(1, {1: [11]}))
         page.locator("#live button").click()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from starlette.datastructures import Headers
 
+from pipeline.service import tokens
 from pipeline.service.tokens import COOKIE_SECONDS, Tokens
 from tests.service.running import Running
 from tests.serving.nights import Shop
@@ -42,7 +43,8 @@ def test_every_route_but_health_and_ready_needs_a_token(guarded: Running) -> Non
         ):
             reply = guarded.ask(path, headers=headers)
             assert reply.status == 401, path
-            assert reply.json == {"detail": "a token is needed: Authorization: Bearer ..."}
+            told = tokens.OTHER if headers else tokens.NEEDED
+            assert reply.json == {"detail": told}
             assert reply.headers["www-authenticate"] == "Bearer"
     assert guarded.ask("/session/recommendations", "POST", {"item_ids": [11]}).status == 401
     assert guarded.get("/health") == {"status": "ok"}
