@@ -1,4 +1,4 @@
-"""The routes as a page for people, made from the OpenAPI document: no script, no style, no network."""
+"""The routes as a page for people, made from the OpenAPI document: no script, no network."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ HEAD = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Routes of Nightshelf</title>
+<link rel="icon" href="/page/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/page/page.css">
 </head>
 <body>
+<header>
+<a class="brand" href="/">Nightshelf</a>
+</header>
+<main class="routes">
 <h1>Routes</h1>
-<p>Every list is of the version that its answer names.
+<p class="note">Every list is of the version that its answer names.
 The same as OpenAPI: <a href="/openapi.json">/openapi.json</a></p>
 """
 
@@ -34,7 +40,7 @@ def routes_page(document: dict[str, Any]) -> str:
             parts.append(f"<p>{escape(about.get('description', ''))}</p>")
             parts.append(_table("parameter", _parameters(about)))
             parts.append(_table("answer", _fields(about, schemas)))
-    return "\n".join([*parts, "</body>\n</html>\n"])
+    return "\n".join([*parts, "</main>\n</body>\n</html>\n"])
 
 
 def _parameters(about: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

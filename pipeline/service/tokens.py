@@ -14,8 +14,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.config import ROOT
 from pipeline.service.replies import NEVER, refusal
 
-OPEN = ("/health", "/ready", "/login")
-"""Paths that need no token."""
+OPEN = ("/health", "/ready", "/login", "/page/page.css")
+"""Paths that need no token; the form takes the looks of the page."""
 COOKIE = "nightshelf"
 COOKIE_SECONDS = 12 * 3600
 FORM = ROOT / "pipeline" / "service" / "login.html"

@@ -15,7 +15,7 @@ from tests.serving.nights import Shop
 from tests.shelf import give
 
 pytestmark = pytest.mark.slow
-PUBLISHED = "Of the 3 first items shown, 25% were bought in the held-out days."
+PUBLISHED = "Of the first 3 items shown, 25% were bought in the held-out days."
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.service.running import Running
 
 FOLDER = Path(pages.__file__).parent / "page"
 FILES = sorted(path.name for path in FOLDER.iterdir())
+MODULES = [name for name in FILES if name.endswith(".js")]
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
@@ -20,10 +22,26 @@ def text(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
+def imports(module: str) -> list[str]:
+    """The modules that one of the page imports."""
+    return re.findall(r'from "\./([^"]+)"', text(module))
+
+
 def test_what_the_page_names_is_there_and_all_is_named() -> None:
     named = re.findall(r'(?:src|href)="/page/([^"]+)"', text("index.html"))
-    imported = re.findall(r'from "\./([^"]+)"', text("page.js"))
+    imported = {name for module in MODULES for name in imports(module)}
     assert sorted({"index.html", *named, *imported}) == FILES
+
+
+def test_modules_import_one_another_in_one_direction() -> None:
+    assert list(TopologicalSorter({module: imports(module) for module in MODULES}).static_order())
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_is_short_and_begins_with_what_it_is(name: str) -> None:
+    lines = text(name).splitlines()
+    assert lines[0].startswith("// ")
+    assert len(lines) < 150
 
 
 def test_nothing_of_the_page_needs_another_host() -> None:
@@ -36,7 +54,7 @@ def test_nothing_of_the_page_needs_another_host() -> None:
 def test_no_script_or_style_stands_in_the_html_and_no_text_is_taken_for_html() -> None:
     html = text("index.html")
     assert re.findall(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=|javascript:", html) == []
-    for name in ("page.js", "requests.js"):
+    for name in MODULES:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", text(name))
 
 

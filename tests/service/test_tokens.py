@@ -70,6 +70,7 @@ def test_a_person_gets_a_form_and_for_a_right_token_a_cookie(guarded: Running) -
     page = guarded.ask("/", headers={"Accept": "text/html,*/*"})
     assert (page.status, page.headers["content-type"]) == (401, "text/html; charset=utf-8")
     assert b'action="/login"' in page.body
+    assert guarded.ask("/page/page.css").status == 200
     assert log_in(guarded, "wrong") == (401, "")
     status, cookie = log_in(guarded, SECOND)
     assert status == 303
