@@ -83,7 +83,8 @@ class Middleware:
             unquote_to_bytes(scope["query_string"]).decode()
         except ValueError:
             return await refusal(422, "the query is not UTF-8")(scope, receive, send)
-        if not self.tokens and scope["path"] not in hosts.EVERYBODYS and not hosts.is_at_home(headers):
+        is_open = self.tokens or scope["path"] in hosts.EVERYBODYS
+        if not is_open and not hosts.is_at_home(headers, scope.get("server")):
             return await refusal(403, hosts.NOT_AT_HOME)(scope, receive, send)
         if not self.tokens.admit(scope["path"], headers):
             return await self.tokens.refuse(scope["path"], headers)(scope, receive, send)

@@ -14,9 +14,10 @@ from tests.serving.nights import Shop
 TOKEN = "first-token-of-the-shop"
 FOREIGN = {"Host": "evil.example:3000"}
 SENTENCE = (
-    "without tokens only localhost or an IP address may be asked;"
+    "without tokens this machine may only be asked as localhost or by an IP address;"
     " set NIGHTSHELF_SERVICE_TOKENS to use another name"
 )
+HERE = ("127.0.0.1", 3000)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ SENTENCE = (
     ],
 )
 def test_localhost_and_addresses_are_at_home(host: str) -> None:
-    assert is_at_home(Headers({"host": host}))
+    assert is_at_home(Headers({"host": host}), HERE)
 
 
 @pytest.mark.parametrize(
@@ -45,12 +46,28 @@ def test_localhost_and_addresses_are_at_home(host: str) -> None:
     ],
 )  # fmt: skip
 def test_other_names_are_not(host: str) -> None:
-    assert not is_at_home(Headers({"host": host}))
+    assert not is_at_home(Headers({"host": host}), HERE)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_asked_by_any_name"),
+    [
+        ("172.18.0.5", True),
+        ("2001:db8::5", True),
+        ("127.0.0.1", False),
+        ("127.8.8.8", False),
+        ("::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("/run/service.socket", False),
+    ],
+)
+def test_over_a_network_any_name_will_do(address: str, is_asked_by_any_name: bool) -> None:
+    assert is_at_home(Headers({"host": "service:3000"}), (address, 3000)) is is_asked_by_any_name
 
 
 def test_one_foreign_name_of_two_is_enough() -> None:
-    assert is_at_home(Headers(raw=[]))
-    assert not is_at_home(Headers(raw=[(b"host", b"localhost"), (b"host", b"evil.example")]))
+    assert is_at_home(Headers(raw=[]), HERE)
+    assert not is_at_home(Headers(raw=[(b"host", b"localhost"), (b"host", b"evil.example")]), HERE)
 
 
 def test_without_tokens_another_name_gets_nothing_but_whether_it_lives(service: Running) -> None:
