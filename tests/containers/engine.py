@@ -62,6 +62,10 @@ def missing() -> str | None:
     return None
 
 
+class NoEngine(Exception):
+    """An engine does not start on this machine; the message is its log."""
+
+
 class Engine:
     """One engine and its folder, in which all images and volumes lie until `destroy`."""
 
@@ -90,6 +94,8 @@ class Engine:
 
         isolated: in a network of its own, with bridges and published ports. Otherwise it makes none, and
                   builds reach the package registries through the machine's network.
+
+        Raises NoEngine.
         """
         serve = ["dockerd", "--group", "root", "--host", f"unix://{self.folder}/socket"]
         serve += ["--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec"]
@@ -115,7 +121,7 @@ class Engine:
         until = time.monotonic() + STARTS_WITHIN
         while self.docker("info", check=False).returncode:
             if self._first.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"the engine has not started:\n{self.log()}")
+                raise NoEngine(f"the engine has not started:\n{self.log()}")
             time.sleep(0.1)
 
     def log(self) -> str:
