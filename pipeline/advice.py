@@ -28,6 +28,7 @@ TAKE_CONFIG = (
     rf"run(?: (?:{'|'.join(BY_NAME)})\b)?",
     r"load (?:complete-journey|retailrocket|events|query|synthetic)",
     *("report", "backtest", "url", "migrate", "publications", "rollback", "release", "forget", "tidy"),
+    "serve",
 )
 """The commands that have `--config`, with the word after which it may stand."""
 
