@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import quote
 
-from pipeline.databases.embedded import Server
-from pipeline.serving import migrate, rollback
-from tests.encodings import database_in
+from pipeline.serving import rollback
 from tests.service.conftest import LISTS, USERS
+from tests.service.lists import block, listed
 from tests.service.running import Running
 from tests.serving.nights import Shop
 
@@ -31,17 +28,6 @@ ODD = (
     "a\nb",
     "x\n",
 )
-
-
-def listed(answer: dict[str, Any]) -> list[Any]:
-    """The ids of an answer's items, in their order."""
-    assert [item["rank"] for item in answer["items"]] == list(range(1, len(answer["items"]) + 1))
-    return [item["item_id"] for item in answer["items"]]
-
-
-def block(shop: Shop, item: int) -> None:
-    with shop.connect("operator") as db:
-        db.execute("INSERT INTO serving.blocked_items (item_id, reason) VALUES (%s, 'sold out')", [item])
 
 
 def test_the_list_of_a_user_has_names_and_reasons(service: Running) -> None:
@@ -194,91 +180,9 @@ def test_a_publication_and_a_rollback_are_seen_by_the_next_request(shop: Shop, s
     assert service.get("/items/11/similar")["version"] == 1
 
 
-BAD_PATHS = (
-    ("/users/anna/recommendations", "user_id must be a whole number of at most 63 bits"),
-    ("/users/1.0/recommendations", "user_id must be a whole number of at most 63 bits"),
-    ("/items/9223372036854775808/similar", "item_id must be a whole number of at most 63 bits"),
-    ("/users/1/recommendations/x/explanation", "item_id must be a whole number of at most 63 bits"),
-    ("/users/1/recommendations?n=0", "n must be a whole number from 1 to 200"),
-    ("/users/1/recommendations?n=201", "n must be a whole number from 1 to 200"),
-    ("/users/1/recommendations?n=-3", "n must be a whole number from 1 to 200"),
-    ("/users/1/recommendations?n=ten", "n must be a whole number from 1 to 200"),
-    ("/users/1/recommendations?n=", "n must be a whole number from 1 to 200"),
-    ("/topN=0for_user=1", "n must be a whole number from 1 to 200"),
-    ("/topN=201for_user=1", "n must be a whole number from 1 to 200"),
-    ("/topN=3for_user=anna", "user_id must be a whole number of at most 63 bits"),
-    ("/items/11/similar?n=201", "n must be a whole number from 1 to 200"),
-    ("/items/11/also-bought?n=1e3", "n must be a whole number from 1 to 200"),
-    ("/popular?n=99999999999999999999", "n must be a whole number from 1 to 200"),
-    ("/popular?category=%00", "category must be a text without the character NUL"),
-    ("/users?n=201", "n must be a whole number from 1 to 200"),
-    ("/users/1/recommendations?explain=maybe", "explain must be true or false"),
-    ("/users/%ff/recommendations", "the path is not UTF-8"),
-    ("/popular?category=%ff", "the query is not UTF-8"),
-)
-
-
-def test_bad_input_is_422_and_one_sentence(service: Running) -> None:
-    for path, sentence in BAD_PATHS:
-        reply = service.ask(path)
-        assert (reply.status, reply.json) == (422, {"detail": sentence}), path
-        assert reply.headers["cache-control"] == "no-store"
-
-
-BAD_BASKETS = (
-    (b"", "the body must be a JSON object with item_ids, n and explain"),
-    (b"{", "the body must be a JSON object with item_ids, n and explain"),
-    (b"[" * 100_000, "the body must be a JSON object with item_ids, n and explain"),
-    (b'{"n": ' + b"9" * 5000 + b"}", "the body must be a JSON object with item_ids, n and explain"),
-    ([11], "the body must be a JSON object with item_ids, n and explain and nothing else"),
-    ({"items": [11]}, "the body must be a JSON object with item_ids, n and explain and nothing else"),
-    ({}, "item_ids must be a list of at most 100 ids"),
-    ({"item_ids": 11}, "item_ids must be a list of at most 100 ids"),
-    ({"item_ids": list(range(101))}, "item_ids must be a list of at most 100 ids"),
-    ({"item_ids": [None]}, "each of item_ids must be a whole number of at most 63 bits"),
-    ({"item_ids": [11, [12]]}, "each of item_ids must be a whole number of at most 63 bits"),
-    ({"item_ids": [True]}, "each of item_ids must be a whole number of at most 63 bits"),
-    ({"item_ids": [11], "n": 0}, "n must be a whole number from 1 to 200"),
-    ({"item_ids": [11], "n": 201}, "n must be a whole number from 1 to 200"),
-    ({"item_ids": [11], "n": "3"}, "n must be a whole number from 1 to 200"),
-    ({"item_ids": [11], "n": True}, "n must be a whole number from 1 to 200"),
-    ({"item_ids": [11], "explain": "yes"}, "explain must be true or false"),
-)
-
-
-def test_a_bad_basket_is_422_and_one_sentence(service: Running) -> None:
-    for body, sentence in BAD_BASKETS:
-        reply = service.ask("/session/recommendations", "POST", body)
-        assert (reply.status, reply.json) == (422, {"detail": sentence}), str(body)[:80]
-
-
 def test_a_hundred_items_are_a_basket(service: Running) -> None:
     body = {"item_ids": list(range(1, 101)), "n": 200}
     assert service.ask("/session/recommendations", "POST", body).status == 200
-
-
-def test_what_is_not_there_is_404_and_what_cannot_be_done_405(service: Running) -> None:
-    assert service.ask("/users/1/recommendations/99/explanation").json == {
-        "detail": "this item is not in the list of this user"
-    }
-    for path in (
-        "/none",
-        "/users/1",
-        "/users//recommendations",
-        "/page/none.js",
-        "/page/..%2fapp.py",
-        "/page/" + "a" * 300,
-        "/popular%0A",
-        "/login",
-    ):
-        reply = service.ask(path)
-        assert reply.status == 404, path
-        assert set(reply.json) == {"detail"}
-    for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
-        reply = service.ask("/popular", method)
-        assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
-        assert reply.json == {"detail": "this route takes GET, HEAD and nothing else"}
-    assert service.ask("/session/recommendations").json["detail"] == "this route takes POST and nothing else"
 
 
 def test_a_shop_with_a_small_max_n_gives_that_many_unless_told(
@@ -339,88 +243,3 @@ def test_uuid_ids(new_shop: Callable[..., Shop], serve: Callable[..., Running]) 
     service = serve(shop)
     assert service.get(f"/users/{user.upper()}/recommendations")["items"][0]["item_id"] == item
     assert service.ask("/users/7/recommendations").json["detail"].startswith("user_id must be a uuid")
-
-
-def test_before_the_first_publication_every_list_is_503(
-    new_shop: Callable[..., Shop], serve: Callable[..., Running]
-) -> None:
-    shop = new_shop()
-    migrate(shop.url, shop.settings, say=shop.said.append)
-    service = serve(shop)
-    assert service.get("/health") == {"status": "ok"}
-    for path in (
-        "/ready",
-        "/users/1/recommendations",
-        "/popular",
-        "/items/1/similar",
-        "/users",
-        "/publication",
-        "/topN=xfor_user=1",
-    ):
-        reply = service.ask(path)
-        assert reply.status == 503, path
-        assert reply.json["detail"].startswith("nothing is published yet: the first night does it"), path
-        assert reply.headers["retry-after"] == "2"
-    shop.publish(shop.night(1, USERS, **LISTS))
-    assert service.get("/ready")["version"] == 1
-
-
-def test_the_openapi_document_and_its_page_have_every_route(service: Running) -> None:
-    document = service.get("/openapi.json")
-    assert {
-        "/users",
-        "/users/{user_id}/recommendations",
-        "/users/{user_id}/recommendations/{item_id}/explanation",
-        "/items/{item_id}/similar",
-        "/items/{item_id}/also-bought",
-        "/popular",
-        "/session/recommendations",
-        "/publication",
-        "/topN={n}for_user={user_id}",
-        "/health",
-        "/ready",
-        "/metrics",
-    } == set(document["paths"])
-    for path, methods in document["paths"].items():
-        for about in methods.values():
-            named = {each["name"] for each in about.get("parameters", ()) if each["in"] == "path"}
-            assert named == set(re.findall(r"\{(\w+)\}", path)), path
-    explained = document["paths"]["/users/{user_id}/recommendations/{item_id}/explanation"]["get"]
-    assert "404" in explained["responses"]
-    assert "security" not in document
-    page = service.ask("/docs")
-    text = page.body.decode()
-    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert all(path in text for path in document["paths"])
-    assert "because_item_id" in text
-    assert "src=" not in text
-    assert "http" not in text.replace("HTTP", "")
-
-
-def test_answers_name_every_key_of_the_document(service: Running) -> None:
-    document = service.get("/openapi.json")
-    schemas = document["components"]["schemas"]
-    for path, about in document["paths"].items():
-        content = about.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
-        name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
-        if name:
-            asked = path.replace("{user_id}", "1").replace("{item_id}", "11").replace("{n}", "3")
-            assert set(service.get(asked)) == set(schemas[name]["properties"]), path
-
-
-def test_a_text_that_the_database_cannot_hold_is_422(
-    server: Server,
-    new_shop: Callable[..., Shop],
-    new_login: Callable[[str, str], str],
-    serve: Callable[..., Running],
-) -> None:
-    with database_in(server, "LATIN1") as url:
-        shop = new_shop(ids={"user": "text", "item": "text"}, url=url)
-        shop.publish(shop.night(1, {"Jörg": ["a"]}, popular={"all": ["a"]}, similar={}))
-        service = serve(shop, new_login(url, f"{shop.settings.serving.role_prefix}_reader"))
-        assert service.get(f"/users/{quote('Jörg')}/recommendations")["user_id"] == "Jörg"
-        reply = service.ask(f"/users/{quote('☕')}/recommendations")
-        told = {"detail": "the database cannot hold one of the texts that were given"}
-        assert (reply.status, reply.json) == (422, told)
-        service.process.terminate()
-        service.process.wait()
