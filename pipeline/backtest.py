@@ -35,6 +35,7 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
 from pipeline.splits import first_look, first_look_words
+from pipeline.splits.horizon import days_of
 from pipeline.splits.unmeasured import Unmeasured
 from pipeline.splits.window import empty_window
 from pipeline.times import CLOCK_SKEW, FIRST_OF_A_SHOP, utc
@@ -96,7 +97,7 @@ def backtest(
         zone = settings.source.timezone
         newest = jobs.just_after(shop.last_at) if as_of == "last" else jobs.moment(as_of, zone, "backtest")
         jobs.refuse_before_shops(newest)
-        step = timedelta(days=settings.split.test_days)
+        step = timedelta(days=days_of(settings.split))
         _refuse_too_many(n_windows, newest, step, shop)
         look = first_look.look(shop.path("events"), settings, newest, shop.folder)
         for line in first_look_words.lines(look, first_look_words.FLAGS):

@@ -42,8 +42,10 @@ def cut(job: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
 def validation(job: Job, train: Path) -> list[Fold]:
     """The cut of the validation and two before it, newest first, over the history in `train`."""
     over = [folds.validation(job.folder), *folds.earlier(job.folder, 2)]
-    own = job.folder.file("train")
-    return [replace(fold, before=(train,), later=train if fold.later == own else fold.later) for fold in over]
+    own = (job.folder.file("train"),)
+    return [
+        replace(fold, before=(train,), later=(train,) if fold.later == own else fold.later) for fold in over
+    ]
 
 
 def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:

@@ -70,7 +70,7 @@ def _write(job: Job, db: duckdb.DuckDBPyConnection, how: Split, where: Cuts) -> 
     made = Chosen(how, where, n_rows, 0)
     with _before_the_test(job, made) as history:
         is_repeat_relevant = not job.settings.run.excludes_repeats
-        held_out = hold_out(history, job.folder.file("test"), is_repeat_relevant=is_repeat_relevant)
+        held_out = hold_out(history, [job.folder.file("test")], is_repeat_relevant=is_repeat_relevant)
         takes_part = history.shape[0] > 0
     return replace(made, n_measured=len(held_out.rows) if takes_part else 0)
 

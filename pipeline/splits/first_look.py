@@ -28,6 +28,7 @@ import duckdb
 from pipeline import engine
 from pipeline.config import Settings
 from pipeline.splits.folds import cuts
+from pipeline.splits.horizon import days_of
 from pipeline.splits.unmeasured import MOST_TEST_DAYS, measured_at, span
 from pipeline.times import utc
 
@@ -127,7 +128,7 @@ def look(events: Path, settings: Settings, as_of: datetime, spill: Path) -> Firs
         n_in_window = int(db.sql("SELECT count(*) FROM events").fetchall()[0][0])
         buyers = _row(db, "coming_back")
         measure = _measuring(db, as_of)
-    asked = measure(run.repeat_purchases, settings.split.test_days)
+    asked = measure(run.repeat_purchases, days_of(settings.split))
     modes: tuple[Mode, Mode] = ("allow", "exclude") if is_often(buyers) else ("exclude", "allow")
     longest = measure("allow", MOST_TEST_DAYS).held_out_days
     of_modes = (tuple(measure(mode, days) for days in lengths(longest)) for mode in modes)

@@ -20,6 +20,7 @@ from pipeline.config import Filter, Settings
 from pipeline.errors import DataError, NobodyMeasured
 from pipeline.splits.folds import cuts
 from pipeline.splits.history import History
+from pipeline.splits.horizon import days_of
 from pipeline.splits.parts import keep_parts
 from pipeline.times import utc
 
@@ -132,6 +133,7 @@ def _other_splits(
 ) -> Iterator[Way]:
     """Other cuts in time, and the other methods of the split, also where they measure nobody."""
     how, (first_at, last_at) = settings.split, span(db)
+    asked = days_of(how)
 
     def at(end: datetime, test_days: int) -> int:
         return measured_at(spans, cuts(first_at, end, test_days).test_from, excludes)
@@ -140,14 +142,14 @@ def _other_splits(
         end = last_at.replace(microsecond=0) + timedelta(seconds=1)
         if end < as_of:
             edit = f"choose --as-of last, which is {end.isoformat()}"
-            yield Way(edit, "--as-of last", at(end, how.test_days))
+            yield Way(edit, "--as-of last", at(end, asked))
         of_days = {days: at(as_of, days) for days in range(1, MOST_TEST_DAYS + 1)}
-        days = max(of_days, key=lambda days: (of_days[days], -abs(days - how.test_days)))
+        days = max(of_days, key=lambda days: (of_days[days], -abs(days - asked)))
         yield Way(f"set split.test_days = {days} in config.toml", f"--test-days {days}", of_days[days])
     for method in METHODS:
         if method != how.method:
             other = how.model_copy(update={"method": method})
-            keep_parts(db, other, cuts(first_at, as_of, how.test_days), settings.run.seed)
+            keep_parts(db, other, cuts(first_at, as_of, asked), settings.run.seed)
             edit = f'set split.method = "{method}" in config.toml'
             yield Way(edit, "", n_on_both_sides(db, excludes_repeats=excludes), method)
 

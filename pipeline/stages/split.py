@@ -9,6 +9,7 @@ from pipeline import engine
 from pipeline.runs.job import Counts, Job
 from pipeline.splits.chosen import Chosen, write_parts
 from pipeline.splits.folds import cuts
+from pipeline.splits.horizon import days_of
 from pipeline.splits.parts import WORTH
 from pipeline.times import utc
 
@@ -19,7 +20,10 @@ def run(job: Job) -> Counts:
     Keys of the document: `method`, by which the parts are made; `asked`, the method of the settings;
     `unmeasured`, why that one measures nobody (splits/unmeasured.py), or null; `is_unjudged`, whether nobody
     is measured at all; `worth`, what a number of this method tells, empty where it is what people buy next;
-    `test_days` (null unless by time), `validation_from`, `test_from`, `as_of`, `first_at`.
+    `validation_from`, `test_from`, `as_of`, `first_at`; `test_days`, how many days after a cut are asked
+    about (null unless by time); `n_test_cuts` and `n_validation_cuts`, how many cuts, that far apart;
+    `n_measured`, users whom the test measures, counted at each cut; `asked_days`, the days of the settings;
+    `horizon`, a sentence: which days, and why.
 
     Raises DataError where the filters leave nobody to make a list for.
     """
@@ -27,10 +31,10 @@ def run(job: Job) -> Counts:
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "purchaser_events", folder.dataset("purchaser_events"))
         first_at = utc(engine.rows(db, "event_counts").read_all().to_pylist()[0]["first_at"])
-        where = cuts(first_at, folder.as_of, settings.split.test_days)
+        where = cuts(first_at, folder.as_of, days_of(settings.split))
         if settings.split.method == "time" and where.is_shortened:
             job.say(
-                f"split: the history begins {first_at:%Y-%m-%d}, less than 3 x {settings.split.test_days}"
+                f"split: the history begins {first_at:%Y-%m-%d}, less than 3 x {days_of(settings.split)}"
                 f" days before as_of: {where.test_days:.1f} days are held out instead"
             )
         chosen = write_parts(job, db, where)
@@ -41,6 +45,11 @@ def run(job: Job) -> Counts:
         "is_unjudged": not chosen.n_measured,
         "worth": WORTH[chosen.how.method],
         "test_days": where.test_days if chosen.is_timed else None,
+        "n_test_cuts": where.n_test_cuts if chosen.is_timed else 1,
+        "n_validation_cuts": where.n_validation_cuts if chosen.is_timed else 1,
+        "n_measured": chosen.n_measured,
+        "asked_days": settings.split.test_days,
+        "horizon": _horizon(where.test_days) if chosen.is_timed else "",
         "validation_from": where.validation_from if chosen.is_timed else folder.as_of,
         "test_from": where.test_from if chosen.is_timed else folder.as_of,
         "as_of": folder.as_of,
@@ -51,6 +60,10 @@ def run(job: Job) -> Counts:
         job.say(f"split: {line}")
     n_rows = {f"n_{part}": n for part, n in chosen.n_rows.items()}
     return {**n_rows, "n_measured_users": chosen.n_measured, "method": chosen.how.method}
+
+
+def _horizon(days: float) -> str:
+    return f"judged by what buyers bought within {days:.3g} days of getting the list"
 
 
 def _lines(chosen: Chosen) -> list[str]:
