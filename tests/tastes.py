@@ -14,6 +14,8 @@ from pipeline.config import Settings
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import run_stage
+from pipeline.splits import folds
+from pipeline.splits.folds import Fold
 from tests.shelf import day, events, give
 
 AS_OF = day(100)
@@ -66,3 +68,10 @@ def night_at(path: Path, *stages: str, **sections: dict[str, Any]) -> Job:
     for stage in stages:
         run_stage(stage, job)
     return job
+
+
+def roll(job: Job, n_cuts: int) -> list[Fold]:
+    """The night as if `split` had rolled its test over `n_cuts`, as far apart; returns them."""
+    split = job.folder.document("split")
+    give(job.folder, split={**split, "test_days": split["test_days"] / n_cuts, "n_test_cuts": n_cuts})
+    return folds.tests(job.folder)

@@ -131,6 +131,7 @@ DATASETS: dict[str, Dataset] = {
                 "model": pa.string(),
                 "repeat_purchases": pa.string(),
                 "n_users": pa.int64(),
+                "n_buyers": pa.int64(),
                 "precision_at_3": pa.float64(),
                 "ci_low": pa.float64(),
                 "ci_high": pa.float64(),
@@ -150,8 +151,8 @@ DATASETS: dict[str, Dataset] = {
         Dataset(
             "user_metrics",
             "evaluate",
-            {"model": pa.string(), "user_id": USER, **_SCORES},
-            key=("model", "user_id"),
+            {"model": pa.string(), "cut_at": TIME, "user_id": USER, **_SCORES},
+            key=("model", "cut_at", "user_id"),
         ),
         Dataset(
             "segment_metrics",
@@ -161,6 +162,7 @@ DATASETS: dict[str, Dataset] = {
                 "segment": pa.string(),
                 "model": pa.string(),
                 "n_users": pa.int64(),
+                "n_buyers": pa.int64(),
                 "precision_at_3": pa.float64(),
                 "ci_low": pa.float64(),
                 "ci_high": pa.float64(),

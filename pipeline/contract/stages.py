@@ -64,7 +64,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "train",
-        ("train", "validation_set", "split", "best_params", "examples"),
+        ("train", "validation_set", "test", "split", "best_params", "examples"),
         ("model",),
         "Fit the models that are measured.",
     ),

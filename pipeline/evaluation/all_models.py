@@ -1,4 +1,4 @@
-"""Every model judged on the test: the rows of `metrics` and `user_metrics`.
+"""Every model judged at every cut of the test: the rows of `metrics` and `user_metrics`.
 
 In the mode that is published all models are judged; in the other one only the rules and ALS with the same
 parameters, because re-rankers are learnt for one mode.
@@ -6,7 +6,7 @@ parameters, because re-rankers are learnt for one mode.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,29 +15,44 @@ import pyarrow as pa
 
 from pipeline.config import Ids
 from pipeline.contract.datasets import DATASETS, PUBLISHED
-from pipeline.evaluation.judge import Judge
+from pipeline.evaluation.judge import Judge, Outcome
 from pipeline.evaluation.metrics import PerUser
+from pipeline.evaluation.pooled import Measurements, pooled_row, pooled_scores
 from pipeline.models.catalog import is_reranker, rules
 from pipeline.models.top_n import Ranker
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Counts
 from pipeline.splits.folds import Fold
+from pipeline.splits.holdout import HeldOut
 
 MODES = {"exclude": True, "allow": False}
 """Each value of `run.repeat_purchases`, and whether repeats are excluded."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What was measured.
+class JudgedCut:
+    """What was measured at one cut.
 
-    judge: of the mode that is published
-    rows:  of `metrics`, both modes
-    users: in the mode that is published, by model and measure, one value for each measured user
+    held_out: the holdout of each mode
+    outcomes: by mode and model; of a mode in which nobody is measured at this cut they have no users
     """
 
-    judge: Judge
+    fold: Fold
+    held_out: Mapping[str, HeldOut]
+    outcomes: Mapping[str, Mapping[str, Outcome]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was measured at all cuts together.
+
+    measurements: in the mode that is published
+    rows:  of `metrics`, both modes
+    users: in the mode that is published, by model and measure, one value for each measurement
+    """
+
+    measurements: Measurements
     rows: list[dict[str, object]]
     users: Mapping[str, Mapping[str, PerUser]]
 
@@ -46,7 +61,7 @@ class Judged:
         return [row for row in self.rows if row["repeat_purchases"] == mode]
 
     def beside(self, name: str, mode: str, row: Mapping[str, Any], scores: Mapping[str, PerUser]) -> Judged:
-        """The same with the lists `name` too. row: their row of `metrics`; scores: of each measured user"""
+        """The same with the lists `name` too. row: their row of `metrics`; scores: of each measurement"""
         rows = [*self.rows, {"model": name, "repeat_purchases": mode, **row}]
         return replace(self, rows=rows, users={**self.users, name: scores})
 
@@ -57,49 +72,71 @@ class Judged:
     def user_metrics(self, ids: Ids) -> pa.Table:
         """The dataset `user_metrics`."""
         schema = DATASETS["user_metrics"].schema(ids.model_dump())
-        user_ids = self.judge.held_out.user_ids
+        who = {"cut_at": self.measurements.cut_at, "user_id": self.measurements.user_ids}
         parts = [
-            pa.table({"model": [name] * len(user_ids), "user_id": user_ids, **scores})
+            pa.table({"model": pa.repeat(name, len(self.measurements)), **who, **scores})
             for name, scores in self.users.items()
         ]
         tables = [part.select(schema.names).cast(schema) for part in parts]
         return in_order(pa.concat_tables([schema.empty_table(), *tables]), "user_metrics")
 
     def counts(self, mode: str) -> Counts:
-        """For the receipt: users measured, Precision@3 of what would be published and of the best rule."""
+        """For the receipt: who was measured, Precision@3 of what would be published and of the best rule.
+
+        `n_measured_users` counts a user at each cut; `n_measured_buyers`, different users, is told where some
+        were measured at several cuts.
+        """
         rows = self.of_mode(mode)
         if not rows or not rows[0]["n_users"]:
             return {"n_measured_users": 0}
         precision = {str(row["model"]): float(str(row["precision_at_3"])) for row in rows}
         best = max(rules(), key=lambda name: (precision[name], name))
+        n_users, n_buyers = (int(str(rows[0][name])) for name in ("n_users", "n_buyers"))
         return {
-            "n_measured_users": int(str(rows[0]["n_users"])),
+            "n_measured_users": n_users,
+            **({"n_measured_buyers": n_buyers} if n_buyers < n_users else {}),
             "precision_at_3": round(precision[PUBLISHED], 4),
             "best_rule": best,
             "best_rule_precision_at_3": round(precision[best], 4),
         }
 
 
-def judge_all(models: FittedModels, scorers: Mapping[str, Scorer], fold: Fold) -> Judged:
-    """Judge every model at `fold`, in both modes. A mode in which nobody can be measured has no rows."""
-    run = models.settings.run
-    judges = {mode: Judge.of(models.history, fold, excludes) for mode, excludes in MODES.items()}
-    judge = judges[run.repeat_purchases]
-    rows: list[dict[str, object]] = []
-    users: dict[str, Mapping[str, PerUser]] = {}
+def judge_at(models: FittedModels, scorers: Mapping[str, Scorer], fold: Fold) -> JudgedCut:
+    """Judge every model at one cut of the test, in both modes. models: fitted before it"""
+    mode = models.settings.run.repeat_purchases
+    judges = {name: Judge.of(models.history, fold, excludes) for name, excludes in MODES.items()}
+    judge = judges[mode]
+    outcomes: dict[str, dict[str, Outcome]] = {name: {} for name in MODES}
     chosen_lists = np.empty((0, 0), np.int32)
     for name, ranker in _with_published(models, scorers):
-        for mode, judge_of_mode in judges.items():
-            is_main = mode == run.repeat_purchases
-            if not judge_of_mode.n_users or not (is_main or _is_judged_in_both(name)):
+        for of_mode, judge_of_mode in judges.items():
+            is_main = of_mode == mode
+            if not (is_main or _is_judged_in_both(name)):
                 continue
             has_no_gaps = name == PUBLISHED and judge.is_full(chosen_lists)
             lists = chosen_lists if has_no_gaps else judge_of_mode.lists(ranker)
-            row, scores = judge_of_mode.verdict(lists, run.seed)
-            rows.append({"model": name, "repeat_purchases": mode, **row})
+            outcomes[of_mode][name] = judge_of_mode.outcome(lists)
             if is_main:
-                chosen_lists, users[name] = lists, scores
-    return Judged(judge, rows, users)
+                chosen_lists = lists
+    held_out = {name: judge_of_mode.held_out for name, judge_of_mode in judges.items()}
+    return JudgedCut(fold, held_out, outcomes)
+
+
+def pool(cuts: Sequence[JudgedCut], mode: str, seed: int) -> Judged:
+    """What was measured at all `cuts`, oldest first. mode: the one that is published
+
+    A mode in which nobody could be measured at any cut has no rows.
+    """
+    rows: list[dict[str, object]] = []
+    for of_mode in MODES:
+        who = Measurements.of([(cut.fold.cut_at, cut.held_out[of_mode]) for cut in cuts])
+        for name in cuts[0].outcomes[of_mode] if len(who) else ():
+            row = pooled_row([cut.outcomes[of_mode][name] for cut in cuts], who.clusters, seed)
+            rows.append({"model": name, "repeat_purchases": of_mode, **row})
+    measurements = Measurements.of([(cut.fold.cut_at, cut.held_out[mode]) for cut in cuts])
+    names = cuts[0].outcomes[mode] if len(measurements) else ()
+    users = {name: pooled_scores([cut.outcomes[mode][name] for cut in cuts]) for name in names}
+    return Judged(measurements, rows, users)
 
 
 def _with_published(models: FittedModels, scorers: Mapping[str, Scorer]) -> Iterator[tuple[str, Ranker]]:

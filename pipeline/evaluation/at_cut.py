@@ -1,4 +1,4 @@
-"""The fitted models at one fold: fitted there, or as `train` left them for the test."""
+"""The fitted models at one fold: fitted there, or as `train` left them for a cut of the test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pipeline.models.params import Params
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.saved import read_factors
 from pipeline.runs.folder import RunFolder
-from pipeline.splits import folds
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import opened
 
@@ -38,12 +37,12 @@ def at(
 
 
 @contextmanager
-def trained(folder: RunFolder, settings: Settings) -> Iterator[FittedModels]:
-    """The models at the cut of the test, with the ALS that `train` wrote.
+def trained(folder: RunFolder, settings: Settings, fold: Fold) -> Iterator[FittedModels]:
+    """The models at `fold`, a cut of the test, with the ALS that `train` wrote for it.
 
     DamagedFile where that was trained on other events.
     """
-    fold, params = folds.test(folder), Params.read(folder.document("best_params"))
+    params = Params.read(folder.document("best_params"))
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        factors = read_factors(folder, history, settings.run.threads)
+        factors = read_factors(folder, fold, history, settings.run.threads)
         yield FittedModels(history, factors, params, settings, folder.optional("items"))

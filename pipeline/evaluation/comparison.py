@@ -1,8 +1,8 @@
 """How the chosen model compares, on the same users: with the best rule, and with what is live now.
 
-Each comparison is a paired difference with a bootstrap interval. The live publication's model is fitted
-again on the same split, with the live parameters, so that both have seen the same events. Where tonight's
-parameters are the live ones, it has been judged with tonight's models already.
+Each comparison is a paired difference with a bootstrap interval over users. The live publication's model is
+fitted again at the same cuts, with the live parameters, so that both have seen the same events. Where
+tonight's parameters are the live ones, it has been judged with tonight's models already.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from pipeline.contract.datasets import PUBLISHED
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at
-from pipeline.evaluation.metrics import PerUser
+from pipeline.evaluation.metrics import Clusters, PerUser
 from pipeline.models.catalog import MODELS, is_reranker, rules
 from pipeline.models.params import Params, live_as_of
 from pipeline.ranking.reranker import Scorer, fit_rerankers
@@ -33,7 +35,7 @@ class Opponent:
 
     against: `best_rule` or `live`
     version: of the live publication; None: the best rule
-    values:  Precision@3 of each measured user
+    values:  Precision@3 of each measurement
     """
 
     against: str
@@ -41,10 +43,11 @@ class Opponent:
     values: PerUser
     version: int | None = None
 
-    def row(self, ours: PerUser, seed: int) -> dict[str, Any]:
-        """How lists with the Precision@3 `ours` of the same users compare: a row of `against`."""
+    def row(self, ours: PerUser, clusters: Clusters, seed: int) -> dict[str, Any]:
+        """How lists with the Precision@3 `ours` of the same measurements compare: a row of `against`."""
         named = {"version": self.version} if self.version is not None else {}
-        return {"against": self.against, "model": self.model, **named, **paired(ours, self.values, seed)}
+        numbers = paired(ours, self.values, clusters, seed)
+        return {"against": self.against, "model": self.model, **named, **numbers}
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,14 @@ class Opponents:
     skipped: tuple[Mapping[str, str], ...]
 
 
-def paired(ours: PerUser, others: PerUser, seed: int) -> dict[str, Any]:
-    """The other's mean Precision@3, and the paired difference to it with its interval."""
-    difference, low, high = metrics.paired_interval(ours, others, seed)
-    numbers = {"difference": difference, "ci_low": low, "ci_high": high, "n_users": len(ours)}
+def paired(ours: PerUser, others: PerUser, clusters: Clusters, seed: int) -> dict[str, Any]:
+    """The other's mean Precision@3, and the paired difference to it with its interval.
+
+    clusters: whose each measurement is; `n_users` counts measurements, `n_buyers` different users
+    """
+    difference, low, high = metrics.paired_interval(ours, others, seed, clusters)
+    sizes = {"n_users": len(ours), "n_buyers": len(np.unique(clusters))}
+    numbers = {"difference": difference, "ci_low": low, "ci_high": high, **sizes}
     return {MEASURE: float(others.mean()), **numbers}
 
 
@@ -75,9 +82,9 @@ def is_lost(row: Row, max_loss: float) -> bool:
 
 
 def opponents(job: Job, users: Users) -> Opponents:
-    """The best rule of the test, and the live publication's model on the same split.
+    """The best rule of the test, and the live publication's model at the same cuts.
 
-    users: each model's metrics, one value for each measured user; empty where nobody can be measured
+    users: each model's metrics, one value for each measurement; empty where nobody can be measured
     """
     if not users:
         return Opponents(None, None, ({"against": "best_rule", "why": "nobody can be measured"},))
@@ -88,7 +95,7 @@ def opponents(job: Job, users: Users) -> Opponents:
     if (why := _incomparable(job, live, then)) or then is None:
         return Opponents(best_rule, None, ({"against": "live", "why": why},))
     model, version = then.model, live["version"]
-    job.say(f"evaluate: compared with {model} of version {version}, which is live, on the same split")
+    job.say(f"evaluate: compared with {model} of version {version}, which is live, at the same cuts")
     values = _judged_tonight(users, then, Params.read(job.folder.document("best_params")))
     values = _fitted_again(job, then) if values is None else values
     if values is None:
@@ -97,18 +104,19 @@ def opponents(job: Job, users: Users) -> Opponents:
     return Opponents(best_rule, Opponent("live", model, values, version), ())
 
 
-def comparison(job: Job, users: Users, others: Opponents) -> dict[str, Any]:
+def comparison(job: Job, users: Users, clusters: Clusters | None, others: Opponents) -> dict[str, Any]:
     """The document `comparison`: `published`, `against` (paired differences), `skipped` (and why).
 
     users: as for `opponents`; `published` is what was chosen before the test was looked at
+    clusters: whose each measurement is; None where nobody can be measured
     `chosen` and `race` say why this model was chosen; the gate copies them to `decision`.
     """
     best_params = job.folder.document("best_params")
     ours = users[PUBLISHED][MEASURE] if users else None
     rows = [
-        other.row(ours, job.settings.run.seed)
+        other.row(ours, clusters, job.settings.run.seed)
         for other in (others.best_rule, others.live)
-        if other and ours is not None
+        if other and ours is not None and clusters is not None
     ]
     return {
         "published": best_params["model"],
@@ -165,15 +173,17 @@ def _is_same(then: Params, now: Params) -> bool:
 
 
 def _fitted_again(job: Job, params: Params) -> PerUser | None:
-    """Precision@3 of each measured user under `params`; None for a re-ranker without training rows."""
+    """Precision@3 of each measurement under `params`; None for a re-ranker without training rows."""
     folder, settings = job.folder, job.settings
     scorer = _scorer(job, params) if is_reranker(params.model) else None
     if is_reranker(params.model) and scorer is None:
         return None
-    items = folder.optional("items")
-    with at(folds.test(folder), params, settings, items, folder.scratch()) as (models, judge):
-        lists = judge.lists(models.filled(models.ranker(params.model, scorer)), 3)
-        return metrics.precision_at_k(judge.hits(lists), 3)
+    items, values = folder.optional("items"), []
+    for fold in folds.tests(folder):
+        with at(fold, params, settings, items, folder.scratch()) as (models, judge):
+            lists = judge.lists(models.filled(models.ranker(params.model, scorer)), 3)
+            values.append(metrics.precision_at_k(judge.hits(lists), 3))
+    return np.concatenate(values)
 
 
 def _scorer(job: Job, params: Params) -> Scorer | None:

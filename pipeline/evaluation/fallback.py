@@ -14,7 +14,7 @@ items that the shop has now. A rule that wins by an item which is sold out is no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,16 +22,17 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.contract.datasets import FALLBACK, PUBLISHED
+from pipeline.contract.measured import measured
 from pipeline.evaluation.all_models import Judged
 from pipeline.evaluation.at_cut import trained
 from pipeline.evaluation.comparison import MEASURE, Opponents, is_lost, loss, paired
-from pipeline.evaluation.metrics import PerUser
-from pipeline.evaluation.segments import segment_rows
+from pipeline.evaluation.judge import Judge, Outcome
+from pipeline.evaluation.metrics import Clusters, PerUser
+from pipeline.evaluation.pooled import pooled_row, pooled_scores
+from pipeline.evaluation.segments import Groups, segment_rows
 from pipeline.models.catalog import rules
 from pipeline.models.params import live_as_of
-from pipeline.models.top_n import Ranker
 from pipeline.ranking.availability import unavailable
-from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.saved import read_scorers
 from pipeline.runs.job import Job
 from pipeline.splits import folds
@@ -45,8 +46,8 @@ class Shown:
     """The lists of one model as they would be published tonight, judged on the test.
 
     row:    of `metrics`
-    scores: of `user_metrics`, one value for each measured user
-    as_all: Precision@3 of each measured user if every item could be shown, as all other rows are judged
+    scores: of `user_metrics`, one value for each measurement
+    as_all: Precision@3 of each measurement if every item could be shown, as all other rows are judged
     """
 
     model: str
@@ -56,7 +57,7 @@ class Shown:
 
     @property
     def precision(self) -> PerUser:
-        """Precision@3 of each measured user."""
+        """Precision@3 of each measurement."""
         return self.scores[MEASURE]
 
 
@@ -73,9 +74,10 @@ class Fallback:
     segments: pa.Table | None = None
 
 
-def fall_back(job: Job, judged: Judged, others: Opponents) -> Fallback:
+def fall_back(job: Job, judged: Judged, groups: Sequence[Groups], others: Opponents) -> Fallback:
     """Decide whose lists go live, the chosen model's or a rule's.
 
+    groups: of the measured users, at each cut of the test
     others: what the chosen model is compared with
 
     Keys of the document: `model`, the rule whose lists go live (null: the chosen model's do); `chosen`, the
@@ -89,8 +91,8 @@ def fall_back(job: Job, judged: Judged, others: Opponents) -> Fallback:
     document = no_fallback(job)
     if job.settings.gate.on_loss == "refuse" or others.best_rule is None:
         return Fallback(document)
-    night = _Night(job, judged, others, document)
-    best = others.best_rule.row(judged.users[PUBLISHED][MEASURE], job.settings.run.seed)
+    night = _Night(job, judged, groups, others, document)
+    best = others.best_rule.row(judged.users[PUBLISHED][MEASURE], night.clusters, job.settings.run.seed)
     return night.lost() if is_lost(best, job.settings.gate.max_loss) else night.not_lost()
 
 
@@ -116,35 +118,38 @@ class _Night:
 
     job: Job
     judged: Judged
+    groups: Sequence[Groups]
     others: Opponents
     document: Mapping[str, Any]
+
+    @property
+    def clusters(self) -> Clusters:
+        """Whose each measurement is."""
+        return self.judged.measurements.clusters
 
     def lost(self) -> Fallback:
         """The best of the rules that did better than the model, all of them as they would be published."""
         chosen, users, seed = self.document["chosen"], self.judged.users, self.job.settings.run.seed
         ours = users[PUBLISHED][MEASURE].mean()
         names = [name for name in rules() if users[name][MEASURE].mean() > ours]
-        with trained(self.job.folder, self.job.settings) as models:
-            scorer = read_scorers(self.job.folder).get(chosen)
-            model = self._shown(models, chosen, models.ranker(chosen, scorer))
-            shown = [self._shown(models, name, models.ranker(name)) for name in names]
-            best = max(shown, key=lambda lists: (lists.precision.mean(), lists.model))
-            lost_by = paired(model.precision, best.precision, seed)
-            numbers = {"chosen_precision_at_3": float(model.precision.mean()), **lost_by}
-            if is_lost(lost_by, self.job.settings.gate.max_loss):
-                why = (
-                    f"the lists of {best.model} go live, not those of {chosen}, which lost to it on the test"
-                    f" by {loss(lost_by):.1%}: Precision@3 {model.precision.mean():.4f} against"
-                    f" {best.precision.mean():.4f} (chosen on the test, so a little too good), 95 % interval"
-                    f" of the difference {lost_by['ci_low']:+.4f} to {lost_by['ci_high']:+.4f},"
-                    f" {lost_by['n_users']:,} users"
-                )
-                test_from = folds.test_from(self.job.folder).isoformat()
-                reason = {"reason": "lost", "why": why, "chosen_on_test_from": test_from, "lost_by": numbers}
-                return self._with_rule(models, best, reason)
+        of_model, *of_rules = self._shown([chosen, *names])
+        best = max(of_rules, key=lambda lists: (lists.precision.mean(), lists.model))
+        lost_by = paired(of_model.precision, best.precision, self.clusters, seed)
+        numbers = {"chosen_precision_at_3": float(of_model.precision.mean()), **lost_by}
+        if is_lost(lost_by, self.job.settings.gate.max_loss):
+            why = (
+                f"the lists of {best.model} go live, not those of {chosen}, which lost to it on the test"
+                f" by {loss(lost_by):.1%}: Precision@3 {of_model.precision.mean():.4f} against"
+                f" {best.precision.mean():.4f} (chosen on the test, so a little too good), 95 % interval"
+                f" of the difference {lost_by['ci_low']:+.4f} to {lost_by['ci_high']:+.4f},"
+                f" {measured(lost_by)}"
+            )
+            test_from = folds.test_from(self.job.folder).isoformat()
+            reason = {"reason": "lost", "why": why, "chosen_on_test_from": test_from, "lost_by": numbers}
+            return self._with_rule(best, reason)
         why = (
             f"{chosen} lost to a rule on the test, but not by items that can be shown now: with those"
-            f" alone it has {model.precision.mean():.4f}, {best.model} {best.precision.mean():.4f}"
+            f" alone it has {of_model.precision.mean():.4f}, {best.model} {best.precision.mean():.4f}"
         )
         return self._not_shown(why, numbers)
 
@@ -186,10 +191,10 @@ class _Night:
             "n_nights_not_lost": n_nights,
             "chosen_on_test_from": before["chosen_on_test_from"],
         }
-        with trained(folder, self.job.settings) as models:
-            return self._with_rule(models, self._shown(models, rule, models.ranker(rule)), waiting)
+        [shown] = self._shown([rule])
+        return self._with_rule(shown, waiting)
 
-    def _with_rule(self, models: FittedModels, rule: Shown, reason: Mapping[str, Any]) -> Fallback:
+    def _with_rule(self, rule: Shown, reason: Mapping[str, Any]) -> Fallback:
         """A rule goes live: it is held against what is live now, as everything else is."""
         live, seed = self.others.live, self.job.settings.run.seed
         document = {
@@ -197,18 +202,35 @@ class _Night:
             **reason,
             "model": rule.model,
             MEASURE: float(rule.precision.mean()),
-            "against": [live.row(rule.as_all, seed)] if live else [],
+            "against": [live.row(rule.as_all, self.clusters, seed)] if live else [],
             "skipped": [dict(skipped) for skipped in self.others.skipped],
         }
-        segments = segment_rows(self.job, models, self.judged.judge, {FALLBACK: rule.scores})
-        return Fallback(document, rule, segments)
+        scores, measurements = {FALLBACK: rule.scores}, self.judged.measurements
+        return Fallback(document, rule, segment_rows(self.job, self.groups, measurements, scores))
 
-    def _shown(self, models: FittedModels, name: str, ranker: Ranker) -> Shown:
-        """The lists of `ranker`, filled up, judged with all items and with those that the shop has now."""
-        judge, filled, seed = self.judged.judge, models.filled(ranker), self.job.settings.run.seed
-        row, scores = judge.verdict(judge.lists(filled), seed)
-        as_all = scores[MEASURE]
-        hidden = unavailable(self.job.folder.optional("items"), models.history.item_ids)
-        if len(hidden):
-            row, scores = judge.verdict(judge.lists(filled.hide(hidden)), seed)
-        return Shown(name, row, scores, as_all)
+    def _shown(self, names: Sequence[str]) -> list[Shown]:
+        """The lists of each model, filled up, judged with all items and with those that the shop has now."""
+        folder, settings, seed = self.job.folder, self.job.settings, self.job.settings.run.seed
+        scorers = read_scorers(folder)
+        with_all: dict[str, list[Outcome]] = {name: [] for name in names}
+        with_those_on_sale: dict[str, list[Outcome]] = {name: [] for name in names}
+        for fold in folds.tests(folder):
+            with trained(folder, settings, fold) as models:
+                judge = Judge.of(models.history, fold, settings.run.excludes_repeats)
+                hidden = unavailable(folder.optional("items"), models.history.item_ids)
+                for name in names:
+                    filled = models.filled(models.ranker(name, scorers.get(name)))
+                    outcome = judge.outcome(judge.lists(filled))
+                    with_all[name].append(outcome)
+                    if len(hidden):
+                        outcome = judge.outcome(judge.lists(filled.hide(hidden)))
+                    with_those_on_sale[name].append(outcome)
+        return [
+            Shown(
+                name,
+                pooled_row(with_those_on_sale[name], self.clusters, seed),
+                pooled_scores(with_those_on_sale[name]),
+                pooled_scores(with_all[name])[MEASURE],
+            )
+            for name in names
+        ]

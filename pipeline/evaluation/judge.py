@@ -24,6 +24,26 @@ BATCH_USERS = 4096
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What one model's lists reached at one cut.
+
+    scores:     the columns of `user_metrics`, of each measured user
+    ceiling:    Precision@3 that each could have at most
+    coverage:   share of the items known at the cut that are in anybody's first three slots
+    surprise, is_popular: of each filled slot of the first three
+    n_cold_users, n_cold_items: see `HeldOut`
+    """
+
+    scores: Mapping[str, metrics.PerUser]
+    ceiling: metrics.PerUser
+    coverage: float
+    surprise: metrics.PerSlot
+    is_popular: metrics.PerSlot
+    n_cold_users: int
+    n_cold_items: int
+
+
+@dataclass(frozen=True)
 class Judge:
     """The holdout of one cut, in one mode.
 
@@ -90,22 +110,14 @@ class Judge:
         """Every metric of each measured user."""
         return metrics.per_user(self.hits(lists), self.held_out.n_items)
 
-    def verdict(
-        self, lists: NDArray[np.int32], seed: int
-    ) -> tuple[dict[str, float], Mapping[str, metrics.PerUser]]:
-        """The row of `metrics` (means, interval, ceiling, coverage) and the columns of `user_metrics`."""
-        scores = self.scores(lists)
-        low, high = metrics.interval(scores["precision_at_3"], seed)
-        row = {
-            "n_users": self.n_users,
-            **{name: float(values.mean()) for name, values in scores.items()},
-            "ci_low": low,
-            "ci_high": high,
-            "ceiling_at_3": metrics.ceiling_at_k(self.held_out.items, 3),
-            "coverage_at_3": metrics.coverage_at_k(lists, len(self.buyers), 3),
-            "novelty_at_3": metrics.novelty_at_k(lists, self.buyers, 3),
-            "popular_share_at_3": metrics.popular_share_at_k(lists, self.buyers, 3),
-            "n_cold_users": self.held_out.n_cold_users,
-            "n_cold_items": self.held_out.n_cold_items,
-        }
-        return row, {"n_held_out": self.held_out.n_items, **scores}
+    def outcome(self, lists: NDArray[np.int32]) -> Outcome:
+        """What the lists reached: `pooled_row` makes a row of `metrics` of the outcomes of all cuts."""
+        return Outcome(
+            {"n_held_out": self.held_out.n_items, **self.scores(lists)},
+            metrics.ceiling_at_k(self.held_out.items, 3),
+            metrics.coverage_at_k(lists, len(self.buyers), 3),
+            metrics.surprise_at_k(lists, self.buyers, 3),
+            metrics.is_popular_at_k(lists, self.buyers, 3),
+            self.held_out.n_cold_users,
+            self.held_out.n_cold_items,
+        )

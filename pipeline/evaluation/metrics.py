@@ -2,7 +2,8 @@
 
 Every function takes `hits`, bool of shape (n_users, length): whether the item in each slot was bought
 after the cut. An empty slot is a miss. A user with nothing held out is not measured and has no row.
-A mean over users is taken last, by the caller; `interval` gives its bootstrap confidence interval.
+A mean over users is taken last, by the caller; `interval` gives its bootstrap confidence interval. A user
+who is measured at several cuts has a row at each; the mean is over the rows, and users are resampled whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from numpy.typing import NDArray
 
 Hits = NDArray[np.bool_]
 PerUser = NDArray[np.float64]
+"""A number of each measured user; of one who is measured at several cuts, one for each of them."""
+PerSlot = NDArray[np.float64]
+"""A number of each slot that is filled."""
+Clusters = NDArray[np.int64]
+"""Whose each row is: the number of its user, 0 and up."""
 
 
 def hits(items: NDArray[np.int32], held_out: sp.csr_matrix) -> Hits:
@@ -79,9 +85,10 @@ def per_user(hits: Hits, n_held_out: NDArray[np.int64]) -> Mapping[str, PerUser]
     }
 
 
-def ceiling_at_k(held_out: sp.csr_matrix, k: int) -> float:
-    """Precision@k of a list that knew the future: limited by users who bought fewer than `k` known items."""
-    return float(np.mean(np.minimum(np.diff(held_out.indptr), k) / k))
+def ceiling_at_k(held_out: sp.csr_matrix, k: int) -> PerUser:
+    """Precision@k of a list that knew the future: less than 1 for who bought fewer than `k` known items."""
+    ceiling: PerUser = np.minimum(np.diff(held_out.indptr), k) / k
+    return ceiling
 
 
 def coverage_at_k(items: NDArray[np.int32], n_items: int, k: int) -> float:
@@ -90,45 +97,56 @@ def coverage_at_k(items: NDArray[np.int32], n_items: int, k: int) -> float:
     return float((shown >= 0).sum() / n_items)
 
 
-def novelty_at_k(items: NDArray[np.int32], buyers: NDArray[np.int64], k: int) -> float:
-    """Mean surprise of the items in the first `k` slots, in bits: -log2 of an item's share of all buyers
-    and items (Zhou et al. 2010); an item nobody bought counts as if one had. 0 when nothing is shown.
+def surprise_at_k(items: NDArray[np.int32], buyers: NDArray[np.int64], k: int) -> PerSlot:
+    """Surprise of each item in the first `k` slots, in bits: -log2 of an item's share of all buyers and
+    items; an item nobody bought counts as if one had. Its mean is the novelty (Zhou et al. 2010).
 
     buyers: of each item, shape (n_items,)
     """
     shown = items[:, :k][items[:, :k] >= 0]
-    if not len(shown):
-        return 0.0
     share = np.maximum(buyers[shown], 1) / max(int(buyers.sum()), 1)
-    return float(-np.log2(share).mean())
+    surprise: PerSlot = -np.log2(share)
+    return surprise
 
 
-def popular_share_at_k(items: NDArray[np.int32], buyers: NDArray[np.int64], k: int, head: int = 100) -> float:
-    """Share of the filled first `k` slots that hold one of the `head` items with most buyers."""
+def is_popular_at_k(items: NDArray[np.int32], buyers: NDArray[np.int64], k: int, head: int = 100) -> PerSlot:
+    """1 for each filled one of the first `k` slots that holds one of the `head` most bought items, else 0."""
     shown = items[:, :k][items[:, :k] >= 0]
     most = np.lexsort((np.arange(len(buyers)), -buyers))[:head]
-    return float(np.isin(shown, most).mean()) if len(shown) else 0.0
+    return np.isin(shown, most).astype(np.float64)
 
 
 def paired_interval(
-    ours: PerUser, others: PerUser, seed: int, draws: int = 1000
+    ours: PerUser, others: PerUser, seed: int, clusters: Clusters | None = None, draws: int = 1000
 ) -> tuple[float, float, float]:
     """Mean paired difference over the same users, `ours` - `others`, and its 95 % bootstrap interval.
 
     Users are resampled, not lists, so that what makes a user easy or hard for both models cancels out.
+    clusters: as for `interval`
     """
     difference = ours - others
-    return (float(difference.mean()), *interval(difference, seed, draws))
+    return (float(difference.mean()), *interval(difference, seed, clusters, draws))
 
 
-def interval(values: PerUser, seed: int, draws: int = 1000) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean over users: percentiles of `draws` resampled means (Efron 1979).
+def interval(
+    values: PerUser, seed: int, clusters: Clusters | None = None, draws: int = 1000
+) -> tuple[float, float]:
+    """95 % bootstrap interval of the mean: percentiles of `draws` resampled means (Efron 1979).
 
-    Users with the same value are drawn together, by their number: the same distribution as one by one.
+    clusters: whose each value is; None: each is another user's. Users are resampled, each with all of the
+              user's values, because those of one user resemble each other (Field and Welsh 2007, the cluster
+              bootstrap); a resampled mean is over as many values as were drawn.
+
+    Users with as many values and the same sum are drawn together, by their number: the same distribution as
+    one by one.
     """
-    distinct, counts = np.unique(values, return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(len(values), counts / len(values), size=draws)
-    low, high = np.percentile(drawn @ distinct / len(values), [2.5, 97.5])
+    owner = np.arange(len(values)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    sums, sizes = np.bincount(owner, values), np.bincount(owner)
+    distinct, counts = np.unique(sums + 1j * sizes, return_counts=True)
+    n = len(sums)
+    drawn = np.random.default_rng(seed).multinomial(n, counts / n, size=draws)
+    means = (drawn @ distinct.real) / (drawn @ distinct.imag)
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -17,7 +17,7 @@ def leave_unjudged(job: Job) -> Counts:
     folder = job.folder
     for name in EMPTY:
         folder.write(name, DATASETS[name].schema(folder.ids).empty_table())
-    folder.write_document("comparison", comparison(job, {}, opponents(job, {})))
+    folder.write_document("comparison", comparison(job, {}, None, opponents(job, {})))
     folder.write_document("fallback", no_fallback(job))
     folder.write_document("session_lists", not_judged(UNJUDGED))
     job.say("evaluate: nobody can be measured, so no model is judged")

@@ -1,7 +1,8 @@
 """The trained models in the run folder: written by `train`, read back by `evaluate`.
 
-ALS is `model/als.npz`. Of the re-rankers the blend lies in the document `model`, the trees in
-`model/trees.txt`, with the blend that they start from in the document.
+ALS is fitted at every cut of the test: `model/als.npz` at the oldest, `model/als_2.npz` at the next one, and
+so on. The re-rankers are fitted once, before the test, and rank at all of its cuts: the blend lies in the
+document `model`, the trees in `model/trees.txt`, with the blend that they start from in the document.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from pipeline.ranking.reranker import Scorer, fit_rerankers
 from pipeline.ranking.trees import Trees
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Job
+from pipeline.splits.folds import Fold
 from pipeline.splits.history import History
 
-FACTORS, TREES = "model/als.npz", "model/trees.txt"
+ALS = "model/als"
+FACTORS, TREES = f"{ALS}.npz", "model/trees.txt"
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,8 @@ def write_rerankers(job: Job) -> dict[str, object]:
 
 
 def write_nothing(folder: RunFolder) -> dict[str, object]:
-    """Where nobody can be measured no model is kept for it; what an earlier attempt left is removed."""
-    for name in (FACTORS, TREES):
-        (folder.path / name).unlink(missing_ok=True)
+    """Where nobody can be measured no re-ranker is kept; what an earlier attempt left is removed."""
+    (folder.path / TREES).unlink(missing_ok=True)
     return {key: None for storage in STORAGES.values() for key in storage.empty}
 
 
@@ -87,19 +89,40 @@ def read_scorers(folder: RunFolder) -> dict[str, Scorer]:
     return {name: scorer for name, scorer in scorers.items() if scorer is not None}
 
 
-def write_factors(folder: RunFolder, factors: AlsFactors) -> None:
-    """Write ALS."""
-    folder.write_file(FACTORS, factors.save)
+def remove_factors(folder: RunFolder) -> None:
+    """Remove what an earlier attempt left, which may have had more cuts."""
+    for path in [folder.path / FACTORS, *folder.path.glob(f"{ALS}_*.npz")]:
+        path.unlink(missing_ok=True)
 
 
-def read_factors(folder: RunFolder, history: History, threads: int) -> AlsFactors:
-    """ALS as `train` left it; DamagedFile where its users or items are not those of `history`."""
-    factors = AlsFactors.load(folder.path / FACTORS, threads)
+def write_factors(folder: RunFolder, factors: AlsFactors, place: int) -> str:
+    """Write ALS as fitted at a cut of the test; returns the file, for `cuts` of the document `model`.
+
+    place: 0 is the oldest cut
+    """
+    name = f"{ALS}_{place + 1}.npz" if place else FACTORS
+    folder.write_file(name, factors.save)
+    return name
+
+
+def read_factors(folder: RunFolder, fold: Fold, history: History, threads: int) -> AlsFactors:
+    """ALS as `train` left it at `fold`, a cut of the test.
+
+    DamagedFile where its users or items are not those of `history`, or where there is none of that cut.
+    """
+    cuts = folder.document("model")["cuts"]
+    of_cut = [cut["file"] for cut in cuts if cut["cut_at"] == fold.cut_at.isoformat()]
+    then, at = f"python -m pipeline run train --run-id {folder.run_id}", fold.cut_at.isoformat()
+    if not of_cut:
+        found = ", ".join(cut["cut_at"] for cut in cuts)
+        what = "`model` was fitted at other cuts than the test has"
+        raise DamagedFile(what, found=found, promised=at, then=then)
+    factors = AlsFactors.load(folder.path / of_cut[0], threads)
     if not (factors.user_ids.equals(history.user_ids) and factors.item_ids.equals(history.item_ids)):
         raise DamagedFile(
-            f"{FACTORS} was trained on other events than `train` and `validation_set` hold",
+            f"{of_cut[0]} was trained on other events than the run holds before {at}",
             found=f"{len(factors.user_ids):,} users, {len(factors.item_ids):,} items",
             promised=f"{history.shape[0]:,} users, {history.shape[1]:,} items, the same ids",
-            then=f"python -m pipeline run train --run-id {folder.run_id}",
+            then=then,
         )
     return factors

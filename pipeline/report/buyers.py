@@ -22,8 +22,9 @@ def buyers(folder: RunFolder, ours: str) -> list[dict[str, Any]]:
 
     ours: the model of `user_metrics` that holds the lists of this run
 
-    Each has `id`, `about`, `test` (None: not measured), `is_hit`, `bought` (`name`, `at`) and `gets` (`name`,
-    `why`). The same run gives the same buyers. Empty before `recommend`.
+    Each has `id`, `about`, `test` (hits, of the first slots at all cuts; None: not measured), `is_hit`,
+    `bought` (`name`, `at`) and `gets` (`name`, `why`). The same run gives the same buyers; empty before
+    `recommend`.
     """
     if not (folder.has("recommendations") and folder.has("purchaser_events")):
         return []
@@ -54,12 +55,12 @@ def _by_user(rows: list[dict[str, Any]]) -> dict[Any, list[Row]]:
 
 
 def _buyer(row: Row, bought: list[Row], gets: list[Row]) -> dict[str, Any]:
-    hit = row["precision_at_3"]
+    hit, n_slots = row["precision_at_3"], 3 * (row["n_lists"] or 0)
     return {
         "id": str(row["user_id"]),
         "about": f"bought {words.count(row['n_items'], 'different item')}"
         f" on {words.count(row['n_days'], 'day')}",
-        "test": None if hit is None else f"{round(3 * hit)} of 3",
+        "test": None if hit is None else f"{round(n_slots * hit)} of {n_slots}",
         "is_hit": bool(hit),
         "bought": [
             {"name": _item(item["item_id"], item["name"]), "at": words.short_date(item["bought_at"])}

@@ -41,8 +41,8 @@ LEFTOVERS = ("scratch", ".check-*", ".*.part", "*/.*.part")
 PAGES = (PAGE, VALIDATION, "data_docs")
 """Pages of a run that show rows. `data_docs` are those that earlier versions let Great Expectations write."""
 
-LEARNT_FROM = ("train", "validation_set")
-"""What the model of a run folder was fitted on."""
+BEFORE_TEST = ("train", "validation_set")
+"""The datasets before the test."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _without_factors(folder: RunFolder, path: Path, user: int | str) -> AlsFacto
             return None
         factors = AlsFactors.load(path)
     users, items = factors.user_ids.filter(pa.array(is_other)), factors.item_ids
-    is_known = pc.is_in(items, value_set=_items_of(folder, users, items))
+    is_known = pc.is_in(items, value_set=_items_of(folder, path, users, items))
     return AlsFactors(
         factors.user_factors[is_other],
         factors.item_factors[is_known.to_numpy(zero_copy_only=False)],
@@ -146,16 +146,36 @@ def _without_factors(folder: RunFolder, path: Path, user: int | str) -> AlsFacto
     )
 
 
-def _items_of(folder: RunFolder, users: pa.Array, items: pa.Array) -> pa.Array:
-    """Items in the training data of `users`; all `items` where that data is no longer in the folder."""
-    files = [folder.file(name) for name in LEARNT_FROM]
+def _items_of(folder: RunFolder, path: Path, users: pa.Array, items: pa.Array) -> pa.Array:
+    """Items in the data that the model in the file `path` was fitted on, of `users`; all `items` where that
+    data is no longer in the folder."""
+    files, cut_at = _learnt_from(folder, path)
     if not all(file.exists() for file in files):
         return items
     with _reading(*files), engine.connect(spill=folder.scratch()) as db:
-        engine.view(db, "history", *files)
+        engine.view(db, "history", *files, until=cut_at)
         db.register("users", pa.table({USER: users}))
         query = "SELECT DISTINCT item_id FROM history WHERE user_id IN (SELECT user_id FROM users)"
         return db.sql(query).to_arrow_table()["item_id"].combine_chunks().cast(items.type)
+
+
+def _learnt_from(folder: RunFolder, path: Path) -> tuple[list[Path], datetime | None]:
+    """What the model in the file `path` was fitted on: files, and before when.
+
+    The document `model` says at which cut of the test. Where it does not (a stage was killed before it wrote
+    it, or the run is of an earlier version), that is everything before the test.
+    """
+    content, file = {}, str(path.relative_to(folder.path))
+    if folder.has("model"):
+        with _reading(folder.file("model")):
+            content = json.loads(folder.file("model").read_text(encoding="utf-8"))
+    cuts = [cut["cut_at"] for cut in content.get("cuts", []) if cut["file"] == file]
+    before_test = [folder.file(name) for name in BEFORE_TEST]
+    return (
+        ([*before_test, folder.file("test")], datetime.fromisoformat(cuts[0]))
+        if cuts
+        else (before_test, None)
+    )
 
 
 def _replace(folder: RunFolder, path: Path, fill: Callable[[Path], object], now: datetime) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 
 from pipeline.contract.datasets import FALLBACK
-from pipeline.evaluation.all_models import MODES, in_order, judge_all
+from pipeline.evaluation.all_models import MODES, JudgedCut, in_order, judge_at, pool
 from pipeline.evaluation.at_cut import trained
 from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.evaluation.fallback import fall_back
-from pipeline.evaluation.segments import segment_rows
-from pipeline.evaluation.session_lists import counts, judge_session_lists
+from pipeline.evaluation.segments import Groups, groups_at, segment_rows
+from pipeline.evaluation.session_lists import Orders, counts, orders_at, session_lists
 from pipeline.evaluation.unjudged import leave_unjudged
 from pipeline.ranking.saved import read_scorers
 from pipeline.report.session_lists import lines
@@ -25,30 +27,57 @@ def run(job: Job) -> Counts:
     `session_lists`."""
     if folds.is_unjudged(job.folder):
         return leave_unjudged(job)
-    folder, settings, fold = job.folder, job.settings, folds.test(job.folder)
-    with trained(folder, settings) as models:
-        judged = judge_all(models, read_scorers(folder), fold)
-        sample = judged.judge.sampled(settings.ranking.most_users, settings.run.seed)
-        folder.write("latest_examples", models.training_rows(sample.held_out, fold))
-        segments = segment_rows(job, models, judged.judge, judged.users)
-        sessions = judge_session_lists(job, models)
+    folder, settings = job.folder, job.settings
+    mode, seed = settings.run.repeat_purchases, settings.run.seed
+    cuts = _at_cuts(job)
+    judged, groups = pool([cut.judged for cut in cuts], mode, seed), [cut.groups for cut in cuts]
+    folder.write("latest_examples", pa.concat_tables([cut.training_rows for cut in cuts]))
+    segments = segment_rows(job, groups, judged.measurements, judged.users)
+    sessions = session_lists([cut.orders for cut in cuts], seed)
     folder.write_document("session_lists", sessions)
     others = opponents(job, judged.users)
-    folder.write_document("comparison", comparison(job, judged.users, others))
-    fallback = fall_back(job, judged, others)
+    folder.write_document("comparison", comparison(job, judged.users, judged.measurements.clusters, others))
+    fallback = fall_back(job, judged, groups, others)
     folder.write_document("fallback", dict(fallback.document))
     if why := fallback.document["why"]:
         job.say(f"evaluate: {why}")
     if fallback.lists and fallback.segments:
         lists = fallback.lists
-        judged = judged.beside(FALLBACK, settings.run.repeat_purchases, lists.row, lists.scores)
+        judged = judged.beside(FALLBACK, mode, lists.row, lists.scores)
         segments = in_order(pa.concat_tables([segments, fallback.segments]), "segment_metrics")
     folder.write("segment_metrics", segments)
     folder.write("metrics", judged.metrics())
     folder.write("user_metrics", judged.user_metrics(settings.ids))
-    for mode in MODES:
-        job.say(metrics_lines(judged.of_mode(mode), mode))
+    for of_mode in MODES:
+        job.say(metrics_lines(judged.of_mode(of_mode), of_mode))
     job.say("\n".join(lines(sessions)))
     rule = fallback.document["model"]
-    of_models = judged.counts(settings.run.repeat_purchases)
+    of_models = judged.counts(mode)
     return {**of_models, **counts(sessions), **({"fallback": rule} if rule else {})}
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """What one cut of the test gives to the whole."""
+
+    judged: JudgedCut
+    groups: Groups
+    training_rows: pa.Table
+    orders: Orders
+
+
+def _at_cuts(job: Job) -> list[_Cut]:
+    """Judge everything at each cut of the test, one after the other: one history is open at a time.
+
+    What is fitted and counted at a cut is shared by all that is judged there.
+    """
+    folder, settings, scorers = job.folder, job.settings, read_scorers(job.folder)
+    mode, cuts = settings.run.repeat_purchases, []
+    for fold in folds.tests(folder):
+        with trained(folder, settings, fold) as models:
+            judged = judge_at(models, scorers, fold)
+            held_out = judged.held_out[mode]
+            sample = held_out.sampled(settings.ranking.most_users, settings.run.seed)
+            groups, rows = groups_at(job, models, held_out), models.training_rows(sample, fold)
+            cuts.append(_Cut(judged, groups, rows, orders_at(job, models, fold)))
+    return cuts

@@ -1,33 +1,39 @@
-"""Fit the models that are measured: ALS on everything before the test, re-rankers on the training rows.
+"""Fit the models that are measured: ALS at each cut of the test, re-rankers on the training rows before it.
 
 The parameters are those of `tune`. The rules need no training and are counted where they are judged.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.models.params import Params
-from pipeline.ranking.saved import write_factors, write_nothing, write_rerankers
+from pipeline.ranking.saved import remove_factors, write_factors, write_nothing, write_rerankers
 from pipeline.runs.job import Counts, Job
 from pipeline.splits import folds
 from pipeline.splits.history import opened
 
 
 def run(job: Job) -> Counts:
-    """`train`, `validation_set`, `best_params`, `examples` -> `model` (model.json and model/*).
+    """`train`, `validation_set`, `test`, `best_params`, `examples` -> `model` (model.json and model/*).
 
-    Where nobody can be measured, nothing is fitted.
+    `cuts` in the document says of each cut of the test how many users and items ALS knows there, and in which
+    file it lies (null where nobody can be measured: then nothing is fitted). What lies in `test` before a cut
+    is known at it.
     """
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
-    events, cut_at = folds.before_test(folder), folds.test_from(folder)
-    with opened(events, cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        n_users, n_items = history.shape
-        factors = None if folds.is_unjudged(folder) else params.als_model(settings).fit(history)
-    size = {"n_users": n_users, "n_items": n_items}
-    if factors is None:
-        rerankers = write_nothing(folder)
-    else:
-        write_factors(folder, factors)
-        rerankers = write_rerankers(job)
-    folder.write_document("model", {**params.dump(), "cut_at": cut_at, **size, **rerankers})
-    return {**size, "factors": params.als.factors}
+    cuts, is_unjudged = folds.tests(folder), folds.is_unjudged(folder)
+    remove_factors(folder)
+    at: list[dict[str, Any]] = []
+    for place, fold in enumerate(cuts[:1] if is_unjudged else cuts):
+        with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
+            n_users, n_items = history.shape
+            factors = None if is_unjudged else params.als_model(settings).fit(history)
+        file = factors and write_factors(folder, factors, place)
+        at.append({"cut_at": fold.cut_at, "n_users": n_users, "n_items": n_items, "file": file})
+    rerankers = write_nothing(folder) if is_unjudged else write_rerankers(job)
+    oldest = {name: at[0][name] for name in ("cut_at", "n_users", "n_items")}
+    folder.write_document("model", {**params.dump(), **oldest, "cuts": at, **rerankers})
+    size = {"n_users": at[-1]["n_users"], "n_items": at[-1]["n_items"], "factors": params.als.factors}
+    return {**size, **({"n_cuts": len(at)} if len(at) > 1 else {})}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.evaluation.all_models import PUBLISHED, judge_all
+from pipeline.evaluation.all_models import PUBLISHED, Judged, judge_at, pool
 from pipeline.evaluation.at_cut import trained
 from pipeline.models.catalog import MODELS, is_reranker
 from pipeline.ranking.saved import read_scorers
@@ -12,9 +12,16 @@ from pipeline.runs.job import Job
 from pipeline.splits import folds
 
 
+def judged_at_all_cuts(job: Job) -> Judged:
+    cuts = []
+    for fold in folds.tests(job.folder):
+        with trained(job.folder, job.settings, fold) as models:
+            cuts.append(judge_at(models, read_scorers(job.folder), fold))
+    return pool(cuts, job.settings.run.repeat_purchases, job.settings.run.seed)
+
+
 def test_every_model_is_judged_in_the_published_mode_and_all_but_rerankers_in_the_other(learnt: Job) -> None:
-    with trained(learnt.folder, learnt.settings) as models:
-        judged = judge_all(models, read_scorers(learnt.folder), folds.test(learnt.folder))
+    judged = judged_at_all_cuts(learnt)
     mode = learnt.settings.run.repeat_purchases
     other = {"exclude": "allow", "allow": "exclude"}[mode]
     names = {row["model"] for row in judged.of_mode(mode)}
@@ -30,8 +37,7 @@ def test_every_model_is_judged_in_the_published_mode_and_all_but_rerankers_in_th
 
 
 def test_it_says_what_the_stage_wrote_down(learnt: Job) -> None:
-    with trained(learnt.folder, learnt.settings) as models:
-        judged = judge_all(models, read_scorers(learnt.folder), folds.test(learnt.folder))
+    judged = judged_at_all_cuts(learnt)
     counts = judged.counts(learnt.settings.run.repeat_purchases)
     receipt = learnt.folder.receipt("evaluate")["counts"]
     assert counts["best_rule"] == receipt["best_rule"]

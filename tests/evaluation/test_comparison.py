@@ -28,7 +28,8 @@ def compared(learnt: Job, **live: Any) -> tuple[Row, Row]:
     give(folder, live={"version": 4, "as_of": AS_OF.isoformat(), "params": params, **live})
     models = folder.table("user_metrics")["model"].unique().to_pylist()
     users = {name: {"precision_at_3": np.array(of_model(learnt, name))} for name in models}
-    document = comparison(learnt, users, opponents(learnt, users))
+    n = len(users["published"]["precision_at_3"])
+    document = comparison(learnt, users, np.arange(n), opponents(learnt, users))
     rows = {row["against"]: row for row in [*document["against"], *document["skipped"]]}
     assert set(rows) == {"best_rule", "live"}
     return rows["best_rule"], rows["live"]
@@ -95,7 +96,7 @@ def test_a_live_model_of_other_parameters_is_fitted_again_on_the_same_split(lear
     _, row = compared(learnt, params={"model": "als", "als": als})
     params = Params.published(learnt.folder.document("live"), learnt.settings)
     assert params is not None
-    fold, settings = folds.test(learnt.folder), learnt.settings
+    [fold], settings = folds.tests(learnt.folder), learnt.settings
     with at(fold, params, settings, learnt.folder.dataset("items"), learnt.folder.scratch()) as (
         models,
         judge,

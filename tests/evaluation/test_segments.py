@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.evaluation.at_cut import at
-from pipeline.evaluation.segments import segment_rows
+from pipeline.evaluation.pooled import Measurements
+from pipeline.evaluation.segments import groups_at, segment_rows
 from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
@@ -55,12 +56,14 @@ def told(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Cal
             parts["users"] = pa.table({"user_id": list(users), "segment": list(users.values())})
         give(new_job.folder, **parts)
         run_stage("split", new_job)
-        fold, settings = folds.test(new_job.folder), new_job.settings
+        [fold], settings = folds.tests(new_job.folder), new_job.settings
         params, scratch = Params.configured(settings), new_job.folder.scratch()
         with at(fold, params, settings, new_job.folder.dataset("items"), scratch) as (models, judge):
             assert judge.n_users == 36
             scores = {"als": {"precision_at_3": np.arange(36) / 100}}
-            rows = segment_rows(new_job, models, judge, scores).to_pylist()
+            groups = groups_at(new_job, models, judge.held_out)
+        who = Measurements.of([(fold.cut_at, judge.held_out)])
+        rows = segment_rows(new_job, [groups], who, scores).to_pylist()
         return {(row["kind"], row["segment"]): row for row in rows}
 
     return make

@@ -16,8 +16,8 @@ from pipeline.evaluation.session_lists import (
     NO_BASKET,
     NOBODY_HIDDEN,
     counts,
-    hits_of_orders,
-    judge_session_lists,
+    orders_at,
+    session_lists,
 )
 from pipeline.lists.also_bought import also_bought, baskets_of
 from pipeline.lists.popular import popular_items
@@ -70,11 +70,17 @@ def at_test(
     night = job(settings=settings, as_of=day(LAST), run_id=f"night{next(NUMBER)}")
     give(night.folder, purchaser_events=in_order(rows), **more)
     run_stage("split", night)
-    folder, fold = night.folder, folds.test(night.folder)
+    folder, [fold] = night.folder, folds.tests(night.folder)
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
         factors = AlsModel(settings.als, settings.weights, 0, 1).fit(history)
         params = Params.configured(settings)
         yield night, FittedModels(history, factors, params, settings, folder.optional("items"))
+
+
+def document_of(night: Job, models: FittedModels) -> dict[str, Any]:
+    """The document, of the one cut of the test."""
+    [fold] = folds.tests(night.folder)
+    return session_lists([orders_at(night, models, fold)], night.settings.run.seed)
 
 
 def in_order(rows: Rows) -> pa.Table:
@@ -83,7 +89,7 @@ def in_order(rows: Rows) -> pa.Table:
 
 def judged(job: MakeJob, rows: Rows, method: str = "time", **more: pa.Table) -> dict[str, Any]:
     with at_test(job, rows, method, **more) as (night, models):
-        return judge_session_lists(night, models)
+        return document_of(night, models)
 
 
 def item_lists(batches: Iterable[pa.RecordBatch], name: str) -> dict[int, list[int]]:
@@ -113,7 +119,7 @@ def test_the_hit_rates_are_those_of_lists_made_item_by_item_from_the_published_l
 ) -> None:
     """The lists of all items, as a night publishes them, though judging makes those of given items alone."""
     with at_test(job, shop()) as (night, models):
-        document = judge_session_lists(night, models)
+        document = document_of(night, models)
         history, lengths = models.history, night.settings.recommend
         baskets = baskets_of(history.purchases())
         also = also_bought(baskets, history.item_ids, NOBODY_HIDDEN, lengths.also_bought_length, 5)
@@ -145,7 +151,7 @@ def test_what_is_bought_together_in_the_test_alone_is_in_no_list(job: MakeJob) -
     rows = shop() + orders(*((user, 40.0, [90]) for user in (0, 1)))
     rows += orders(*((user, 99.5, [90, TEAS[user % 8]]) for user in range(60)))
     with at_test(job, rows) as (night, models):
-        shown = hits_of_orders(night, models).to_pylist()
+        shown = orders_at(night, models, folds.tests(night.folder)[0]).hits.to_pylist()
         drawn = models.history.rows("session_orders", DRAW).read_all().to_pylist()
     hides_90 = {row["user_id"] for row in drawn if row["place"] == 1 and row["item_id"] == 90}
     assert 15 <= len(hides_90) <= 45

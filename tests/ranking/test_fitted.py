@@ -18,7 +18,7 @@ from pipeline.splits.holdout import hold_out
 
 
 def training_rows(models: FittedModels, job: Job) -> pa.Table:
-    fold = folds.test(job.folder)
+    [fold] = folds.tests(job.folder)
     held_out = hold_out(models.history, fold.later, is_repeat_relevant=False)
     return models.training_rows(held_out, fold)
 
@@ -29,7 +29,7 @@ def test_every_reranker_of_the_catalogue_can_be_fitted_and_stored() -> None:
 
 def test_each_model_ranks_and_a_reranker_needs_its_scorer(learnt: Job) -> None:
     scorers = read_scorers(learnt.folder)
-    with trained(learnt.folder, learnt.settings) as models:
+    with trained(learnt.folder, learnt.settings, folds.tests(learnt.folder)[0]) as models:
         rankers = dict(models.rankers(scorers))
         assert list(rankers) == list(MODELS)
         assert [name for name, ranker in rankers.items() if isinstance(ranker, Reranker)] == list(rerankers())
@@ -41,7 +41,7 @@ def test_each_model_ranks_and_a_reranker_needs_its_scorer(learnt: Job) -> None:
 
 
 def test_training_rows_are_candidates_of_the_held_out_users_with_their_labels(learnt: Job) -> None:
-    with trained(learnt.folder, learnt.settings) as models:
+    with trained(learnt.folder, learnt.settings, folds.tests(learnt.folder)[0]) as models:
         rows = training_rows(models, learnt)
     assert rows.column_names == ["cut_at", "user_id", "item_id", "is_bought", *FEATURES]
     assert rows.to_pandas().equals(learnt.folder.table("latest_examples").to_pandas())

@@ -12,9 +12,10 @@ import pyarrow as pa
 from pipeline.contract.datasets import DATASETS
 from pipeline.runs.files import write_json
 from pipeline.runs.folder import RunFolder
-from tests.shelf import NO_FALLBACK, events, give
+from tests.shelf import NO_FALLBACK, day, events, give
 
 BUYERS = range(1, 21)
+CUT = day(86)
 HITS = (2, 4, 6, 8, 10, 12, 14)
 """Buyers with one hit among the first three; 15 to 20 are not measured."""
 NASTY = '<script>alert("x")</script> & <b>Tea</b>'
@@ -143,7 +144,14 @@ def user_metrics() -> pa.Table:
     """Of the published lists: buyers 1 to 14, HITS with one of three."""
     zero = {name: 0.0 for name, kind in DATASETS["user_metrics"].columns.items() if kind == pa.float64()}
     rows = [
-        {"model": "published", "user_id": user, "n_held_out": 1, **zero, "precision_at_3": (user in HITS) / 3}
+        {
+            "model": "published",
+            "cut_at": CUT,
+            "user_id": user,
+            "n_held_out": 1,
+            **zero,
+            "precision_at_3": (user in HITS) / 3,
+        }
         for user in range(1, 15)
     ]
     types = DATASETS["user_metrics"].schema({"user": "integer", "item": "integer"})
@@ -152,7 +160,7 @@ def user_metrics() -> pa.Table:
 
 def segments() -> pa.Table:
     """Heavy and light buyers, by the published lists and two rules."""
-    numbers = {"n_users": 14, "ci_low": 0.01, "ci_high": 0.06}
+    numbers = {"n_users": 14, "n_buyers": 14, "ci_low": 0.01, "ci_high": 0.06}
     rows = [
         {"kind": "activity", "segment": segment, "model": model, "precision_at_3": value, **numbers}
         for segment in ("heavy buyers", "light buyers")

@@ -39,6 +39,7 @@ TABLES |= {
             "n_items": pa.int64(),
             "precision_at_3": pa.float64(),
             "kind": pa.int32(),
+            "n_lists": pa.int64(),
         }
     ),
 }

@@ -18,21 +18,21 @@ EVENTS = [
 ]
 LISTS = [(user, rank, 5, 0.5) for user in range(1, 9) for rank in (1, 2)]
 """User 9 has none."""
-SCORES = [("published", user, 3, 1 / 3 if user < 4 else 0.0) for user in range(1, 7)]
-SCORES += [("als", 8, 3, 1.0), ("als", 4, 3, 1.0)]
+SCORES = [("published", day(86), user, 3, 1 / 3 if user < 4 else 0.0) for user in range(1, 7)]
+SCORES += [("als", day(86), 8, 3, 1.0), ("als", day(86), 4, 3, 1.0)]
 """Three hits, three misses; 7 and 8 were not measured, or not with what was published."""
 HIT, MISS = 1 / 3, 0.0
 ROWS = [
-    (1, 1, 1, HIT, 1),
-    (2, 2, 2, HIT, 1),
-    (3, 3, 3, HIT, 1),
-    (4, 1, 1, MISS, 2),
-    (5, 2, 2, MISS, 2),
-    (6, 3, 3, MISS, 2),
-    (7, 1, 1, None, 3),
-    (8, 2, 1, None, 3),
+    (1, 1, 1, HIT, 1, 1),
+    (2, 2, 2, HIT, 1, 1),
+    (3, 3, 3, HIT, 1, 1),
+    (4, 1, 1, MISS, 2, 1),
+    (5, 2, 2, MISS, 2, 1),
+    (6, 3, 3, MISS, 2, 1),
+    (7, 1, 1, None, 3, None),
+    (8, 2, 1, None, 3, None),
 ]
-"""User, days, items, precision, kind of all who may be chosen."""
+"""User, days, items, precision, kind, lists of all who may be chosen."""
 
 
 @pytest.mark.parametrize(
@@ -68,19 +68,35 @@ def test_report_buyers_where_a_half_is_short(hits: tuple[int, ...], users: list[
         {"n_buyers": 4, "model": "published"},
         purchaser_events=EVENTS,
         recommendations=LISTS,
-        user_metrics=[("published", user, 3, float(user in hits)) for user in range(1, 7)],
+        user_metrics=[("published", day(86), user, 3, float(user in hits)) for user in range(1, 7)],
     )
     assert sorted(row[0] for row in rows) == users
 
 
 def test_report_chosen() -> None:
     """Most days first, then by id."""
-    buyers = [(2, 5, 1, None, 3), (1, 5, 4, MISS, 2), (3, 9, 2, HIT, 1)]
+    buyers = [(2, 5, 1, None, 3, None), (1, 5, 4, MISS, 2, 2), (3, 9, 2, HIT, 1, 1)]
     assert rows_out("report_chosen", report_buyers=buyers) == [
-        (3, 9, 2, HIT),
-        (1, 5, 4, MISS),
-        (2, 5, 1, None),
+        (3, 9, 2, HIT, 1),
+        (1, 5, 4, MISS, 2),
+        (2, 5, 1, None, None),
     ]
+
+
+def test_report_buyers_of_several_cuts() -> None:
+    """User 1 has a hit at one of two cuts, user 4 none at either; of 2 the one list hits twice."""
+    scores = [("published", day(80), 1, 3, 1 / 3), ("published", day(90), 1, 3, 0.0)]
+    scores += [("published", at, 4, 3, 0.0) for at in (day(80), day(90))] + [
+        ("published", day(90), 2, 3, 2 / 3)
+    ]
+    rows = rows_out(
+        "report_buyers",
+        {"n_buyers": 3, "model": "published"},
+        purchaser_events=EVENTS,
+        recommendations=LISTS,
+        user_metrics=scores,
+    )
+    assert sorted(rows) == [(1, 1, 1, 1 / 6, 1, 2), (2, 2, 2, 2 / 3, 1, 1), (4, 1, 1, 0.0, 2, 2)]
 
 
 def test_report_bought() -> None:
