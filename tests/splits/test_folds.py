@@ -137,7 +137,14 @@ def test_the_cuts_of_a_part_divide_it_evenly(run_folder: Callable[..., RunFolder
         train=events((1, 1, 0)),
         validation_set=events((1, 2, 91)),
         test=events((1, 3, 97)),
-        split={"method": "time", "test_days": 2, "n_test_cuts": 2, "n_validation_cuts": 3, **split},
+        split={
+            "method": "time",
+            "test_days": 2,
+            "n_test_cuts": 2,
+            "n_validation_cuts": 3,
+            "measured_at": {"validation_set": (4, 5, 6), "test": (7, 8)},
+            **split,
+        },
     )
     train, validation, test = (folder.file(name) for name in ("train", "validation_set", "test"))
     assert folds.tests(folder) == [
