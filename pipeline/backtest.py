@@ -2,10 +2,10 @@
 
 Each window is a run folder of its own in a scratch folder: the events before its `as_of`, then validate,
 filter_purchasers, split, tune, train and evaluate as the night runs them. Nothing is carried from
-one window to another. Several windows repeat the whole, each as much earlier as the newest test is long, which
-is all its cuts together; each chooses its own horizon where that is left to it. Where no cut in time measures
-anybody, rows at random are held out, as in a night: in one window only, because later rows and the same rows
-would be in all of them.
+one window to another. Several windows repeat the whole, each as much earlier as the newest test is long,
+which is all its cuts together; each chooses its own horizon where that is left to it. Where no cut in time
+measures anybody, rows at random are held out, as in a night: in one window only, because later rows and the
+same rows would be in all of them.
 """
 
 from __future__ import annotations

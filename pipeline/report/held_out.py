@@ -26,7 +26,7 @@ COMPARED = {
 
 ROLLED = (
     "The last days were held out, {n} times {days}: at each of these cuts lists were made from what was known"
-    " before it, and compared with what {buyers} bought in the {days} after it."
+    " before it, and compared with what {buyers} bought within {days} of it."
 )
 """The same of several cuts in time."""
 
@@ -54,8 +54,8 @@ def how_good(split: Row, mode: str, precision: float) -> list[str]:
     only = " (only items new to them count)" if mode == "exclude" else ""
     shown = "of 100 items shown in the first three places"
     if split.get("method") != "random":
-        after = words.days(split.get("test_days"))
-        return [f"Tested on the past: {shown}, buyers bought {words.of_100(precision)} {after}{only}."]
+        within = words.within(split.get("test_days"))
+        return [f"Tested on the past: {shown}, buyers bought {words.of_100(precision)} {within}{only}."]
     found = f"Tested on rows held out at random: {shown}, {words.of_100(precision)} were among the held-out"
     sentences = [f"{found} purchases of the same buyers{only}.", _sentence(split["worth"])]
     why = split.get("unmeasured")

@@ -24,8 +24,8 @@ def window(split: Row, settings: Settings) -> dict[str, Any]:
     split: the document of that name
 
     Keys: method; test_days (days after a cut, null where the method is not `time`); n_test_cuts (how many
-    cuts, that far apart); test_share (share of rows, null where the method is not `random`); window_days (days
-    of events that were read).
+    cuts, that far apart); test_share (share of rows, null where the method is not `random`); window_days
+    (days of events that were read).
     """
     return {
         "method": split["method"],
