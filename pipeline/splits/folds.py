@@ -37,8 +37,9 @@ def is_unjudged(folder: RunFolder) -> bool:
 def tests(folder: RunFolder) -> list[Fold]:
     """The cuts that models are measured at, oldest first; each asks about the days up to the next one.
 
-    What lies between two of them is history at the later one. A split without a cut in time has one fold,
-    which asks about all of `test`.
+    What lies between two of them is history at the later one. Cuts that measure nobody are left out (a day on
+    which the shop is closed); where none measures anybody the newest stays. A split without a cut in time has
+    one fold, which asks about all of `test`.
     """
     return _rolled(folder, before_test(folder), "test", ("test_from", "as_of"), "n_test_cuts")
 
@@ -52,18 +53,25 @@ def validations(folder: RunFolder) -> list[Fold]:
 def _rolled(
     folder: RunFolder, before: tuple[Path, ...], part: str, between: tuple[str, str], n_cuts: str
 ) -> list[Fold]:
-    """The cuts that divide a part evenly. before: the files of what lies before it; between: its ends"""
+    """The cuts that divide a part evenly, less those that measure nobody; the newest where none does.
+
+    before: the files of what lies before the part; between: its ends
+    """
     split, own = folder.document("split"), folder.file(part)
     first, end = (_moment(folder, name) for name in between)
     if split["method"] != "time":
         return [Fold(before, first, (own,))]
-    n = split[n_cuts]
+    n = split.get(n_cuts, 1)  # runs of earlier releases have one cut, and no word about it
     ends = [first + (end - first) * place / n for place in range(n + 1)]
     files = [before, *[(*before, own)] * (n - 1)]
-    return [
+    over = [
         Fold(known, cut_at, (own,), cut_at, until)
         for known, (cut_at, until) in zip(files, pairwise(ends), strict=True)
     ]
+    if n == 1:
+        return over
+    n_users = split["measured_at"][part]
+    return [fold for fold, n_measured in zip(over, n_users, strict=True) if n_measured] or over[-1:]
 
 
 def validation(folder: RunFolder) -> Fold:
@@ -112,36 +120,3 @@ def earlier(folder: RunFolder, most: int) -> list[Fold]:
 
 def _moment(folder: RunFolder, name: str) -> datetime:
     return utc(datetime.fromisoformat(folder.document("split")[name]))
-
-
-@dataclass(frozen=True)
-class Cuts:
-    """`train` ends before `validation_from`, `validation_set` before `test_from`, `test` before `as_of`.
-
-    test_days:         the horizon: how many days after a cut are asked about
-    is_shortened:      whether the history is too short for the days asked for
-    n_test_cuts:       cuts of the test, `test_days` apart
-    n_validation_cuts: cuts before it, as far apart
-    """
-
-    validation_from: datetime
-    test_from: datetime
-    test_days: float
-    is_shortened: bool
-    n_test_cuts: int = 1
-    n_validation_cuts: int = 1
-
-
-def cuts(first_at: datetime, as_of: datetime, test_days: int) -> Cuts:
-    """Where to cut a history that begins at `first_at`.
-
-    The last `test_days` are the test, as many before them the validation set. A history shorter than
-    three times `test_days` is cut into three equal parts instead.
-    """
-    held_out = timedelta(days=test_days)
-    history = as_of - first_at
-    is_shortened = history < 3 * held_out
-    if is_shortened:
-        held_out = history / 3
-    test_from = as_of - held_out
-    return Cuts(test_from - held_out, test_from, held_out / timedelta(days=1), is_shortened)

@@ -53,11 +53,13 @@ def day_by_day(last: int) -> list[Row]:
 def test_every_event_is_on_one_side_of_a_cut_and_one_at_the_cut_is_after_it(
     cut: Callable[..., RunFolder],
 ) -> None:
-    """Days 0 to 99, ten days a window: the test begins on day 90, validation on 80, others ten before."""
+    """Days 0 to 99, ten days a window: the test begins on day 90, three cuts before it, others earlier."""
     folder = cut(day_by_day(100), 100)
-    over = [*folds.tests(folder), *folds.validations(folder), *folds.earlier(folder, 4)]
-    assert [fold.cut_at for fold in over] == [day(n) for n in (90, 80, 70, 60, 50, 40)]
-    for fold, first in zip(over, (90, 80, 70, 60, 50, 40), strict=True):
+    over = [*folds.tests(folder), *folds.validations(folder)[::-1], *folds.earlier(folder, 4)]
+    begin = (90, 80, 70, 60, 50, 40, 30, 20)
+    assert [fold.cut_at for fold in over] == [day(n) for n in begin]
+    assert len(folds.validations(folder)) == 3
+    for fold, first in zip(over, begin, strict=True):
         items, asked = both_sides(folder, fold)
         assert items == list(range(100))
         assert asked == list(range(first, first + 10))
@@ -66,10 +68,10 @@ def test_every_event_is_on_one_side_of_a_cut_and_one_at_the_cut_is_after_it(
 
 
 def test_as_many_as_the_history_holds(cut: Callable[..., RunFolder]) -> None:
-    """80 days before validation: seven windows of ten days, and ten days before the oldest of them."""
+    """60 days before validation: five windows of ten days, and ten days before the oldest of them."""
     folder = cut(day_by_day(100), 100)
     assert len(folds.earlier(folder, 0)) == 0
-    assert len(folds.earlier(folder, 99)) == 7
+    assert len(folds.earlier(folder, 99)) == 5
     assert folds.earlier(folder, 99)[-1].cut_at == day(10)
 
 
@@ -137,7 +139,14 @@ def test_the_cuts_of_a_part_divide_it_evenly(run_folder: Callable[..., RunFolder
         train=events((1, 1, 0)),
         validation_set=events((1, 2, 91)),
         test=events((1, 3, 97)),
-        split={"method": "time", "test_days": 2, "n_test_cuts": 2, "n_validation_cuts": 3, **split},
+        split={
+            "method": "time",
+            "test_days": 2,
+            "n_test_cuts": 2,
+            "n_validation_cuts": 3,
+            "measured_at": {"validation_set": (4, 5, 6), "test": (7, 8)},
+            **split,
+        },
     )
     train, validation, test = (folder.file(name) for name in ("train", "validation_set", "test"))
     assert folds.tests(folder) == [
