@@ -104,7 +104,9 @@ class Judged:
 def judge_at(models: FittedModels, scorers: Mapping[str, Scorer], fold: Fold) -> JudgedCut:
     """Judge every model at one cut of the test, in both modes. models: fitted before it"""
     mode = models.settings.run.repeat_purchases
-    judges = {name: Judge.of(models.history, fold, excludes) for name, excludes in MODES.items()}
+    judges = {
+        name: Judge.of(models.history, fold, excludes_repeats=excludes) for name, excludes in MODES.items()
+    }
     judge = judges[mode]
     outcomes: dict[str, dict[str, Outcome]] = {name: {} for name in MODES}
     chosen_lists = np.empty((0, 0), np.int32)

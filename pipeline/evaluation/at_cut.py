@@ -1,10 +1,15 @@
-"""The fitted models at one fold: fitted there, or as `train` left them for a cut of the test."""
+"""The fitted models at one fold: fitted there, or as `train` left them for a cut of the test.
+
+And what re-rankers learn at a cut: the candidates there, and when they were bought after it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pyarrow as pa
 
 from pipeline.config import Settings
 from pipeline.evaluation.judge import Judge
@@ -25,15 +30,33 @@ def at(
     items: Path | None,
     spill: Path,
     factors: AlsFactors | None = None,
-) -> Iterator[tuple[FittedModels, Judge]]:
-    """The models fitted on what lies before the fold's cut, and their judge in the mode that is published.
+) -> Iterator[FittedModels]:
+    """The models fitted on what lies before the fold's cut.
 
     factors: ALS with these parameters at this fold, where it has been fitted already; None: fit it
     """
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, spill) as history:
-        judge = Judge.of(history, fold, settings.run.excludes_repeats)
         fitted = factors or params.als_model(settings).fit(history)
-        yield FittedModels(history, fitted, params, settings, items), judge
+        yield FittedModels(history, fitted, params, settings, items)
+
+
+def judge_of(models: FittedModels, fold: Fold) -> Judge:
+    """The judge of models fitted at the fold's cut, in the mode that is published."""
+    return Judge.of(models.history, fold, excludes_repeats=models.settings.run.excludes_repeats)
+
+
+def sample_of(models: FittedModels, fold: Fold) -> Judge:
+    """The same of at most `ranking.most_users` users, for choosing and learning."""
+    settings = models.settings
+    return judge_of(models, fold).sampled(settings.ranking.most_users, settings.run.seed)
+
+
+def training_rows(models: FittedModels, fold: Fold) -> pa.Table:
+    """Rows of the dataset `examples`: what buyers were offered at the cut of `fold`, and bought after it.
+
+    models: fitted at that cut; fold: one of those that re-rankers learn from
+    """
+    return models.training_rows(sample_of(models, fold).held_out, fold)
 
 
 @contextmanager

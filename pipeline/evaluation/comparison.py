@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.contract.datasets import PUBLISHED
 from pipeline.evaluation import metrics
-from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.at_cut import at, judge_of, training_rows
 from pipeline.evaluation.metrics import Clusters, PerUser
 from pipeline.models.catalog import MODELS, is_reranker, rules
 from pipeline.models.params import Params, live_as_of
@@ -180,19 +180,19 @@ def _fitted_again(job: Job, params: Params) -> PerUser | None:
         return None
     items, values = folder.optional("items"), []
     for fold in folds.tests(folder):
-        with at(fold, params, settings, items, folder.scratch()) as (models, judge):
+        with at(fold, params, settings, items, folder.scratch()) as models:
+            judge = judge_of(models, fold)
             lists = judge.lists(models.filled(models.ranker(params.model, scorer)), 3)
             values.append(metrics.precision_at_k(judge.hits(lists), 3))
     return np.concatenate(values)
 
 
 def _scorer(job: Job, params: Params) -> Scorer | None:
-    """The re-ranker of `params`, learnt on the folds before the test, oldest first."""
+    """The re-ranker of `params`, learnt before the test, as tonight's is."""
     folder, settings = job.folder, job.settings
     items = folder.optional("items")
     tables = []
-    for fold in reversed(folds.for_training(folder, settings.ranking.windows)):
-        with at(fold, params, settings, items, folder.scratch()) as (models, judge):
-            sample = judge.sampled(settings.ranking.most_users, settings.run.seed)
-            tables.append(models.training_rows(sample.held_out, fold))
-    return fit_rerankers(tables, settings, [params.model]).get(params.model)
+    for fold in folds.for_learning(folder, settings.ranking.windows):
+        with at(fold, params, settings, items, folder.scratch()) as models:
+            tables.append(training_rows(models, fold))
+    return fit_rerankers(tables, folds.test_from(folder), settings, [params.model]).get(params.model)

@@ -24,9 +24,9 @@ import pyarrow as pa
 from pipeline.contract.datasets import FALLBACK, PUBLISHED
 from pipeline.contract.measured import measured
 from pipeline.evaluation.all_models import Judged
-from pipeline.evaluation.at_cut import trained
+from pipeline.evaluation.at_cut import judge_of, trained
 from pipeline.evaluation.comparison import MEASURE, Opponents, is_lost, loss, paired
-from pipeline.evaluation.judge import Judge, Outcome
+from pipeline.evaluation.judge import Outcome
 from pipeline.evaluation.metrics import Clusters, PerUser
 from pipeline.evaluation.pooled import pooled_row, pooled_scores
 from pipeline.evaluation.segments import Groups, segment_rows
@@ -216,7 +216,7 @@ class _Night:
         with_those_on_sale: dict[str, list[Outcome]] = {name: [] for name in names}
         for fold in folds.tests(folder):
             with trained(folder, settings, fold) as models:
-                judge = Judge.of(models.history, fold, settings.run.excludes_repeats)
+                judge = judge_of(models, fold)
                 hidden = unavailable(folder.optional("items"), models.history.item_ids)
                 for name in names:
                     filled = models.filled(models.ranker(name, scorers.get(name)))

@@ -56,20 +56,25 @@ class Judge:
     buyers: NDArray[np.int64]
 
     @classmethod
-    def of(cls, history: History, fold: Fold, excludes_repeats: bool) -> Judge:
-        """The judge of models fitted on `history`, by the purchases that `fold` holds out.
+    def of(cls, history: History, *over: Fold, excludes_repeats: bool) -> Judge:
+        """The judge of models fitted on `history`, by the purchases that the folds `over` hold out.
 
+        over: one fold, or several: the models are then as old at the later ones as `history` is
         excludes_repeats: lists leave out what the user bought before, and buying it again is no hit
         """
         bought = history.purchases()
-        return cls(
+        held_out = [
             hold_out(
                 history,
                 fold.later,
                 is_repeat_relevant=not excludes_repeats,
                 since=fold.since,
                 until=fold.until,
-            ),
+            )
+            for fold in over
+        ]
+        return cls(
+            held_out[0] if len(held_out) == 1 else HeldOut.joined(held_out),
             bought if excludes_repeats else None,
             np.bincount(bought.indices, minlength=history.shape[1]),
         )

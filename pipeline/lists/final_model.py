@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -24,7 +22,6 @@ from pipeline.models.top_n import Filled
 from pipeline.ranking.availability import unavailable
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import Scorer, fit_rerankers
-from pipeline.ranking.training_rows import with_features
 from pipeline.splits.history import History
 
 FEW_TRIPS = 2
@@ -85,7 +82,7 @@ def fit_final_model(
     factors = params.als_model(settings).fit(history)
     hidden = unavailable(items, history.item_ids)
     fitted = FittedModels(history, factors.hide(hidden), params, settings, items)
-    ranker = fitted.ranker(params.model, _scorer(params, settings, training_rows))
+    ranker = fitted.ranker(params.model, _scorer(params, settings, training_rows, as_of))
     audiences = [_buyers(fitted, fitted.filled(ranker).hide(hidden))]
     if browsers is not None:
         audiences += _browsers(fitted, browsers, as_of)
@@ -116,18 +113,14 @@ def unjudged_model(
     return FinalModel(fitted, hidden, audiences)
 
 
-def _scorer(params: Params, settings: Settings, training_rows: Sequence[Path]) -> Scorer | None:
-    """The published re-ranker, fitted on the newest `ranking.windows` cuts, the test's among them.
-
-    Where those alone hold nothing to learn from, on all of them. None: a rule or ALS is published.
-    """
+def _scorer(
+    params: Params, settings: Settings, training_rows: Sequence[Path], as_of: datetime
+) -> Scorer | None:
+    """The published re-ranker, fitted on all cuts, the test's too. None: a rule or ALS is published."""
     if not is_reranker(params.model):
         return None
-    rows = pa.concat_tables([with_features(pq.read_table(file)) for file in training_rows])
-    cuts = pc.unique(rows["cut_at"]).sort(order="descending")[: settings.ranking.windows]
-    newest = rows.filter(pc.is_in(rows["cut_at"], value_set=cuts))
-    scorers = fit_rerankers([newest], settings, [params.model]) or fit_rerankers([rows], settings)
-    return scorers[params.model]
+    tables = [pq.read_table(file) for file in training_rows]
+    return fit_rerankers(tables, as_of, settings, [params.model])[params.model]
 
 
 def _buyers(fitted: FittedModels, model: Filled) -> Audience:

@@ -22,7 +22,8 @@ from pipeline.ranking.pairs import Column, Pairs
 from pipeline.ranking.statistics import Statistics
 
 FROM_ALS, FROM_NEIGHBOURS, FROM_OWN, FROM_SEEN, FROM_POPULAR = 60, 40, 60, 30, 30
-"""Most candidates of a user from each source."""
+FROM_OTHER_SPANS = 15
+"""Most candidates of a user from each source. Best sellers are those of late, of these days and of all time."""
 CATEGORIES, FROM_CATEGORY = 5, 25
 """The user's categories that are looked at, and the best sellers taken from each."""
 REMEMBERED = 100
@@ -55,7 +56,8 @@ class CandidateSource:
         self.hidden = np.empty(0, np.int64) if hidden is None else hidden
         self._factors, self._similarity, self._is_exclude = factors, similarity, is_exclude
         self._from_als = from_als
-        self._popular = self._best_sellers()
+        self._popular = self._best_sellers("item_decay_30")
+        self._of_other_spans = [self._best_sellers(name) for name in ("bought_3", "item_buyers")]
         self._popular_in_category = self._best_sellers_by_category()
         self._last: tuple[bytes, CandidateTable] | None = None
 
@@ -95,7 +97,8 @@ class CandidateSource:
         sources = [
             self._from_als_factors(batch, exclude),
             self._from_neighbours(batch, exclude),
-            self._from_popular(batch),
+            self._from_popular(batch, self._popular, FROM_POPULAR),
+            *(self._from_popular(batch, items, FROM_OTHER_SPANS) for items in self._of_other_spans),
             self._from_categories(batch.tastes),
             self._from_seen(batch.seen),
         ]
@@ -118,14 +121,14 @@ class CandidateSource:
         """What the user looked at; what lay in the cart counts three times as much."""
         return seen.keys[seen.best(3 * seen.columns["carts_30"] + seen.columns["views_30"], FROM_SEEN)]
 
-    def _from_popular(self, batch: UserBatch) -> Keys:
-        """The best sellers; where bought items are left out, the best of those the user has not bought."""
+    def _from_popular(self, batch: UserBatch, items: NDArray[np.int64], n: int) -> Keys:
+        """The first `n` of `items`; where bought items are left out, of those that the user has not bought."""
         slots = np.arange(batch.n_users)[:, None] * self.statistics.n_items
         if not self._is_exclude:
-            return np.ravel(slots + self._popular[:FROM_POPULAR]).astype(np.int64)
-        keys = slots + self._popular[: 8 * FROM_POPULAR]
+            return np.ravel(slots + items[:n]).astype(np.int64)
+        keys = slots + items[: 8 * n]
         is_new = ~batch.own.places(keys.ravel())[1].reshape(keys.shape)
-        kept: Keys = keys[is_new & (np.cumsum(is_new, axis=1) <= FROM_POPULAR)]
+        kept: Keys = keys[is_new & (np.cumsum(is_new, axis=1) <= n)]
         return kept
 
     def _from_categories(self, tastes: Pairs) -> Keys:
@@ -155,9 +158,9 @@ class CandidateSource:
         slots, ranks = np.nonzero(items != NOTHING)
         return slots * self.statistics.n_items + items[slots, ranks].astype(np.int64)
 
-    def _best_sellers(self) -> NDArray[np.int64]:
-        """Items by recent popularity, best first. Hidden items and those nobody bought are left out."""
-        score = self.statistics.items["item_decay_30"].copy()
+    def _best_sellers(self, sales: str) -> NDArray[np.int64]:
+        """Items by a feature of theirs, best first. Hidden items and those nobody bought are left out."""
+        score = self.statistics.items[sales].copy()
         score[self.hidden] = 0.0
         return best_items(score)
 

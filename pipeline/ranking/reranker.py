@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -62,13 +63,14 @@ class Reranker:
 
 
 def fit_rerankers(
-    tables: Sequence[pa.Table], settings: Settings, names: Sequence[str] | None = None
+    tables: Sequence[pa.Table], until: datetime, settings: Settings, names: Sequence[str] | None = None
 ) -> dict[str, Scorer]:
     """The scorers of the re-rankers among `names` (None: of all), fitted on rows of the dataset `examples`.
 
+    until: nothing that was bought from then on is known; the rows are of cuts before it
     Empty where the rows do not hold both labels, bought and not bought.
     """
-    rows = TrainingRows.read(*tables) if tables else None
+    rows = TrainingRows.read(*tables, until=until) if tables else None
     if rows is None or not rows.has_both_labels:
         return {}
     return {name: FITTERS[name](rows, settings) for name in (rerankers() if names is None else names)}

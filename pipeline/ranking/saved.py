@@ -18,7 +18,7 @@ from pipeline.ranking.reranker import Scorer, fit_rerankers
 from pipeline.ranking.trees import Trees
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Job
-from pipeline.splits.folds import Fold
+from pipeline.splits.folds import Fold, test_from
 from pipeline.splits.history import History
 
 ALS = "model/als"
@@ -68,7 +68,7 @@ STORAGES: Mapping[str, Storage] = {
 
 def write_rerankers(job: Job) -> dict[str, object]:
     """Fit the re-rankers on `examples` and write them; returns their keys of the document `model`."""
-    scorers = fit_rerankers([job.folder.table("examples")], job.settings)
+    scorers = fit_rerankers([job.folder.table("examples")], test_from(job.folder), job.settings)
     (job.folder.path / TREES).unlink(missing_ok=True)
     document: dict[str, object] = {key: None for storage in STORAGES.values() for key in storage.empty}
     for name, scorer in scorers.items():

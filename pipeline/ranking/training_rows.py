@@ -1,4 +1,8 @@
-"""Training rows of the re-rankers: candidates of an earlier cut, labelled by what was bought after it."""
+"""Training rows of the re-rankers: candidates of an earlier cut, and when they were bought after it.
+
+A label depends on who asks: a model that is fitted before a moment knows only what was bought until then. So
+the rows keep the time, and `TrainingRows.read` makes the labels.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +41,23 @@ class TrainingRows:
     group: NDArray[np.int64]
 
     @classmethod
-    def read(cls, *tables: pa.Table) -> TrainingRows:
-        """From rows as `draw_training_rows` returns them."""
+    def read(cls, *tables: pa.Table, until: datetime) -> TrainingRows:
+        """From rows as `draw_training_rows` returns them, labelled by what was bought before `until`.
+
+        What was bought later is left out: it is no purchase yet, and there is more of it among the rows than
+        among the candidates that were not bought. So is a user who had bought none of the candidates by then.
+        """
         rows = pa.concat_tables([with_features(table) for table in tables])
+        is_late = pc.greater_equal(rows["bought_at"], pa.scalar(until, TIME))
+        rows = rows.filter(pc.invert(pc.fill_null(is_late, False)))
+        is_bought = pc.is_valid(rows["bought_at"]).to_numpy()
+        first = _first_of_each_list(rows)
+        n_rows = np.diff(first, append=len(is_bought))
+        teaches = np.add.reduceat(is_bought, first) > 0 if len(first) else np.empty(0, bool)
+        kept = np.repeat(teaches, n_rows)
+        rows = rows.filter(pa.array(kept))
         features = side_by_side([rows[name].to_numpy() for name in FEATURES])
-        user = rows["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
-        cut = pc.cast(rows["cut_at"], pa.int64()).to_numpy()
-        is_next = (np.diff(user, prepend=-1) != 0) | (np.diff(cut, prepend=-1) != 0)
-        first = np.flatnonzero(is_next)
-        return cls(features, rows["is_bought"].to_numpy(), np.diff(first, append=len(user)))
+        return cls(features, is_bought[kept], n_rows[teaches])
 
     @property
     def has_both_labels(self) -> bool:
@@ -53,16 +65,23 @@ class TrainingRows:
         return bool(self.is_bought.any() and not self.is_bought.all())
 
 
+def _first_of_each_list(rows: pa.Table) -> NDArray[np.int64]:
+    """Where the rows of each user at each cut begin."""
+    user = rows["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    cut = pc.cast(rows["cut_at"], pa.int64()).to_numpy()
+    return np.flatnonzero((np.diff(user, prepend=-1) != 0) | (np.diff(cut, prepend=-1) != 0))
+
+
 def with_features(rows: pa.Table) -> pa.Table:
     """The same rows. Raises DamagedFile where they have other features than FEATURES.
 
     This happens when a run was begun by another version of this program.
     """
-    if missing := [name for name in FEATURES if name not in rows.column_names]:
+    if missing := [name for name in ("bought_at", *FEATURES) if name not in rows.column_names]:
         raise DamagedFile(
-            "the training rows of this run have other features than this version knows",
+            "the training rows of this run have other columns than this version knows",
             found=f"no {', '.join(missing)}",
-            promised="the features of pipeline/contract/features.py",
+            promised="`bought_at`, and the features of pipeline/contract/features.py",
             then="start a new run: python -m pipeline run",
         )
     return rows
@@ -82,9 +101,12 @@ def draw_training_rows(
     Returns rows of the dataset `examples`, in its order. The negatives are drawn with `seed`.
     """
     n_items = held_out.items.shape[1]
-    later = held_out.items[users]
+    later = held_out.bought_at[users]
     bought = np.repeat(np.arange(table.n_users), np.diff(later.indptr)) * n_items + later.indices
-    is_bought = np.isin(table.slots * n_items + table.items, bought)
+    candidates = table.slots * n_items + table.items
+    is_bought = np.isin(candidates, bought)
+    bought_at = np.zeros(len(candidates), np.int64)
+    bought_at[is_bought] = later.data[np.searchsorted(bought, candidates[is_bought])]
     rng = np.random.default_rng(seed)
     priority = -rng.random(len(is_bought))
     priority[is_bought] = 1.0
@@ -99,7 +121,7 @@ def draw_training_rows(
             "cut_at": pa.array([cut_at] * len(kept), TIME),
             "user_id": held_out.user_ids.take(pa.array(users[table.slots[kept]])),
             "item_id": history.item_ids.take(pa.array(table.items[kept])),
-            "is_bought": is_bought[kept],
+            "bought_at": pa.array(bought_at[kept], mask=~is_bought[kept]).cast(TIME),
             **features,
         }
     )

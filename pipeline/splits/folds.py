@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from pipeline.runs.folder import RunFolder
 from pipeline.times import utc
+
+WEEK = timedelta(days=7)
+LABEL_DAYS = timedelta(days=14)
+"""How far after a cut re-rankers learn what is bought; where the horizon is longer, as far as that."""
+ENOUGH_TO_SEARCH = 1_000
+"""Users, each counted at every cut, that the search for parameters is told of."""
 
 
 @dataclass(frozen=True)
@@ -94,28 +100,82 @@ def test_from(folder: RunFolder) -> datetime:
     return _moment(folder, "test_from")
 
 
-def for_training(folder: RunFolder, most: int) -> list[Fold]:
-    """The folds re-rankers learn from: validation's and those before them, newest first, `most` in all."""
-    newest = validations(folder)[::-1][:most]
-    return [*newest, *earlier(folder, most - len(newest))]
+def for_search(folder: RunFolder) -> list[Fold]:
+    """The cuts before the test that parameters are searched at, oldest first.
+
+    The newest that measure ENOUGH_TO_SEARCH users together, or all: a search is fitted once, at the oldest of
+    them, so it is not told more days than it needs.
+    """
+    over = validations(folder)
+    measured_at = folder.document("split").get("measured_at") or {}
+    n_users = [n for n in measured_at.get("validation_set", ()) if n]
+    enough = (n_cuts for n_cuts, n in enumerate(accumulate(n_users[::-1]), 1) if n >= ENOUGH_TO_SEARCH)
+    return over[-next(enough, len(over)) :]
+
+
+def for_learning(folder: RunFolder, most: int) -> list[Fold]:
+    """The cuts before the test that re-rankers learn from, oldest first, about a week apart, `most` in all.
+
+    Each asks about LABEL_DAYS after it, but never about the test. They are the cuts of validation, of which
+    one that lies close to another is left out, and cuts in the weeks before those.
+    """
+    of_validation = _apart(validations(folder), None, _step(folder))[-most:]
+    oldest_first = [*earlier(folder, most - len(of_validation))[::-1], *of_validation]
+    return [_with_labels(folder, fold, test_from(folder)) for fold in oldest_first]
+
+
+def latest_for_learning(folder: RunFolder, most: int) -> list[Fold]:
+    """The cuts of the test that the published re-ranker learns from too, as `for_learning` has the others."""
+    newest = for_learning(folder, most)[-1].cut_at
+    of_test = _apart(tests(folder), newest, _step(folder))
+    return [_with_labels(folder, fold, _moment(folder, "as_of")) for fold in of_test]
 
 
 def earlier(folder: RunFolder, most: int) -> list[Fold]:
-    """At most `most` folds inside `train`, newest first; each asks about the days up to the cut of the next.
+    """At most `most` cuts before validation, newest first; each asks about the days up to the next one.
 
-    Those days are as many as the test has, or a third of the history before validation where that is less,
-    so that there are two folds and as much history before the older one. (A split that has no cut in time
-    has no test days: a sixth of the history.)
+    A split that has no cut in time has them too, inside `train`.
     """
     cut_at, first_at = _moment(folder, "validation_from"), _moment(folder, "first_at")
-    days = timedelta(days=folder.document("split")["test_days"] or 0)
-    days = min(days, (cut_at - first_at) / 3) if days else (cut_at - first_at) / 6
-    if days <= timedelta(0):
+    step = _step(folder)
+    if step <= timedelta(0):
         return []
-    n = min(most, int((cut_at - first_at) / days + 1e-9) - 1)
-    train = folder.file("train")
-    cuts = [cut_at - k * days for k in range(n + 1)]
-    return [Fold((train,), cut, (train,), cut, following) for following, cut in pairwise(cuts)]
+    n = min(most, int((cut_at - first_at) / step + 1e-9) - 1)
+    train = (folder.file("train"),)
+    cuts = [cut_at - k * step for k in range(n + 1)]
+    return [Fold(train, cut, train, cut, following) for following, cut in pairwise(cuts)]
+
+
+def _step(folder: RunFolder) -> timedelta:
+    """How far apart the cuts lie that re-rankers learn from: a week.
+
+    A third of the history before validation where that is less, so that there are two of them and as much
+    history before the older one. (A sixth of the history where there is no cut in time.)
+    """
+    history = _moment(folder, "validation_from") - _moment(folder, "first_at")
+    is_timed = folder.document("split")["method"] == "time"
+    return min(WEEK, history / 3) if is_timed else history / 6
+
+
+def _apart(over: list[Fold], newest: datetime | None, step: timedelta) -> list[Fold]:
+    """Those of `over`, oldest first, that lie at least `step` after the one before; newest: of those before"""
+    kept: list[Fold] = []
+    for fold in over:
+        if newest is None or fold.cut_at - newest >= step:
+            kept.append(fold)
+            newest = fold.cut_at
+    return kept
+
+
+def _with_labels(folder: RunFolder, fold: Fold, end: datetime) -> Fold:
+    """The same cut, asked about as long as labels look ahead, and not beyond `end`."""
+    split = folder.document("split")
+    if split["method"] != "time":
+        return fold
+    until = min(fold.cut_at + max(timedelta(days=split["test_days"]), LABEL_DAYS), end)
+    part = "validation_set" if end == test_from(folder) else "test"
+    later = tuple(dict.fromkeys((*fold.later, folder.file(part))))
+    return Fold(fold.before, fold.cut_at, later, fold.cut_at, until)
 
 
 def _moment(folder: RunFolder, name: str) -> datetime:

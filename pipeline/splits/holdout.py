@@ -25,6 +25,7 @@ class HeldOut:
     user_ids: who is measured, shape (n_measured,)
     rows:     their row numbers in the history, UNSERVED where the filters leave a buyer out
     items:    what each of them bought, shape (n_measured, n_items), ones; items known before the cut only
+    bought_at: when each of `items` was first bought after the cut, in microseconds since 1970, int64
     n_items:  distinct items each bought, items first seen after the cut included, shape (n_measured,)
     n_cold_users: users who bought after the cut and never before it (not measured)
     n_cold_items: distinct items among the measured purchases that were never seen before the cut
@@ -33,6 +34,7 @@ class HeldOut:
     user_ids: pa.Array
     rows: np.ndarray
     items: sp.csr_matrix
+    bought_at: sp.csr_matrix
     n_items: np.ndarray
     n_cold_users: int
     n_cold_items: int
@@ -42,9 +44,26 @@ class HeldOut:
         if len(self.rows) <= most:
             return self
         kept = np.sort(np.random.default_rng(seed).choice(len(self.rows), most, replace=False))
-        users = self.user_ids.take(pa.array(kept))
         return replace(
-            self, user_ids=users, rows=self.rows[kept], items=self.items[kept], n_items=self.n_items[kept]
+            self,
+            user_ids=self.user_ids.take(pa.array(kept)),
+            rows=self.rows[kept],
+            items=self.items[kept],
+            bought_at=self.bought_at[kept],
+            n_items=self.n_items[kept],
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[HeldOut]) -> HeldOut:
+        """Several stretches of time after one cut as one holdout: a user is in it once for each of them."""
+        return cls(
+            pa.concat_arrays([part.user_ids for part in parts]),
+            np.concatenate([part.rows for part in parts]),
+            sp.csr_matrix(sp.vstack([part.items for part in parts])),
+            sp.csr_matrix(sp.vstack([part.bought_at for part in parts])),
+            np.concatenate([part.n_items for part in parts]),
+            sum(part.n_cold_users for part in parts),
+            sum(part.n_cold_items for part in parts),
         )
 
 
@@ -68,9 +87,10 @@ def hold_out(
     users = group_by_id(measured["user_id"])
     is_known = pc.is_valid(measured["item_row"]).to_numpy()
     columns = measured["item_row"].drop_null().to_numpy()
-    items = sp.csr_matrix(
-        (np.ones(len(columns), np.float32), (users.group[is_known], columns)),
-        shape=(len(users.ids), history.shape[1]),
-    )
+    cells, shape = (users.group[is_known], columns), (len(users.ids), history.shape[1])
+    items = sp.csr_matrix((np.ones(len(columns), np.float32), cells), shape=shape)
+    moments = pc.cast(measured["bought_at"], pa.int64()).to_numpy()[is_known]
+    bought_at = sp.csr_matrix((moments, cells), shape=shape)
     row_numbers = pc.fill_null(measured["user_row"], UNSERVED).to_numpy()[users.first]
-    return HeldOut(users.ids, row_numbers, items, users.n_rows, n_cold_users, len(cold_items.unique()))
+    n_cold_items = len(cold_items.unique())
+    return HeldOut(users.ids, row_numbers, items, bought_at, users.n_rows, n_cold_users, n_cold_items)

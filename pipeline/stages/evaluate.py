@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.contract.datasets import FALLBACK
+from pipeline.contract.datasets import DATASETS, FALLBACK
 from pipeline.evaluation.all_models import MODES, JudgedCut, in_order, judge_at, pool
-from pipeline.evaluation.at_cut import trained
+from pipeline.evaluation.at_cut import trained, training_rows
 from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.evaluation.fallback import fall_back
 from pipeline.evaluation.segments import Groups, groups_at, segment_rows
@@ -73,11 +73,13 @@ def _at_cuts(job: Job) -> list[_Cut]:
     """
     folder, settings, scorers = job.folder, job.settings, read_scorers(job.folder)
     mode, cuts = settings.run.repeat_purchases, []
+    for_learning = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, settings.ranking.windows)}
+    nothing = DATASETS["latest_examples"].schema(folder.ids).empty_table()
     for fold in folds.tests(folder):
         with trained(folder, settings, fold) as models:
             judged = judge_at(models, scorers, fold)
-            held_out = judged.held_out[mode]
-            sample = held_out.sampled(settings.ranking.most_users, settings.run.seed)
-            groups, rows = groups_at(job, models, held_out), models.training_rows(sample, fold)
-            cuts.append(_Cut(judged, groups, rows, orders_at(job, models, fold)))
+            groups, orders = groups_at(job, models, judged.held_out[mode]), orders_at(job, models, fold)
+            learnt = for_learning.get(fold.cut_at)
+            rows = training_rows(models, learnt) if learnt else nothing
+            cuts.append(_Cut(judged, groups, rows, orders))
     return cuts

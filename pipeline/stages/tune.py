@@ -22,15 +22,13 @@ def run(job: Job) -> Counts:
 
     Where nobody can be measured, nothing is searched and nothing raced: the simplest rule is published.
     """
-    folder, settings = job.folder, job.settings
+    folder = job.folder
     live = usable_live(job)
     start, origin = start_of(job, live)
     if folds.is_unjudged(folder):
         return _write(job, NOTHING_TRIED, unjudged_params(job, start, origin), [])
     chosen = choose_parameters(job, live, start)
-    over = folds.for_training(folder, settings.ranking.windows)
-    items, spill = folder.optional("items"), folder.scratch()
-    ended = race(over, chosen.params, settings, items, spill, job.say, chosen.dropped, chosen.factors)
+    ended = race(job, chosen.params, chosen.dropped, chosen.factors)
     document = best_params(job, chosen, ended, origin)
     for row in document["race"]:
         job.say(f"race: {row['model']}: {row['precision_at_3']:.4f}, NDCG@10 {row['ndcg_at_10']:.4f}")

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import product
 from typing import Any
 
@@ -23,7 +24,7 @@ from pipeline.tuning.search import NOTHING_TRIED, Search, search
 JOURNAL = "study.journal"
 """Optuna's journal in the run folder: a search that was killed goes on where it stopped."""
 
-GRID = (7.0, 14.0, 30.0, 60.0, 90.0, 180.0)
+GRID = (3.0, 7.0, 14.0, 30.0, 60.0, 90.0, 180.0)
 """Half-lives in days that are tried for a rule."""
 
 
@@ -35,14 +36,14 @@ class Chosen:
     params:  with which models are raced
     why:     why there was a search, or none
     dropped: models that need not race -> their Precision@3
-    factors: ALS with `params`, fitted on what lies before the validation fold; None: not fitted yet
+    factors: ALS with `params`, and the cut that it was fitted at; None: not fitted yet
     """
 
     search: Search
     params: Params
     why: str
     dropped: Mapping[str, float] = field(default_factory=dict)
-    factors: AlsFactors | None = None
+    factors: tuple[datetime, AlsFactors] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,10 @@ def choose_parameters(job: Job, live: Mapping[str, Any], start: Params) -> Chose
     start: the live parameters, or those of config.toml: where the search begins, or what is used again
     """
     folder, settings = job.folder, job.settings
-    fold = folds.validation(folder)
-    with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        judge = Judge.of(history, fold, settings.run.excludes_repeats)
+    over = folds.for_search(folder)
+    before, cut_at = over[0].before, over[0].cut_at
+    with opened(before, cut_at, settings.filter, settings.run, folder.scratch()) as history:
+        judge = Judge.of(history, *over, excludes_repeats=settings.run.excludes_repeats)
         if not judge.n_users:
             why = "nobody can be measured on the validation set; parameters stay as they were"
             job.say(f"tune: {why}")
@@ -85,7 +87,8 @@ def choose_parameters(job: Job, live: Mapping[str, Any], start: Params) -> Chose
         plain = judge.precision_at_3(build(PLAIN_ALS, params, settings).fit(history))
         als = als or ValidatedAls.fit(params, history, judge, settings)
         dropped = _dropped(plain, als, job)
-    return Chosen(trials, params.but(half_lives=half_lives), decision.why, dropped, als.factors)
+    factors = (cut_at, als.factors) if als.factors else None
+    return Chosen(trials, params.but(half_lives=half_lives), decision.why, dropped, factors)
 
 
 def _decide(

@@ -1,38 +1,33 @@
 """The race on validation: which model is published, by what all of them reach on the same users.
 
-Folds are walked from the oldest to the newest. At each one the re-rankers learn from the training rows of the
-folds before it, and the fold leaves its own for the next. The newest folds are raced, the others only give
-training rows. Several folds count together, because a single one is often won by luck.
+Cuts in time are walked from the oldest to the newest. Some of them leave training rows, about a week apart;
+at the cuts of validation all models are judged, the re-rankers with what they learn from the rows of the cuts
+before. Several cuts count together, because a single one is often won by luck.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.config import Settings
-from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.at_cut import at, sample_of, training_rows
 from pipeline.evaluation.judge import Judge
 from pipeline.evaluation.metrics import PerUser
 from pipeline.models.als import AlsFactors
 from pipeline.models.catalog import ALS, MODELS, rules
 from pipeline.models.params import Params
 from pipeline.ranking.fitted import FittedModels
-from pipeline.ranking.reranker import fit_rerankers
-from pipeline.splits.folds import Fold
+from pipeline.ranking.reranker import Scorer, fit_rerankers
+from pipeline.runs.job import Job
+from pipeline.splits import folds
 
 MEASURE, FINER = "precision_at_3", "ndcg_at_10"
-"""What decides, and what decides between models that MEASURE cannot tell apart: it looks at ten slots."""
-
-ALWAYS_RACED = 2
-"""So many of the newest folds are raced whatever their size, unless `ranking.race_windows` is lower."""
-
-ENOUGH_USERS = 1_500
-"""Older folds are raced too where they have fewer users: two folds of this size decide well enough."""
+"""What decides, and what decides between models that have the same: it looks at ten slots."""
 
 Scores = Mapping[str, Mapping[str, PerUser]]
 """By model and measure: one value for each user, shape (n_users,)."""
@@ -55,8 +50,8 @@ class FoldScores:
 class Race:
     """How the race ended.
 
-    fold_scores:   of the folds that were raced, oldest first
-    training_rows: of every fold, for the re-rankers of the next cut, oldest first
+    fold_scores:   of the cuts of validation that measure somebody, oldest first
+    training_rows: of every cut that re-rankers learn from, oldest first
     """
 
     fold_scores: list[FoldScores]
@@ -67,8 +62,7 @@ class Race:
 
         At the oldest fold there may be no training rows yet, and so no re-rankers.
         """
-        most = max((len(fold.scores) for fold in self.fold_scores), default=0)
-        complete = [fold for fold in self.fold_scores if len(fold.scores) == most]
+        complete = self._complete()
         models = [model for model in MODELS if complete and model in complete[0].scores]
         return {
             model: {
@@ -78,16 +72,20 @@ class Race:
             for model in models
         }
 
+    def _complete(self) -> list[FoldScores]:
+        most = max((len(fold.scores) for fold in self.fold_scores), default=0)
+        return [fold for fold in self.fold_scores if len(fold.scores) == most]
+
     def standings(self) -> list[dict[str, object]]:
         """Each model's means, the highest Precision@3 first; equal ones in the order of the catalogue."""
         return sorted(_means(self.scores()), key=lambda row: -float(str(row[MEASURE])))
 
     def winner(self) -> str:
-        """The model with the highest NDCG@10 among those level with the leader; "als" where none was judged.
+        """The model that is best at most cuts among those level with the leader; "als" where none was judged.
 
         The leader has the highest Precision@3. A model is level with it when the mean paired difference is at
         most its standard error (the one-standard-error rule of Breiman et al. 1984, for paired differences)
-        and no rule is above it in Precision@3.
+        and no rule is above it in Precision@3. Between models that are best at as many cuts Precision@3 decides.
         """
         scores = self.scores()
         if not scores:
@@ -102,7 +100,13 @@ class Race:
             if mean[model] >= best_rule
             and _is_within_one_error(scores[leader][MEASURE], scores[model][MEASURE])
         ]
-        return max(level, key=lambda model: (finer[model], mean[model]))
+        n_won = self._n_won(level)
+        return max(level, key=lambda model: (n_won[model], mean[model], finer[model]))
+
+    def _n_won(self, models: Collection[str]) -> dict[str, int]:
+        """At how many complete cuts each of `models` is the best of them."""
+        won = [max(models, key=lambda model: _mean_of(fold, model)) for fold in self._complete()]
+        return {model: won.count(model) for model in models}
 
     def why(self) -> str:
         """Why the winner won, in a sentence."""
@@ -115,7 +119,7 @@ class Race:
         if leader["model"] != winner:
             return (
                 f"{sentence}; {leader['model']} has {leader[MEASURE]:.4f}, which may be chance,"
-                f" and the lower NDCG@10: {leader[FINER]:.4f} against {won[FINER]:.4f}"
+                f" and {winner} is best at more cuts"
             )
         if len(standings) == 1:
             return sentence
@@ -127,57 +131,70 @@ class Race:
 
 
 def race(
-    folds: list[Fold],
+    job: Job,
     params: Params,
-    settings: Settings,
-    items: Path | None,
-    spill: Path,
-    say: Callable[[str], None],
     dropped: Collection[str] = (),
-    factors: AlsFactors | None = None,
+    factors: tuple[datetime, AlsFactors] | None = None,
 ) -> Race:
-    """Race every model but `dropped` over `folds`, newest first.
+    """Race every model but `dropped` at the cuts of validation.
 
-    items:   the shop's items; None: it has none
-    factors: ALS with `params` at the newest fold, where it has been fitted already
+    factors: ALS with `params`, and the cut that it has been fitted at already
     """
+    folder, settings = job.folder, job.settings
+    items, spill = folder.optional("items"), folder.scratch()
+    validations = {fold.cut_at: fold for fold in folds.validations(folder)}
+    learning = {fold.cut_at: fold for fold in folds.for_learning(folder, settings.ranking.windows)}
+    learnt = Learnt(settings)
     fold_scores: list[FoldScores] = []
-    training_rows: list[pa.Table] = []
-    for age in reversed(range(len(folds))):
-        fold = folds[age]
-        with at(fold, params, settings, items, spill, factors if age == 0 else None) as (models, everybody):
-            judge = everybody.sampled(settings.ranking.most_users, settings.run.seed)
-            if not judge.n_users:
-                continue
-            if _is_raced(age, judge.n_users, settings.ranking.race_windows, bool(training_rows)):
-                scores = FoldScores(fold.cut_at.isoformat(), _judged(models, judge, training_rows, dropped))
-                best = max(scores.rows, key=lambda row: float(str(row[MEASURE])))
-                outcome = f"best is {best['model']} with {best[MEASURE]:.4f}"
-                fold_scores.append(scores)
-            else:
-                outcome = "only training rows"
-            say(f"race: {judge.n_users:,} users after {fold.cut_at:%Y-%m-%d}: {outcome}")
-            training_rows.append(models.training_rows(judge.held_out, fold))
-    return Race(fold_scores, training_rows)
+    for cut_at in sorted({*validations, *learning}):
+        fold = validations.get(cut_at) or learning[cut_at]
+        fitted = factors[1] if factors and factors[0] == cut_at else None
+        with at(fold, params, settings, items, spill, fitted) as models:
+            if cut_at in validations and (judge := sample_of(models, fold)).n_users:
+                scores = _judged(models, judge, learnt.scorers(cut_at), dropped)
+                fold_scores.append(FoldScores(cut_at.isoformat(), scores))
+                job.say(f"race: {judge.n_users:,} users after {cut_at:%Y-%m-%d}: {_best(fold_scores[-1])}")
+            if cut_at in learning:
+                learnt.rows.append(training_rows(models, learning[cut_at]))
+    return Race(fold_scores, learnt.rows)
 
 
-def _is_raced(age: int, n_users: int, race_windows: int, has_training_rows: bool) -> bool:
-    """Whether models are judged at a fold. age: 0 the newest fold, 1 the one before it, and so on
+@dataclass
+class Learnt:
+    """The re-rankers as the cuts go by: fitted anew where the last fit has become a week old.
 
-    The newest one always is; an older one where re-rankers have something to learn from.
+    rows: training rows of the cuts so far
     """
-    if age == 0:
-        return True
-    is_wanted = age < ALWAYS_RACED or n_users < ENOUGH_USERS
-    return is_wanted and has_training_rows and age < race_windows
+
+    settings: Settings
+    rows: list[pa.Table] = field(default_factory=list)
+    fitted_at: datetime | None = None
+    _scorers: Mapping[str, Scorer] = field(default_factory=dict)
+
+    def scorers(self, cut_at: datetime) -> Mapping[str, Scorer]:
+        """What may be known of re-ranking at `cut_at`; empty where there is nothing to learn from yet."""
+        if not self._scorers or self.fitted_at is None or cut_at - self.fitted_at >= folds.WEEK:
+            self._scorers = fit_rerankers(self.rows, cut_at, self.settings)
+            self.fitted_at = cut_at
+        return self._scorers
 
 
 def _judged(
-    models: FittedModels, judge: Judge, training_rows: list[pa.Table], dropped: Collection[str]
+    models: FittedModels, judge: Judge, scorers: Mapping[str, Scorer], dropped: Collection[str]
 ) -> Scores:
-    """Every model's scores at one fold, re-rankers learnt on the training rows of the folds before it."""
-    scorers = fit_rerankers(training_rows, models.settings)
+    """Every model's scores at one cut."""
     return {name: judge.scores(judge.lists(ranker)) for name, ranker in models.rankers(scorers, dropped)}
+
+
+def _best(fold: FoldScores) -> str:
+    best = max(fold.scores, key=lambda model: _mean_of(fold, model))
+    return f"best is {best} with {_mean_of(fold, best)[0]:.4f}"
+
+
+def _mean_of(fold: FoldScores, model: str) -> tuple[float, float]:
+    """The means of MEASURE and of FINER, which decides between equal ones."""
+    scores = fold.scores[model]
+    return float(scores[MEASURE].mean()), float(scores[FINER].mean())
 
 
 def _means(scores: Scores) -> list[dict[str, object]]:
