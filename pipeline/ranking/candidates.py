@@ -23,7 +23,7 @@ from pipeline.ranking.statistics import Statistics
 
 FROM_ALS, FROM_NEIGHBOURS, FROM_OWN, FROM_SEEN, FROM_POPULAR = 60, 40, 60, 30, 30
 FROM_OTHER_SPANS = 15
-"""Most candidates of a user from each source. Best sellers are those of late, of these days and of all time."""
+"""Most candidates of a user from each source. Best sellers are of late; the other spans: days, all time."""
 CATEGORIES, FROM_CATEGORY = 5, 25
 """The user's categories that are looked at, and the best sellers taken from each."""
 REMEMBERED = 100
@@ -122,7 +122,7 @@ class CandidateSource:
         return seen.keys[seen.best(3 * seen.columns["carts_30"] + seen.columns["views_30"], FROM_SEEN)]
 
     def _from_popular(self, batch: UserBatch, items: NDArray[np.int64], n: int) -> Keys:
-        """The first `n` of `items`; where bought items are left out, of those that the user has not bought."""
+        """The first `n` of `items`; where bought items are left out, of those new to the user."""
         slots = np.arange(batch.n_users)[:, None] * self.statistics.n_items
         if not self._is_exclude:
             return np.ravel(slots + items[:n]).astype(np.int64)

@@ -92,15 +92,12 @@ class Ranking(Section):
         5,
         ge=1,
         le=26,
-        description="earlier windows of split.test_days that re-rankers learn from;"
+        description="earlier cuts in time, a week apart, that re-rankers learn from;"
         " fewer where the history is shorter",
-    )
-    race_windows: int = Field(
-        3, ge=1, le=13, description="most windows to compare models on; a large shop needs fewer"
     )
     objective: Literal["binary", "lambdarank"] = Field(
         "binary", description="what LightGBM's trees are fitted to"
     )
     most_users: int = Field(
-        10_000, ge=100, le=1_000_000, description="most users of a window; of more, these are drawn at random"
+        10_000, ge=100, le=1_000_000, description="most users of a cut; of more, these are drawn at random"
     )

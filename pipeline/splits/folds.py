@@ -158,7 +158,7 @@ def _step(folder: RunFolder) -> timedelta:
 
 
 def _apart(over: list[Fold], newest: datetime | None, step: timedelta) -> list[Fold]:
-    """Those of `over`, oldest first, that lie at least `step` after the one before; newest: of those before"""
+    """Those of `over`, oldest first, that lie `step` or more after the one before; newest: of those before"""
     kept: list[Fold] = []
     for fold in over:
         if newest is None or fold.cut_at - newest >= step:

@@ -85,7 +85,7 @@ class Race:
 
         The leader has the highest Precision@3. A model is level with it when the mean paired difference is at
         most its standard error (the one-standard-error rule of Breiman et al. 1984, for paired differences)
-        and no rule is above it in Precision@3. Between models that are best at as many cuts Precision@3 decides.
+        and no rule is above it in Precision@3. Of those that are best at as many cuts, the higher one wins.
         """
         scores = self.scores()
         if not scores:
