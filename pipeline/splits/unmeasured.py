@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import engine
-from pipeline.config import MOST_TEST_DAYS, Filter, Settings
+from pipeline.config import MOST_TEST_DAYS, Filter, Settings, Split
 from pipeline.errors import DataError, NobodyMeasured
 from pipeline.splits.history import History
-from pipeline.splits.horizon import MOST_DAYS, TestDays, cuts, one_cut, test_cuts
+from pipeline.splits.horizon import MOST_DAYS, TestDays, cuts, one_cut
 from pipeline.splits.parts import keep_parts
 from pipeline.times import utc
 
@@ -119,7 +119,7 @@ def _ways(db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, sp
     ways = []
     if excludes:
         allow = 'set run.repeat_purchases = "allow" in config.toml'
-        ways.append(Way(allow, "--repeat-purchases allow", n_on_both_sides(db, excludes_repeats=False)))
+        ways.append(Way(allow, "--repeat-purchases allow", _n_measured(db, settings.split, as_of, False)))
     ways += _other_splits(db, settings, as_of, spans, excludes)
     if excludes and not any(way.n_users for way in ways):
         ways = [way.with_repeats() for way in _other_splits(db, settings, as_of, spans, False)]
@@ -131,17 +131,13 @@ def _other_splits(
 ) -> Iterator[Way]:
     """Other cuts in time, and the other methods of the split, also where they measure nobody."""
     how, (first_at, last_at) = settings.split, span(db)
-
-    def at(end: datetime, test_days: TestDays) -> int:
-        return test_cuts(db, first_at, end, test_days, excludes_repeats=excludes).n_measured
-
     if how.method == "time":
         end = last_at.replace(microsecond=0) + timedelta(seconds=1)
         if end < as_of:
             edit = f"choose --as-of last, which is {end.isoformat()}"
-            yield Way(edit, "--as-of last", at(end, how.test_days))
-        n_users = 0 if how.test_days == "auto" else at(as_of, "auto")
-        if n_users:
+            yield Way(edit, "--as-of last", _n_measured(db, how, end, excludes))
+        auto = how.model_copy(update={"test_days": "auto"})
+        if auto != how and (n_users := _n_measured(db, auto, as_of, excludes)):
             yield Way('set split.test_days = "auto" in config.toml', "--test-days auto", n_users)
         else:
             days, n_users = best_days(spans, first_at, as_of, how.test_days, excludes)
@@ -149,11 +145,20 @@ def _other_splits(
     where = cuts(db, first_at, as_of, how.test_days, excludes_repeats=excludes)
     for method in METHODS:
         if method != how.method:
-            keep_parts(db, how.model_copy(update={"method": method}), where, settings.run.seed)
+            other = how.model_copy(update={"method": method})
+            keep_parts(db, other, where, settings.run.seed)
             edit = f'set split.method = "{method}" in config.toml'
-            on_both_sides = n_on_both_sides(db, excludes_repeats=excludes)
-            n_users = where.n_measured if method == "time" else on_both_sides
-            yield Way(edit, "", n_users, method)
+            yield Way(edit, "", _n_measured(db, other, as_of, excludes), method)
+
+
+def _n_measured(db: duckdb.DuckDBPyConnection, how: Split, as_of: datetime, excludes: bool) -> int:
+    """How many a split measures, if the filters left nobody out, counted at each cut of one by time.
+
+    db: has `parts`, made by `how` where that is not by time
+    """
+    if how.method != "time":
+        return n_on_both_sides(db, excludes_repeats=excludes)
+    return cuts(db, span(db)[0], as_of, how.test_days, excludes_repeats=excludes).n_measured
 
 
 def best_days(
