@@ -46,10 +46,12 @@ def shop() -> pa.Table:
 
 
 def settings_of(**sections: dict[str, Any]) -> Settings:
-    """config.toml with a small search on one thread, which is quicker on so little, and sections changed."""
+    """config.toml with a small search on one thread, which is quicker on so little, a test of one cut, and
+    sections changed."""
     values = config.load().model_dump(by_alias=True)
     values["run"] |= {"threads": 1}
-    for section, changes in {"tune": TUNE, "recommend": {"list_length": 5}, **sections}.items():
+    own = {"tune": TUNE, "recommend": {"list_length": 5}, "split": {"test_days": 14}}
+    for section, changes in {**own, **sections}.items():
         values[section] = {**values[section], **changes}
     return Settings.model_validate(values)
 
