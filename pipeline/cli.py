@@ -194,11 +194,6 @@ def _number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{shortened(repr(text), 40)} is no whole number") from None
 
 
-def _test_days(text: str) -> int | str:
-    """`auto`, or a number of days."""
-    return text if text == "auto" else _number(text)
-
-
 def _config(command: argparse._ActionsContainer) -> None:
     command.add_argument(
         "--config", type=Path, default=None, metavar="FILE", help="settings (default: config.toml)"
@@ -269,16 +264,16 @@ def _backtest(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     judge.add_argument(
         "--test-days",
-        type=_test_days,
+        type=lambda text: text if text == "auto" else _number(text),
         metavar="N",
-        help="days after a cut that count; auto: the fewest that measure enough (default: config.toml's)",
+        help="days that a list is judged by; auto: the fewest that measure enough (default: config.toml's)",
     )
     judge.add_argument(
         "--windows",
         type=_number,
         default=1,
         metavar="K",
-        help="judge K times, each as of the beginning of the newest test, two, ... (default: %(default)s)",
+        help="repeat all K times, back by the test's length",
     )
     judge.add_argument(
         "--repeat-purchases",

@@ -40,6 +40,8 @@ factors = [2, 8]
 iterations = [2, 5]
 [ranking]
 windows = 2
+[split]
+test_days = 14
 """
 
 
@@ -119,6 +121,7 @@ def test_windows_stand_newest_first_and_the_document_is_of_the_newest(two: tuple
         of = {row["model"]: row["precision_at_3"] for row in window["results"]}
         assert of["published"] >= of[window["published_model"]]
     assert (document["repeat_purchases"], document["test_days"]) == ("exclude", 14)
+    assert (document["asked_days"], document["n_test_cuts"]) == (14, 1)
     assert document["seconds"] > 0
 
 
@@ -191,7 +194,8 @@ def test_a_first_look_is_told_before_any_stage_and_stands_in_the_document(
     assert f"with --repeat-purchases exclude --test-days 14: {look['asked']['n_users']} people" in before
     assert f"{look['asked']['n_users']} measured users" in after
     assert look["asked"]["n_users"] == document["windows"][0]["results"][0]["n_users"]
-    assert f"--test-days {look['proposed']['test_days']}" in before
+    assert look["proposed"]["test_days"] == "auto"
+    assert "--test-days auto" in before
     for number, stage in enumerate(STAGES, 1):
         assert f"{number} of 6, {stage}: " in said
 
@@ -261,6 +265,22 @@ def test_the_other_mode_and_other_days(judged: Callable[..., tuple[Document, str
     assert "repeat_purchases = allow, 7 days held out" in said
 
 
+def test_windows_repeat_the_whole_back_by_all_cuts_of_the_newest_test(
+    judged: Callable[..., tuple[Document, str]],
+) -> None:
+    """`auto` is two cuts of fourteen days in 99 days of few people, and one in the 71 before those."""
+    document, said = judged("events.csv", "--test-days", "auto", "--windows", "2")
+    newest, older = document["windows"]
+    assert (document["asked_days"], document["test_days"], document["n_test_cuts"]) == ("auto", 14, 2)
+    back = datetime.fromisoformat(newest["as_of"]) - datetime.fromisoformat(older["as_of"])
+    assert back == timedelta(days=28)
+    assert (older["asked_days"], older["test_days"], older["n_test_cuts"]) == ("auto", 14, 1)
+    for window in (newest, older):
+        assert f"split: {window['horizon']}" in said
+    asked = document["first_look"]["asked"]
+    assert (asked["test_days"], asked["horizon_days"], asked["n_cuts"]) == ("auto", 14, 2)
+
+
 @pytest.fixture
 def refused(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
     """`refused(*arguments)`: the one clear error the command ends with; nothing stays behind."""
@@ -282,7 +302,7 @@ def refused(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     [
         (["--windows", "0"], "--windows 0"),
         (["--windows", "-1"], "--windows -1"),
-        (["--test-days", "0"], "test_days"),
+        (["--test-days", "0"], 'test_days = 0: must be "auto" or a whole number of days, 1 to 365'),
         (["--as-of", "yesterday"], "'yesterday' is no time"),
         (["--as-of", "2020-01-01"], "no events in the window"),
         (["--windows", "40"], "beyond the first event"),
@@ -394,11 +414,11 @@ def test_the_file_that_is_to_blame_is_named_as_it_was_given(
 def test_a_window_that_cannot_be_judged_ends_the_rolling_and_keeps_the_others(
     judged: Callable[..., tuple[Document, str]],
 ) -> None:
-    """The third ends half a day after the first purchase: nobody has bought on both sides of a cut."""
-    document, log = judged("events.csv", "--test-days", "49", "--windows", "3")
-    assert "window 3 and those before it are left out: " in log
-    assert len(document["windows"]) == 2
-    assert {row["n_windows"] for row in document["results"] if row["model"] == "popular"} == {2}
+    """The fourth ends four hours after the first purchase: nobody has bought on both sides of a cut."""
+    document, log = judged("events.csv", "--test-days", "33", "--windows", "4")
+    assert "window 4 and those before it are left out: " in log
+    assert len(document["windows"]) == 3
+    assert {row["n_windows"] for row in document["results"] if row["model"] == "popular"} == {3}
 
 
 def test_a_promotion_makes_the_model_lose_and_the_rule_is_shown_beside_what_was_chosen(
@@ -414,7 +434,8 @@ def test_a_promotion_makes_the_model_lose_and_the_rule_is_shown_beside_what_was_
     monkeypatch.setenv("NIGHTSHELF_HOME", str(tmp_path / "home"))
     said = io.StringIO()
     with redirect_stdout(said):
-        assert main(["backtest", "--events", str(shop), "--json", str(out), "--windows", "2"]) == 0
+        more = ["--json", str(out), "--windows", "2", "--test-days", "14"]
+        assert main(["backtest", "--events", str(shop), *more]) == 0
     document = json.loads(out.read_text(encoding="utf-8"))
     newest, older = document["windows"]
     by_model = {row["model"]: row["precision_at_3"] for row in newest["results"]}

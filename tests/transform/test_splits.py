@@ -164,12 +164,8 @@ def test_measured_users() -> None:
     assert rows_out("measured_users", {"is_repeat_relevant": True}, parts=parts) == [(2,)]
 
 
-def n_measured(shop: list[tuple[object, ...]], **values: object) -> dict[tuple[int, int], int]:
-    """(length, place) -> n_users, over the cuts rolled back from day 100; a unit is a day unless told."""
-    bound = {"until": day(100), "unit_us": 86_400_000_000, "longest": 3, "most_cuts": 2} | values
-    rows = rows_out("measured_at_cuts", bound, purchaser_events=shop)
-    assert rows == sorted(rows)
-    return {(length, place): n_users for length, place, n_users in rows}
+DAY = 86_400_000_000
+BACK = {"until": day(100), "unit_us": DAY, "longest": 3, "most_cuts": 2}
 
 
 def test_measured_at_cuts() -> None:
@@ -183,33 +179,35 @@ def test_measured_at_cuts() -> None:
         *((3, 5, 98.5), (3, 6, 98.6), (3, 7, 99.1)),
         *((4, 5, 50, "view"), (4, 6, 99.5, "view"), (5, 5, 20), (6, 5, 100)),
     ]
-    assert n_measured(shop, is_repeat_relevant=False) == {
-        (1, 1): 2,  # users 1 and 3, from day 99 on
-        (2, 1): 1,  # user 1, from 98 on; user 3 had bought nothing before
-        (2, 2): 1,  # user 1, from 96 to 98
-        (3, 1): 1,  # user 1 once, though two days count
-    }
-    assert n_measured(shop, is_repeat_relevant=True) == {
-        (1, 1): 2,
-        (1, 2): 1,  # user 2 at 98, the very moment of the cut
-        (2, 1): 2,
-        (2, 2): 1,
-        (3, 1): 2,
-    }
+    assert rows_out("measured_at_cuts", BACK | {"is_repeat_relevant": False}, purchaser_events=shop) == [
+        (1, 1, 2),  # users 1 and 3, from day 99 on
+        (2, 1, 1),  # user 1, from 98 on; user 3 had bought nothing before
+        (2, 2, 1),  # user 1, from 96 to 98
+        (3, 1, 1),  # user 1 once, though two days count
+    ]
+    assert rows_out("measured_at_cuts", BACK | {"is_repeat_relevant": True}, purchaser_events=shop) == [
+        (1, 1, 2),
+        (1, 2, 1),  # user 2 at 98, the very moment of the cut
+        (2, 1, 2),
+        (2, 2, 1),
+        (3, 1, 2),
+    ]
 
 
-def test_what_is_measured_at_a_cut_does_not_depend_on_what_comes_later() -> None:
-    """An item that is bought again after a cut was new before the next one, and still counts there."""
-    shop = [(1, 5, 50), (1, 6, 97), (1, 6, 99)]
-    assert n_measured(shop, is_repeat_relevant=False, longest=2) == {(2, 2): 1}
-    assert n_measured(shop, is_repeat_relevant=False, longest=2, until=day(98)) == {(1, 1): 1, (2, 1): 1}
-    assert n_measured(shop, is_repeat_relevant=False, longest=1, unit_us=2 * 86_400_000_000) == {(1, 2): 1}
+def test_measured_at_cuts_counts_an_item_as_new_at_the_cut_before_which_it_was() -> None:
+    """It is bought again after the next cut, at which it is not new any more."""
+    shop, new = [(1, 5, 50), (1, 6, 97), (1, 6, 99)], BACK | {"is_repeat_relevant": False}
+    assert rows_out("measured_at_cuts", new, purchaser_events=shop) == [(2, 2, 1), (3, 1, 1)]
+    earlier = new | {"until": day(98)}
+    assert rows_out("measured_at_cuts", earlier, purchaser_events=shop) == [(1, 1, 1), (2, 1, 1), (3, 1, 1)]
+    two_days = new | {"longest": 1, "unit_us": 2 * DAY}
+    assert rows_out("measured_at_cuts", two_days, purchaser_events=shop) == [(1, 2, 1)]
 
 
-def test_measured_at_cuts_of_no_purchase_and_of_one_microsecond() -> None:
-    assert n_measured([], is_repeat_relevant=True) == {}
+def test_measured_at_cuts_of_no_purchase_and_of_odd_units() -> None:
+    every = BACK | {"is_repeat_relevant": True, "longest": 1, "most_cuts": 1}
+    assert rows_out("measured_at_cuts", every, purchaser_events=[]) == []
     shop = [(1, 5, 0), (1, 6, 99.9999)]
-    assert n_measured(shop, is_repeat_relevant=True, longest=1, unit_us=1, most_cuts=1) == {}
-    assert n_measured(
-        shop, is_repeat_relevant=True, longest=1, unit_us=86_400_000_000 * 100 - 1, most_cuts=1
-    ) == {(1, 1): 1}
+    assert rows_out("measured_at_cuts", every | {"unit_us": 1}, purchaser_events=shop) == []
+    almost_all = every | {"unit_us": 100 * DAY - 1}
+    assert rows_out("measured_at_cuts", almost_all, purchaser_events=shop) == [(1, 1, 1)]
