@@ -24,7 +24,7 @@ import duckdb
 
 from pipeline import engine
 from pipeline.config import Settings
-from pipeline.splits.horizon import Cuts, TestDays, test_cuts
+from pipeline.splits.horizon import Cuts, TestDays, cuts
 from pipeline.splits.unmeasured import best_days
 from pipeline.times import utc
 
@@ -142,7 +142,7 @@ def _measuring(db: duckdb.DuckDBPyConnection, as_of: datetime) -> Measure:
 
     def measure(mode: Mode, test_days: TestDays) -> Choice:
         excludes = mode == "exclude"
-        return Choice(mode, test_cuts(db, first_at, as_of, test_days, excludes_repeats=excludes))
+        return Choice(mode, cuts(db, first_at, as_of, test_days, excludes_repeats=excludes))
 
     return measure
 

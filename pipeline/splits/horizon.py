@@ -11,7 +11,7 @@ Only users are counted, before anything is fitted: no number of any model is kno
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Literal
@@ -44,7 +44,7 @@ class Cuts:
     asked_days: TestDays
     horizon: timedelta
     of_test: tuple[int, ...]
-    of_validation: tuple[int, ...] = (0,)
+    of_validation: tuple[int, ...]
 
     @property
     def test_from(self) -> datetime:
@@ -64,8 +64,7 @@ class Cuts:
     @property
     def is_shortened(self) -> bool:
         """Whether the history is too short for the days asked for; for `auto`: to try MOST_DAYS."""
-        longest = MOST_DAYS if self.asked_days == "auto" else self.asked_days
-        return self.horizon < longest * DAY and not self.is_enough
+        return self.horizon < _longest(self.asked_days) * DAY and not self.is_enough
 
     @property
     def is_enough(self) -> bool:
@@ -86,37 +85,32 @@ def cuts(
     *,
     excludes_repeats: bool,
 ) -> Cuts:
-    """Where to cut a history that begins at `first_at`: the test, and as long cuts before it.
+    """Where to cut a history that begins at `first_at`. db: has the events `purchaser_events`
 
     test_days: `auto`, or the days of a test of one cut
     """
-    made = test_cuts(db, first_at, as_of, test_days, excludes_repeats=excludes_repeats)
-    most = most_cuts(as_of - first_at, made.horizon)
-    [n_users] = measured(db, made.test_from, made.horizon, 1, most, excludes_repeats=excludes_repeats)
-    n_cuts = max(fewest(n_users), min(LEAST_VALIDATION_CUTS, most))
-    return replace(made, of_validation=tuple(n_users[:n_cuts][::-1]))
+    history, longest = as_of - first_at, one_cut(first_at, as_of, _longest(test_days))
+    unit = min(DAY, longest) if test_days == "auto" else longest
+    at_most = MOST_CUTS if test_days == "auto" else 1
+    n_lengths = longest // unit if unit else 1
+    of_lengths = measured(db, as_of, unit, n_lengths, excludes_repeats=excludes_repeats)
+    of_tests = [
+        n_users[: min(at_most, most_cuts(history, length * unit))]
+        for length, n_users in enumerate(of_lengths, 1)
+    ]
+    enough = (length for length, n_users in enumerate(of_tests, 1) if sum(n_users) >= ENOUGH)
+    length = next(enough, n_lengths)
+    n_test = fewest(of_tests[length - 1])
+    n_users = of_lengths[length - 1]
+    before = n_users[n_test : n_test + most_cuts(history, length * unit)]
+    n_before = max(fewest(before), min(LEAST_VALIDATION_CUTS, len(before)))
+    of_test, of_validation = n_users[:n_test][::-1], before[:n_before][::-1]
+    return Cuts(as_of, test_days, length * unit, tuple(of_test), tuple(of_validation))
 
 
-def test_cuts(
-    db: duckdb.DuckDBPyConnection,
-    first_at: datetime,
-    as_of: datetime,
-    test_days: TestDays,
-    *,
-    excludes_repeats: bool,
-) -> Cuts:
-    """The same without those before the test, in less time. db: has the view `purchaser_events`"""
-    history = as_of - first_at
-    longest = one_cut(first_at, as_of, MOST_DAYS if test_days == "auto" else test_days)
-    if test_days != "auto" or longest < DAY:
-        [n_users] = measured(db, as_of, longest, 1, 1, excludes_repeats=excludes_repeats)
-        return Cuts(as_of, test_days, longest, tuple(n_users))
-    of_days = measured(db, as_of, DAY, longest // DAY, MOST_CUTS, excludes_repeats=excludes_repeats)
-    fitting = [n_users[: most_cuts(history, days * DAY)] for days, n_users in enumerate(of_days, 1)]
-    enough = (days for days, n_users in enumerate(fitting, 1) if sum(n_users) >= ENOUGH)
-    days = next(enough, len(fitting))
-    n_users = fitting[days - 1]
-    return Cuts(as_of, test_days, days * DAY, tuple(n_users[: fewest(n_users)][::-1]))
+def _longest(test_days: TestDays) -> int:
+    """The days that are asked for; of `auto`, the most that it tries."""
+    return MOST_DAYS if test_days == "auto" else test_days
 
 
 def one_cut(first_at: datetime, as_of: datetime, days: int) -> timedelta:
@@ -163,25 +157,20 @@ def fewest(n_users: Sequence[int]) -> int:
 
 
 def measured(
-    db: duckdb.DuckDBPyConnection,
-    until: datetime,
-    unit: timedelta,
-    longest: int,
-    most_cuts: int,
-    *,
-    excludes_repeats: bool,
+    db: duckdb.DuckDBPyConnection, until: datetime, unit: timedelta, longest: int, *, excludes_repeats: bool
 ) -> list[list[int]]:
     """How many users are measured: a list for each horizon of 1 to `longest` units, a number for each cut.
 
-    until: what the newest cut asks about ends here; the newest cut stands first
+    until: what the newest cut asks about ends here; the newest cut stands first, and there are as many as
+           test and validation can have
     """
-    n_users = [[0] * most_cuts for _ in range(longest)]
+    n_users = [[0] * 2 * MOST_CUTS for _ in range(longest)]
     if unit:
         values = {
             "until": until,
             "unit_us": unit // timedelta(microseconds=1),
             "longest": longest,
-            "most_cuts": most_cuts,
+            "most_cuts": 2 * MOST_CUTS,
             "is_repeat_relevant": not excludes_repeats,
         }
         for row in engine.rows(db, "measured_at_cuts", values).read_all().to_pylist():

@@ -19,7 +19,7 @@ from pipeline import engine
 from pipeline.config import MOST_TEST_DAYS, Filter, Settings
 from pipeline.errors import DataError, NobodyMeasured
 from pipeline.splits.history import History
-from pipeline.splits.horizon import MOST_DAYS, TestDays, cuts, one_cut, test_cuts
+from pipeline.splits.horizon import MOST_DAYS, TestDays, cuts, one_cut
 from pipeline.splits.parts import keep_parts
 from pipeline.times import utc
 
@@ -133,7 +133,7 @@ def _other_splits(
     how, (first_at, last_at) = settings.split, span(db)
 
     def at(end: datetime, test_days: TestDays) -> int:
-        return test_cuts(db, first_at, end, test_days, excludes_repeats=excludes).n_measured
+        return cuts(db, first_at, end, test_days, excludes_repeats=excludes).n_measured
 
     if how.method == "time":
         end = last_at.replace(microsecond=0) + timedelta(seconds=1)

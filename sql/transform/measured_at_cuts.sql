@@ -2,7 +2,7 @@
 -- something that counts; a row for each length of 1 to $longest units and each of the newest $most_cuts cuts that
 -- measures anybody. A unit is $unit_us microseconds; cut 1 of a length is that long before $until, cut 2 twice as
 -- long. Unless $is_repeat_relevant, an item that the user had bought before the cut does not count.
--- An event exactly at a cut is after it. Users are counted from their days alone, each once for a cut.
+-- An event exactly at a cut is after it. Each user is counted once for a cut.
 -- Reads: purchaser_events. Binds: $is_repeat_relevant, $longest, $most_cuts, $unit_us, $until.
 WITH purchases AS (
     SELECT user_id, item_id,
@@ -10,20 +10,31 @@ WITH purchases AS (
     FROM purchaser_events
     WHERE event_type = 'purchase' AND occurred_at < $until
 ),
-firsts AS (
-    SELECT user_id, item_id, max(n_back) AS n_back
-    FROM purchases
-    GROUP BY user_id, item_id
-),
 buyers AS (
     SELECT user_id, max(n_back) AS first_back
-    FROM firsts
+    FROM purchases
     GROUP BY user_id
 ),
+recent AS (
+    SELECT user_id, item_id, n_back
+    FROM purchases
+    WHERE n_back <= $longest * $most_cuts
+),
+firsts AS (
+    SELECT user_id, item_id, max(n_back) AS n_back
+    FROM recent
+    WHERE NOT $is_repeat_relevant
+    GROUP BY user_id, item_id
+),
 counting AS (
-    SELECT user_id, n_back FROM purchases WHERE $is_repeat_relevant AND n_back <= $longest * $most_cuts
+    SELECT user_id, n_back FROM recent WHERE $is_repeat_relevant
     UNION
-    SELECT user_id, n_back FROM firsts WHERE NOT $is_repeat_relevant AND n_back <= $longest * $most_cuts
+    SELECT user_id, n_back
+    FROM firsts
+    WHERE NOT EXISTS (
+        SELECT 1 FROM purchases AS p
+        WHERE p.user_id = firsts.user_id AND p.item_id = firsts.item_id AND p.n_back > $longest * $most_cuts
+    )
 ),
 units AS (
     SELECT c.user_id, c.n_back, b.first_back,
