@@ -75,7 +75,8 @@ def night_at(path: Path, *stages: str, **sections: dict[str, Any]) -> Job:
 def roll(job: Job, n_cuts: int) -> list[Fold]:
     """The night as if `split` had rolled its test over `n_cuts`, at each of which somebody is measured."""
     split = job.folder.document("split")
-    rolled = {"test_days": split["test_days"] / n_cuts, "n_test_cuts": n_cuts}
+    days = split["test_days"] * split["n_test_cuts"]
+    rolled = {"test_days": days / n_cuts, "n_test_cuts": n_cuts}
     measured_at = {**split["measured_at"], "test": [split["n_measured"]] * n_cuts}
     give(job.folder, split={**split, **rolled, "measured_at": measured_at})
     return folds.tests(job.folder)
