@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from pipeline import config, disk, engine, jobs
 from pipeline.config import Ids, Settings
 from pipeline.contract.datasets import DATASETS, FALLBACK
+from pipeline.contract.measured import different_buyers, measured
 from pipeline.contract.stages import BY_NAME
 from pipeline.errors import DataError, SettingsError, shortened
 from pipeline.home import make_home
@@ -43,12 +44,14 @@ from pipeline.times import CLOCK_SKEW, FIRST_OF_A_SHOP, utc
 
 STAGES = ("validate", "filter_purchasers", "split", "tune", "train", "evaluate")
 MEASURES = (
-    "precision_at_3", "ci_low", "ci_high", "n_users", "recall_at_10", "ndcg_at_10", "coverage_at_3",
+    "precision_at_3", "ci_low", "ci_high", "n_users", "n_buyers", "recall_at_10", "ndcg_at_10",
+    "coverage_at_3",
 )  # fmt: skip
 OF_A_WINDOW = ("against", "fallback", "session_lists")
 """What is no mean: a backtest of several windows has it in each."""
 OF_THE_SPLIT = ("method", "worth", "asked_days", "test_days", "n_test_cuts", "horizon")
-AVERAGED = tuple(name for name in MEASURES if name != "n_users")
+COUNTED = ("n_users", "n_buyers")
+AVERAGED = tuple(name for name in MEASURES if name not in COUNTED)
 Say = Callable[[str], None]
 
 
@@ -255,31 +258,38 @@ def _means(of_windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     for model, rows in by_model.items():
         values = [row["precision_at_3"] for row in rows]
         means = {name: statistics.fmean(row[name] for row in rows) for name in AVERAGED}
-        n_users = round(statistics.fmean(row["n_users"] for row in rows))
+        counted = {name: round(statistics.fmean(row[name] for row in rows)) for name in COUNTED}
         spread = {"lowest": min(values), "highest": max(values), "n_windows": len(rows)}
-        averaged.append({"model": model, **means, "n_users": n_users, **spread})
+        averaged.append({"model": model, **means, **counted, **spread})
     return sorted(averaged, key=lambda row: -row["precision_at_3"])
 
 
 def _measured(document: dict[str, Any]) -> str:
-    """How many people the newest window measures, and whether they decide anything."""
-    n_users = document["results"][0]["n_users"]
-    few = ", too few to decide anything" if n_users < FEW_BUYERS else ""
-    return f"{n_users:,} {'person' if n_users == 1 else 'people'} measured{few}"
+    """How many buyers are measured, how often, and whether they decide anything."""
+    first = document["results"][0]
+    few = ", too few to decide anything" if different_buyers(first) < FEW_BUYERS else ""
+    return f"{measured(first)}{few}"
+
+
+def _held_out(document: dict[str, Any]) -> str:
+    """For how long lists are judged, and at how many cuts."""
+    days, n_cuts = document["test_days"], document["n_test_cuts"]
+    if days is None:
+        return "rows at random held out"
+    return f"{days:.3g} days held out" if n_cuts == 1 else f"{n_cuts} cuts of {days:.3g} days held out"
 
 
 def table(document: dict[str, Any]) -> str:
     """The document of `backtest` as lines for a person: a model each, best first, and the best rule."""
     several = "windows" in document
-    days = document["test_days"]
-    held_out = "rows at random held out" if days is None else f"{days:.3g} days held out"
-    head = f"repeat_purchases = {document['repeat_purchases']}, {held_out}"
+    head = f"repeat_purchases = {document['repeat_purchases']}, {_held_out(document)}"
     head += f", as of {document['as_of']}, {_measured(document)}"
     head += f", means over {len(document['windows'])} windows" if several else ""
     interval = (
         ("lowest to highest", "lowest", "highest") if several else ("95% interval", "ci_low", "ci_high")
     )
-    lines = [head, *([f"  {document['worth']}"] if document["worth"] else [])]
+    told = () if several else (document["horizon"],)
+    lines = [head, *(f"  {line}" for line in (*told, document["worth"]) if line)]
     lines += results_table(document["results"], MEASURES, interval)
     for window in document.get("windows", [document]):
         lines += [_against(window, row) for row in window["against"] if row["against"] == "best_rule"]
@@ -292,8 +302,9 @@ def _against(window: dict[str, Any], row: dict[str, Any]) -> str:
     """One line: the published model against the best rule of its window."""
     share = f"{row['difference'] / row['precision_at_3']:+.1%}" if row["precision_at_3"] else "better"
     return (
-        f"  as of {window['as_of'][:10]}: {window['published_model']} is chosen, {share} against"
-        f" {row['model']}: {row['difference']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f})"
+        f"  as of {window['as_of'][:10]} ({_held_out(window)}): {window['published_model']} is chosen,"
+        f" {share} against {row['model']}: {row['difference']:+.4f}"
+        f" ({row['ci_low']:+.4f} to {row['ci_high']:+.4f})"
     )
 
 

@@ -46,10 +46,12 @@ def shop() -> pa.Table:
 
 
 def settings_of(**sections: dict[str, Any]) -> Settings:
-    """config.toml with a small search on one thread, which is quicker on so little, and sections changed."""
+    """config.toml with a small search on one thread, which is quicker on so little, a test of one cut, and
+    sections changed."""
     values = config.load().model_dump(by_alias=True)
     values["run"] |= {"threads": 1}
-    for section, changes in {"tune": TUNE, "recommend": {"list_length": 5}, **sections}.items():
+    own = {"tune": TUNE, "recommend": {"list_length": 5}, "split": {"test_days": 14}}
+    for section, changes in {**own, **sections}.items():
         values[section] = {**values[section], **changes}
     return Settings.model_validate(values)
 
@@ -71,7 +73,10 @@ def night_at(path: Path, *stages: str, **sections: dict[str, Any]) -> Job:
 
 
 def roll(job: Job, n_cuts: int) -> list[Fold]:
-    """The night as if `split` had rolled its test over `n_cuts`, as far apart; returns them."""
+    """The night as if `split` had rolled its test over `n_cuts`, at each of which somebody is measured."""
     split = job.folder.document("split")
-    give(job.folder, split={**split, "test_days": split["test_days"] / n_cuts, "n_test_cuts": n_cuts})
+    days = split["test_days"] * split["n_test_cuts"]
+    rolled = {"test_days": days / n_cuts, "n_test_cuts": n_cuts}
+    measured_at = {**split["measured_at"], "test": [split["n_measured"]] * n_cuts}
+    give(job.folder, split={**split, **rolled, "measured_at": measured_at})
     return folds.tests(job.folder)

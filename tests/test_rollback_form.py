@@ -17,19 +17,20 @@ AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("measured", "is_unjudged", "method", "told"),
+    ("measured", "is_unjudged", "method", "days", "told"),
     [
-        (None, False, None, "not measured"),
-        (None, True, "time", "unjudged"),
-        (0.25, False, None, "0.2500"),
-        (0.25, False, "time", "0.2500"),
-        (0.25, False, "random", "0.2500 (random)"),
+        (None, False, None, None, "not measured"),
+        (None, True, "time", 14.0, "unjudged"),
+        (0.25, False, None, None, "0.2500"),
+        (0.25, False, "time", 14.0, "0.2500 (14 days)"),
+        (0.25, False, "time", 1.0, "0.2500 (1 day)"),
+        (0.25, False, "random", None, "0.2500 (random)"),
     ],
 )
 def test_a_choice_is_read_back(
-    measured: float | None, is_unjudged: bool, method: str | None, told: str
+    measured: float | None, is_unjudged: bool, method: str | None, days: float | None, told: str
 ) -> None:
-    about = (5, 3, "a, version 9", "als", False, "", is_unjudged, method)
+    about = (5, 3, "a, version 9", "als", False, "", is_unjudged, method, days)
     stored = Stored(12, "stored", AT, AT, measured, "exclude", *about)
     assert choice(stored).startswith(f"version 12, stored: as of 2026-01-02 00:00, Precision@3 {told}, run a")
     assert version_of(choice(stored)) == 12

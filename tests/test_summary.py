@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.report.summary import metrics_lines, results_table
 
 BEST_FIRST = """\
-repeat_purchases = exclude (only items new to the user count): 1,677 users measured, ceiling 0.900
+repeat_purchases = exclude (only items new to the user count): 1,677 buyers, ceiling 0.900
   model              Precision@3        95% interval  Recall@10  NDCG@10  MAP@10  hit rate  coverage
   ranker                  0.2500    0.0000 to 1.0000     0.1000   0.2000  0.3000    0.4000    0.5000
   als                     0.1000    0.0000 to 1.0000     0.1000   0.2000  0.3000    0.4000    0.5000"""
@@ -35,8 +35,8 @@ def test_the_best_model_comes_first() -> None:
 
 def test_so_few_measured_that_they_decide_nothing_are_said_so() -> None:
     for n_users, words in (
-        (29, "29 users measured, too few to decide anything, c"),
-        (30, "30 users measured, c"),
+        (29, "29 buyers, too few to decide anything, c"),
+        (30, "30 buyers, c"),
     ):
         assert words in metrics_lines([{**row("als", 0.1), "n_users": n_users}], "exclude")
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
+from pipeline.contract.measured import measured
 from pipeline.evaluation.comparison import is_lost, loss
 from pipeline.models.catalog import is_same_for_all
 from pipeline.validation.checks import Failure, Result
@@ -141,7 +142,7 @@ def _loss_line(model: str, other: Mapping[str, Any]) -> str:
     return (
         f"Precision@3 {ours:.4f} of {model} is {loss(other):.1%}"
         f" below {other['precision_at_3']:.4f} of {other['model']} ({whose}), 95 % interval of the difference"
-        f" {other['ci_low']:+.4f} to {other['ci_high']:+.4f}, {other['n_users']:,} users"
+        f" {other['ci_low']:+.4f} to {other['ci_high']:+.4f}, {measured(other)}"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.config import Settings
 from pipeline.contract.datasets import PUBLISHED
+from pipeline.contract.measured import different_buyers, measured
 from pipeline.report import content_parts, held_out, machine, words
 from pipeline.report.buyers import buyers
 from pipeline.report.left_out import left_out
@@ -42,7 +43,7 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "verdict": verdict(folder, mode, ours, publication),
         "unmeasured": NOBODY if folder.has("metrics") else NOT_YET,
         "tiles": _tiles(folder, ours),
-        "compared": held_out.compared(split, words.count(ours["n_users"], "buyer")) if ours else "",
+        "compared": _compared(split, ours) if ours else "",
         "ceiling": words.of_100(ours["ceiling_at_3"]) if ours else "",
         "models": content_parts.models(rows, params.get("model"), fallback, replaced.get("reason"))
         if rows
@@ -76,6 +77,16 @@ def _in_words(beside: str) -> str:
     return f"best simple rule: {words.model(beside)}"
 
 
+def _compared(split: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """What every list was compared with, and how often; who was measured more than once."""
+    n_buyers = different_buyers(ours)
+    told = held_out.compared(split, words.count(n_buyers, "buyer"))
+    if ours["n_users"] == n_buyers:
+        return told
+    again = "A buyer is measured at each cut after which the buyer bought something that counts"
+    return f"{told} {again}: {measured(ours)}."
+
+
 def _tiles(folder: RunFolder, ours: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """The figures under the verdict."""
     counts = folder.receipt("recommend").get("counts", {})
@@ -85,5 +96,6 @@ def _tiles(folder: RunFolder, ours: Mapping[str, Any] | None) -> list[tuple[str,
         tiles.append((words.of_100(ours["precision_at_3"]), beside))
         if over_rule := gain(folder):
             tiles.append(over_rule)
-        tiles.append((words.percent(ours["hit_rate_at_10"], 0), "of buyers bought one of their first 10"))
+        of = "of buyers" if ours["n_users"] == different_buyers(ours) else "of measured buyers, at a cut,"
+        tiles.append((words.percent(ours["hit_rate_at_10"], 0), f"{of} bought one of their first 10"))
     return tiles

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.contract.datasets import FALLBACK, PUBLISHED
+from pipeline.contract.measured import measured
 from pipeline.models.catalog import PLAIN_ALS, rules
 from pipeline.report import charts, words
 from pipeline.report.charts import Bar
@@ -108,7 +109,7 @@ def _group_bars(rows: Sequence[Row], ours: str) -> Markup:
                 row["ci_low"],
                 row["ci_high"],
                 "ours first" if row["model"] == ours else "rule second",
-                words.count(row["n_users"], "buyer") if row["model"] == ours else "",
+                measured(row) if row["model"] == ours else "",
             )
             for row in ordered
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.contract.measured import different_buyers, measured
 from pipeline.report import words
 
 Fallback = Mapping[str, Any]
@@ -54,9 +55,9 @@ def gain(fallback: Fallback) -> tuple[str, str] | None:
 def _by(lost_by: Mapping[str, Any]) -> str:
     model, rule = (words.of_100(lost_by[name]) for name in ("chosen_precision_at_3", "precision_at_3"))
     low, high = (words.of_100(-lost_by[end]) for end in ("ci_high", "ci_low"))
-    buyers = words.count(lost_by["n_users"], "buyer")
+    by = f"{'by' if lost_by['n_users'] == different_buyers(lost_by) else 'in'} the same {measured(lost_by)}"
     return (
-        f"of 100 items shown {model} were bought, of the rule's {rule}, by the same {buyers}"
+        f"of 100 items shown {model} were bought, of the rule's {rule}, {by}"
         f" (hardly chance: the 95{words.NBSP}% interval of the difference is {low} to {high})"
     )
 

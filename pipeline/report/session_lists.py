@@ -39,9 +39,25 @@ def session_lists(folder: RunFolder) -> dict[str, Any] | None:
     return {"sentences": _sentences(document), "chart": _chart(document)}
 
 
+def _orders(row: Row) -> str:
+    """`1,200 orders`; `1,200 orders of 700 buyers` where some were measured at several cuts."""
+    n_orders, n_buyers = row["n_orders"], _n_buyers(row)
+    orders = words.count(n_orders, "order")
+    return orders if n_orders == n_buyers else f"{orders} of {words.count(n_buyers, 'buyer')}"
+
+
+def _is_few(row: Row) -> bool:
+    return _n_buyers(row) < FEW_BUYERS
+
+
+def _n_buyers(row: Row) -> int:
+    """Earlier releases measured one order of each buyer."""
+    return int(row.get("n_buyers", row["n_orders"]))
+
+
 def _in_short(row: Row, length: int) -> str:
-    orders = words.count(row["n_orders"], "order")
-    if row["n_orders"] < FEW_BUYERS:
+    orders = _orders(row)
+    if _is_few(row):
         return f"{orders}, too few to decide anything"
     low, high = (f"{100 * row[end]:+.1f}" for end in ("ci_low", "ci_high"))
     return (
@@ -58,10 +74,10 @@ def _doubt(row: Row) -> str:
 
 
 def _sentences(document: Row) -> list[str]:
-    row, length = document["all"], document["length"]
-    orders = words.count(row["n_orders"], "order")
+    row, length, orders = document["all"], document["length"], _orders(document["all"])
+    last = "in the test" if document.get("n_cuts", 1) < 2 else "after each cut of the test"
     found = (
-        f"One item of each buyer's last order in the test was hidden, and {length} items were shown for the"
+        f"One item of each buyer's last order {last} was hidden, and {length} items were shown for the"
         f" others: in {words.percent(row['hit_rate_at_10'])} of {orders} the hidden item was among them, with"
         f" the {length} most popular items of the shop in {words.percent(row['popular_hit_rate_at_10'])}."
     )
@@ -73,7 +89,7 @@ def _sentences(document: Row) -> list[str]:
     told = [found, _verdict(row), named]
     if first is None:
         told.append("Nobody among these buyers bought for the first time.")
-    elif first["n_orders"] < FEW_BUYERS:
+    elif _is_few(first):
         told.append(f"First-time buyers: {words.count(first['n_orders'], 'order')}. {_verdict(first)}")
     else:
         told.append(
@@ -85,7 +101,7 @@ def _sentences(document: Row) -> list[str]:
 
 
 def _verdict(row: Row) -> str:
-    if row["n_orders"] < FEW_BUYERS:
+    if _is_few(row):
         return "These are too few to decide anything."
     low, high = (_points(row[end]) for end in ("ci_low", "ci_high"))
     between = f"the 95{words.NBSP}% interval of the difference is {low} to {high} of 100 orders"
@@ -111,12 +127,12 @@ def _points(share: float) -> str:
 
 def _chart(document: Row) -> Markup:
     groups = [("All orders", document["all"])]
-    if document["first_time"] and document["first_time"]["n_orders"] >= FEW_BUYERS:
+    if document["first_time"] and not _is_few(document["first_time"]):
         groups.append(("First-time buyers", document["first_time"]))
     rows = []
     for name, row in groups:
         ours, popular = row["hit_rate_at_10"], row["popular_hit_rate_at_10"]
-        orders = words.count(row["n_orders"], "order")
+        orders = _orders(row)
         rows.append(Bar(name, ours, words.percent(ours), kind="ours first", note=orders))
         rows.append(Bar("", popular, words.percent(popular), kind="rule second"))
     return charts.bars(rows)

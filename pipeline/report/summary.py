@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.config import Settings
+from pipeline.contract.measured import different_buyers, measured
 from pipeline.report import session_lists
 from pipeline.report.words import FEW_BUYERS
 from pipeline.runs.folder import RunFolder
@@ -36,12 +37,13 @@ def ending(folder: RunFolder, settings: Settings) -> str:
 
 
 def metrics_table(folder: RunFolder, settings: Settings) -> str:
-    """`metrics` of the published mode, as `metrics_lines` prints them."""
+    """`metrics` of the published mode, as `metrics_lines` prints them, and what the numbers tell."""
     mode = settings.run.repeat_purchases
     rows = folder.table("metrics").to_pylist()
     table = metrics_lines([row for row in rows if row["repeat_purchases"] == mode], mode)
-    worth = folder.document("split").get("worth") if folder.has("split") else ""
-    return f"{table}\n  {worth}" if rows and worth else table
+    split = folder.document("split") if rows and folder.has("split") else {}
+    told = filter(None, (split.get("horizon"), split.get("worth")))
+    return "\n".join([table, *(f"  {line}" for line in told)])
 
 
 def metrics_lines(rows: Sequence[Mapping[str, Any]], mode: str) -> str:
@@ -50,11 +52,8 @@ def metrics_lines(rows: Sequence[Mapping[str, Any]], mode: str) -> str:
         return f"repeat_purchases = {mode}: nobody can be measured"
     what = "only items new to the user count" if mode == "exclude" else "every purchase counts"
     first = rows[0]
-    few = ", too few to decide anything" if first["n_users"] < FEW_BUYERS else ""
-    head = (
-        f"repeat_purchases = {mode} ({what}): {first['n_users']:,} users measured{few},"
-        f" ceiling {first['ceiling_at_3']:.3f}"
-    )
+    few = ", too few to decide anything" if different_buyers(first) < FEW_BUYERS else ""
+    head = f"repeat_purchases = {mode} ({what}): {measured(first)}{few}, ceiling {first['ceiling_at_3']:.3f}"
     best_first = sorted(rows, key=lambda row: -row["precision_at_3"])
     return "\n".join([head, *results_table(best_first)])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.contract.measured import different_buyers, measured
 from pipeline.contract.stages import STAGES
 from pipeline.report import held_out, replaced, words
 from pipeline.report.words import FEW_BUYERS
@@ -115,10 +116,10 @@ def _worth(folder: RunFolder, mode: str, ours: Mapping[str, Any] | None) -> list
         unknown = "Nobody could be measured, so how good they are is not known."
         return [unknown, *held_out.unjudged(held_out.split_of(folder))]
     worth = held_out.how_good(held_out.split_of(folder), mode, ours["precision_at_3"])
-    if ours["n_users"] < FEW_BUYERS:
-        measured = words.count(ours["n_users"], "buyer")
+    if (n_buyers := different_buyers(ours)) < FEW_BUYERS:
+        buyers = words.count(n_buyers, "buyer")
         worth.append(
-            f"Only {measured} could be measured: too few to decide anything, so the figures may be chance."
+            f"Only {buyers} could be measured: too few to decide anything, so the figures may be chance."
         )
     return worth
 
@@ -139,7 +140,7 @@ def _against(decision: Mapping[str, Any]) -> list[str]:
 
 def _compared(other: Mapping[str, Any], whose: str) -> str:
     theirs, difference = float(other["precision_at_3"]), float(other["difference"])
-    on = f"on the same {words.count(other['n_users'], 'buyer')}"
+    on = f"on the same {measured(other)}"
     if not difference and other["ci_low"] == other["ci_high"] == 0:
         return f"That is just as good as {whose} {on}."
     if not theirs:

@@ -166,7 +166,7 @@ def _learnt_from(folder: RunFolder, path: Path) -> tuple[list[Path], datetime | 
     it, or the run is of an earlier version), that is everything before the test.
     """
     content, file = {}, str(path.relative_to(folder.path))
-    if folder.has("model"):
+    if folder.file("model").exists():
         with _reading(folder.file("model")):
             content = json.loads(folder.file("model").read_text(encoding="utf-8"))
     cuts = [cut["cut_at"] for cut in content.get("cuts", []) if cut["file"] == file]

@@ -31,6 +31,8 @@ class Stored:
     """One row of `publications`: state is live, stored, held back, dropped or refused.
 
     model and what follows as in `publication.Publication`
+    test_days: within how many days of getting the list what buyers bought counts; None: not known, or no cut
+               in time
     """
 
     version: int | None
@@ -47,6 +49,7 @@ class Stored:
     fallback_why: str
     is_unjudged: bool
     split_method: str | None
+    test_days: float | None
 
 
 @dataclass(frozen=True)

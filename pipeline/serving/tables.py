@@ -42,11 +42,14 @@ def publications_table(stored: Sequence[Stored], hold: Hold | None) -> str:
 
 
 def measured(row: Stored) -> str:
-    """Precision@3 in words: `0.0388`; `0.3544 (random)`, no cut in time; `unjudged`; or nothing."""
+    """Precision@3 in words, and within how many days: `0.0388 (2 days)`; `0.3544 (random)`, no cut in time;
+    `unjudged`; or nothing."""
     if row.precision_at_3 is None:
         return "unjudged" if row.is_unjudged else ""
-    how = f" ({row.split_method})" if row.split_method not in (None, "time") else ""
-    return f"{row.precision_at_3:.4f}{how}"
+    how = row.split_method if row.split_method not in (None, "time") else ""
+    if row.test_days is not None:
+        how = f"{row.test_days:.3g} {'day' if row.test_days == 1 else 'days'}"
+    return f"{row.precision_at_3:.4f}{f' ({how})' if how else ''}"
 
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -26,9 +26,11 @@ def run(job: Job) -> Counts:
     decision = folder.document("decision")
     if job.force and not decision["publish"]:
         decision = {**decision, "publish": True, "forced": True}
-    recorded = {**decision, "measured_in": window(folder.document("split"), settings)}
     rule = folder.document("fallback")["model"]
-    about = About(_precision_at_3(job, rule), _params(job, rule), recorded)
+    ours = _measured(job, rule)
+    sizes = {name: ours.get(name) for name in ("n_users", "n_buyers")}
+    recorded = {**decision, "measured_in": {**window(folder.document("split"), settings), **sizes}}
+    about = About(ours.get("precision_at_3"), _params(job, rule), recorded)
     if not decision["publish"]:
         refuse(url, settings, folder, about, say=job.say)
         report.leave(job)
@@ -60,16 +62,16 @@ def _params(job: Job, rule: str | None) -> dict[str, Any]:
     return {**params, "model": rule or params["model"]}
 
 
-def _precision_at_3(job: Job, rule: str | None) -> float | None:
-    """Of the lists that go live, in their mode; None when nobody could be measured in it.
+def _measured(job: Job, rule: str | None) -> dict[str, Any]:
+    """The row of `metrics` of the lists that go live, in their mode; empty when nobody is measured in it.
 
     rule: the rule whose lists go live in place of the chosen model's
     """
     metrics = job.folder.table("metrics")
-    row = metrics.filter(
+    rows = metrics.filter(
         pc.and_(
             pc.equal(metrics["model"], FALLBACK if rule else PUBLISHED),
             pc.equal(metrics["repeat_purchases"], job.settings.run.repeat_purchases),
         )
-    )
-    return float(row["precision_at_3"][0].as_py()) if row.num_rows else None
+    ).to_pylist()
+    return dict(rows[0]) if rows else {}

@@ -42,7 +42,7 @@ def shop() -> list[tuple[object, ...]]:
 @pytest.fixture
 def told(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Callable[..., Rows]:
     """`told(users)`: the groups of a model whose number for the user in place n is n / 100."""
-    new_job = job(as_of=day(100), settings=make_settings(als={"factors": 2}))
+    new_job = job(as_of=day(100), settings=make_settings(als={"factors": 2}, split={"test_days": 14}))
     parts: dict[str, Any] = {"purchaser_events": events(*shop()), "live": {}}
     n = len(CATEGORIES)
     columns = {"name": pa.nulls(n, pa.string()), "category": list(CATEGORIES.values())}

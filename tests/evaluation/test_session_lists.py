@@ -66,7 +66,8 @@ def at_test(
     job: MakeJob, rows: Rows, method: str = "time", **more: pa.Table
 ) -> Iterator[tuple[Job, FittedModels]]:
     """The night and the models at the cut of its test, of a shop that the stage `split` has split."""
-    settings = config.changed(config.changed(config.load(), "split", method=method), "als", factors=4)
+    split = config.changed(config.load(), "split", method=method, test_days=14)
+    settings = config.changed(split, "als", factors=4)
     night = job(settings=settings, as_of=day(LAST), run_id=f"night{next(NUMBER)}")
     give(night.folder, purchaser_events=in_order(rows), **more)
     run_stage("split", night)

@@ -11,7 +11,7 @@ from pipeline.gate.rules import Finding, age, decision, judged, known, precision
 
 AS_OF = datetime(2026, 11, 20, 6, tzinfo=UTC)
 RULE = {"against": "best_rule", "model": "recently_popular", "n_users": 1900}
-LIVE = {"against": "live", "version": 7, "model": "blend", "n_users": 1900}
+LIVE = {"against": "live", "version": 7, "model": "blend", "n_users": 1900, "n_buyers": 700}
 NO_LIVE = {"against": "live", "why": "there is no live publication"}
 
 
@@ -60,13 +60,13 @@ def test_a_loss_is_told_with_its_numbers() -> None:
     both = compared(other(RULE, 0.1, -0.02, -0.001), other(LIVE, 0.12, -0.04, -0.02))
     assert precision(both, 0.05).refusals == (
         "Precision@3 0.0900 of ranker is 10.0% below 0.1000 of recently_popular (the best rule),"
-        " 95 % interval of the difference -0.0200 to -0.0010, 1,900 users; at most 5.0% may be lost",
+        " 95 % interval of the difference -0.0200 to -0.0010, 1,900 buyers; at most 5.0% may be lost",
         "Precision@3 0.0900 of ranker is 25.0% below 0.1200 of blend (the live publication's model,"
-        " version 7), 95 % interval of the difference -0.0400 to -0.0200, 1,900 users; at most 5.0% may be"
-        " lost",
+        " version 7), 95 % interval of the difference -0.0400 to -0.0200, 1,900 measurements of 700 buyers;"
+        " at most 5.0% may be lost",
     )
     lucky = precision(compared(other(RULE, 0.1, -0.02, 0.001)), 0.05)
-    assert lucky.warnings[0].endswith("-0.0200 to +0.0010, 1,900 users; chance may explain it")
+    assert lucky.warnings[0].endswith("-0.0200 to +0.0010, 1,900 buyers; chance may explain it")
 
 
 def test_nothing_is_lost_to_a_rule_that_finds_nothing() -> None:

@@ -208,17 +208,18 @@ def test_how_it_compares(run_folder: Make, changes: dict[str, float], said: str,
     assert tile in verdict
 
 
-@pytest.mark.parametrize(("n_users", "is_said"), [(14, True), (29, True), (30, False)])
+@pytest.mark.parametrize(("n_buyers", "is_said"), [(14, True), (29, True), (30, False)])
 def test_so_few_measured_that_they_decide_nothing_are_said_so(
-    run_folder: Make, n_users: int, is_said: bool
+    run_folder: Make, n_buyers: int, is_said: bool
 ) -> None:
+    """However often they were measured."""
     table = metrics({"published": 0.04, "als": 0.04, "popular": 0.02}, "exclude")
-    column = table.schema.get_field_index("n_users")
-    counts = pa.array([n_users] * table.num_rows)
+    column = table.schema.get_field_index("n_buyers")
+    counts = pa.array([n_buyers] * table.num_rows)
     verdict = section(
-        page(fill(run_folder(), metrics=table.set_column(column, "n_users", counts))), "verdict"
+        page(fill(run_folder(), metrics=table.set_column(column, "n_buyers", counts))), "verdict"
     )
-    assert (f"Only {n_users} buyers could be measured: too few to decide anything" in verdict) == is_said
+    assert (f"Only {n_buyers} buyers could be measured: too few to decide anything" in verdict) == is_said
 
 
 def test_no_example_row_of_the_shop_is_shown(run_folder: Make) -> None:

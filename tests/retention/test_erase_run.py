@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from pipeline.runs.folder import RunFolder, latest
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.validation import example_rows
+from tests import tastes
 from tests.shelf import day, events, give
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -152,6 +153,33 @@ def test_the_model_forgets_the_user_and_what_it_knows_from_nobody_else(night: Jo
     columns = np.isin(before.item_ids.to_numpy(), after.item_ids.to_numpy())
     assert np.array_equal(after.user_factors, before.user_factors[rows])
     assert np.array_equal(after.item_factors, before.item_factors[columns])
+
+
+def test_the_model_of_each_cut_forgets_what_it_knows_from_nobody_else(night: Job) -> None:
+    """Elena buys 888 before the second cut of the test, somebody else after it."""
+    folder = night.folder
+    second = (tastes.roll(night, 2)[1].cut_at - day(0)) / timedelta(days=1)
+    test, more = folder.table("test"), events((ELENA, 888, second - 1), (3, 888, second + 1))
+    give(folder, test=pa.concat_tables([test, more.cast(test.schema)]))
+    run_stage("train", night)
+    files = [folder.path / "model" / name for name in ("als.npz", "als_2.npz")]
+    assert [888 in AlsFactors.load(file).item_ids.to_pylist() for file in files] == [False, True]
+    before = [AlsFactors.load(file).item_ids.to_pylist() for file in files]
+    erase(folder, ELENA, NOW)
+    assert holders(folder, ELENA) == []
+    after = [AlsFactors.load(file).item_ids.to_pylist() for file in files]
+    assert after == [[item for item in items if item not in (777, 888)] for items in before]
+    run_stage("evaluate", night)
+
+
+def test_a_model_whose_cut_is_not_written_down_forgets_too(night: Job) -> None:
+    """As of a stage that was killed before its document, or of an earlier release."""
+    folder = night.folder
+    (folder.path / "model.json").unlink()
+    erase(folder, ELENA, NOW)
+    after = AlsFactors.load(folder.path / "model" / "als.npz")
+    assert ELENA not in after.user_ids.to_pylist()
+    assert 777 not in after.item_ids.to_pylist()
 
 
 def test_receipts_say_when_and_not_who(night: Job) -> None:

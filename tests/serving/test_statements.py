@@ -297,6 +297,7 @@ def test_publications_with_their_states_the_newest_last(db: Session) -> None:
     add(db, 3, 4, is_held_back=True)
     add(db, 1, 1, dropped_at=as_of(3))
     fallback = {"fallback": {"model": "popular", "why": "it lost by half"}}
+    fallback["measured_in"] = {"method": "time", "test_days": 2.0}
     add(db, 2, 2, params=Jsonb({"model": "popular"}), decision=Jsonb(fallback))
     add(db, None, 3, precision_at_3=None, repeat_purchases="allow")
     add(db, 4, 5, precision_at_3=None, decision=Jsonb({"judged": {"is_unjudged": True}}))
@@ -310,9 +311,9 @@ def test_publications_with_their_states_the_newest_last(db: Session) -> None:
         (4, "stored"),
     ]
     refused = (None, "refused", as_of(3), as_of(3), None, "allow", 2, 3, "night-3")
-    assert records[2] == (*refused, None, False, "", False, None)
-    assert records[1][-5:] == ("popular", True, "it lost by half", False, None)
-    assert records[4][-5:] == (None, False, "", True, None)
+    assert records[2] == (*refused, None, False, "", False, None, None)
+    assert records[1][-6:] == ("popular", True, "it lost by half", False, "time", 2.0)
+    assert records[4][-6:] == (None, False, "", True, None, None)
 
 
 def test_recent_publications_of_the_mode_up_to_a_time_seven_at_most(db: Session) -> None:

@@ -19,7 +19,15 @@ from tests.serving.nights import as_of, fill
 from tests.shelf import NO_FALLBACK, give
 
 SPLIT = {"method": "time", "test_days": 9.5, "n_test_cuts": 2}
-MEASURED_IN = {"method": "time", "test_days": 9.5, "n_test_cuts": 2, "test_share": None, "window_days": 365}
+MEASURED_IN = {
+    "method": "time",
+    "test_days": 9.5,
+    "n_test_cuts": 2,
+    "test_share": None,
+    "window_days": 365,
+    "n_users": 9,
+    "n_buyers": 9,
+}
 PASSED = {"publish": True, "forced": False, "reasons": []}
 FORCED = {"publish": True, "forced": True, "reasons": ["coverage fell"]}
 FAILED = {"publish": False, "forced": False, "reasons": ["coverage fell", "lists are short"]}
@@ -28,13 +36,13 @@ COUNTS = [name for name, kind in DATASETS["metrics"].columns.items() if kind == 
 
 
 def metrics(*rows: tuple[str, str, float]) -> pa.Table:
-    """Rows `(model, repeat_purchases, precision_at_3)`; every other number is 0."""
+    """Rows `(model, repeat_purchases, precision_at_3)`; every other number is 0, every count 9."""
     return pa.table(
         {
             "model": [row[0] for row in rows],
             "repeat_purchases": [row[1] for row in rows],
             **{name: [0.0] * len(rows) for name in SCORES},
-            **{name: pa.array([0] * len(rows), pa.int64()) for name in COUNTS},
+            **{name: pa.array([9] * len(rows), pa.int64()) for name in COUNTS},
             "precision_at_3": [row[2] for row in rows],
         }
     )

@@ -19,7 +19,8 @@ SELECT
     publication.decision -> 'fallback' ->> 'model' IS NOT NULL AS is_fallback,
     coalesce(publication.decision -> 'fallback' ->> 'why', '') AS fallback_why,
     coalesce(publication.decision -> 'judged' -> 'is_unjudged' = 'true', false) AS is_unjudged,
-    publication.decision -> 'measured_in' ->> 'method' AS split_method
+    publication.decision -> 'measured_in' ->> 'method' AS split_method,
+    CAST(publication.decision -> 'measured_in' ->> 'test_days' AS double precision) AS test_days
 FROM {storage}.publication
 CROSS JOIN {storage}.live
 ORDER BY publication.published_at, publication.number;
