@@ -16,6 +16,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,49 +32,59 @@ from pipeline.evaluation.judge import Judge
 DRAWS = 1000
 MODES = ("exclude", "allow")
 SEED = 1
-N_TRIED = Counter(peer.family for peer in peer_models.grid())
+FAMILIES = tuple(dict.fromkeys(peer.family for peer in peer_models.grid()))
 
 
-def chosen(shop: Shop, trial: Trial, modes: Sequence[str], head: int, most: int) -> dict[str, list[Peer]]:
+@dataclass(frozen=True)
+class Effort:
+    """What is tried: `peers`; EASE with `head` items; at most `most` buyers of each validation cut."""
+
+    peers: tuple[Peer, ...]
+    head: int
+    most: int
+
+    def best(self, hits: dict[Peer, float], share: float) -> dict[Peer, float]:
+        """Of each family the settings with most hits: `share` of all, two at least; one where it is 0."""
+        n_tried = Counter(peer.family for peer in self.peers)
+        kept: dict[Peer, float] = {}
+        for family, n in n_tried.items():
+            of = sorted((peer for peer in hits if peer.family == family), key=lambda peer: -hits[peer])
+            kept |= {peer: hits[peer] for peer in of[: max(2, round(n * share)) if share else 1]}
+        return kept
+
+
+def chosen(shop: Shop, trial: Trial, modes: Sequence[str], effort: Effort) -> dict[str, list[Peer]]:
     """For each mode, of each family the settings with most hits on the validation cuts.
 
-    The newest cut tries all, the older ones the best third of each family, two at least; `most` buyers a cut.
+    The newest cut tries all, the older ones the best third of each family, two at least.
     """
-    hits = {mode: dict.fromkeys(peer_models.grid(), 0.0) for mode in modes}
+    hits = {mode: dict.fromkeys(effort.peers, 0.0) for mode in modes}
     for number in range(trial.n_cuts + 1, trial.n_cuts + trial.n_validation + 1):
         fold = shop.fold(trial.days, number)
         with shop.history(fold) as history:
-            fitter = Fitter(history, head, SEED)
-            judges = {mode: Judge.of(history, fold, mode == "exclude").sampled(most, SEED) for mode in modes}
-            for peer in [peer for peer in peer_models.grid() if any(peer in hits[mode] for mode in modes)]:
+            fitter = Fitter(history, effort.head, SEED)
+            judges = {
+                mode: Judge.of(history, fold, mode == "exclude").sampled(effort.most, SEED) for mode in modes
+            }
+            for peer in [peer for peer in effort.peers if any(peer in hits[mode] for mode in modes)]:
                 fitted = fitter.fit(peer)
                 for mode, judge in judges.items():
                     if peer in hits[mode] and judge.n_users:
                         hits[mode][peer] += judge.precision_at_3(fitted) * judge.n_users
-        hits = {mode: _best(tried, 1 / 3) for mode, tried in hits.items()}
-    return {mode: list(_best(tried, 0.0)) for mode, tried in hits.items()}
+        hits = {mode: effort.best(tried, 1 / 3) for mode, tried in hits.items()}
+    return {mode: list(effort.best(tried, 0.0)) for mode, tried in hits.items()}
 
 
-def _best(hits: dict[Peer, float], share: float) -> dict[Peer, float]:
-    """Of each family the settings with most hits: `share` of them, two at least; one where it is 0."""
-    kept: dict[Peer, float] = {}
-    for family in dict.fromkeys(peer.family for peer in hits):
-        of = sorted((peer for peer in hits if peer.family == family), key=lambda peer: -hits[peer])
-        n = max(2, round(N_TRIED[family] * share)) if share else 1
-        kept |= {peer: hits[peer] for peer in of[:n]}
-    return kept
-
-
-def judged(shop: Shop, trial: Trial, modes: Sequence[str], head: int, most: int) -> pd.DataFrame:
+def judged(shop: Shop, trial: Trial, modes: Sequence[str], effort: Effort) -> pd.DataFrame:
     """A row for each mode, peer and user-window of the test, with its Precision@3."""
-    peers = chosen(shop, trial, modes, head, most)
+    peers = chosen(shop, trial, modes, effort)
     parts = []
     for number in range(1, trial.n_cuts + 1):
         fold = shop.fold(trial.days, number)
         with shop.history(fold) as history:
-            fitter = Fitter(history, head, SEED)
+            fitter = Fitter(history, effort.head, SEED)
             judges = {mode: Judge.of(history, fold, mode == "exclude") for mode in modes}
-            for peer in [peer for peer in peer_models.grid() if any(peer in peers[mode] for mode in modes)]:
+            for peer in [peer for peer in effort.peers if any(peer in peers[mode] for mode in modes)]:
                 fitted = fitter.fit(peer)
                 for mode in (mode for mode in modes if peer in peers[mode]):
                     judge = judges[mode]
@@ -166,6 +177,7 @@ def _words() -> argparse.ArgumentParser:
     words.add_argument("--cuts", type=int, default=1, help="cuts of the test (default: 1; auto chooses)")
     words.add_argument("--validation-cuts", type=int, help="default: the fewest of 2 to 5 that measure 2,000")
     words.add_argument("--as-of", default="last", help="end of the test (default: just after the last event)")
+    words.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES, help="default: all")
     words.add_argument("--head", type=int, default=3000, help="items that EASE knows (default: 3000)")
     words.add_argument("--most", type=int, default=1500, help="buyers of a validation cut (default: 1500)")
     words.add_argument("--cache", type=Path, help="folder that keeps results")
@@ -176,16 +188,19 @@ def _words() -> argparse.ArgumentParser:
 def main() -> None:
     """A table for each mode."""
     given = _words().parse_args()
+    peers = tuple(peer for peer in peer_models.grid() if peer.family in given.families)
+    effort = Effort(peers, given.head, given.most)
     with shop(given.events, given.items, given.as_of) as read:
         trials = trials_of(read, given.repeat_purchases, given.horizon, given.cuts, given.validation_cuts)
         for trial, modes in trials.items():
             started = time.perf_counter()
             words = f"{trial} {modes} {given.head} {given.most} {read.as_of}"
+            words += "" if set(given.families) == set(FAMILIES) else f" {sorted(given.families)}"
             place = cached(given.cache, given.events, words)
             if place is not None and place.exists():
                 rows = pd.read_parquet(place)
             else:
-                rows = judged(read, trial, modes, given.head, given.most)
+                rows = judged(read, trial, modes, effort)
                 if place is not None:
                     rows.to_parquet(place)
             for mode in modes:
