@@ -99,6 +99,10 @@ def _kind(schema: dict[str, Any]) -> str:
     """What values there may be, in words."""
     if "enum" in schema:
         return ", ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        return ", or ".join(_kind(one) for one in schema["anyOf"])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
     if "prefixItems" in schema:
         return f"low and high: {_kind(schema['prefixItems'][0])}"
     words = {
@@ -115,6 +119,9 @@ def _bracket(schema: dict[str, Any]) -> str:
     """What values there may be, as a comment ends."""
     if "enum" in schema:
         return f" ({', '.join(json.dumps(value) for value in schema['enum'])})"
+    if "anyOf" in schema:
+        may_be = (json.dumps(one["const"]) if "const" in one else _range(one) for one in schema["anyOf"])
+        return f" ({', or '.join(may_be)})"
     span = _range(schema["prefixItems"][0] if "prefixItems" in schema else schema)
     return f" ({span})" if span else ""
 

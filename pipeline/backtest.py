@@ -2,8 +2,10 @@
 
 Each window is a run folder of its own in a scratch folder: the events before its `as_of`, then validate,
 filter_purchasers, split, tune, train and evaluate as the night runs them. Nothing is carried from
-one window to another. Where no cut in time measures anybody, rows at random are held out, as in a night: in
-one window only, because later rows and the same rows would be in all of them.
+one window to another. Several windows repeat the whole, each as much earlier as the newest test is long,
+which is all its cuts together; each chooses its own horizon where that is left to it. Where no cut in time
+measures anybody, rows at random are held out, as in a night: in one window only, because later rows and the
+same rows would be in all of them.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ MEASURES = (
 )  # fmt: skip
 OF_A_WINDOW = ("against", "fallback", "session_lists")
 """What is no mean: a backtest of several windows has it in each."""
+OF_THE_SPLIT = ("method", "worth", "asked_days", "test_days", "n_test_cuts", "horizon")
 AVERAGED = tuple(name for name in MEASURES if name != "n_users")
 Say = Callable[[str], None]
 
@@ -74,7 +77,8 @@ def backtest(
 
     settings:  with the mode and test_days asked for; its id types give way to those of the file
     as_of:     `last` (just after the last event) or a time; the end of the newest window
-    n_windows: how many cuts, each `test_days` before the one after it; fewer where the history ends
+    n_windows: how many repeats, each as of the span of the newest test before the one after it; fewer where
+               the history ends
     """
     if n_windows < 1:
         raise SettingsError(
@@ -96,9 +100,9 @@ def backtest(
         zone = settings.source.timezone
         newest = jobs.just_after(shop.last_at) if as_of == "last" else jobs.moment(as_of, zone, "backtest")
         jobs.refuse_before_shops(newest)
-        step = timedelta(days=settings.split.test_days)
-        _refuse_too_many(n_windows, newest, step, shop)
         look = first_look.look(shop.path("events"), settings, newest, shop.folder)
+        step = newest - look.asked.where.test_from
+        _refuse_too_many(n_windows, newest, step, shop)
         for line in first_look_words.lines(look, first_look_words.FLAGS):
             say(line)
         windows: list[dict[str, Any]] = []
@@ -127,7 +131,7 @@ def _refuse_too_many(n_windows: int, newest: datetime, step: timedelta, shop: Fi
     if n_windows > 1 and n_windows - 1 >= (newest - first_at) / step:
         raise SettingsError(
             f"{shortened(f'{n_windows:,}')} windows reach back beyond the first event",
-            found=f"windows of {step.days} days before {newest.isoformat()},"
+            found=f"windows of {step / timedelta(days=1):.3g} days before {newest.isoformat()},"
             f" the first event is of {first_at.isoformat()}",
             then="choose fewer --windows, or fewer --test-days",
         )
@@ -158,7 +162,7 @@ def _read(
 
 
 def _window(shop: Files, settings: Settings, as_of: datetime, say: Say, *, is_newest: bool) -> dict[str, Any]:
-    """One split, judged: `as_of`, `method`, `worth`, `test_days`, `published_model`, `results`.
+    """One split, judged: `as_of`, OF_THE_SPLIT, `published_model`, `results`.
 
     Raises NobodyMeasured where it measures nobody; an older window is measured by a cut in time, or not.
     """
@@ -178,7 +182,7 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say, *, is_ne
     results = [{"model": row["model"], **{name: row[name] for name in MEASURES}} for row in rows]
     return {
         "as_of": as_of.isoformat(),
-        **{name: folder.document("split")[name] for name in ("method", "worth", "test_days")},
+        **{name: folder.document("split")[name] for name in OF_THE_SPLIT},
         "published_model": folder.document("best_params")["model"],
         "race": folder.document("best_params")["race_by_window"],
         "ended_by": folder.document("best_params")["ended_by"],
@@ -220,7 +224,7 @@ def _document(
     return {
         "repeat_purchases": settings.run.repeat_purchases,
         "as_of": as_of.isoformat(),
-        **{name: newest[name] for name in ("method", "worth", "test_days")},
+        **{name: newest[name] for name in OF_THE_SPLIT},
         "published_model": newest["published_model"],
         "ended_by": newest["ended_by"],
         "seconds": round(seconds, 1),

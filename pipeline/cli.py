@@ -194,6 +194,11 @@ def _number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{shortened(repr(text), 40)} is no whole number") from None
 
 
+def _test_days(text: str) -> int | str:
+    """`auto`, or a number of days."""
+    return text if text == "auto" else _number(text)
+
+
 def _config(command: argparse._ActionsContainer) -> None:
     command.add_argument(
         "--config", type=Path, default=None, metavar="FILE", help="settings (default: config.toml)"
@@ -263,14 +268,17 @@ def _backtest(commands: argparse._SubParsersAction[Parser]) -> None:
         help="end of the test (default: just after the last event)",
     )
     judge.add_argument(
-        "--test-days", type=_number, metavar="N", help="days held out (default: config.toml's)"
+        "--test-days",
+        type=_test_days,
+        metavar="N",
+        help="days after a cut that count; auto: the fewest that measure enough (default: config.toml's)",
     )
     judge.add_argument(
         "--windows",
         type=_number,
         default=1,
         metavar="K",
-        help="roll the cut back K times (default: %(default)s)",
+        help="judge K times, each as of the beginning of the newest test, two, ... (default: %(default)s)",
     )
     judge.add_argument(
         "--repeat-purchases",

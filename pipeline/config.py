@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from pipeline import environment
 from pipeline.errors import SettingsError, shortened
 from pipeline.settings import (
+    MOST_TEST_DAYS,
     PRESETS,
     Alerts,
     Als,
@@ -34,6 +35,7 @@ from pipeline.settings import (
 
 __all__ = [
     "FORM",
+    "MOST_TEST_DAYS",
     "PRESETS",
     "ROOT",
     "Als",

@@ -56,6 +56,21 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
             'timezone = "Mars/Base"',
             "source.timezone = 'Mars/Base'",
         ),
+        *(
+            (
+                "test_days =",
+                f"test_days = {value}",
+                f'split.test_days = {shown}: must be "auto" or a whole number of days, 1 to 365',
+            )
+            for value, shown in (
+                ("0", "0"),
+                ("366", "366"),
+                ("14.0", "14.0"),
+                ("true", "True"),
+                ('"14"', "'14'"),
+                ("[1]", "[1]"),
+            )
+        ),
         ("factors = [16, 128]", "factors = [128, 16]", "tune"),
         ("factors = [16, 128]", "factors = [16]", "tune.factors"),
         ("half_life_days = 60.0", "half_life_days = nan", "weights.half_life_days"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
@@ -39,11 +39,20 @@ def cut(job: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
         yield models_and_judge
 
 
-def validation(job: Job, train: Path) -> list[Fold]:
-    """The cut of the validation and two before it, newest first, over the history in `train`."""
-    over = [folds.validation(job.folder), *folds.earlier(job.folder, 2)]
-    own = job.folder.file("train")
-    return [replace(fold, before=(train,), later=train if fold.later == own else fold.later) for fold in over]
+CUTS = (44, 58, 72, 86)
+"""Days of the cuts of the shop of two tastes: two of validation, two of the test, fourteen days apart."""
+
+
+def rolled(job: Job) -> list[Fold]:
+    """Two cuts within `train`, then all of CUTS, oldest first."""
+    return [*folds.earlier(job.folder, 2)[::-1], *folds.validations(job.folder), *folds.tests(job.folder)]
+
+
+def up_to(job: Job, day_of_cut: int, *planted: Path) -> list[Fold]:
+    """A cut and the two before it, newest first; what is planted lies in their histories and answers."""
+    over = [fold for fold in rolled(job) if fold.cut_at <= day(day_of_cut)][-3:]
+    newest, *older = [replace(fold, before=(*fold.before, *planted)) for fold in over[::-1]]
+    return [newest, *(replace(fold, later=(*fold.later, *planted)) for fold in older)]
 
 
 def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:
@@ -63,41 +72,42 @@ def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The shop of two tastes, cut; with what lies after the cut planted beside `train`."""
+    """The shop of two tastes, cut."""
     job = tastes.night_at(tmp_path_factory.mktemp("proof"), "split", als={"factors": 8})
-    wrong = [(u, 2 * n + (u + 1) % 2, 72 + 0.1 * n) for u in range(40) for n in range(10)]
-    new = [(u, 777, 80) for u in range(40)] + [(999, i, 75) for i in range(20)] + [(5, 3, 72, "view")]
-    train = job.folder.table("train")
-    job.folder.write("events", pa.concat_tables([train, events(*wrong, *new).cast(train.schema)]))
+    assert [fold.cut_at for fold in rolled(job)[2:]] == [day(cut_at) for cut_at in CUTS]
     return job
 
 
-@pytest.fixture(scope="module")
-def planted(night: Job) -> dict[str, tuple[bytes, bytes]]:
-    """The lists at the cut, with what lies after it in the very file of the history."""
-    return lists(night, validation(night, night.folder.file("events")))
+def plant(job: Job, cut_at: int) -> Path:
+    """A file of what lies after a cut, from its very moment on: everybody's purchases of the other taste, a
+    new item, a new user, a view."""
+    wrong = [(u, 2 * n + (u + 1) % 2, cut_at + 0.1 * n) for u in range(40) for n in range(10)]
+    new = [(u, 777, cut_at + 8) for u in range(40)] + [(999, i, cut_at + 3) for i in range(20)]
+    file = job.folder.path / f"planted_{cut_at}.parquet"
+    pq.write_table(events(*wrong, *new, (5, 3, cut_at, "view")), file)
+    return file
 
 
-def test_no_model_sees_what_lies_after_its_cut(night: Job, planted: dict[str, tuple[bytes, bytes]]) -> None:
-    """Everybody's purchases of the other taste, a new item and a new user, from the moment of the cut on:
-    every list and score is bit for bit what it is without them."""
-    clean = lists(night, validation(night, night.folder.file("train")))
-    for file in ("train", "events"):
-        with cut(night, validation(night, night.folder.file(file))[0]) as (models, _):
+@pytest.mark.parametrize("cut_at", CUTS)
+def test_no_model_sees_what_lies_after_its_cut(night: Job, cut_at: int) -> None:
+    """With what lies after the cut in the files of the history every list and score is bit for bit what it is
+    without: at each cut that models are chosen at, and at each that they are measured at."""
+    clean, planted = up_to(night, cut_at), up_to(night, cut_at, plant(night, cut_at))
+    for over in (clean, planted):
+        with cut(night, over[0]) as (models, _):
             assert models.history.shape == (40, 20), "neither the new user nor the new item"
-    assert set(clean) == set(MODELS)
+    without, beside = lists(night, clean), lists(night, planted)
+    assert set(without) == set(MODELS)
     for name in MODELS:
-        assert planted[name] == clean[name], name
+        assert beside[name] == without[name], name
 
 
-def test_what_is_planted_would_change_every_model_that_saw_it(
-    night: Job, planted: dict[str, tuple[bytes, bytes]]
-) -> None:
+def test_what_is_planted_would_change_every_model_that_saw_it(night: Job) -> None:
     """So the test above can fail. (Of new items only, own_most_bought lists none, whatever it sees.)"""
-    newest, *older = validation(night, night.folder.file("events"))
-    seen = lists(night, [replace(newest, cut_at=day(99)), *older])
+    newest, *older = up_to(night, 72, plant(night, 72))
+    seen, unseen = (lists(night, [fold, *older]) for fold in (replace(newest, cut_at=day(99)), newest))
     for name in set(MODELS) - {"own_most_bought"}:
-        assert seen[name] != planted[name], name
+        assert seen[name] != unseen[name], name
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +119,8 @@ def whims(tmp_path_factory: pytest.TempPathFactory) -> Job:
             for item in rng.choice(60, 3, replace=False):
                 rows += [(user, int(item), 2 + 14 * window + 13.9 * rng.random()) for _ in range(3)]
     path = tmp_path_factory.mktemp("whims")
-    job = tastes.night_at(path, run={"repeat_purchases": "allow"}, als={"factors": 16})
+    sections = {"run": {"repeat_purchases": "allow"}, "split": {"test_days": 14}, "als": {"factors": 16}}
+    job = tastes.night_at(path, **sections)
     give(job.folder, purchaser_events=events(*rows))
     run_stage("split", job)
     return job
@@ -118,7 +129,8 @@ def whims(tmp_path_factory: pytest.TempPathFactory) -> Job:
 def leaking(fold: Fold, job: Job) -> Fold:
     """The fold as if its history had been opened at the end of what it asks about."""
     both = (job.folder.file("train"), job.folder.file("validation_set"))
-    return replace(fold, before=both, cut_at=fold.until or day(86))
+    assert fold.until
+    return replace(fold, before=both, cut_at=fold.until)
 
 
 def precision(job: Job, newest: Fold, older: Fold) -> dict[str, float]:
@@ -131,7 +143,7 @@ def precision(job: Job, newest: Fold, older: Fold) -> dict[str, float]:
 
 def test_a_history_opened_beyond_its_cut_is_caught_by_a_large_rise(whims: Job) -> None:
     """Honest, no model finds anything; with the answers in the history all that know the user do."""
-    newest, older = validation(whims, whims.folder.file("train"))[:2]
+    older, newest = folds.validations(whims.folder)
     honest = precision(whims, newest, older)
     leaked = precision(whims, leaking(newest, whims), leaking(older, whims))
     assert set(honest) == set(MODELS)
@@ -167,7 +179,7 @@ def test_shuffled_labels_teach_nothing(learnt: Job) -> None:
     so that even what it learns of noise puts what ALS likes first.)
     """
     examples = TrainingRows.read(learnt.folder.table("examples"))
-    with cut(learnt, folds.test(learnt.folder)) as (models, judge):
+    with cut(learnt, folds.tests(learnt.folder)[-1]) as (models, judge):
 
         def precision_of(scorer: Scorer) -> float:
             return judge.precision_at_3(Reranker(models.candidates, scorer))
@@ -184,7 +196,7 @@ def test_shuffled_answers_are_found_by_chance_alone(learnt: Job) -> None:
     examples = TrainingRows.read(learnt.folder.table("examples"))
     scorer = trees.fit(examples, "binary", 0)
     rng = np.random.default_rng(0)
-    with cut(learnt, folds.test(learnt.folder)) as (models, judge):
+    with cut(learnt, folds.tests(learnt.folder)[-1]) as (models, judge):
         table = models.candidates.table(judge.held_out.rows)
         mine = table.best(scorer.score(table.features), 3).items
         n_bought = np.diff(judge.held_out.items.indptr)
@@ -211,7 +223,8 @@ def test_the_checkerboard_is_solved(tmp_path: Path) -> None:
         own = np.random.default_rng(user).permutation(np.arange(user % 2, 24, 2))
         days = np.concatenate([np.linspace(0, 69, 6), [73, 78, 83], [87, 92, 97]]) + 0.01 * user
         rows += [(user, int(item), float(at)) for item, at in zip(own, days, strict=True)]
-    night = tastes.night_at(tmp_path, tune={"mode": "never"}, als={"factors": 2}, ranking={"windows": 2})
+    settings = {"tune": {"mode": "never"}, "als": {"factors": 2}, "ranking": {"windows": 2}}
+    night = tastes.night_at(tmp_path, split={"test_days": 14}, **settings)
     give(night.folder, purchaser_events=events(*rows))
     for stage in ("split", "tune", "train", "evaluate"):
         run_stage(stage, night)

@@ -79,7 +79,7 @@ def hits_of_orders(job: Job, models: FittedModels) -> pa.Table:
     models: as for `judge_session_lists`
     """
     history = models.history
-    history.show("later", folds.test(job.folder).later)
+    history.show("later", *folds.test(job.folder).later)
     most = {"most_given": MOST_GIVEN, "most_orders": MOST_ORDERS}
     history.keep("session_orders", "session_orders", {"seed": str(job.settings.run.seed), **most})
     history.keep("given", "session_given")

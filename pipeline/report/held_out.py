@@ -24,16 +24,29 @@ COMPARED = {
 """By method of the split (any other counts as `time`): what lists were compared with, and whose purchases."""
 
 
+ROLLED = (
+    "The last days were held out, {n} times {days}: at each of these cuts lists were made from what was known"
+    " before it, and compared with what {buyers} bought within {days} of it."
+)
+"""The same of several cuts in time."""
+
+
 def split_of(folder: RunFolder) -> Row:
     """The document `split`; empty before that stage."""
     return folder.document("split") if folder.has("split") else {}
 
 
 def compared(split: Row, buyers: str) -> str:
-    """What every list was compared with, and what such numbers tell. buyers: how many, in words"""
-    worth = split.get("worth")
-    told = [COMPARED.get(split.get("method", "time"), COMPARED["time"]).format(buyers)]
-    return " ".join([*told, *([_sentence(worth)] if worth else [])])
+    """What every list was compared with, why for so long, and what such numbers tell.
+
+    buyers: how many, in words
+    """
+    told = COMPARED.get(split.get("method", "time"), COMPARED["time"]).format(buyers)
+    n_cuts = split.get("n_test_cuts", 1)
+    if n_cuts > 1:
+        told = ROLLED.format(n=n_cuts, days=words.count(split["test_days"], "day"), buyers=buyers)
+    more = (split.get("horizon"), split.get("worth"))
+    return " ".join([told, *(_sentence(text) for text in more if text)])
 
 
 def how_good(split: Row, mode: str, precision: float) -> list[str]:
@@ -41,8 +54,8 @@ def how_good(split: Row, mode: str, precision: float) -> list[str]:
     only = " (only items new to them count)" if mode == "exclude" else ""
     shown = "of 100 items shown in the first three places"
     if split.get("method") != "random":
-        after = words.days(split.get("test_days"))
-        return [f"Tested on the past: {shown}, buyers bought {words.of_100(precision)} {after}{only}."]
+        within = words.within(split.get("test_days"))
+        return [f"Tested on the past: {shown}, buyers bought {words.of_100(precision)} {within}{only}."]
     found = f"Tested on rows held out at random: {shown}, {words.of_100(precision)} were among the held-out"
     sentences = [f"{found} purchases of the same buyers{only}.", _sentence(split["worth"])]
     why = split.get("unmeasured")

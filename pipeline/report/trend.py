@@ -1,7 +1,7 @@
 """Precision@3 of the last publications and of this run, each with the window that it was measured in.
 
-Publications are alike when they read as many days of events and held out the same: only those are joined by
-the line. The others are drawn hollow, and a sentence says so.
+Publications are alike when they read as many days of events and held out the same, at as many cuts: only
+those are joined by the line. The others are drawn hollow, and a sentence says so.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ def window(split: Row, settings: Settings) -> dict[str, Any]:
 
     split: the document of that name
 
-    Keys: method; test_days (days held out, null where the method is not `time`); test_share (share of rows,
-    null where the method is not `random`); window_days (days of events that were read).
+    Keys: method; test_days (days after a cut, null where the method is not `time`); n_test_cuts (how many
+    cuts, that far apart); test_share (share of rows, null where the method is not `random`); window_days
+    (days of events that were read).
     """
     return {
         "method": split["method"],
         "test_days": split["test_days"],
+        "n_test_cuts": _n_cuts(split),
         "test_share": settings.split.test_share if split["method"] == "random" else None,
         "window_days": settings.run.window_days,
     }
@@ -81,7 +83,13 @@ def _alike(one: Row, other: Row | None) -> bool:
         return False
     days, other_days = (round(row["test_days"] or 0) for row in (one, other))
     same = ("method", "test_share", "window_days")
-    return days == other_days and all(one[name] == other[name] for name in same)
+    is_same_test = (days, _n_cuts(one)) == (other_days, _n_cuts(other))
+    return is_same_test and all(one[name] == other[name] for name in same)
+
+
+def _n_cuts(measured: Row) -> int:
+    """How many cuts; earlier releases had one, and no word about it."""
+    return int(measured.get("n_test_cuts", 1))
 
 
 def _in_words(measured: Row | None, as_of: datetime) -> tuple[str, str]:
@@ -93,8 +101,10 @@ def _in_words(measured: Row | None, as_of: datetime) -> tuple[str, str]:
         return f"{words.percent(measured['test_share'], 0)} of the rows, up to {words.date(as_of)}", read
     if measured["method"] == "last_purchase":
         return f"each buyer's last order, up to {words.date(as_of)}", read
-    first = as_of - timedelta(days=measured["test_days"])
+    n_cuts = _n_cuts(measured)
+    first = as_of - timedelta(days=measured["test_days"]) * n_cuts
     days = f"{measured['test_days']:.3g} {'day' if measured['test_days'] == 1 else 'days'}"
+    days = days if n_cuts == 1 else f"{n_cuts} times {days}"
     return f"{days}, {words.short_date(first)} to {words.date(as_of)}", read
 
 

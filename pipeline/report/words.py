@@ -76,11 +76,11 @@ def count(number: float, one: str, many: str = "") -> str:
     return f"{number:,.0f} {one if number == 1 else many or one + 's'}"
 
 
-def days(number: float | None) -> str:
-    """The length of the test, `number` days, in words; None: not known."""
+def within(number: float | None) -> str:
+    """For how long what buyers bought counts, `number` days, in words; None: not known."""
     if number is None:
         return "afterwards"
-    return "the day after" if number == 1 else f"in the {number:.3g} days after"
+    return f"within {'a day' if number == 1 else f'{number:.3g} days'} of getting the list"
 
 
 def date(moment: datetime | str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
-from pipeline.settings.data import Filter, Ids, IdType, Source, Split, Weights
+from pipeline.settings.data import MOST_TEST_DAYS, Filter, Ids, IdType, Source, Split, Weights
 from pipeline.settings.learning import Als, Ranking, Tune
 from pipeline.settings.publishing import Approval, Gate, Recommend, Serving
 from pipeline.settings.running import Alerts, Run, Schedule
@@ -15,6 +15,7 @@ from pipeline.settings.section import PRESETS, Section
 from pipeline.settings.service import Service
 
 __all__ = [
+    "MOST_TEST_DAYS",
     "PRESETS",
     "Alerts",
     "Als",

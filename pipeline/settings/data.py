@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from pipeline.settings.section import Encoding, HalfLife, Section, Zone
 
 IdType = Literal["integer", "text", "uuid"]
 Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
+MOST_TEST_DAYS = 365
+
+
+def _test_days(value: object) -> object:
+    """One complaint for the whole setting, not one for each of what it may be."""
+    if value == "auto" or (type(value) is int and 1 <= value <= MOST_TEST_DAYS):
+        return value
+    may_be = f'must be "auto" or a whole number of days, 1 to {MOST_TEST_DAYS}'
+    raise PydanticCustomError("test_days", may_be)
+
+
+TestDays = Annotated[
+    Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_TEST_DAYS)], BeforeValidator(_test_days)
+]
+"""How many days a list is judged by; `auto`: found out from the shop's events."""
 
 
 class Ids(Section):
@@ -76,8 +92,10 @@ class Split(Section):
         "time",
         description="what is held out: the last days (`time`), rows at random, or each user's last order",
     )
-    test_days: int = Field(
-        14, ge=1, le=365, description="days before as_of to measure on, and as many before those to choose on"
+    test_days: TestDays = Field(
+        "auto",
+        description="how many days after a list is made it is judged by; auto: the shortest time, at most 14"
+        " days, in which enough buyers are measured",
     )
     test_share: float = Field(
         0.2, gt=0.0, lt=0.5, description="share of rows that the method `random` holds out"

@@ -10,9 +10,8 @@ import duckdb
 from pipeline import advice, engine
 from pipeline.config import Split
 from pipeline.runs.job import Job
-from pipeline.splits.folds import Cuts
 from pipeline.splits.history import History, opened
-from pipeline.splits.holdout import hold_out
+from pipeline.splits.horizon import Cuts
 from pipeline.splits.parts import PARTS, keep_parts
 from pipeline.splits.unmeasured import Unmeasured, n_on_both_sides, nobody_takes_part, why_unmeasured
 
@@ -26,7 +25,7 @@ class Chosen:
 
     how:        the settings by which they are made; where: the cuts, if it is by time
     n_rows:     the rows of each part
-    n_measured: users who bought before the test, and in it something that counts
+    n_measured: users who bought before a cut of the test, and after it something that counts, at each cut
     unmeasured: why the method of the settings measures nobody; None where it measures somebody
     """
 
@@ -69,10 +68,12 @@ def _write(job: Job, db: duckdb.DuckDBPyConnection, how: Split, where: Cuts) -> 
     n_rows = {part: job.folder.write(part, engine.rows(db, "part", {"part": part})) for part in PARTS}
     made = Chosen(how, where, n_rows, 0)
     with _before_the_test(job, made) as history:
-        is_repeat_relevant = not job.settings.run.excludes_repeats
-        held_out = hold_out(history, job.folder.file("test"), is_repeat_relevant=is_repeat_relevant)
         takes_part = history.shape[0] > 0
-    return replace(made, n_measured=len(held_out.rows) if takes_part else 0)
+    if not takes_part:
+        return made
+    if made.is_timed:
+        return replace(made, n_measured=where.n_measured)
+    return replace(made, n_measured=n_on_both_sides(db, excludes_repeats=job.settings.run.excludes_repeats))
 
 
 def _before_the_test(job: Job, made: Chosen) -> AbstractContextManager[History]:

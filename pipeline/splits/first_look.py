@@ -7,17 +7,14 @@ an item that the buyer had bought before, else `exclude`. Such purchases fall on
 had, the others on the whole shop: of two equal shares of purchases they are by far the easier ones to hit. In
 made-up shops of ever fewer such purchases, the rule `own_most_bought` beat the other rules down to 7 in 100.
 
-`test_days`: the shortest test that measures ENOUGH people, because a list lives one night and each further
-day is further from it. In whole weeks, so that each weekday counts the same; in days where the history is
-shorter than three weeks, since each part of the split needs a third of it. Where no test measures that many,
-the shortest that measures nine tenths (NEARLY) of the most that any does: a tenth more people narrow an
-interval by a twentieth.
+`test_days`: `auto`, which is the shortest horizon whose cuts measure enough people (splits/horizon.py). Where
+it measures nobody, because nobody has bought for a while, the days of one cut that measure most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import sqrt
 from pathlib import Path
@@ -27,50 +24,51 @@ import duckdb
 
 from pipeline import engine
 from pipeline.config import Settings
-from pipeline.splits.folds import cuts
-from pipeline.splits.unmeasured import MOST_TEST_DAYS, measured_at, span
+from pipeline.splits.horizon import Cuts, TestDays, test_cuts
+from pipeline.splits.unmeasured import best_days
 from pipeline.times import utc
 
 Mode = Literal["allow", "exclude"]
-ENOUGH = 1_000
-"""People, for a 95 % interval of Precision@3 that reaches at most 0.021 to each side. That of the difference
-between two models, which decides, is about half as wide: the same people are measured under both."""
 SPREAD = 1 / 3
 """The standard deviation of Precision@3 between the people of a shop; 0.1 to 0.31 in those we measured."""
-NEARLY = 0.9
 OFTEN = 0.1
-WEEK = 7
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Settings and what they measure.
-
-    held_out_days: what is held out; less than `test_days` where the history is shorter than three times those
-    n_users:       how many people are measured
-    """
+    """Settings, and the cuts of the test that come of them."""
 
     repeat_purchases: Mode
-    test_days: int
-    held_out_days: float
-    n_users: int
+    where: Cuts
 
     @property
-    def is_shortened(self) -> bool:
-        """Whether the history is too short for `test_days`."""
-        return self.held_out_days < self.test_days
+    def test_days(self) -> TestDays:
+        """The setting of that name."""
+        return self.where.asked_days
+
+    @property
+    def n_users(self) -> int:
+        """How many people are measured, counted at each cut."""
+        return self.where.n_measured
 
     @property
     def margin(self) -> float:
-        """How far the 95 % interval of Precision@3 reaches to each side, at most."""
+        """About how far the 95 % interval of Precision@3 reaches to each side, if nobody is counted twice."""
         return 1.96 * SPREAD / sqrt(max(self.n_users, 1))
 
     def is_like(self, other: Choice) -> bool:
-        """Whether both measure in one mode, over days that are less than one day apart."""
-        return (
-            self.repeat_purchases == other.repeat_purchases
-            and abs(self.held_out_days - other.held_out_days) < 1
-        )
+        """Whether the settings are the same."""
+        return (self.repeat_purchases, self.test_days) == (other.repeat_purchases, other.test_days)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "repeat_purchases": self.repeat_purchases,
+            "test_days": self.test_days,
+            "horizon_days": self.where.test_days,
+            "n_cuts": len(self.where.of_test),
+            "n_users": self.n_users,
+        }
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,6 @@ class FirstLook:
     buyers:      who comes back, as `coming_back.sql` counts them
     asked:       the settings asked for
     proposed:    those proposed; None where no cut in time measures anybody
-    choices:     every length that the test could have in the mode proposed, shortest first
     """
 
     as_of: datetime
@@ -92,7 +89,6 @@ class FirstLook:
     buyers: Mapping[str, Any]
     asked: Choice
     proposed: Choice | None
-    choices: tuple[Choice, ...]
 
     @property
     def is_often(self) -> bool:
@@ -107,8 +103,8 @@ class FirstLook:
             **times,
             "n_in_window": self.n_in_window,
             **self.buyers,
-            "asked": asdict(self.asked),
-            "proposed": self.proposed and asdict(self.proposed),
+            "asked": self.asked.document(),
+            "proposed": self.proposed and self.proposed.document(),
         }
 
 
@@ -127,21 +123,9 @@ def look(events: Path, settings: Settings, as_of: datetime, spill: Path) -> Firs
         n_in_window = int(db.sql("SELECT count(*) FROM events").fetchall()[0][0])
         buyers = _row(db, "coming_back")
         measure = _measuring(db, as_of)
-    asked = measure(run.repeat_purchases, settings.split.test_days)
-    modes: tuple[Mode, Mode] = ("allow", "exclude") if is_often(buyers) else ("exclude", "allow")
-    longest = measure("allow", MOST_TEST_DAYS).held_out_days
-    of_modes = (tuple(measure(mode, days) for days in lengths(longest)) for mode in modes)
-    choices = next((c for c in of_modes if any(choice.n_users for choice in c)), ())
-    return FirstLook(
-        as_of,
-        run.window_days,
-        kinds,
-        n_in_window,
-        buyers,
-        asked,
-        _proposed(asked, choices) if choices else None,
-        choices,
-    )
+        asked = measure(run.repeat_purchases, settings.split.test_days)
+        proposed = _proposed(db, as_of, measure, is_often=is_often(buyers))
+    return FirstLook(as_of, run.window_days, kinds, n_in_window, buyers, asked, proposed)
 
 
 def is_often(buyers: Mapping[str, Any]) -> bool:
@@ -149,36 +133,40 @@ def is_often(buyers: Mapping[str, Any]) -> bool:
     return bool(buyers["n_again"] >= OFTEN * max(buyers["n_later"], 1))
 
 
-def lengths(longest: float) -> list[int]:
-    """The days that a test may have, up to `longest`: whole weeks, or days where not even one week fits."""
-    step = WEEK if longest >= WEEK else 1
-    return list(range(step, max(int(longest), 1) + 1, step))
+Measure = Callable[[Mode, TestDays], Choice]
 
 
-def _proposed(asked: Choice, choices: Sequence[Choice]) -> Choice:
-    """The shortest of `choices`; what was asked for, where it is in that mode and measures many more."""
-    best = shortest(choices)
-    is_better = asked.repeat_purchases == best.repeat_purchases and best.n_users < NEARLY * asked.n_users
-    return asked if is_better and best.n_users < ENOUGH else best
+def _measuring(db: duckdb.DuckDBPyConnection, as_of: datetime) -> Measure:
+    """Whom a test before `as_of` measures. db: has the table `purchaser_events`"""
+    first_at = _first_at(db, as_of)
 
-
-def shortest(choices: Sequence[Choice]) -> Choice:
-    """The shortest that measures ENOUGH people, or NEARLY as many as any; choices: shortest first"""
-    goal = min(ENOUGH, NEARLY * max(choice.n_users for choice in choices))
-    return next(choice for choice in choices if choice.n_users >= goal)
-
-
-def _measuring(db: duckdb.DuckDBPyConnection, as_of: datetime) -> Callable[[Mode, int], Choice]:
-    """How many people a test of so many days before `as_of` measures in a mode."""
-    spans = engine.rows(db, "purchase_spans").read_all()
-    first_at = span(db)[0] if spans.num_rows else as_of
-
-    def measure(mode: Mode, test_days: int) -> Choice:
-        where = cuts(first_at, as_of, test_days)
-        n_users = measured_at(spans, where.test_from, mode == "exclude")
-        return Choice(mode, test_days, where.test_days, n_users)
+    def measure(mode: Mode, test_days: TestDays) -> Choice:
+        excludes = mode == "exclude"
+        return Choice(mode, test_cuts(db, first_at, as_of, test_days, excludes_repeats=excludes))
 
     return measure
+
+
+def _proposed(
+    db: duckdb.DuckDBPyConnection, as_of: datetime, measure: Measure, *, is_often: bool
+) -> Choice | None:
+    """`auto` in the mode of the shop's rhythm, else in the other one, else the days that measure most."""
+    modes: tuple[Mode, Mode] = ("allow", "exclude") if is_often else ("exclude", "allow")
+    for mode in modes:
+        if (choice := measure(mode, "auto")).n_users:
+            return choice
+    spans = engine.rows(db, "purchase_spans").read_all()
+    for mode in modes:
+        days, n_users = best_days(spans, _first_at(db, as_of), as_of, "auto", mode == "exclude")
+        if n_users:
+            return measure(mode, days)
+    return None
+
+
+def _first_at(db: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime:
+    """The first event of anybody who bought; `as_of` where nobody did."""
+    first_at: datetime | None = _row(db, "event_counts")["first_at"]
+    return as_of if first_at is None else utc(first_at)
 
 
 def _row(db: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:

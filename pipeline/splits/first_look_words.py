@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
-from pipeline.splits.first_look import ENOUGH, Choice, FirstLook
+from pipeline.splits.first_look import Choice, FirstLook
+from pipeline.splits.horizon import why
 from pipeline.times import utc
 
 FLAGS = {"repeat_purchases": "--repeat-purchases {}", "test_days": "--test-days {}"}
 """How the two settings are chosen for `backtest`."""
-SETTINGS = {"repeat_purchases": 'run.repeat_purchases = "{}"', "test_days": "split.test_days = {}"}
+SETTINGS = {"repeat_purchases": "run.repeat_purchases = {}", "test_days": "split.test_days = {}"}
 """How they are chosen for a night."""
 
 KINDS = {
@@ -63,14 +65,12 @@ def _coming_back(buyers: Mapping[str, float]) -> list[str]:
 
 
 def _asked(look: FirstLook, names: Mapping[str, str]) -> str:
-    choice = look.asked
-    third = f" ({choice.held_out_days:.1f}, a third of the history)" if choice.is_shortened else ""
-    return f"as asked, with {_named(choice, names)}{third}: {_measured(choice)}"
+    return f"as asked, with {_named(look.asked, names)}: {_measured(look.asked)}"
 
 
 def _proposed(look: FirstLook, choice: Choice, names: Mapping[str, str]) -> list[str]:
     """What to choose, then why: one line for each of the two settings."""
-    whys = [f"  {_why_mode(look, choice)}", f"  {_why_days(look, choice)}"]
+    whys = [f"  {_why_mode(look, choice)}", f"  {_why_days(choice)}"]
     if choice.is_like(look.asked):
         return ["that is also what is proposed", *whys]
     return [f"proposed: {_named(choice, names)}: {_measured(choice)}", *whys]
@@ -85,18 +85,10 @@ def _why_mode(look: FirstLook, choice: Choice) -> str:
     return f"exclude, because those who come back seldom buy the same again ({share}): lists hold other items"
 
 
-def _why_days(look: FirstLook, choice: Choice) -> str:
-    if choice.is_like(look.asked) and look.asked.is_shortened:
-        return f"{look.asked.held_out_days:.1f} days, because the parts of the split need a third each"
-    days = _counted(choice.test_days, "day")
-    shorter = [other for other in look.choices if other.test_days < choice.test_days]
-    if choice.n_users >= ENOUGH:
-        why = f"{shorter[-1].test_days} measure only {shorter[-1].n_users:,} people" if shorter else ""
-        return f"{days}, because {why or 'these measure enough people'}, and a list lives one night"
-    most = max(look.choices, key=lambda other: other.n_users)
-    less = f", {shorter[-1].test_days} measure {shorter[-1].n_users:,}" if shorter else ""
-    more = f", {most.test_days} hardly more: {most.n_users:,}" if most.n_users > choice.n_users else ""
-    return f"{days}, because no test measures {ENOUGH:,} people{less}{more}"
+def _why_days(choice: Choice) -> str:
+    if choice.test_days != "auto":
+        return f"{_days(choice)}, because auto measures nobody: nobody has bought what counts for a while"
+    return f"auto, which is {_days(choice)} here: {why(choice.where)}"
 
 
 def _nothing(look: FirstLook) -> str:
@@ -110,15 +102,24 @@ def _nothing(look: FirstLook) -> str:
 
 def _named(choice: Choice, names: Mapping[str, str]) -> str:
     values = {"repeat_purchases": choice.repeat_purchases, "test_days": choice.test_days}
-    between = " " if names is FLAGS else ", "
-    return between.join(text.format(values[name]) for name, text in names.items())
+    if names is FLAGS:
+        return " ".join(text.format(values[name]) for name, text in names.items())
+    return ", ".join(text.format(json.dumps(values[name])) for name, text in names.items())
 
 
 def _measured(choice: Choice) -> str:
     if not choice.n_users:
         return "nobody can be measured"
     people = "1 person" if choice.n_users == 1 else f"{choice.n_users:,} people"
-    return f"{people} can be measured, Precision@3 to within ±{choice.margin:.2g}"
+    n_cuts = len(choice.where.of_test)
+    cuts = "a cut" if n_cuts == 1 else f"each of {n_cuts} cuts"
+    within = f"within {_days(choice)} of {cuts}"
+    return f"{people} can be measured {within}, Precision@3 to about ±{choice.margin:.2g}"
+
+
+def _days(choice: Choice) -> str:
+    days = choice.where.test_days
+    return f"{days:.3g} {'day' if days == 1 else 'days'}"
 
 
 def _counted(n: int, noun: str) -> str:

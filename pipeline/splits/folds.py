@@ -19,12 +19,12 @@ class Fold:
     """One cut in time. Nothing that is fitted or counted at it sees the events from `cut_at` on.
 
     before:       files whose events before `cut_at` are the history
-    later:        the file whose purchases in `[since, until)` (all of it where None) are asked about
+    later:        files whose purchases in `[since, until)` (all of them where None) are asked about
     """
 
     before: tuple[Path, ...]
     cut_at: datetime
-    later: Path
+    later: tuple[Path, ...]
     since: datetime | None = None
     until: datetime | None = None
 
@@ -34,14 +34,54 @@ def is_unjudged(folder: RunFolder) -> bool:
     return bool(folder.document("split").get("is_unjudged", False))
 
 
+def tests(folder: RunFolder) -> list[Fold]:
+    """The cuts that models are measured at, oldest first; each asks about the days up to the next one.
+
+    What lies between two of them is history at the later one. Cuts that measure nobody are left out (a day on
+    which the shop is closed); where none measures anybody the newest stays. A split without a cut in time has
+    one fold, which asks about all of `test`.
+    """
+    return _rolled(folder, before_test(folder), "test", ("test_from", "as_of"), "n_test_cuts")
+
+
+def validations(folder: RunFolder) -> list[Fold]:
+    """The cuts right before the test that models are chosen at, oldest first, as far apart as the test's."""
+    before, between = (folder.file("train"),), ("validation_from", "test_from")
+    return _rolled(folder, before, "validation_set", between, "n_validation_cuts")
+
+
+def _rolled(
+    folder: RunFolder, before: tuple[Path, ...], part: str, between: tuple[str, str], n_cuts: str
+) -> list[Fold]:
+    """The cuts that divide a part evenly, less those that measure nobody; the newest where none does.
+
+    before: the files of what lies before the part; between: its ends
+    """
+    split, own = folder.document("split"), folder.file(part)
+    first, end = (_moment(folder, name) for name in between)
+    if split["method"] != "time":
+        return [Fold(before, first, (own,))]
+    n = split.get(n_cuts, 1)  # runs of earlier releases have one cut, and no word about it
+    ends = [first + (end - first) * place / n for place in range(n + 1)]
+    files = [before, *[(*before, own)] * (n - 1)]
+    over = [
+        Fold(known, cut_at, (own,), cut_at, until)
+        for known, (cut_at, until) in zip(files, pairwise(ends), strict=True)
+    ]
+    if n == 1:
+        return over
+    n_users = split["measured_at"][part]
+    return [fold for fold, n_measured in zip(over, n_users, strict=True) if n_measured] or over[-1:]
+
+
 def validation(folder: RunFolder) -> Fold:
-    """Trained on `train`, asked about `validation_set`."""
-    return Fold((folder.file("train"),), _moment(folder, "validation_from"), folder.file("validation_set"))
+    """The newest cut before the test."""
+    return validations(folder)[-1]
 
 
 def test(folder: RunFolder) -> Fold:
-    """Trained on all before the test, asked about `test`."""
-    return Fold(before_test(folder), test_from(folder), folder.file("test"))
+    """Trained on all before the test, asked about the whole of it."""
+    return Fold(before_test(folder), test_from(folder), (folder.file("test"),))
 
 
 def before_test(folder: RunFolder) -> tuple[Path, ...]:
@@ -55,8 +95,9 @@ def test_from(folder: RunFolder) -> datetime:
 
 
 def for_training(folder: RunFolder, most: int) -> list[Fold]:
-    """The folds re-rankers learn from: validation and those before it, newest first, `most` in all."""
-    return [validation(folder), *earlier(folder, most - 1)]
+    """The folds re-rankers learn from: validation's and those before them, newest first, `most` in all."""
+    newest = validations(folder)[::-1][:most]
+    return [*newest, *earlier(folder, most - len(newest))]
 
 
 def earlier(folder: RunFolder, most: int) -> list[Fold]:
@@ -74,33 +115,8 @@ def earlier(folder: RunFolder, most: int) -> list[Fold]:
     n = min(most, int((cut_at - first_at) / days + 1e-9) - 1)
     train = folder.file("train")
     cuts = [cut_at - k * days for k in range(n + 1)]
-    return [Fold((train,), cut, train, cut, following) for following, cut in pairwise(cuts)]
+    return [Fold((train,), cut, (train,), cut, following) for following, cut in pairwise(cuts)]
 
 
 def _moment(folder: RunFolder, name: str) -> datetime:
     return utc(datetime.fromisoformat(folder.document("split")[name]))
-
-
-@dataclass(frozen=True)
-class Cuts:
-    """`train` ends before `validation_from`, `validation_set` before `test_from`, `test` before `as_of`."""
-
-    validation_from: datetime
-    test_from: datetime
-    test_days: float
-    is_shortened: bool
-
-
-def cuts(first_at: datetime, as_of: datetime, test_days: int) -> Cuts:
-    """Where to cut a history that begins at `first_at`.
-
-    The last `test_days` are the test, as many before them the validation set. A history shorter than
-    three times `test_days` is cut into three equal parts instead.
-    """
-    held_out = timedelta(days=test_days)
-    history = as_of - first_at
-    is_shortened = history < 3 * held_out
-    if is_shortened:
-        held_out = history / 3
-    test_from = as_of - held_out
-    return Cuts(test_from - held_out, test_from, held_out / timedelta(days=1), is_shortened)

@@ -117,10 +117,10 @@ class History:
         return {column: table[column].to_numpy() for column in table.column_names}
 
     def show(
-        self, name: str, file: Path, since: datetime | None = None, until: datetime | None = None
+        self, name: str, *files: Path, since: datetime | None = None, until: datetime | None = None
     ) -> None:
-        """Let statements read a Parquet file as the table `name`; of events those in `[since, until)`."""
-        engine.view(self._db, name, file, since=since, until=until)
+        """Let statements read Parquet files as the table `name`; of events those in `[since, until)`."""
+        engine.view(self._db, name, *files, since=since, until=until)
 
     def keep(self, table: str, statement: str, values: Mapping[str, Any] | None = None) -> None:
         """Store the rows of `sql/transform/<statement>.sql` as `table`, for statements that come later."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -49,17 +50,17 @@ class HeldOut:
 
 def hold_out(
     history: History,
-    later: Path,
+    later: Sequence[Path],
     *,
     is_repeat_relevant: bool,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> HeldOut:
-    """What the users of `history` bought in the file `later`, in `[since, until)` of it where given.
+    """What the users of `history` bought in the files `later`, in `[since, until)` of them where given.
 
     is_repeat_relevant: items that the user bought before count too, not new ones alone
     """
-    history.show("later", later, since, until)
+    history.show("later", *later, since=since, until=until)
     rows = history.rows("held_out", {"is_repeat_relevant": is_repeat_relevant}).read_all()
     measured = rows.filter(rows["is_buyer"])
     n_cold_users = len(rows.filter(pc.invert(rows["is_buyer"]))["user_id"].unique())

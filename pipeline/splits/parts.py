@@ -6,7 +6,7 @@ import duckdb
 
 from pipeline import engine
 from pipeline.config import Split
-from pipeline.splits.folds import Cuts
+from pipeline.splits.horizon import Cuts
 
 PARTS = ("train", "validation_set", "test")
 

@@ -16,15 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import engine
-from pipeline.config import Filter, Settings
+from pipeline.config import MOST_TEST_DAYS, Filter, Settings
 from pipeline.errors import DataError, NobodyMeasured
-from pipeline.splits.folds import cuts
 from pipeline.splits.history import History
+from pipeline.splits.horizon import MOST_DAYS, TestDays, cuts, one_cut, test_cuts
 from pipeline.splits.parts import keep_parts
 from pipeline.times import utc
 
 METHODS = ("time", "last_purchase", "random")
-MOST_TEST_DAYS = 365
 
 
 @dataclass(frozen=True)
@@ -133,23 +132,43 @@ def _other_splits(
     """Other cuts in time, and the other methods of the split, also where they measure nobody."""
     how, (first_at, last_at) = settings.split, span(db)
 
-    def at(end: datetime, test_days: int) -> int:
-        return measured_at(spans, cuts(first_at, end, test_days).test_from, excludes)
+    def at(end: datetime, test_days: TestDays) -> int:
+        return test_cuts(db, first_at, end, test_days, excludes_repeats=excludes).n_measured
 
     if how.method == "time":
         end = last_at.replace(microsecond=0) + timedelta(seconds=1)
         if end < as_of:
             edit = f"choose --as-of last, which is {end.isoformat()}"
             yield Way(edit, "--as-of last", at(end, how.test_days))
-        of_days = {days: at(as_of, days) for days in range(1, MOST_TEST_DAYS + 1)}
-        days = max(of_days, key=lambda days: (of_days[days], -abs(days - how.test_days)))
-        yield Way(f"set split.test_days = {days} in config.toml", f"--test-days {days}", of_days[days])
+        n_users = 0 if how.test_days == "auto" else at(as_of, "auto")
+        if n_users:
+            yield Way('set split.test_days = "auto" in config.toml', "--test-days auto", n_users)
+        else:
+            days, n_users = best_days(spans, first_at, as_of, how.test_days, excludes)
+            yield Way(f"set split.test_days = {days} in config.toml", f"--test-days {days}", n_users)
+    where = cuts(db, first_at, as_of, how.test_days, excludes_repeats=excludes)
     for method in METHODS:
         if method != how.method:
-            other = how.model_copy(update={"method": method})
-            keep_parts(db, other, cuts(first_at, as_of, how.test_days), settings.run.seed)
+            keep_parts(db, how.model_copy(update={"method": method}), where, settings.run.seed)
             edit = f'set split.method = "{method}" in config.toml'
-            yield Way(edit, "", n_on_both_sides(db, excludes_repeats=excludes), method)
+            on_both_sides = n_on_both_sides(db, excludes_repeats=excludes)
+            n_users = where.n_measured if method == "time" else on_both_sides
+            yield Way(edit, "", n_users, method)
+
+
+def best_days(
+    spans: pa.Table, first_at: datetime, as_of: datetime, asked: TestDays, excludes_repeats: bool
+) -> tuple[int, int]:
+    """The days of a test of one cut that measure most users, and how many; of several those nearest to asked.
+
+    spans: the rows of `purchase_spans.sql`
+    """
+    near = MOST_DAYS if asked == "auto" else asked
+    n_users = {
+        days: measured_at(spans, as_of - one_cut(first_at, as_of, days), excludes_repeats)
+        for days in range(1, MOST_TEST_DAYS + 1)
+    }
+    return max(n_users.items(), key=lambda item: (item[1], -abs(item[0] - near)))
 
 
 def n_on_both_sides(db: duckdb.DuckDBPyConnection, *, excludes_repeats: bool) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pipeline import engine
 from pipeline.runs.job import Counts, Job
 from pipeline.splits.chosen import Chosen, write_parts
-from pipeline.splits.folds import cuts
+from pipeline.splits.horizon import Cuts, cuts, in_words
 from pipeline.splits.parts import WORTH
 from pipeline.times import utc
 
@@ -19,7 +19,11 @@ def run(job: Job) -> Counts:
     Keys of the document: `method`, by which the parts are made; `asked`, the method of the settings;
     `unmeasured`, why that one measures nobody (splits/unmeasured.py), or null; `is_unjudged`, whether nobody
     is measured at all; `worth`, what a number of this method tells, empty where it is what people buy next;
-    `test_days` (null unless by time), `validation_from`, `test_from`, `as_of`, `first_at`.
+    `validation_from`, `test_from`, `as_of`, `first_at`; `test_days`, how many days after a cut are asked
+    about (null unless by time); `n_test_cuts` and `n_validation_cuts`, how many cuts, that far apart;
+    `n_measured`, users whom the test measures, counted at each cut; `measured_at`, by part, how many at each
+    cut (null unless by time); `asked_days`, the days of the settings; `horizon`, a sentence: which days, and
+    why, or empty.
 
     Raises DataError where the filters leave nobody to make a list for.
     """
@@ -27,12 +31,8 @@ def run(job: Job) -> Counts:
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "purchaser_events", folder.dataset("purchaser_events"))
         first_at = utc(engine.rows(db, "event_counts").read_all().to_pylist()[0]["first_at"])
-        where = cuts(first_at, folder.as_of, settings.split.test_days)
-        if settings.split.method == "time" and where.is_shortened:
-            job.say(
-                f"split: the history begins {first_at:%Y-%m-%d}, less than 3 x {settings.split.test_days}"
-                f" days before as_of: {where.test_days:.1f} days are held out instead"
-            )
+        asked, excludes = settings.split.test_days, settings.run.excludes_repeats
+        where = cuts(db, first_at, folder.as_of, asked, excludes_repeats=excludes)
         chosen = write_parts(job, db, where)
     document = {
         "method": chosen.how.method,
@@ -41,16 +41,27 @@ def run(job: Job) -> Counts:
         "is_unjudged": not chosen.n_measured,
         "worth": WORTH[chosen.how.method],
         "test_days": where.test_days if chosen.is_timed else None,
+        "n_test_cuts": len(where.of_test) if chosen.is_timed else 1,
+        "n_validation_cuts": len(where.of_validation) if chosen.is_timed else 1,
+        "n_measured": chosen.n_measured,
+        "measured_at": _measured_at(where) if chosen.is_timed else None,
+        "asked_days": asked,
+        "horizon": in_words(where) if chosen.is_timed and chosen.n_measured else "",
         "validation_from": where.validation_from if chosen.is_timed else folder.as_of,
         "test_from": where.test_from if chosen.is_timed else folder.as_of,
         "as_of": folder.as_of,
         "first_at": first_at,
     }
     folder.write_document("split", document)
-    for line in _lines(chosen):
+    for line in [*filter(None, [document["horizon"]]), *_lines(chosen)]:
         job.say(f"split: {line}")
     n_rows = {f"n_{part}": n for part, n in chosen.n_rows.items()}
     return {**n_rows, "n_measured_users": chosen.n_measured, "method": chosen.how.method}
+
+
+def _measured_at(where: Cuts) -> dict[str, tuple[int, ...]]:
+    """By part: how many users each of its cuts measures."""
+    return {"validation_set": where.of_validation, "test": where.of_test}
 
 
 def _lines(chosen: Chosen) -> list[str]:

@@ -18,6 +18,7 @@ from pipeline.lists import reasons
 from pipeline.models.catalog import rules
 from pipeline.ranking import blend, candidates, trees
 from pipeline.ranking.training_rows import NEGATIVES
+from pipeline.splits.horizon import MOST_DAYS
 from pipeline.tuning import race
 from pipeline.tuning.parameters import GRID
 from tests.docs.pages import PAGES, README, inline_code, shell_lines, text
@@ -186,7 +187,7 @@ def test_the_settings_that_models_md_gives_a_number_have_it() -> None:
     settings = Settings()
     page = " ".join(text(ROOT / "docs" / "models.md").split())
     assert f"(`ranking.windows`, {settings.ranking.windows})" in page
-    assert f"validation, {settings.split.test_days} days --|-- test, {settings.split.test_days} days" in page
+    assert f"validation, {MOST_DAYS} days --|-- test, {MOST_DAYS} days" in page
 
 
 def test_every_stage_is_there_in_order() -> None:

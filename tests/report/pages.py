@@ -18,7 +18,7 @@ BUYERS = range(1, 21)
 HITS = (2, 4, 6, 8, 10, 12, 14)
 """Buyers with one hit among the first three; 15 to 20 are not measured."""
 NASTY = '<script>alert("x")</script> & <b>Tea</b>'
-SPLIT = {"method": "time", "test_days": 14.0}
+SPLIT = {"method": "time", "test_days": 14.0, "n_test_cuts": 1}
 MEASURED_IN = {**SPLIT, "test_share": None, "window_days": 365}
 PRECISION = {
     "published": 0.04,

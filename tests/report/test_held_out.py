@@ -23,14 +23,26 @@ CAVEAT = "not what people buy next, and cannot be compared with one of a cut in 
 
 def test_a_cut_in_time_says_what_people_bought_next() -> None:
     assert how_good(TIME, "exclude", 0.04) == [
-        "Tested on the past: of 100 items shown in the first three places, buyers bought 4.00 in the 14 days"
-        " after (only items new to them count)."
+        "Tested on the past: of 100 items shown in the first three places, buyers bought 4.00 within 14 days"
+        " of getting the list (only items new to them count)."
     ]
     assert compared(TIME, "14 buyers") == (
         "The last days were held out: no model learnt from them, and each list was compared with what 14"
         " buyers bought then."
     )
     assert beside_the_number(TIME) == beside_the_number({}) == "of 100 shown were bought"
+
+
+def test_several_cuts_in_time_say_how_long_each_asks_about_and_why() -> None:
+    split = {**TIME, "test_days": 2.0, "n_test_cuts": 3, "horizon": "judged by what buyers bought: so"}
+    assert compared(split, "14 buyers") == (
+        "The last days were held out, 3 times 2 days: at each of these cuts lists were made from what was"
+        " known before it, and compared with what 14 buyers bought within 2 days of it. Judged by what buyers"
+        " bought: so."
+    )
+    of_a_day = {**split, "test_days": 1.0}
+    assert "buyers bought 4.00 within a day of getting the list" in how_good(of_a_day, "allow", 0.04)[0]
+    assert "14 buyers bought within 1 day of it" in compared(of_a_day, "14 buyers")
 
 
 def test_rows_at_random_say_what_they_are_worth_wherever_a_number_stands() -> None:

@@ -72,7 +72,7 @@ def test_the_whole_page(run_folder: Make) -> None:
     html = page(fill(run_folder()), PUBLICATION)
     verdict = section(html, "verdict")
     assert "Published Lists for 20 users are live as version 7." in verdict
-    assert "buyers bought 4.00 in the 14 days after (only items new to them count)" in verdict
+    assert "buyers bought 4.00 within 14 days of getting the list (only items new to them count)" in verdict
     assert (
         "That is 25.0 % better than the best simple rule (“items with the same buyers”), which has 3.20"
         " on the same 14 buyers (hardly chance: 95 % interval +6.2 % to +43.8 %)." in verdict

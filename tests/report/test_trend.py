@@ -61,6 +61,7 @@ def test_each_publication_says_what_it_was_measured_in(run_folder: Make) -> None
     [
         ({**MEASURED_IN, "window_days": 30}, "14 days, 16 Dec to 30 December 2025"),
         ({**MEASURED_IN, "test_days": 1.0}, "1 day, 29 Dec to 30 December 2025"),
+        ({**MEASURED_IN, "n_test_cuts": 2}, "2 times 14 days, 2 Dec to 30 December 2025"),
         (
             {**MEASURED_IN, "method": "last_purchase", "test_days": None},
             "each buyer's last order, up to 30 December 2025",
@@ -71,7 +72,7 @@ def test_each_publication_says_what_it_was_measured_in(run_folder: Make) -> None
         ),
         (None, "days up to 30 December 2025, how many is not known"),
     ],
-    ids=["window_days", "test_days", "last_purchase", "random", "earlier release"],
+    ids=["window_days", "test_days", "n_test_cuts", "last_purchase", "random", "earlier release"],
 )
 def test_another_window_is_told_apart(
     run_folder: Make, measured_in: dict[str, Any] | None, tested: str
@@ -93,6 +94,17 @@ def test_a_short_history_whose_test_grows_by_hours_is_one_window(run_folder: Mak
     assert told(fill(run_folder(), live=live(grown)))["note"] == ""
 
 
+def test_nights_of_as_many_cuts_of_one_horizon_are_joined(run_folder: Make) -> None:
+    """An earlier release, which did not record how many cuts there were, had one."""
+    rolled = {**MEASURED_IN, "test_days": 2.0, "n_test_cuts": 3}
+    old = {name: value for name, value in MEASURED_IN.items() if name != "n_test_cuts"}
+    folder = fill(run_folder(), live=live(rolled, old), split={**SPLIT, "test_days": 2.0, "n_test_cuts": 3})
+    content = told(folder)
+    assert [row["kind"] for row in content["rows"]] == ["other", "", ""]
+    assert content["rows"][2]["tested"] == "3 times 2 days, 26 Dec to 1 January 2026"
+    assert told(fill(run_folder("other"), live=live(old)))["note"] == ""
+
+
 def test_a_run_of_another_window_stands_alone(
     run_folder: Make, make_settings: Callable[..., Settings]
 ) -> None:
@@ -111,6 +123,7 @@ def test_what_is_recorded_with_a_publication(
     assert window({**SPLIT, "method": method}, settings) == {
         "method": method,
         "test_days": 14.0,
+        "n_test_cuts": 1,
         "test_share": share,
         "window_days": 90,
     }

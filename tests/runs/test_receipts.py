@@ -37,7 +37,7 @@ def test_a_receipt_tells_rows_seconds_memory_settings_and_versions(job: Callable
     assert receipt["files"]["train.parquet"]["rows"] == 4
     assert receipt["seconds"] > 0
     assert receipt["peak_memory_mb"] > 10
-    assert receipt["params"]["split"]["test_days"] == 14
+    assert receipt["params"]["split"]["test_days"] == "auto"
     assert receipt["versions"]["implicit"] == "0.7.3"
     assert receipt["as_of"] == day(100).isoformat()
     assert receipt["counts"] == {

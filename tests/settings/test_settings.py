@@ -97,6 +97,7 @@ def test_rows_read_like_this(row: str) -> None:
         ("min_items = 1", "(1 or more)"),
         ("objective = ", '("binary", "lambdarank")'),
         ("factors = [16", "(1 to 2048)"),
+        ("test_days = ", '("auto", or 1 to 365)'),
     ],
 )
 def test_comments_end_like_this(line: str, bracket: str) -> None:

@@ -13,7 +13,7 @@ from pipeline.config import Settings
 from pipeline.errors import DataError
 from pipeline.runs.job import Job
 from pipeline.splits.chosen import Chosen, write_parts
-from pipeline.splits.folds import cuts
+from pipeline.splits.horizon import cuts
 from tests.shelf import day, events, give
 
 Rows = list[tuple[object, ...]]
@@ -32,7 +32,7 @@ def chosen(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> C
         give(night.folder, purchaser_events=events(*rows))
         with engine.connect() as db:
             engine.view(db, "purchaser_events", night.folder.file("purchaser_events"))
-            made = write_parts(night, db, cuts(day(2), day(100), night.settings.split.test_days))
+            made = write_parts(night, db, cuts(db, day(2), day(100), 14, excludes_repeats=True))
         assert sum(made.n_rows.values()) == len(rows)
         for part, n_rows in made.n_rows.items():
             assert pq.read_table(night.folder.file(part)).num_rows == n_rows

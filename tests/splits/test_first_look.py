@@ -13,7 +13,7 @@ import pytest
 from pipeline.config import Settings
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
-from pipeline.splits.first_look import Choice, FirstLook, Mode, lengths, look, shortest
+from pipeline.splits.first_look import FirstLook, Mode, look
 from pipeline.splits.first_look_words import FLAGS, SETTINGS, lines
 from tests.shelf import day, events, give
 
@@ -44,18 +44,22 @@ def first_look(tmp_path: Path, make_settings: Callable[..., Settings]) -> Look:
 
 
 def end_of(rows: Rows) -> datetime:
-    return day(max(row[2] for row in rows) + 0.001)
+    return day(end_day(rows) + 0.001)
+
+
+def end_day(rows: Rows) -> float:
+    return float(max(row[2] for row in rows))
 
 
 @pytest.mark.parametrize("mode", ["allow", "exclude"])
-@pytest.mark.parametrize("test_days", [2, 14, 60])
+@pytest.mark.parametrize("test_days", ["auto", 2, 14, 60])
 @pytest.mark.parametrize("rows", [*SHOPS, ONE_ORDER_EACH])
 def test_as_many_are_measured_as_it_says(
     first_look: Look,
     job: Callable[..., Job],
     make_settings: Callable[..., Settings],
     rows: Rows,
-    test_days: int,
+    test_days: int | str,
     mode: Mode,
 ) -> None:
     """A view before the first purchase belongs to the history too, and a return does not count."""
@@ -71,25 +75,54 @@ def test_as_many_are_measured_as_it_says(
         assert asked.n_users == 0, "a cut in time measures nobody"
     else:
         assert asked.n_users == night.folder.receipt("split")["counts"]["n_measured_users"] > 0
-        assert asked.held_out_days == pytest.approx(document["test_days"])
+        assert len(asked.where.of_test) == document["n_test_cuts"]
+        assert asked.where.test_days == document["test_days"]
+        assert asked.where.test_from.isoformat() == document["test_from"]
 
 
 @pytest.mark.parametrize(
-    ("rows", "mode", "test_days"),
+    ("rows", "mode", "days", "n_cuts"),
     [
-        (EVERY_WEEK_THE_SAME, "allow", 7),
-        (EVERY_MONTH_ANOTHER, "exclude", 21),
-        (TWO_WEEKS, "exclude", 2),
+        (EVERY_WEEK_THE_SAME, "allow", 14, 2),
+        (EVERY_MONTH_ANOTHER, "exclude", 14, 2),
+        (TWO_WEEKS, "exclude", 4, 1),
     ],
 )
-def test_a_shop_of_that_rhythm_is_proposed(first_look: Look, rows: Rows, mode: Mode, test_days: int) -> None:
-    proposed = first_look(rows, end_of(rows)).proposed
+def test_a_shop_of_that_rhythm_is_proposed(
+    first_look: Look, rows: Rows, mode: Mode, days: int, n_cuts: int
+) -> None:
+    """So few people are never enough: the longest horizon that is tried, at as many cuts as a third holds."""
+    asked = {"run": {"repeat_purchases": mode}, "split": {"test_days": 2}}
+    found = first_look(rows, end_of(rows), **asked)
+    proposed = found.proposed
     assert proposed is not None
-    assert (proposed.repeat_purchases, proposed.test_days) == (mode, test_days)
-    same = {"run": {"repeat_purchases": mode}, "split": {"test_days": test_days}}
-    again = first_look(rows, end_of(rows), **same)
+    assert (proposed.repeat_purchases, proposed.test_days) == (mode, "auto")
+    assert (proposed.where.test_days, len(proposed.where.of_test)) == (days, n_cuts)
+    assert any(line.startswith("proposed: ") for line in lines(found, FLAGS))
+    again = first_look(rows, end_of(rows), **{**asked, "split": {"test_days": "auto"}})
     assert again.asked == again.proposed == proposed
     assert "that is also what is proposed" in lines(again, FLAGS)
+
+
+def test_where_auto_measures_nobody_the_days_that_measure_most_are_proposed(first_look: Look) -> None:
+    """Nobody has bought for 90 days: five cuts of fourteen reach back for 70."""
+    as_of = day(end_day(EVERY_WEEK_THE_SAME) + 300)
+    rows: Rows = [
+        *EVERY_WEEK_THE_SAME,
+        *((u, u % 5, end_day(EVERY_WEEK_THE_SAME) + 210) for u in range(1, 31)),
+    ]
+    found = first_look(rows, as_of, run={"window_days": 500})
+    assert found.proposed is not None
+    assert (found.proposed.repeat_purchases, found.proposed.test_days, found.proposed.n_users) == (
+        "allow",
+        90,
+        30,
+    )
+    same = {"run": {"window_days": 500, "repeat_purchases": "allow"}, "split": {"test_days": 90}}
+    assert first_look(rows, as_of, **same).asked == found.proposed
+    assert "  90 days, because auto measures nobody: nobody has bought what counts for a while" in lines(
+        found, FLAGS
+    )
 
 
 def test_where_one_mode_measures_nobody_the_other_is_proposed(first_look: Look) -> None:
@@ -128,49 +161,27 @@ def test_where_nobody_bought_or_nothing_is_in_the_window_no_more_is_said(first_l
 
 def test_what_is_said_of_a_shop(first_look: Look) -> None:
     rows: Rows = [*EVERY_MONTH_ANOTHER, (1, 1, 1.5, "view"), (1, 1, 95, "return"), (2, 1, 9, "cart")]
-    found = first_look(rows, end_of(rows), run={"window_days": 95})
+    found = first_look(rows, end_of(rows), run={"window_days": 95}, split={"test_days": 14})
     assert lines(found, FLAGS) == [
         "83 events (1 view, 1 cart, 80 purchases, 1 other) of 20 users and 6 items, 2026-01-02 to 2026-04-21",
         "66 of the events lie in the 95 days before 2026-04-21 and are read; what follows is about these",
         "20 buyers: 20 (100%) bought on a second day too, half of them within 30 days of the first",
         "0% of the purchases are of an item that its buyer had bought on an earlier day;"
         " after a buyer's first day 0%",
-        "as asked, with --repeat-purchases exclude --test-days 14: 14 people can be measured,"
-        " Precision@3 to within ±0.17",
-        "proposed: --repeat-purchases exclude --test-days 21: 20 people can be measured,"
-        " Precision@3 to within ±0.15",
+        "as asked, with --repeat-purchases exclude --test-days 14: 14 people can be measured within 14 days"
+        " of a cut, Precision@3 to about ±0.17",
+        "proposed: --repeat-purchases exclude --test-days auto: 20 people can be measured within 14 days"
+        " of each of 2 cuts, Precision@3 to about ±0.15",
         "  exclude, because those who come back seldom buy the same again (0%): lists hold other items",
-        "  21 days, because no test measures 1,000 people, 14 measure 14",
+        "  auto, which is 14 days here: the longest that is tried, because 2 cuts together measure 20 buyers,"
+        " and no shorter time 2,000",
     ]
 
 
 def test_a_night_is_told_of_its_settings_in_the_same_words(first_look: Look) -> None:
     found = first_look(EVERY_MONTH_ANOTHER, end_of(EVERY_MONTH_ANOTHER))
     flags, settings = lines(found, FLAGS), lines(found, SETTINGS)
-    as_flags = [
-        line.replace('run.repeat_purchases = "exclude", split.test_days =', "{}") for line in settings
-    ]
-    assert [line.replace("--repeat-purchases exclude --test-days", "{}") for line in flags] == as_flags
-
-
-@pytest.mark.parametrize(
-    ("longest", "days"),
-    [(0.4, [1]), (4.6, [1, 2, 3, 4]), (6.99, [1, 2, 3, 4, 5, 6]), (7.0, [7]), (30.4, [7, 14, 21, 28])],
-)
-def test_a_test_is_of_whole_weeks_where_the_history_allows_them(longest: float, days: list[int]) -> None:
-    assert lengths(longest) == days
-
-
-@pytest.mark.parametrize(
-    ("measured", "days"),
-    [
-        ([1_200, 2_000, 3_000], 7),
-        ([999, 1_000, 3_000], 14),
-        ([500, 700, 720], 14),
-        ([0, 0, 3], 21),
-        ([9, 10, 5], 7),
-    ],
-)
-def test_the_shortest_that_measures_enough_or_nearly_as_many_as_any(measured: list[int], days: int) -> None:
-    choices = [Choice("allow", 7 * n, 7.0 * n, n_users) for n, n_users in enumerate(measured, 1)]
-    assert shortest(choices).test_days == days
+    named = 'run.repeat_purchases = "exclude", split.test_days = "auto"'
+    as_flags = [line.replace(named, "{}") for line in settings]
+    assert [line.replace("--repeat-purchases exclude --test-days auto", "{}") for line in flags] == as_flags
+    assert as_flags != flags

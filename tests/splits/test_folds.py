@@ -53,11 +53,13 @@ def day_by_day(last: int) -> list[Row]:
 def test_every_event_is_on_one_side_of_a_cut_and_one_at_the_cut_is_after_it(
     cut: Callable[..., RunFolder],
 ) -> None:
-    """Days 0 to 99, ten days a window: the test begins on day 90, validation on 80, others ten before."""
+    """Days 0 to 99, ten days a window: the test begins on day 90, three cuts before it, others earlier."""
     folder = cut(day_by_day(100), 100)
-    over = [folds.test(folder), folds.validation(folder), *folds.earlier(folder, 4)]
-    assert [fold.cut_at for fold in over] == [day(n) for n in (90, 80, 70, 60, 50, 40)]
-    for fold, first in zip(over, (90, 80, 70, 60, 50, 40), strict=True):
+    over = [*folds.tests(folder), *folds.validations(folder)[::-1], *folds.earlier(folder, 4)]
+    begin = (90, 80, 70, 60, 50, 40, 30, 20)
+    assert [fold.cut_at for fold in over] == [day(n) for n in begin]
+    assert len(folds.validations(folder)) == 3
+    for fold, first in zip(over, begin, strict=True):
         items, asked = both_sides(folder, fold)
         assert items == list(range(100))
         assert asked == list(range(first, first + 10))
@@ -66,10 +68,10 @@ def test_every_event_is_on_one_side_of_a_cut_and_one_at_the_cut_is_after_it(
 
 
 def test_as_many_as_the_history_holds(cut: Callable[..., RunFolder]) -> None:
-    """80 days before validation: seven windows of ten days, and ten days before the oldest of them."""
+    """60 days before validation: five windows of ten days, and ten days before the oldest of them."""
     folder = cut(day_by_day(100), 100)
     assert len(folds.earlier(folder, 0)) == 0
-    assert len(folds.earlier(folder, 99)) == 7
+    assert len(folds.earlier(folder, 99)) == 5
     assert folds.earlier(folder, 99)[-1].cut_at == day(10)
 
 
@@ -97,13 +99,13 @@ def test_a_short_history_has_shorter_windows(
 def test_random_rows_are_all_before_as_of(cut: Callable[..., RunFolder]) -> None:
     """Rows have no cut in time: both folds are at as_of, earlier ones lie within `train`, a sixth each."""
     folder = cut([(user, n % 7, n) for user in range(20) for n in range(60)], 60, method="random")
-    for fold in (folds.validation(folder), folds.test(folder)):
+    for fold in (*folds.validations(folder), *folds.tests(folder)):
         assert (fold.cut_at, fold.since, fold.until) == (day(60), None, None)
     earlier = folds.earlier(folder, 9)
     assert [round((fold.cut_at - DAY_0) / timedelta(days=1) - 0.5, 6) for fold in earlier] == [
         50, 40, 30, 20, 10,
     ]  # fmt: skip
-    assert {path for fold in earlier for path in (*fold.before, fold.later)} == {folder.file("train")}
+    assert {path for fold in earlier for path in (*fold.before, *fold.later)} == {folder.file("train")}
 
 
 def test_each_users_last_order_is_asked_about_whenever_it_was(cut: Callable[..., RunFolder]) -> None:
@@ -125,3 +127,35 @@ def test_a_history_of_one_moment_has_no_earlier_fold(run_folder: Callable[..., R
         split={"test_days": 1, "validation_from": day(0).isoformat(), "first_at": day(0).isoformat()},
     )
     assert folds.earlier(folder, 5) == []
+
+
+def test_the_cuts_of_a_part_divide_it_evenly(run_folder: Callable[..., RunFolder]) -> None:
+    """Two cuts of the test, three before it, two days apart; what lies between is history at later ones."""
+    folder = run_folder()
+    moments = {"first_at": 0, "validation_from": 90, "test_from": 96, "as_of": 100}
+    split = {name: day(at).isoformat() for name, at in moments.items()}
+    give(
+        folder,
+        train=events((1, 1, 0)),
+        validation_set=events((1, 2, 91)),
+        test=events((1, 3, 97)),
+        split={
+            "method": "time",
+            "test_days": 2,
+            "n_test_cuts": 2,
+            "n_validation_cuts": 3,
+            "measured_at": {"validation_set": (4, 5, 6), "test": (7, 8)},
+            **split,
+        },
+    )
+    train, validation, test = (folder.file(name) for name in ("train", "validation_set", "test"))
+    assert folds.tests(folder) == [
+        Fold((train, validation), day(96), (test,), day(96), day(98)),
+        Fold((train, validation, test), day(98), (test,), day(98), day(100)),
+    ]
+    assert folds.validations(folder) == [
+        Fold((train,), day(90), (validation,), day(90), day(92)),
+        Fold((train, validation), day(92), (validation,), day(92), day(94)),
+        Fold((train, validation), day(94), (validation,), day(94), day(96)),
+    ]
+    assert folds.for_training(folder, 2) == folds.validations(folder)[:0:-1]

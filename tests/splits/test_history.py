@@ -101,8 +101,8 @@ def test_held_out_purchases(run_folder: Callable[..., RunFolder], tmp_path: Path
         "test", events((10, 5, 11), (10, 7, 11), (10, 8, 12), (20, 9, 11, "view"), (30, 5, 11), (40, 5, 12))
     )
     with history(folder) as past:
-        every = hold_out(past, folder.file("test"), is_repeat_relevant=True)
-        new = hold_out(past, folder.file("test"), is_repeat_relevant=False)
+        every = hold_out(past, [folder.file("test")], is_repeat_relevant=True)
+        new = hold_out(past, [folder.file("test")], is_repeat_relevant=False)
     assert every.rows.tolist() == [0]
     assert every.user_ids.to_pylist() == [10]
     assert every.items.toarray().tolist() == [[1, 1, 0]]
@@ -120,7 +120,7 @@ def test_a_buyer_whom_the_filters_leave_out_is_measured_and_unserved(
     folder.write("test", events((10, 7, 11), (20, 5, 11), (30, 5, 11)))
     with history(folder, who=Filter(min_events=3)) as past:
         assert past.user_ids.to_pylist() == [10]
-        held_out = hold_out(past, folder.file("test"), is_repeat_relevant=True)
+        held_out = hold_out(past, [folder.file("test")], is_repeat_relevant=True)
     assert held_out.user_ids.to_pylist() == [10, 20]
     assert held_out.rows.tolist() == [0, UNSERVED]
     assert held_out.n_items.tolist() == [1, 1]
@@ -140,6 +140,6 @@ def test_nobody_held_out(run_folder: Callable[..., RunFolder]) -> None:
     folder = run_folder()
     folder.write("test", events((20, 9, 11, "view")))
     with history(folder) as past:
-        nobody = hold_out(past, folder.file("test"), is_repeat_relevant=True)
+        nobody = hold_out(past, [folder.file("test")], is_repeat_relevant=True)
     assert len(nobody.rows) == 0
     assert nobody.items.shape == (0, 3)

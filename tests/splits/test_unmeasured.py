@@ -24,7 +24,10 @@ LAST = re.compile(r"--as-of last, which is (\S+)")
 Rows = list[tuple[Any, ...]]
 
 ONE_ORDER_EACH: Rows = [(u, i, 2 * u, "purchase", f"o{u}") for u in range(1, 21) for i in (1, 2 + u % 5, 8)]
-STOPPED_BUYING: Rows = [(u, i, 13 * i + u / 10) for u in range(1, 6) for i in range(1, 7)]
+STOPPED_LATELY: Rows = [(u, i, 13 * i + u / 10) for u in range(1, 6) for i in range(1, 7)]
+STOPPED_BUYING: Rows = [row for row in STOPPED_LATELY if row[1] > 1]
+"""Nobody bought in the last 21 days of 74, a third of which is 24: too few for two cuts of fourteen."""
+STOPPED_LONG_AGO: Rows = [(u, i, 2 * i - 300 + u / 10) for u in range(1, 6) for i in range(1, 150)]
 THE_SAME_AGAIN: Rows = [(u, u % 3, d + u / 10) for u in range(1, 6) for d in (0, 30, 60, 97)]
 NEW_PEOPLE_IN_THE_TEST: Rows = [
     *((u, i, u + i) for u in range(1, 6) for i in (1, 2, 3)),
@@ -69,6 +72,8 @@ Split = Callable[..., tuple[dict[str, Any], int]]
     [
         (ONE_ORDER_EACH, {}, [], True),
         (STOPPED_BUYING, {}, ["--as-of last", "split.test_days = 22", "last_purchase"], True),
+        (STOPPED_LATELY, {"split": {"test_days": 2}}, ['split.test_days = "auto"', "--as-of last"], True),
+        (STOPPED_LONG_AGO, {}, ["split.test_days = 102"], True),
         (THE_SAME_AGAIN, {}, ["repeat_purchases"], False),
         (NEW_PEOPLE_IN_THE_TEST, {}, ["last_purchase"], True),
         (NEW_PEOPLE_IN_THE_TEST, {"run": {"repeat_purchases": "allow"}}, ["last_purchase"], True),

@@ -18,8 +18,8 @@ from pipeline.runs.run_stage import run_stage
 from tests.serving.nights import as_of, fill
 from tests.shelf import NO_FALLBACK, give
 
-SPLIT = {"method": "time", "test_days": 9.5}
-MEASURED_IN = {"method": "time", "test_days": 9.5, "test_share": None, "window_days": 365}
+SPLIT = {"method": "time", "test_days": 9.5, "n_test_cuts": 2}
+MEASURED_IN = {"method": "time", "test_days": 9.5, "n_test_cuts": 2, "test_share": None, "window_days": 365}
 PASSED = {"publish": True, "forced": False, "reasons": []}
 FORCED = {"publish": True, "forced": True, "reasons": ["coverage fell"]}
 FAILED = {"publish": False, "forced": False, "reasons": ["coverage fell", "lists are short"]}

@@ -11,7 +11,7 @@ import pytest
 from pipeline.config import Settings
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
-from pipeline.splits.folds import cuts
+from pipeline.splits.horizon import one_cut
 from tests.shelf import day, events, give, pairs
 
 PARTS = ("train", "validation_set", "test")
@@ -26,23 +26,32 @@ def parts(night: Job, *rows: tuple[object, ...]) -> dict[str, list[tuple[object,
 def test_every_cut_is_half_open(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> None:
     """An event exactly at a cut belongs to the later part."""
     night = job(as_of=day(100), settings=make_settings(split={"test_days": 10}))
-    rows = parts(night, (1, 5, 0), (1, 6, 79.9), (1, 7, 80), (1, 8, 89.9), (1, 9, 90), (2, 5, 99))
+    rows = parts(night, (1, 5, 0), (1, 6, 59.9), (1, 7, 60), (1, 8, 89.9), (1, 9, 90), (2, 5, 99))
     assert rows == {"train": [(1, 5), (1, 6)], "validation_set": [(1, 7), (1, 8)], "test": [(1, 9), (2, 5)]}
     document = night.folder.document("split")
-    assert document["validation_from"] == day(80).isoformat()
+    assert (document["n_test_cuts"], document["n_validation_cuts"]) == (1, 3)
+    assert document["measured_at"] == {"validation_set": [1, 0, 1], "test": [1]}
+    assert document["validation_from"] == day(60).isoformat()
     assert document["test_from"] == day(90).isoformat()
 
 
-def test_a_short_history_is_cut_into_thirds_and_says_so(job: Callable[..., Job], said: list[str]) -> None:
-    night = job(as_of=day(30))
+def test_a_short_history_is_cut_into_thirds_and_says_so(
+    job: Callable[..., Job], make_settings: Callable[..., Settings], said: list[str]
+) -> None:
+    night = job(as_of=day(30), settings=make_settings(split={"test_days": 14}))
     rows = parts(night, (1, 5, 0), (1, 6, 9), (1, 7, 10), (1, 8, 25))
     assert rows == {"train": [(1, 5), (1, 6)], "validation_set": [(1, 7)], "test": [(1, 8)]}
-    assert any("less than 3 x 14 days" in line and "10.0 days" in line for line in said)
+    [horizon] = [line for line in said if "of getting the list" in line]
+    assert horizon == (
+        "split: judged by what buyers bought within 10 days of getting the list: a third of the history,"
+        " which is shorter than 3 x 14 days; one cut measures 1 buyer"
+    )
 
 
 def test_a_history_of_three_times_test_days_is_not_shortened() -> None:
-    assert not cuts(day(0), day(42), 14).is_shortened
-    assert cuts(day(0), day(42) - timedelta(seconds=1), 14).is_shortened
+    assert one_cut(day(0), day(42), 14) == timedelta(days=14)
+    almost = timedelta(days=42) - timedelta(seconds=3)
+    assert one_cut(day(0), day(0) + almost, 14) == timedelta(days=14) - timedelta(seconds=1)
 
 
 def test_random_loses_no_row_and_depends_on_the_seed_alone(

@@ -162,3 +162,54 @@ def test_measured_users() -> None:
     ]
     assert rows_out("measured_users", {"is_repeat_relevant": False}, parts=parts) == [(1,)]
     assert rows_out("measured_users", {"is_repeat_relevant": True}, parts=parts) == [(2,)]
+
+
+def n_measured(shop: list[tuple[object, ...]], **values: object) -> dict[tuple[int, int], int]:
+    """(length, place) -> n_users, over the cuts rolled back from day 100; a unit is a day unless told."""
+    bound = {"until": day(100), "unit_us": 86_400_000_000, "longest": 3, "most_cuts": 2} | values
+    rows = rows_out("measured_at_cuts", bound, purchaser_events=shop)
+    assert rows == sorted(rows)
+    return {(length, place): n_users for length, place, n_users in rows}
+
+
+def test_measured_at_cuts() -> None:
+    """User 1 buys items 5, 6 and 7 first on days 50, 97.5 and 99.5; user 2 the same item on 50 and 98.
+
+    User 3 first buys at 98.5 and is measured at the cut at 99 alone; 4 only looks; 5 bought once, long ago.
+    """
+    shop = [
+        *((1, 5, 50), (1, 6, 97.5), (1, 7, 99.5), (1, 7, 99.6)),
+        *((2, 5, 50), (2, 5, 98)),
+        *((3, 5, 98.5), (3, 6, 98.6), (3, 7, 99.1)),
+        *((4, 5, 50, "view"), (4, 6, 99.5, "view"), (5, 5, 20), (6, 5, 100)),
+    ]
+    assert n_measured(shop, is_repeat_relevant=False) == {
+        (1, 1): 2,  # users 1 and 3, from day 99 on
+        (2, 1): 1,  # user 1, from 98 on; user 3 had bought nothing before
+        (2, 2): 1,  # user 1, from 96 to 98
+        (3, 1): 1,  # user 1 once, though two days count
+    }
+    assert n_measured(shop, is_repeat_relevant=True) == {
+        (1, 1): 2,
+        (1, 2): 1,  # user 2 at 98, the very moment of the cut
+        (2, 1): 2,
+        (2, 2): 1,
+        (3, 1): 2,
+    }
+
+
+def test_what_is_measured_at_a_cut_does_not_depend_on_what_comes_later() -> None:
+    """An item that is bought again after a cut was new before the next one, and still counts there."""
+    shop = [(1, 5, 50), (1, 6, 97), (1, 6, 99)]
+    assert n_measured(shop, is_repeat_relevant=False, longest=2) == {(2, 2): 1}
+    assert n_measured(shop, is_repeat_relevant=False, longest=2, until=day(98)) == {(1, 1): 1, (2, 1): 1}
+    assert n_measured(shop, is_repeat_relevant=False, longest=1, unit_us=2 * 86_400_000_000) == {(1, 2): 1}
+
+
+def test_measured_at_cuts_of_no_purchase_and_of_one_microsecond() -> None:
+    assert n_measured([], is_repeat_relevant=True) == {}
+    shop = [(1, 5, 0), (1, 6, 99.9999)]
+    assert n_measured(shop, is_repeat_relevant=True, longest=1, unit_us=1, most_cuts=1) == {}
+    assert n_measured(
+        shop, is_repeat_relevant=True, longest=1, unit_us=86_400_000_000 * 100 - 1, most_cuts=1
+    ) == {(1, 1): 1}

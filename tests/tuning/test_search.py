@@ -149,7 +149,7 @@ def test_weights_of_views_and_carts_are_searched_where_there_are_any(
         train=events(*bought, *seen),
         validation_set=events(*((u, (u * 7) % 20, 99) for u in range(40))),
     )
-    fold = folds.Fold((job.folder.file("train"),), tastes.AS_OF, job.folder.file("validation_set"))
+    fold = folds.Fold((job.folder.file("train"),), tastes.AS_OF, (job.folder.file("validation_set"),))
     who, run = night.settings.filter, night.settings.run
     with opened(fold.before, fold.cut_at, who, run, job.folder.scratch()) as history:
         result = searched(
