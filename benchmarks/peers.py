@@ -28,6 +28,7 @@ from benchmarks.peer_shop import Shop, Trial, shop, trials_of
 from pipeline.contract.datasets import PUBLISHED
 from pipeline.evaluation import metrics
 from pipeline.evaluation.judge import Judge
+from pipeline.splits.horizon import TestDays
 
 DRAWS = 1000
 MODES = ("exclude", "allow")
@@ -117,7 +118,7 @@ def table(rows: pd.DataFrame, trial: Trial, mode: str, published: pd.DataFrame |
     )
     one = rows[rows["peer"] == rows["peer"].iloc[0]]
     lines = [
-        f"repeat_purchases = {mode}, {trial.n_cuts} cut(s) of {trial.days} days,"
+        f"repeat_purchases = {mode}, {trial.n_cuts} cut(s) of {trial.days:.3g} days,"
         f" chosen on {trial.n_validation} before: {len(one):,} measurements"
         f" of {one['user_id'].nunique():,} buyers",
         f"  {'peer':8} {'Precision@3':>11}   95% interval       settings",
@@ -168,12 +169,18 @@ def cached(folder: Path | None, events: Path, words: str) -> Path | None:
     return folder / f"{events.stem}-{key}.parquet"
 
 
+def _days(text: str) -> TestDays:
+    return "auto" if text == "auto" else int(text)
+
+
 def _words() -> argparse.ArgumentParser:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--events", type=Path, required=True, help="as for `python -m pipeline backtest`")
     words.add_argument("--items", type=Path, help="as for `backtest`; peers do not read it")
     words.add_argument("--repeat-purchases", nargs="+", choices=MODES, default=MODES, help="default: both")
-    words.add_argument("--horizon", default="14", help="days that a list is judged by, or auto (default: 14)")
+    words.add_argument(
+        "--horizon", type=_days, default=14, help="days a list is judged by, or auto (default: 14)"
+    )
     words.add_argument("--cuts", type=int, default=1, help="cuts of the test (default: 1; auto chooses)")
     words.add_argument("--validation-cuts", type=int, help="default: the fewest of 2 to 5 that measure 2,000")
     words.add_argument("--as-of", default="last", help="end of the test (default: just after the last event)")
