@@ -36,7 +36,7 @@ class Shop:
     def fold(self, days: float, number: int) -> Fold:
         """The cut `number` horizons of `days` before as_of (1: the newest), judged by that horizon."""
         cut = self.as_of - timedelta(days=days * number)
-        return Fold((self.events,), cut, self.events, cut, cut + timedelta(days=days))
+        return Fold((self.events,), cut, (self.events,), cut, cut + timedelta(days=days))
 
     @contextmanager
     def history(self, fold: Fold) -> Iterator[History]:
