@@ -3,7 +3,7 @@
 `best_params.json` and the `params` of a publication hold them as
 `{"als": {...}, "weights": {...}, "half_lives": {...}, "model", "race": [...], "source", "searched_at",
 "n_trials", "n_pruned", "ended_by", "precision_at_3", "repeat_purchases", "tuned_until", "split_method",
-"is_unjudged"}`.
+"test_days", "is_unjudged"}`.
 """
 
 from __future__ import annotations

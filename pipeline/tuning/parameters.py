@@ -97,11 +97,12 @@ def _decide(
     """Whether a search is due; ALS with the parameters of `start`, where it had to be fitted to know."""
     settings = job.settings
     decision = due_by_record(live, settings, job.folder.as_of)
-    decision = decision or due_by_split(live, job.folder.document("split")["method"])
+    split = job.folder.document("split")
+    decision = decision or due_by_split(live, split["method"])
     if decision is not None:
         return decision, None
     als = ValidatedAls.fit(start, history, judge, settings)
-    return due_by_precision(live, settings, als.precision_at_3), als
+    return due_by_precision(live, settings, als.precision_at_3, split["test_days"]), als
 
 
 def _half_lives(params: Params, start: Params, history: History, judge: Judge, job: Job) -> dict[str, float]:

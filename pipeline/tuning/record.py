@@ -68,6 +68,7 @@ def _origin(job: Job, search: Search, live: Mapping[str, Any]) -> dict[str, Any]
             "repeat_purchases": mode,
             "tuned_until": folds.test_from(job.folder).isoformat(),
             "split_method": job.folder.document("split")["method"],
+            "test_days": job.folder.document("split")["test_days"],
         }
     params = live.get("params") or {}
     return {
@@ -80,4 +81,5 @@ def _origin(job: Job, search: Search, live: Mapping[str, Any]) -> dict[str, Any]
         "repeat_purchases": params.get("repeat_purchases", mode),
         "tuned_until": params.get("tuned_until"),
         "split_method": params.get("split_method"),
+        "test_days": params.get("test_days"),
     }

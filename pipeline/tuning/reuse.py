@@ -71,11 +71,18 @@ def due_by_split(live: Mapping[str, Any], method: str) -> Decision | None:
     )
 
 
-def due_by_precision(live: Mapping[str, Any], settings: Settings, now: float) -> Decision:
+def due_by_precision(
+    live: Mapping[str, Any], settings: Settings, now: float, test_days: float | None
+) -> Decision:
     """By what ALS with the live parameters has lost since they were found.
 
-    now: its Precision@3 on tonight's validation set
+    now:       its Precision@3 on tonight's validation set
+    test_days: tonight's horizon; a number of another horizon says nothing of this one
     """
+    horizon = (live.get("params") or {}).get("test_days")
+    if horizon is not None and test_days is not None and abs(horizon - test_days) > 0.01:
+        why = f"reused: what it reached is not comparable, {horizon:.3g} days were asked about then"
+        return Decision(False, f"{why}, {test_days:.3g} tonight")
     then = float((live.get("params") or {}).get("precision_at_3") or 0.0)
     reached = f"ALS reaches {now:.4f} on validation with the live parameters, {then:.4f} when they were found"
     if now < (1.0 - settings.tune.max_drop) * then:
