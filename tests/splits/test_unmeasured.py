@@ -81,7 +81,12 @@ Split = Callable[..., tuple[dict[str, Any], int]]
         (STOPPED_LATELY, {"split": {"test_days": 2}}, ['split.test_days = "auto"', "--as-of last"], True),
         (STOPPED_LONG_AGO, {}, ["split.test_days = 102"], True),
         (THE_SAME_AGAIN, {}, ["repeat_purchases"], False),
-        (THE_SAME_OFTEN, {}, ["repeat_purchases"], False),
+        (
+            THE_SAME_OFTEN,
+            {},
+            ['"allow" in config.toml (10 people, counted at each of 2 cuts, would be'],
+            False,
+        ),
         (NEW_PEOPLE_IN_THE_TEST, {}, ["last_purchase"], True),
         (NEW_PEOPLE_IN_THE_TEST, {"run": {"repeat_purchases": "allow"}}, ["last_purchase"], True),
         (
@@ -116,8 +121,10 @@ def test_each_setting_that_is_named_measures_as_many_as_it_says(
         found, n_users = split(rows, datetime.fromisoformat(last[1]) if last else day(100), **merged)
         assert n_users == way.n_users > 0
         assert found["unmeasured"] is None, "measured by the method that is named, by no other"
-        people = f"{way.n_users} {'person' if way.n_users == 1 else 'people'} would be measured"
-        assert f"{way.edit} ({people})" in why.then
+        assert found["n_test_cuts"] == way.n_cuts
+        people = f"{way.n_users} {'person' if way.n_users == 1 else 'people'}"
+        counted = f", counted at each of {way.n_cuts} cuts," if way.n_cuts > 1 else ""
+        assert f"{way.edit} ({people}{counted} would be measured)" in why.then
     if is_random:
         explicit = split(rows, day(100), **{**sections, "split": {"method": "random"}})
         assert explicit[1] == n_measured
