@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.evaluation import metrics
-from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.at_cut import at, judge_of
 from pipeline.evaluation.judge import Judge
 from pipeline.models.catalog import MODELS
 from pipeline.models.params import Params
@@ -33,10 +34,9 @@ from tests.shelf import day, events, give
 @contextmanager
 def cut(job: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
     params = Params.configured(job.settings)
-    with at(
-        fold, params, job.settings, job.folder.dataset("items"), job.folder.scratch()
-    ) as models_and_judge:
-        yield models_and_judge
+    items, spill = job.folder.dataset("items"), job.folder.scratch()
+    with at(fold, params, job.settings, items, spill) as models:
+        yield models, judge_of(models, fold)
 
 
 CUTS = (44, 58, 72, 86)
@@ -49,10 +49,14 @@ def rolled(job: Job) -> list[Fold]:
 
 
 def up_to(job: Job, day_of_cut: int, *planted: Path) -> list[Fold]:
-    """A cut and the two before it, newest first; what is planted lies in their histories and answers."""
+    """A cut and the two before it, newest first; what is planted lies in their histories and answers.
+
+    The older ones ask about three weeks, so beyond the newest cut too, as labels may.
+    """
     over = [fold for fold in rolled(job) if fold.cut_at <= day(day_of_cut)][-3:]
     newest, *older = [replace(fold, before=(*fold.before, *planted)) for fold in over[::-1]]
-    return [newest, *(replace(fold, later=(*fold.later, *planted)) for fold in older)]
+    asked = ((fold, fold.cut_at + timedelta(days=21)) for fold in older)
+    return [newest, *(replace(fold, later=(*fold.later, *planted), until=until) for fold, until in asked)]
 
 
 def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:
@@ -64,7 +68,7 @@ def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:
     lists_of = {}
     with cut(job, over[0]) as (models, judge):
         users = np.arange(40)  # not those who come after the cut: lists are compared user by user
-        for name, ranker in models.rankers(fit_rerankers(taught, job.settings)):
+        for name, ranker in models.rankers(fit_rerankers(taught, over[0].cut_at, job.settings)):
             top = ranker.top_n(users, 10, judge.exclude)
             lists_of[name] = (top.items.tobytes(), top.scores.tobytes())
     return lists_of
@@ -73,7 +77,9 @@ def lists(job: Job, over: list[Fold]) -> dict[str, tuple[bytes, bytes]]:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """The shop of two tastes, cut."""
-    job = tastes.night_at(tmp_path_factory.mktemp("proof"), "split", als={"factors": 8})
+    job = tastes.night_at(
+        tmp_path_factory.mktemp("proof"), "split", als={"factors": 8}, split={"test_days": "auto"}
+    )
     assert [fold.cut_at for fold in rolled(job)[2:]] == [day(cut_at) for cut_at in CUTS]
     return job
 
@@ -136,7 +142,7 @@ def leaking(fold: Fold, job: Job) -> Fold:
 def precision(job: Job, newest: Fold, older: Fold) -> dict[str, float]:
     """Precision@3 of every model at the newest fold, re-rankers taught at the older one."""
     with cut(job, older) as (models, judge):
-        scorers = fit_rerankers([models.training_rows(judge.held_out, older)], job.settings)
+        scorers = fit_rerankers([models.training_rows(judge.held_out, older)], day(99), job.settings)
     with cut(job, newest) as (models, judge):
         return {name: judge.precision_at_3(ranker) for name, ranker in models.rankers(scorers)}
 
@@ -178,7 +184,7 @@ def test_shuffled_labels_teach_nothing(learnt: Job) -> None:
     Taught by the true ones it is three times that. (The blend is not asked: its weights are never below 0,
     so that even what it learns of noise puts what ALS likes first.)
     """
-    examples = TrainingRows.read(learnt.folder.table("examples"))
+    examples = TrainingRows.read(learnt.folder.table("examples"), until=day(86))
     with cut(learnt, folds.tests(learnt.folder)[-1]) as (models, judge):
 
         def precision_of(scorer: Scorer) -> float:
@@ -193,7 +199,7 @@ def test_shuffled_labels_teach_nothing(learnt: Job) -> None:
 
 def test_shuffled_answers_are_found_by_chance_alone(learnt: Job) -> None:
     """The honest ranker, asked about purchases drawn among the candidates: no better than any order."""
-    examples = TrainingRows.read(learnt.folder.table("examples"))
+    examples = TrainingRows.read(learnt.folder.table("examples"), until=day(86))
     scorer = trees.fit(examples, "binary", 0)
     rng = np.random.default_rng(0)
     with cut(learnt, folds.tests(learnt.folder)[-1]) as (models, judge):

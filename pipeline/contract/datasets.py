@@ -72,7 +72,8 @@ def arrow_id(kind: IdType) -> pa.DataType:
 
 def _examples(name: str, stage: str) -> Dataset:
     keys: dict[str, object] = {"cut_at": TIME, "user_id": USER, "item_id": ITEM}
-    columns = {**keys, "bought_at": TIME, **dict.fromkeys(FEATURES, pa.float32())}
+    labels: dict[str, object] = {"bought_at": TIME, "is_drawn": pa.bool_()}
+    columns = {**keys, **labels, **dict.fromkeys(FEATURES, pa.float32())}
     return Dataset(name, stage, columns, key=tuple(keys), nullable=frozenset({"bought_at", *FEATURES}))
 
 

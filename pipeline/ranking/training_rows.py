@@ -23,8 +23,8 @@ from pipeline.ranking.features import CandidateTable, side_by_side
 from pipeline.splits.history import History
 from pipeline.splits.holdout import HeldOut
 
-NEGATIVES = 30
-"""Candidates that were not bought, drawn for each user beside all that were."""
+DRAWN = 30
+"""Candidates that are drawn for each user, whether bought or not, beside all that were bought."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,21 @@ class TrainingRows:
     def read(cls, *tables: pa.Table, until: datetime) -> TrainingRows:
         """From rows as `draw_training_rows` returns them, labelled by what was bought before `until`.
 
-        What was bought later is left out: it is no purchase yet, and there is more of it among the rows than
-        among the candidates that were not bought. So is a user who had bought none of the candidates by then.
+        Not bought by then are the candidates that were drawn without a look at what was bought. A user who
+        had bought none of the candidates by then is left out.
         """
         rows = pa.concat_tables([with_features(table) for table in tables])
-        is_late = pc.greater_equal(rows["bought_at"], pa.scalar(until, TIME))
-        rows = rows.filter(pc.invert(pc.fill_null(is_late, False)))
-        is_bought = pc.is_valid(rows["bought_at"]).to_numpy()
+        before = pc.less(rows["bought_at"], pa.scalar(until, TIME))
+        is_bought = pc.fill_null(before, False)
+        kept = pc.or_(is_bought, rows["is_drawn"])
+        rows, is_bought = rows.filter(kept), is_bought.filter(kept).to_numpy()
         first = _first_of_each_list(rows)
         n_rows = np.diff(first, append=len(is_bought))
         teaches = np.add.reduceat(is_bought, first) > 0 if len(first) else np.empty(0, bool)
-        kept = np.repeat(teaches, n_rows)
-        rows = rows.filter(pa.array(kept))
+        is_taught = np.repeat(teaches, n_rows)
+        rows = rows.filter(pa.array(is_taught))
         features = side_by_side([rows[name].to_numpy() for name in FEATURES])
-        return cls(features, is_bought[kept], n_rows[teaches])
+        return cls(features, is_bought[is_taught], n_rows[teaches])
 
     @property
     def has_both_labels(self) -> bool:
@@ -77,11 +78,11 @@ def with_features(rows: pa.Table) -> pa.Table:
 
     This happens when a run was begun by another version of this program.
     """
-    if missing := [name for name in ("bought_at", *FEATURES) if name not in rows.column_names]:
+    if missing := [name for name in ("bought_at", "is_drawn", *FEATURES) if name not in rows.column_names]:
         raise DamagedFile(
             "the training rows of this run have other columns than this version knows",
             found=f"no {', '.join(missing)}",
-            promised="`bought_at`, and the features of pipeline/contract/features.py",
+            promised="`bought_at`, `is_drawn` and the features of pipeline/contract/features.py",
             then="start a new run: python -m pipeline run",
         )
     return rows
@@ -95,10 +96,11 @@ def draw_training_rows(
     cut_at: datetime,
     seed: Sequence[int],
 ) -> pa.Table:
-    """All bought candidates, and NEGATIVES others, of each user who bought one of the candidates.
+    """All bought candidates, and DRAWN of all candidates, of each user who bought one of the candidates.
 
     users: the row of `held_out` of each user of `table`
-    Returns rows of the dataset `examples`, in its order. The negatives are drawn with `seed`.
+    Returns rows of the dataset `examples`, in its order. What is drawn depends on `seed` and the candidates
+    alone, so that it tells nothing of what is bought later than a reader of the rows may know.
     """
     n_items = held_out.items.shape[1]
     later = held_out.bought_at[users]
@@ -107,14 +109,11 @@ def draw_training_rows(
     is_bought = np.isin(candidates, bought)
     bought_at = np.zeros(len(candidates), np.int64)
     bought_at[is_bought] = later.data[np.searchsorted(bought, candidates[is_bought])]
-    rng = np.random.default_rng(seed)
-    priority = -rng.random(len(is_bought))
-    priority[is_bought] = 1.0
-    order = best_in_groups(priority, table.slots)
-    slots = table.slots[order]
-    n_bought = np.bincount(table.slots, is_bought, minlength=table.n_users)
-    is_kept = (position_in_group(slots) < n_bought[slots] + NEGATIVES) & (n_bought[slots] > 0)
-    kept = np.sort(order[is_kept])
+    order = best_in_groups(np.random.default_rng(seed).random(len(candidates)), table.slots)
+    is_drawn = np.empty(len(candidates), bool)
+    is_drawn[order] = position_in_group(table.slots[order]) < DRAWN
+    teaches = np.bincount(table.slots, is_bought, minlength=table.n_users) > 0
+    kept = np.flatnonzero((is_drawn | is_bought) & teaches[table.slots])
     features = {name: table.features[kept, number] for number, name in enumerate(FEATURES)}
     return pa.table(
         {
@@ -122,6 +121,7 @@ def draw_training_rows(
             "user_id": held_out.user_ids.take(pa.array(users[table.slots[kept]])),
             "item_id": history.item_ids.take(pa.array(table.items[kept])),
             "bought_at": pa.array(bought_at[kept], mask=~is_bought[kept]).cast(TIME),
+            "is_drawn": is_drawn[kept],
             **features,
         }
     )

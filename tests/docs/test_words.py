@@ -17,9 +17,8 @@ from pipeline.environment import Environment, variable
 from pipeline.lists import reasons
 from pipeline.models.catalog import rules
 from pipeline.ranking import blend, candidates, trees
-from pipeline.ranking.training_rows import NEGATIVES
+from pipeline.ranking.training_rows import DRAWN
 from pipeline.splits.horizon import ENOUGH, LEAST_VALIDATION_CUTS, MOST_CUTS, MOST_DAYS
-from pipeline.tuning import race
 from pipeline.tuning.parameters import GRID
 from tests.docs.pages import PAGES, README, inline_code, shell_lines, text
 
@@ -173,10 +172,9 @@ def test_the_numbers_of_models_md_are_those_of_the_code() -> None:
         f"{candidates.FROM_POPULAR} best sellers of the shop",
         f"{candidates.FROM_CATEGORY} of each of the user's {('five', 'six')[candidates.CATEGORIES - 5]}",
         f"{candidates.FROM_OWN} of the user's own purchases",
-        f"every bought candidate and {NEGATIVES} that were not bought",
+        f"every bought candidate and {DRAWN} drawn from all of them",
         f"{trees.ROUNDS} small trees",
         f"fewer than {trees.ENOUGH_BOUGHT:,} candidates were bought",
-        f"fewer than {race.ENOUGH_USERS:,} measured users",
         f"logistic regression on {('eight', 'nine')[len(blend.SIGNALS) - 8]} signals",
         f"from {GRID[0]:g} to {GRID[-1]:g} days",
         f"the shortest of 1 to {MOST_DAYS} days whose cuts together measure {ENOUGH:,} buyers",

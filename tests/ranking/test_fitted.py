@@ -15,6 +15,7 @@ from pipeline.ranking.saved import STORAGES, read_scorers
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 from pipeline.splits.holdout import hold_out
+from tests.shelf import day
 
 
 def training_rows(models: FittedModels, job: Job) -> pa.Table:
@@ -43,13 +44,14 @@ def test_each_model_ranks_and_a_reranker_needs_its_scorer(learnt: Job) -> None:
 def test_training_rows_are_candidates_of_the_held_out_users_with_their_labels(learnt: Job) -> None:
     with trained(learnt.folder, learnt.settings, folds.tests(learnt.folder)[0]) as models:
         rows = training_rows(models, learnt)
-    assert rows.column_names == ["cut_at", "user_id", "item_id", "is_bought", *FEATURES]
+    assert rows.column_names == ["cut_at", "user_id", "item_id", "bought_at", "is_drawn", *FEATURES]
     assert rows.to_pandas().equals(learnt.folder.table("latest_examples").to_pandas())
 
 
 def test_a_reranker_that_has_one_label_only_is_not_fitted(learnt: Job) -> None:
     rows = learnt.folder.table("examples")
-    bought = rows.filter(rows["is_bought"])
-    assert fit_rerankers([bought], learnt.settings) == {}
-    assert fit_rerankers([], learnt.settings) == {}
-    assert set(fit_rerankers([rows], learnt.settings)) == set(rerankers())
+    bought, until = rows.filter(rows["bought_at"].is_valid()), day(86)
+    assert fit_rerankers([bought], until, learnt.settings) == {}
+    assert fit_rerankers([], until, learnt.settings) == {}
+    assert fit_rerankers([rows], day(0), learnt.settings) == {}, "before anything was bought"
+    assert set(fit_rerankers([rows], until, learnt.settings)) == set(rerankers())

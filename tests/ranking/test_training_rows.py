@@ -10,10 +10,11 @@ import pytest
 import scipy.sparse as sp
 
 from pipeline.config import Filter, Run
+from pipeline.contract.datasets import TIME
 from pipeline.contract.features import FEATURES
 from pipeline.errors import DamagedFile
 from pipeline.ranking.features import CandidateTable
-from pipeline.ranking.training_rows import NEGATIVES, TrainingRows, draw_training_rows
+from pipeline.ranking.training_rows import DRAWN, TrainingRows, draw_training_rows
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
 from pipeline.splits.holdout import HeldOut
@@ -21,7 +22,7 @@ from tests.shelf import day, events
 
 N_ITEMS = 50
 BOUGHT = {10: [3, 4], 20: [49], 30: [7], 40: list(range(N_ITEMS))}
-"""What each user bought later. 20's item is no candidate, 40 bought every candidate."""
+"""What each user bought later, on day 8. 20's item is no candidate, 40 bought every candidate."""
 
 
 Drawn = Callable[..., pa.Table]
@@ -48,11 +49,14 @@ def drawn(history: History) -> Drawn:
 
 
 def held_out() -> HeldOut:
-    items = np.zeros((len(BOUGHT), N_ITEMS), np.float32)
-    for row, columns in enumerate(BOUGHT.values()):
-        items[row, columns] = 1
     n = np.array([len(columns) for columns in BOUGHT.values()])
-    return HeldOut(pa.array(BOUGHT), np.arange(4), sp.csr_matrix(items), n, 0, 0)
+    cells = (np.repeat(np.arange(4), n), np.concatenate(list(BOUGHT.values())))
+    moment = pa.scalar(day(8), TIME).cast(pa.int64()).as_py()
+    items, bought_at = (
+        sp.csr_matrix((np.full(n.sum(), value), cells), shape=(4, N_ITEMS))
+        for value in (np.float32(1), np.int64(moment))
+    )
+    return HeldOut(pa.array(BOUGHT), np.arange(4), items, bought_at, n, 0, 0)
 
 
 def table(n_users: int, n_candidates: int = 45) -> CandidateTable:
@@ -64,7 +68,18 @@ def table(n_users: int, n_candidates: int = 45) -> CandidateTable:
 
 
 def of(rows: pa.Table, user: int) -> list[tuple[int, bool]]:
-    return [(r["item_id"], r["is_bought"]) for r in rows.to_pylist() if r["user_id"] == user]
+    return [(r["item_id"], r["bought_at"] == day(8)) for r in rows.to_pylist() if r["user_id"] == user]
+
+
+def bought_on(rows: pa.Table, days: dict[int, float | None]) -> pa.Table:
+    """The same rows, but what user 10 bought was bought on these days; None: never."""
+    moments = {item: None if on is None else day(on) for item, on in days.items()}
+    times = [
+        moments.get(r["item_id"], r["bought_at"]) if r["user_id"] == 10 else r["bought_at"]
+        for r in rows.to_pylist()
+    ]
+    place = rows.column_names.index("bought_at")
+    return rows.set_column(place, "bought_at", pa.array(times, TIME))
 
 
 def test_all_that_was_bought_is_drawn_and_at_most_so_many_others(drawn: Drawn) -> None:
@@ -72,7 +87,11 @@ def test_all_that_was_bought_is_drawn_and_at_most_so_many_others(drawn: Drawn) -
     assert [item for item, is_bought in of(rows, 10) if is_bought] == [103, 104]
     assert [item for item, is_bought in of(rows, 30) if is_bought] == [107]
     for user in (10, 30):
-        assert sum(not is_bought for _, is_bought in of(rows, user)) == NEGATIVES < 43
+        n_bought = sum(is_bought for _, is_bought in of(rows, user))
+        assert DRAWN <= len(of(rows, user)) <= DRAWN + n_bought < 43
+    assert rows.filter(rows["is_drawn"])["user_id"].value_counts().to_pylist() == [
+        {"values": user, "counts": DRAWN} for user in (10, 30, 40)
+    ]
     assert of(rows, 40) == [(100 + place, True) for place in range(45)]
 
 
@@ -88,6 +107,7 @@ def test_rows_keep_their_features_and_stand_by_user_and_item(drawn: Drawn) -> No
     for name in FEATURES:
         assert rows[name].to_pylist() == expected
     assert set(rows["cut_at"].to_pylist()) == {day(7)}
+    assert set(rows["bought_at"].to_pylist()) == {day(8), None}
 
 
 def test_the_seed_decides_which_are_drawn(drawn: Drawn) -> None:
@@ -102,10 +122,19 @@ def test_some_of_the_users_are_told_apart_by_their_ids(drawn: Drawn) -> None:
     assert [item for item, is_bought in of(rows, 10) if is_bought] == [103, 104]
 
 
+def test_what_is_drawn_does_not_depend_on_what_is_bought(drawn: Drawn) -> None:
+    """User 30's row is that of user 10 in another table: the same places are drawn for both."""
+    ten, thirty = drawn(users=(0,)), drawn(users=(2,))
+    of_ten, of_thirty = (rows.filter(rows["is_drawn"])["item_id"].to_pylist() for rows in (ten, thirty))
+    assert of_ten == of_thirty
+
+
 def test_read_in_groups_of_a_user_and_a_cut(drawn: Drawn) -> None:
     """The same user at two cuts is two groups, also where one stands right behind the other."""
-    read = TrainingRows.read(drawn(users=(0, 2)), drawn(users=(2,), at=9), drawn(users=(2, 3)))
-    assert read.group.tolist() == [32, 31, 31, 31, 45]
+    tables = drawn(users=(0, 2)), drawn(users=(2,), at=9), drawn(users=(2, 3))
+    read = TrainingRows.read(*tables, until=day(14))
+    lengths = [[len(of(table, user)) for user in BOUGHT if of(table, user)] for table in tables]
+    assert read.group.tolist() == [n for of_table in lengths for n in of_table]
     assert read.features.shape == (read.group.sum(), len(FEATURES))
     assert read.is_bought.sum() == 2 + 1 + 1 + 1 + 45
     assert read.has_both_labels
@@ -113,13 +142,35 @@ def test_read_in_groups_of_a_user_and_a_cut(drawn: Drawn) -> None:
 
 @pytest.mark.parametrize("users", [(1,), (3,)])
 def test_nothing_bought_or_everything_teaches_nothing(drawn: Drawn, users: tuple[int, ...]) -> None:
-    assert not TrainingRows.read(drawn(users=users)).has_both_labels
+    assert not TrainingRows.read(drawn(users=users), until=day(14)).has_both_labels
 
 
-def test_rows_of_another_version_are_refused_in_words(drawn: Drawn) -> None:
-    """A run that was begun by another version has other features."""
-    rows = drawn().drop_columns(["last_age_days"])
+@pytest.mark.parametrize("until", [12, 9.5])
+def test_what_is_bought_later_is_not_bought_yet(drawn: Drawn, until: float) -> None:
+    """User 10 bought 103 on day 9 and 104 on day 12. Who asks on day 12, from its first moment, or before,
+    learns what would be learnt if 104 had never been bought: the same rows, the same labels."""
+    rows = bought_on(drawn(users=(0, 2)), {103: 9, 104: 12})
+    never = bought_on(drawn(users=(0, 2)), {103: 9, 104: None})
+    then, as_if = (TrainingRows.read(table, until=day(until)) for table in (rows, never))
+    assert then.features.tobytes() == as_if.features.tobytes()
+    assert then.is_bought.tolist() == as_if.is_bought.tolist()
+    assert int(then.is_bought.sum()) == 2
+    assert int(TrainingRows.read(rows, until=day(13)).is_bought.sum()) == 3
+
+
+def test_a_user_who_had_bought_none_of_the_candidates_by_then_teaches_nothing(drawn: Drawn) -> None:
+    rows = bought_on(drawn(users=(0, 2)), {103: 9, 104: 12})
+    read = TrainingRows.read(rows, until=day(9))
+    assert (read.group.tolist(), int(read.is_bought.sum())) == ([len(of(rows, 30))], 1)
+    nothing = TrainingRows.read(rows, until=day(8))
+    assert (len(nothing.group), len(nothing.features), nothing.has_both_labels) == (0, 0, False)
+
+
+@pytest.mark.parametrize("column", ["last_age_days", "bought_at", "is_drawn"])
+def test_rows_of_another_version_are_refused_in_words(drawn: Drawn, column: str) -> None:
+    """A run that was begun by another version has other columns."""
+    rows = drawn().drop_columns([column])
     with pytest.raises(DamagedFile) as caught:
-        TrainingRows.read(rows)
-    assert caught.value.found == "no last_age_days"
+        TrainingRows.read(rows, until=day(14))
+    assert caught.value.found == f"no {column}"
     assert "python -m pipeline run" in caught.value.then

@@ -53,33 +53,33 @@ def day_by_day(last: int) -> list[Row]:
 def test_every_event_is_on_one_side_of_a_cut_and_one_at_the_cut_is_after_it(
     cut: Callable[..., RunFolder],
 ) -> None:
-    """Days 0 to 99, ten days a window: the test begins on day 90, three cuts before it, others earlier."""
+    """Days 0 to 99, cuts ten days apart: one of the test, on day 90, three before it; others a week apart."""
     folder = cut(day_by_day(100), 100)
     over = [*folds.tests(folder), *folds.validations(folder)[::-1], *folds.earlier(folder, 4)]
-    begin = (90, 80, 70, 60, 50, 40, 30, 20)
+    begin, lengths = (90, 80, 70, 60, 53, 46, 39, 32), (10, 10, 10, 10, 7, 7, 7, 7)
     assert [fold.cut_at for fold in over] == [day(n) for n in begin]
     assert len(folds.validations(folder)) == 3
-    for fold, first in zip(over, begin, strict=True):
+    for fold, first, length in zip(over, begin, lengths, strict=True):
         items, asked = both_sides(folder, fold)
         assert items == list(range(100))
-        assert asked == list(range(first, first + 10))
+        assert asked == list(range(first, first + length))
         with opened(fold.before, fold.cut_at, Filter(), Run(), folder.scratch()) as history:
             assert history.purchases().sum() == 100 + first - 1
 
 
 def test_as_many_as_the_history_holds(cut: Callable[..., RunFolder]) -> None:
-    """60 days before validation: five windows of ten days, and ten days before the oldest of them."""
+    """60 days before validation: seven weeks, and eleven days before the oldest of them."""
     folder = cut(day_by_day(100), 100)
     assert len(folds.earlier(folder, 0)) == 0
-    assert len(folds.earlier(folder, 99)) == 5
-    assert folds.earlier(folder, 99)[-1].cut_at == day(10)
+    assert len(folds.earlier(folder, 99)) == 7
+    assert folds.earlier(folder, 99)[-1].cut_at == day(11)
 
 
 @pytest.mark.parametrize(
     ("as_of", "test_from", "earlier"),
     [
-        (50, 40, [20, 10]),  # 30 days before validation: two windows and as much before them
-        (44, 34, [16, 8]),  # 24 days: two of eight
+        (50, 40, [23, 16, 9]),  # 30 days before validation: three weeks, and more before them
+        (44, 34, [17, 10]),  # 24 days: two weeks
         (30, 20, [20 / 3, 10 / 3]),  # just three times test_days
         (18, 12, [4, 2]),  # less: the test is six days, and so is what lies before validation
     ],
@@ -124,7 +124,7 @@ def test_a_history_of_one_moment_has_no_earlier_fold(run_folder: Callable[..., R
     give(
         folder,
         train=events((1, 5, 0)),
-        split={"test_days": 1, "validation_from": day(0).isoformat(), "first_at": day(0).isoformat()},
+        split={"method": "time", "validation_from": day(0).isoformat(), "first_at": day(0).isoformat()},
     )
     assert folds.earlier(folder, 5) == []
 
@@ -158,4 +158,61 @@ def test_the_cuts_of_a_part_divide_it_evenly(run_folder: Callable[..., RunFolder
         Fold((train, validation), day(92), (validation,), day(92), day(94)),
         Fold((train, validation), day(94), (validation,), day(94), day(96)),
     ]
-    assert folds.for_training(folder, 2) == folds.validations(folder)[:0:-1]
+
+
+def rolled(run_folder: Callable[..., RunFolder], days: float, n_test: int, measured: list[int]) -> RunFolder:
+    """A split of a hundred days and cuts `days` apart; measured: users at each cut of validation."""
+    folder = run_folder()
+    test_from = 100 - n_test * days
+    moments = {"first_at": 0, "validation_from": test_from - len(measured) * days, "test_from": test_from}
+    split = {name: day(at).isoformat() for name, at in {**moments, "as_of": 100}.items()}
+    numbers = {"test_days": days, "n_test_cuts": n_test, "n_validation_cuts": len(measured)}
+    measured_at = {"validation_set": measured, "test": [9] * n_test}
+    parts = {"train": events((1, 1, 0)), "validation_set": events(), "test": events()}
+    give(folder, **parts, split={"method": "time", **numbers, **split, "measured_at": measured_at})
+    return folder
+
+
+def spans(over: list[Fold]) -> list[tuple[float, float]]:
+    """When each fold's cut is, and where what it asks about ends, in days."""
+    return [
+        ((fold.cut_at - day(0)) / timedelta(days=1), ((fold.until or day(0)) - day(0)) / timedelta(days=1))
+        for fold in over
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "n_test", "learnt", "latest"),
+    [
+        # a day: of cuts that lie close together one is learnt from, and what follows it to the test
+        (1, 4, [(64, 78), (71, 85), (78, 92), (85, 96), (92, 96)], [(99, 100)]),
+        # three days: the oldest cut, and the one nine days later
+        (3, 5, [(52, 66), (59, 73), (66, 80), (73, 85), (82, 85)], [(91, 100)]),
+        # a fortnight: every cut, and one before them
+        (14, 1, [(23, 37), (30, 44), (44, 58), (58, 72), (72, 86)], [(86, 100)]),
+    ],
+    ids=["a day", "three days", "a fortnight"],
+)  # fmt: skip
+def test_rerankers_learn_at_cuts_a_week_apart_what_is_bought_in_a_fortnight(
+    run_folder: Callable[..., RunFolder],
+    days: int,
+    n_test: int,
+    learnt: list[tuple[float, float]],
+    latest: list[tuple[float, float]],
+) -> None:
+    """Before the test never about the test; at its own cuts as far as there are events."""
+    measured = {1: [700] * 4, 3: [500] * 4, 14: [900] * 4}[days]
+    folder = rolled(run_folder, days, n_test, measured)
+    assert spans(folds.for_learning(folder, 5)) == learnt
+    assert spans(folds.latest_for_learning(folder, 5)) == latest
+    train, validation, test = (folder.file(name) for name in ("train", "validation_set", "test"))
+    assert folds.for_learning(folder, 5)[0].later == (train, validation)
+    assert folds.latest_for_learning(folder, 5)[0].later == (test,)
+
+
+def test_a_search_is_told_of_the_newest_cuts_that_measure_enough(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    for n_users, n_cuts in (([600, 600, 1_000], 1), ([600, 600, 999], 2), ([9, 9, 9], 3), ([600, 0, 900], 2)):
+        folder = rolled(run_folder, 3, 1, n_users)
+        assert folds.for_search(folder) == folds.validations(folder)[-n_cuts:], n_users

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from pipeline.evaluation.session_lists import NO_BASKET
 from pipeline.models.catalog import MODELS, rules
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
-from tests.shelf import day, events, give
+from tests.shelf import day, events, give, pairs
 
 
 def rows(learnt: Job, mode: str) -> dict[str, dict[str, Any]]:
@@ -75,9 +76,11 @@ def test_the_newest_examples_are_of_the_test(learnt: Job) -> None:
     examples = learnt.folder.table("latest_examples")
     assert pc.unique(examples["cut_at"]).to_pylist() == [day(86)]
     test = learnt.folder.table("test")
-    bought = set(zip(test["user_id"].to_pylist(), test["item_id"].to_pylist(), strict=True))
-    for row in examples.select(["user_id", "item_id", "is_bought"]).to_pylist():
-        assert row["is_bought"] is ((row["user_id"], row["item_id"]) in bought)
+    bought: dict[tuple[int, int], datetime] = {}
+    for user, item, at in pairs(test, "user_id", "item_id", "occurred_at"):
+        bought[user, item] = min(at, bought.get((user, item), at))
+    for user, item, at in pairs(examples, "user_id", "item_id", "bought_at"):
+        assert at == bought.get((user, item))
 
 
 def test_segments_hold_every_model(learnt: Job) -> None:

@@ -134,10 +134,15 @@ def test_event_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_repeat_relevant", "again"), [(True, [(10, 5, 0, 0, True)]), (False, [])], ids=["repeats", "new only"]
+    ("is_repeat_relevant", "again"),
+    [(True, [(10, 5, day(11), 0, 0, True)]), (False, [])],
+    ids=["repeats", "new only"],
 )
 def test_held_out(is_repeat_relevant: bool, again: list[tuple[object, ...]]) -> None:
-    """20 carted 5 before, which is no purchase; the filters leave out 50; 30 only looked; 40 is new."""
+    """20 carted 5 before, which is no purchase; the filters leave out 50; 30 only looked; 40 is new.
+
+    What is bought twice later is asked about once, at its first time.
+    """
     rows = rows_out(
         "held_out",
         {"is_repeat_relevant": is_repeat_relevant},
@@ -158,10 +163,10 @@ def test_held_out(is_repeat_relevant: bool, again: list[tuple[object, ...]]) -> 
     )
     assert rows == [
         *again,
-        (10, 7, 0, 1, True),
-        (10, 8, 0, None, True),
-        (20, 5, 1, 0, True),
-        (30, 7, None, 1, False),
-        (40, 5, None, 0, False),
-        (50, 7, None, 1, True),
+        (10, 7, day(11), 0, 1, True),
+        (10, 8, day(12), 0, None, True),
+        (20, 5, day(11), 1, 0, True),
+        (30, 7, day(11), None, 1, False),
+        (40, 5, day(11), None, 0, False),
+        (50, 7, day(11), None, 1, True),
     ]

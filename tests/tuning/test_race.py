@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.at_cut import at, judge_of, training_rows
 from pipeline.evaluation.judge import Judge
 from pipeline.models.catalog import rerankers, rules
 from pipeline.models.params import Params
@@ -20,10 +21,12 @@ from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.splits import folds
 from pipeline.splits.folds import Fold
+from pipeline.tuning.race import FINER, MEASURE, FoldScores, Race
 from tests import tastes
 from tests.shelf import day, events, give, pairs
 
-JUDGED = [day(72), day(58), day(44)]
+JUDGED = [day(58), day(72)]
+"""The cuts of validation of the shop of two tastes."""
 
 
 @contextmanager
@@ -31,18 +34,18 @@ def models_at(learnt: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
     """One cut of the night, with the parameters it settled on."""
     params = Params.read(learnt.folder.document("best_params"))
     items = learnt.folder.dataset("items")
-    with at(fold, params, learnt.settings, items, learnt.folder.scratch()) as models_and_judge:
-        yield models_and_judge
+    with at(fold, params, learnt.settings, items, learnt.folder.scratch()) as models:
+        yield models, judge_of(models, fold)
 
 
-def cuts(learnt: Job) -> list[Fold]:
-    """Newest first."""
-    return [folds.validation(learnt.folder), *folds.earlier(learnt.folder, 4)]
+def learning(learnt: Job) -> list[Fold]:
+    """What re-rankers learn from, oldest first."""
+    return folds.for_learning(learnt.folder, learnt.settings.ranking.windows)
 
 
-def numbers(models: FittedModels, judge: Judge, learnt_from: list[pa.Table]) -> dict[str, float]:
+def numbers(models: FittedModels, judge: Judge, rows: list[pa.Table], until: datetime) -> dict[str, float]:
     """Precision@3 of the re-rankers, fitted on these training rows."""
-    scorers = fit_rerankers(learnt_from, models.settings)
+    scorers = fit_rerankers(rows, until, models.settings)
     return {name: judge.precision_at_3(models.ranker(name, scorers[name])) for name in rerankers()}
 
 
@@ -52,45 +55,66 @@ def raced(learnt: Job) -> dict[tuple[str, str], float]:
     return {(row["cut_at"], row["model"]): row["precision_at_3"] for row in rows}
 
 
-def test_rerankers_learn_from_older_folds_alone_and_a_leak_would_show(learnt: Job) -> None:
-    """Taught by the judged fold too, the ranker would find far more than the race says it does."""
+def test_rerankers_learn_from_older_cuts_alone_and_a_leak_would_show(learnt: Job) -> None:
+    """Taught by the judged cut too, the ranker would find far more than the race says it does."""
     raced_values, tables, honest, leaked = raced(learnt), [], [], []
-    for fold in reversed(cuts(learnt)):
-        with models_at(learnt, fold) as (models, judge):
-            own = models.training_rows(judge.held_out, fold)
-            if fold.cut_at in JUDGED:
-                values = numbers(models, judge, tables)
+    judged = {fold.cut_at: fold for fold in folds.validations(learnt.folder)}
+    assert list(judged) == JUDGED
+    for fold in learning(learnt):
+        with models_at(learnt, judged.get(fold.cut_at, fold)) as (models, judge):
+            own = training_rows(models, fold)
+            if fold.cut_at in judged:
+                values = numbers(models, judge, tables, fold.cut_at)
                 for name, value in values.items():
                     assert raced_values[fold.cut_at.isoformat(), name] == value, f"{name} at {fold.cut_at}"
                 honest.append(values["ranker"])
-                leaked.append(numbers(models, judge, [*tables, own])["ranker"])
+                leaked.append(numbers(models, judge, [*tables, own], day(86))["ranker"])
             tables.append(own)
     assert np.mean(leaked) > 1.4 * np.mean(honest)
-    written, fitted_by_hand = TrainingRows.read(learnt.folder.table("examples")), TrainingRows.read(*tables)
-    np.testing.assert_array_equal(written.features, fitted_by_hand.features)
-    assert written.is_bought.tolist() == fitted_by_hand.is_bought.tolist()
+    written = TrainingRows.read(learnt.folder.table("examples"), until=day(86))
+    by_hand = TrainingRows.read(*tables, until=day(86))
+    np.testing.assert_array_equal(written.features, by_hand.features)
+    assert written.is_bought.tolist() == by_hand.is_bought.tolist()
 
 
-def test_examples_are_what_was_bought_between_their_cut_and_the_next(learnt: Job) -> None:
+def test_what_is_bought_after_a_cut_does_not_teach_those_who_are_judged_there(learnt: Job) -> None:
+    """The rows of older cuts tell of what was bought after the judged one too: at it that is not known."""
+    rows = learnt.folder.table("examples")
+    before = rows.filter(pa.compute.less(rows["cut_at"], pa.scalar(day(58))))
+    at = before["bought_at"]
+    is_later = pa.compute.fill_null(pa.compute.greater_equal(at, pa.scalar(day(58))), False)
+    assert pa.compute.sum(is_later).as_py() > 10
+    place = before.column_names.index("bought_at")
+    unknown = pa.compute.if_else(is_later, pa.scalar(None, at.type), at)
+    hidden = before.set_column(place, "bought_at", unknown)
+    known, blind = (TrainingRows.read(table, until=day(58)) for table in (before, hidden))
+    assert known.features.tobytes() == blind.features.tobytes()
+    assert known.is_bought.tolist() == blind.is_bought.tolist()
+
+
+def test_examples_are_what_was_bought_in_a_fortnight_and_before_the_test(learnt: Job) -> None:
     shop = tastes.shop()
     bought = list(
         zip(*(shop[name].to_pylist() for name in ("user_id", "item_id", "occurred_at")), strict=True)
     )
     rows = learnt.folder.table("examples")
-    for fold in cuts(learnt):
-        ends = fold.until or day(86)
-        later = {(user, item) for user, item, when in bought if fold.cut_at <= when < ends}
-        before = {(user, item) for user, item, when in bought if when < fold.cut_at}
-        of_cut = rows.filter(pa.compute.equal(rows["cut_at"], pa.scalar(fold.cut_at)))
-        assert of_cut.num_rows
-        for user, item, is_bought in pairs(of_cut, "user_id", "item_id", "is_bought"):
-            assert is_bought is ((user, item) in later)
+    cuts = pa.compute.unique(rows["cut_at"]).to_pylist()
+    assert cuts == [day(37), day(44), day(51), day(58), day(72)] == [fold.cut_at for fold in learning(learnt)]
+    for cut in cuts:
+        later: dict[tuple[int, int], datetime] = {}
+        for user, item, when in bought:
+            if cut <= when < min(cut + timedelta(days=14), day(86)):
+                later[user, item] = min(when, later.get((user, item), when))
+        before = {(user, item) for user, item, when in bought if when < cut}
+        of_cut = rows.filter(pa.compute.equal(rows["cut_at"], pa.scalar(cut)))
+        for user, item, bought_at in pairs(of_cut, "user_id", "item_id", "bought_at"):
+            assert bought_at == later.get((user, item))
             assert (user, item) not in before
 
 
 def test_all_models_are_judged_on_the_same_users(learnt: Job) -> None:
     rows = learnt.folder.document("best_params")["race_by_window"]
-    for fold in cuts(learnt)[:3]:
+    for fold in folds.validations(learnt.folder):
         with models_at(learnt, fold) as (_, judge):
             of_cut = {row["n_users"] for row in rows if row["cut_at"] == fold.cut_at.isoformat()}
             assert of_cut == {judge.n_users}
@@ -110,7 +134,7 @@ def test_where_nothing_can_be_learnt_no_model_below_a_rule_wins(tmp_path: Path) 
 
 
 def test_some_of_the_users_stand_for_all_drawn_by_the_seed(learnt: Job) -> None:
-    with models_at(learnt, folds.validation(learnt.folder)) as (models, judge):
+    with models_at(learnt, folds.validations(learnt.folder)[-1]) as (models, judge):
         some, again, other = judge.sampled(7, 1), judge.sampled(7, 1), judge.sampled(7, 2)
         assert judge.sampled(99, 1).held_out is judge.held_out
         everybody = judge.lists(models.factors)
@@ -124,3 +148,54 @@ def test_some_of_the_users_stand_for_all_drawn_by_the_seed(learnt: Job) -> None:
             assert (sample.held_out.items != judge.held_out.items[places]).nnz == 0
     assert some.held_out.user_ids.equals(again.held_out.user_ids)
     assert not some.held_out.user_ids.equals(other.held_out.user_ids)
+
+
+def cut_of(day_of_cut: int, **precision: list[float]) -> FoldScores:
+    """What models reached at one cut, one value for each user."""
+    values = {model: np.array(per_user) for model, per_user in precision.items()}
+    return FoldScores(
+        day(day_of_cut).isoformat(), {model: {MEASURE: v, FINER: v} for model, v in values.items()}
+    )
+
+
+def test_of_models_that_chance_may_explain_the_one_that_is_best_at_most_cuts_wins() -> None:
+    """The trees are ahead by one lucky cut, the blend is at two of three; ALS is far behind at all."""
+    ended = Race(
+        [
+            cut_of(1, als=[0, 0, 0, 0], blend=[1, 0, 1, 0], ranker=[0, 1, 0, 0]),
+            cut_of(2, als=[0, 0, 0, 0], blend=[0, 1, 1, 0], ranker=[1, 0, 0, 0]),
+            cut_of(3, als=[0, 0, 0, 0], blend=[0, 0, 1, 0], ranker=[1, 1, 1, 1]),
+        ],
+        [],
+    )
+    assert [row["model"] for row in ended.standings()] == ["ranker", "blend", "als"]
+    assert ended.winner() == "blend"
+    assert ended.why() == (
+        "blend: Precision@3 0.4167 on validation, 12 users; ranker has 0.5000, which may be chance,"
+        " and blend is best at more cuts"
+    )
+
+
+def test_a_model_that_is_behind_beyond_chance_does_not_win_by_many_cuts() -> None:
+    """Best by a little at two cuts, far behind at the third."""
+    ahead, behind = [1.0] * 30, [0.0] * 30
+    ended = Race(
+        [
+            cut_of(1, blend=[*ahead[:16], *behind[:14]], ranker=[*ahead[:15], *behind[:15]]),
+            cut_of(2, blend=[*ahead[:16], *behind[:14]], ranker=[*ahead[:15], *behind[:15]]),
+            cut_of(3, blend=behind, ranker=ahead),
+        ],
+        [],
+    )
+    assert ended.winner() == "ranker"
+
+
+def test_of_models_that_are_best_at_as_many_cuts_the_higher_one_wins() -> None:
+    ended = Race(
+        [cut_of(1, blend=[1, 0, 0], ranker=[0, 1, 1]), cut_of(2, blend=[0, 1, 1], ranker=[1, 1, 1])][:2], []
+    )
+    assert ended.winner() == "ranker"
+    tie = Race(
+        [cut_of(1, blend=[1, 0, 0], ranker=[0, 1, 1]), cut_of(2, blend=[1, 1, 0], ranker=[0, 0, 1])], []
+    )
+    assert tie.winner() == "blend"

@@ -33,7 +33,7 @@ def due(
     if decision is not None or params is None:
         assert decision is not None
         return decision
-    return due_by_precision(record, settings, validated(params))
+    return due_by_precision(record, settings, validated(params), 14.0)
 
 
 def never(params: Params) -> float:
@@ -51,6 +51,20 @@ def test_a_search_is_due_when_the_last_is_old_or_there_was_none(
     is_searched, why = due(live(settings, searched_at=at), settings, AS_OF, lambda params: PRECISION)
     assert is_searched is is_due
     assert why.startswith("searched: " if is_due else "reused: ")
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "is_due"),
+    [(14.0, 14.0, True), (None, 14.0, True), (3.0, 14.0, False), (14.0, 3.0, False), (3.0, None, True)],
+)
+def test_a_number_of_another_horizon_says_nothing_of_tonights(
+    make_settings: Callable[..., Settings], then: float | None, now: float | None, is_due: bool
+) -> None:
+    """A tenth of what was reached: less than any drop that is borne, where the two can be compared."""
+    settings = make_settings()
+    decision = due_by_precision(live(settings, test_days=then), settings, PRECISION / 10, now)
+    assert decision.is_due is is_due
+    assert ("3 days were asked about" in decision.why or "14 days were" in decision.why) is not is_due
 
 
 def test_a_search_of_the_other_mode_does_not_count(make_settings: Callable[..., Settings]) -> None:
