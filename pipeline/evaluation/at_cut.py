@@ -60,12 +60,15 @@ def training_rows(models: FittedModels, fold: Fold) -> pa.Table:
 
 
 @contextmanager
-def trained(folder: RunFolder, settings: Settings, fold: Fold) -> Iterator[FittedModels]:
+def trained(
+    folder: RunFolder, settings: Settings, fold: Fold, plain: AlsFactors | None = None
+) -> Iterator[FittedModels]:
     """The models at `fold`, a cut of the test, with the ALS that `train` wrote for it.
 
+    plain: plain ALS, where it has been fitted at an earlier cut
     DamagedFile where that was trained on other events.
     """
     params = Params.read(folder.document("best_params"))
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
         factors = read_factors(folder, fold, history, settings.run.threads)
-        yield FittedModels(history, factors, params, settings, folder.optional("items"))
+        yield FittedModels(history, factors, params, settings, folder.optional("items"), plain)

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
@@ -169,6 +170,17 @@ class AlsFactors:
         top.items[is_flat], top.scores[is_flat] = NOTHING, 0.0
         return top
 
+    def onto(self, history: History) -> AlsFactors:
+        """The same factors for the users and items of a later history; those new to them have zeros."""
+        users, items = (
+            _taken(factors, pc.index_in(ids, value_set=known))
+            for factors, known, ids in (
+                (self.user_factors, self.user_ids, history.user_ids),
+                (self.item_factors, self.item_ids, history.item_ids),
+            )
+        )
+        return AlsFactors(users, items, history.user_ids, history.item_ids, self.threads)
+
     def of(self, rows: NDArray[np.int64]) -> AlsFactors:
         """The same items for the users `rows` alone, who become 0, 1, 2, ..."""
         return replace(
@@ -233,6 +245,13 @@ def _drawn(rng: np.random.RandomState, n: int, factors: int) -> Factors:
         part[:] = rng.random_sample(part.shape)
     start *= np.float32(0.01)
     return start
+
+
+def _taken(factors: Factors, rows: pa.Int32Array) -> Factors:
+    """The rows of `factors`; zeros where there is none (null)."""
+    taken: Factors = factors[pc.fill_null(rows, 0).to_numpy()]
+    taken[rows.is_null().to_numpy(zero_copy_only=False)] = 0.0
+    return taken
 
 
 def _as_numpy(ids: pa.Array) -> NDArray[np.generic]:

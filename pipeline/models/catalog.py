@@ -47,7 +47,7 @@ class ModelEntry:
     is_same_for_all: bool = False
 
 
-def _plain_als(params: Params, settings: Settings) -> Model:
+def plain_als(params: Params, settings: Settings) -> AlsModel:
     """ALS as in the first example of implicit: fixed parameters, every touched cell weighs 1."""
     als = Als(factors=500, iterations=3, regularization=0.01, regularization_scale=0.0)
     return AlsModel(als, None, settings.run.seed, settings.run.threads, PLAIN_ALS)
@@ -76,7 +76,7 @@ MODELS: dict[str, ModelEntry] = {
             "Items with the same buyers",
             lambda params, settings: ItemNeighbours(threads=settings.run.threads),
         ),
-        ModelEntry(PLAIN_ALS, "rule", "ALS, untuned", _plain_als),
+        ModelEntry(PLAIN_ALS, "rule", "ALS, untuned", plain_als),
         ModelEntry(ALS, "base model", "ALS, tuned", lambda params, settings: params.als_model(settings)),
         ModelEntry("blend", "re-ranker", "Blend"),
         ModelEntry("ranker", "re-ranker", "Boosted trees"),

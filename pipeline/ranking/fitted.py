@@ -14,7 +14,15 @@ from pipeline.config import Settings
 from pipeline.contract.datasets import DATASETS
 from pipeline.models.als import AlsFactors
 from pipeline.models.baselines import ItemNeighbours, Neighbours
-from pipeline.models.catalog import ALS, ITEM_NEIGHBOURS, MODELS, RECENTLY_POPULAR, build, is_reranker
+from pipeline.models.catalog import (
+    ALS,
+    ITEM_NEIGHBOURS,
+    MODELS,
+    PLAIN_ALS,
+    RECENTLY_POPULAR,
+    build,
+    is_reranker,
+)
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.candidates import FROM_ALS, CandidateSource
@@ -31,6 +39,7 @@ class FittedModels:
     """The models that are fitted on one history, and what they share. Usable while the history is open.
 
     items: the shop's items, for their categories; None: it has none
+    plain: plain ALS as it was fitted at an earlier cut; None: it is fitted here
     """
 
     history: History
@@ -38,6 +47,14 @@ class FittedModels:
     params: Params
     settings: Settings
     items: Path | None
+    plain: AlsFactors | None = None
+
+    @cached_property
+    def plain_als(self) -> AlsFactors:
+        """Plain ALS: it has the most factors of all, so that it takes longest to fit."""
+        if self.plain is not None:
+            return self.plain.onto(self.history)
+        return plain_als(self.params, self.settings).fit(self.history)
 
     @cached_property
     def neighbours(self) -> Neighbours:
@@ -65,6 +82,7 @@ class FittedModels:
         kept: Mapping[str, Callable[[], Ranker]] = {
             ALS: lambda: self.factors,
             ITEM_NEIGHBOURS: lambda: self.neighbours,
+            PLAIN_ALS: lambda: self.plain_als,
         }
         if name in kept:
             return kept[name]()

@@ -24,8 +24,8 @@ ENOUGH = 2_000
 """Buyers, each counted at every cut, for a 95 % interval of Precision@3 of about 0.015 to each side."""
 MOST_DAYS = 14
 MOST_CUTS = 5
-LEAST_VALIDATION_CUTS = 2
-"""One window decides by a toss between models that are nearly alike."""
+ENOUGH_TO_CHOOSE, LEAST_VALIDATION_CUTS = 1_500, 2
+"""Buyers at the cuts that models are chosen at; one cut alone is won by luck between models nearly alike."""
 DAY = timedelta(days=1)
 TestDays = Literal["auto"] | int
 
@@ -103,7 +103,7 @@ def cuts(
     n_test = fewest(of_tests[length - 1])
     n_users = of_lengths[length - 1]
     before = n_users[n_test : n_test + most_cuts(history, length * unit)]
-    n_before = max(fewest(before), min(LEAST_VALIDATION_CUTS, len(before)))
+    n_before = max(fewest(before, ENOUGH_TO_CHOOSE), min(LEAST_VALIDATION_CUTS, len(before)))
     of_test, of_validation = n_users[:n_test][::-1], before[:n_before][::-1]
     return Cuts(as_of, test_days, length * unit, tuple(of_test), tuple(of_validation))
 
@@ -150,9 +150,9 @@ def most_cuts(history: timedelta, horizon: timedelta) -> int:
     return max(1, min(MOST_CUTS, history // (3 * horizon))) if horizon else 1
 
 
-def fewest(n_users: Sequence[int]) -> int:
-    """How many cuts measure ENOUGH, or as many as all; n_users: of each, newest first; at least one"""
-    goal = min(ENOUGH, sum(n_users))
+def fewest(n_users: Sequence[int], enough: int = ENOUGH) -> int:
+    """How many cuts measure `enough`, or as many as all; n_users: of each, newest first; at least one"""
+    goal = min(enough, sum(n_users))
     return next(n for n, total in enumerate(accumulate(n_users), 1) if total >= goal)
 
 

@@ -14,6 +14,7 @@ from pipeline.evaluation.fallback import fall_back
 from pipeline.evaluation.segments import Groups, groups_at, segment_rows
 from pipeline.evaluation.session_lists import Orders, counts, orders_at, session_lists
 from pipeline.evaluation.unjudged import leave_unjudged
+from pipeline.models.catalog import PLAIN_ALS
 from pipeline.ranking.saved import read_scorers
 from pipeline.report.session_lists import lines
 from pipeline.report.summary import metrics_lines
@@ -69,17 +70,20 @@ class _Cut:
 def _at_cuts(job: Job) -> list[_Cut]:
     """Judge everything at each cut of the test, one after the other: one history is open at a time.
 
-    What is fitted and counted at a cut is shared by all that is judged there.
+    What is fitted and counted at a cut is shared by all that is judged there. Plain ALS, which takes as long
+    as all the others, is fitted at the oldest cut alone where it has lost on validation.
     """
     folder, settings, scorers = job.folder, job.settings, read_scorers(job.folder)
     mode, cuts = settings.run.repeat_purchases, []
     for_learning = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, settings.ranking.windows)}
     nothing = DATASETS["latest_examples"].schema(folder.ids).empty_table()
+    has_lost, plain = PLAIN_ALS in folder.document("best_params")["lost_before"], None
     for fold in folds.tests(folder):
-        with trained(folder, settings, fold) as models:
+        with trained(folder, settings, fold, plain) as models:
             judged = judge_at(models, scorers, fold)
             groups, orders = groups_at(job, models, judged.held_out[mode]), orders_at(job, models, fold)
             learnt = for_learning.get(fold.cut_at)
             rows = training_rows(models, learnt) if learnt else nothing
+            plain = plain or (models.plain_als if has_lost else None)
             cuts.append(_Cut(judged, groups, rows, orders))
     return cuts
