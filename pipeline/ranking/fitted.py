@@ -22,6 +22,7 @@ from pipeline.models.catalog import (
     RECENTLY_POPULAR,
     build,
     is_reranker,
+    plain_als,
 )
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled, Ranker
