@@ -131,7 +131,7 @@ def backtest(
 def _refuse_too_many(n_windows: int, newest: datetime, step: timedelta, shop: Files) -> None:
     """Before the work begins, not after the newer windows are judged."""
     first_at = max(shop.first_at, FIRST_OF_A_SHOP)
-    if n_windows > 1 and n_windows - 1 >= (newest - first_at) / step:
+    if n_windows > 1 and step and n_windows - 1 >= (newest - first_at) / step:
         raise SettingsError(
             f"{shortened(f'{n_windows:,}')} windows reach back beyond the first event",
             found=f"windows of {step / timedelta(days=1):.3g} days before {newest.isoformat()},"

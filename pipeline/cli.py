@@ -268,13 +268,8 @@ def _backtest(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="N",
         help="days that a list is judged by; auto: the fewest that measure enough (default: config.toml's)",
     )
-    judge.add_argument(
-        "--windows",
-        type=_number,
-        default=1,
-        metavar="K",
-        help="repeat all K times, back by the test's length",
-    )
+    how_often = "judge K times, each a test's length earlier (default: %(default)s)"
+    judge.add_argument("--windows", type=_number, default=1, metavar="K", help=how_often)
     judge.add_argument(
         "--repeat-purchases",
         choices=("allow", "exclude"),

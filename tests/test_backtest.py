@@ -355,6 +355,15 @@ def test_a_shop_in_which_nobody_can_be_measured_has_no_backtest(
     assert "next:     name a file with a longer history, in which buyers come back: no split" in error
 
 
+def test_windows_of_a_file_in_which_nobody_bought_are_refused_by_the_night(
+    files: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    views = tmp_path / "views.csv"
+    views.write_text(f"{HEADER}1,1,view,2026-03-01\n2,1,view,2026-03-02\n", encoding="utf-8")
+    small = ["--config", str(files / "small.toml"), "--windows", "2"]
+    assert "bought" in refused("--events", str(views), *small)
+
+
 HEADER = "user_id,item_id,event_type,occurred_at\n"
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from math import sqrt
 from pathlib import Path
 from typing import Any, Literal
@@ -140,6 +141,7 @@ def _measuring(db: duckdb.DuckDBPyConnection, as_of: datetime) -> Measure:
     """Whom a test before `as_of` measures. db: has the table `purchaser_events`"""
     first_at = _first_at(db, as_of)
 
+    @cache
     def measure(mode: Mode, test_days: TestDays) -> Choice:
         excludes = mode == "exclude"
         return Choice(mode, cuts(db, first_at, as_of, test_days, excludes_repeats=excludes))

@@ -111,10 +111,12 @@ def _measured(choice: Choice) -> str:
     if not choice.n_users:
         return "nobody can be measured"
     people = "1 person" if choice.n_users == 1 else f"{choice.n_users:,} people"
-    n_cuts = len(choice.where.of_test)
-    cuts = "a cut" if n_cuts == 1 else f"each of {n_cuts} cuts"
-    within = f"within {_days(choice)} of {cuts}"
-    return f"{people} can be measured {within}, Precision@3 to about ±{choice.margin:.2g}"
+    n_cuts, days = len(choice.where.of_test), _days(choice)
+    if n_cuts == 1:
+        measured = f"{people} can be measured within {days} of a cut"
+    else:
+        measured = f"{people}, counted at each of {n_cuts} cuts, can be measured within {days} of it"
+    return f"{measured}, Precision@3 to about ±{choice.margin:.2g}"
 
 
 def _days(choice: Choice) -> str:

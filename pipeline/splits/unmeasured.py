@@ -6,7 +6,7 @@ What is found out here is kept in the document `split`, and told by the report, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import engine
-from pipeline.config import MOST_TEST_DAYS, Filter, Settings
+from pipeline.config import MOST_TEST_DAYS, Filter, Settings, Split
 from pipeline.errors import DataError, NobodyMeasured
 from pipeline.splits.history import History
 from pipeline.splits.horizon import MOST_DAYS, TestDays, cuts, one_cut
@@ -33,17 +33,26 @@ class Way:
     edit:   what to do, for a night
     flags:  the same for the command `backtest`; empty where it has no such flag
     method: the method of the split that it changes to; empty where it changes something else
+    n_cuts: how many cuts the test would have, at each of which they are counted
     """
 
     edit: str
     flags: str
     n_users: int
     method: str = ""
+    n_cuts: int = 1
 
     def with_repeats(self) -> Way:
         """The same change together with `repeat_purchases = "allow"`."""
         flags = f"{self.flags} --repeat-purchases allow" if self.flags else ""
-        return Way(f'{self.edit}, with run.repeat_purchases = "allow"', flags, self.n_users)
+        edit = f'{self.edit}, with run.repeat_purchases = "allow"'
+        return replace(self, edit=edit, flags=flags, method="")
+
+    def in_words(self, change: str) -> str:
+        """What the change comes to. change: `edit` or `flags`"""
+        people = f"{self.n_users:,} {'person' if self.n_users == 1 else 'people'}"
+        counted = f", counted at each of {self.n_cuts} cuts," if self.n_cuts > 1 else ""
+        return f"{change} ({people}{counted} would be measured)"
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ class Unmeasured:
 
     def for_backtest(self) -> NobodyMeasured:
         """The refusal of the command `backtest`, with what it can do about it."""
-        then = _either((way.flags, way.n_users) for way in self.ways if way.flags)
+        then = _either(way.in_words(way.flags) for way in self.ways if way.flags)
         nothing = "name a file with a longer history, in which buyers come back: no split measures anybody"
         return NobodyMeasured(self.what, found=self.found, promised=self.promised, then=then or nothing)
 
@@ -105,12 +114,11 @@ def why_unmeasured(
 
 
 def _in_words(ways: Sequence[Way]) -> str:
-    return _either((way.edit, way.n_users) for way in ways)
+    return _either(way.in_words(way.edit) for way in ways)
 
 
-def _either(ways: Iterable[tuple[str, int]]) -> str:
-    people = (f"{text} ({n:,} {'person' if n == 1 else 'people'} would be measured)" for text, n in ways)
-    return "; or ".join(people)
+def _either(changes: Iterable[str]) -> str:
+    return "; or ".join(changes)
 
 
 def _ways(db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, spans: pa.Table) -> list[Way]:
@@ -119,7 +127,8 @@ def _ways(db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, sp
     ways = []
     if excludes:
         allow = 'set run.repeat_purchases = "allow" in config.toml'
-        ways.append(Way(allow, "--repeat-purchases allow", n_on_both_sides(db, excludes_repeats=False)))
+        n_users, n_cuts = _measured(db, settings.split, as_of, False)
+        ways.append(Way(allow, "--repeat-purchases allow", n_users, n_cuts=n_cuts))
     ways += _other_splits(db, settings, as_of, spans, excludes)
     if excludes and not any(way.n_users for way in ways):
         ways = [way.with_repeats() for way in _other_splits(db, settings, as_of, spans, False)]
@@ -131,29 +140,39 @@ def _other_splits(
 ) -> Iterator[Way]:
     """Other cuts in time, and the other methods of the split, also where they measure nobody."""
     how, (first_at, last_at) = settings.split, span(db)
-
-    def at(end: datetime, test_days: TestDays) -> int:
-        return cuts(db, first_at, end, test_days, excludes_repeats=excludes).n_measured
-
     if how.method == "time":
         end = last_at.replace(microsecond=0) + timedelta(seconds=1)
         if end < as_of:
             edit = f"choose --as-of last, which is {end.isoformat()}"
-            yield Way(edit, "--as-of last", at(end, how.test_days))
-        n_users = 0 if how.test_days == "auto" else at(as_of, "auto")
-        if n_users:
-            yield Way('set split.test_days = "auto" in config.toml', "--test-days auto", n_users)
+            n_users, n_cuts = _measured(db, how, end, excludes)
+            yield Way(edit, "--as-of last", n_users, n_cuts=n_cuts)
+        auto = how.model_copy(update={"test_days": "auto"})
+        n_users, n_cuts = _measured(db, auto, as_of, excludes)
+        if n_users and auto != how:
+            edit = 'set split.test_days = "auto" in config.toml'
+            yield Way(edit, "--test-days auto", n_users, n_cuts=n_cuts)
         else:
             days, n_users = best_days(spans, first_at, as_of, how.test_days, excludes)
             yield Way(f"set split.test_days = {days} in config.toml", f"--test-days {days}", n_users)
     where = cuts(db, first_at, as_of, how.test_days, excludes_repeats=excludes)
     for method in METHODS:
         if method != how.method:
-            keep_parts(db, how.model_copy(update={"method": method}), where, settings.run.seed)
+            other = how.model_copy(update={"method": method})
+            keep_parts(db, other, where, settings.run.seed)
             edit = f'set split.method = "{method}" in config.toml'
-            on_both_sides = n_on_both_sides(db, excludes_repeats=excludes)
-            n_users = where.n_measured if method == "time" else on_both_sides
-            yield Way(edit, "", n_users, method)
+            n_users, n_cuts = _measured(db, other, as_of, excludes)
+            yield Way(edit, "", n_users, method, n_cuts)
+
+
+def _measured(db: duckdb.DuckDBPyConnection, how: Split, as_of: datetime, excludes: bool) -> tuple[int, int]:
+    """How many a split measures, if the filters left nobody out, and at how many cuts they are counted.
+
+    db: has `parts`, made by `how` where that is not by time
+    """
+    if how.method != "time":
+        return n_on_both_sides(db, excludes_repeats=excludes), 1
+    made = cuts(db, span(db)[0], as_of, how.test_days, excludes_repeats=excludes)
+    return made.n_measured, len(made.of_test)
 
 
 def best_days(

@@ -34,7 +34,7 @@ def test_a_receipt_tells_rows_seconds_memory_settings_and_versions(job: Callable
     give(night.folder, purchaser_events=SHOP)
     run_stage("split", night)
     receipt = night.folder.receipt("split")
-    assert receipt["files"]["train.parquet"]["rows"] == 4
+    assert receipt["files"]["train.parquet"]["rows"] == 2
     assert receipt["seconds"] > 0
     assert receipt["peak_memory_mb"] > 10
     assert receipt["params"]["split"]["test_days"] == "auto"
@@ -43,8 +43,8 @@ def test_a_receipt_tells_rows_seconds_memory_settings_and_versions(job: Callable
     assert receipt["counts"] == {
         "rows_in": 6,
         "rows_out": 6,
-        "n_train": 4,
-        "n_validation_set": 0,
+        "n_train": 2,
+        "n_validation_set": 2,
         "n_test": 2,
         "n_measured_users": 2,
         "method": "time",
@@ -58,7 +58,7 @@ def test_a_stage_ends_with_its_rows_seconds_memory_and_counts_in_one_line(
     give(night.folder, purchaser_events=SHOP)
     counts = run_stage("split", night)
     assert re.fullmatch(
-        r"split: 6 rows in, 6 out, \d+\.\d s, [\d,]+ MB; 4 train, 0 validation set, 2 test, 2 measured users,"
+        r"split: 6 rows in, 6 out, \d+\.\d s, [\d,]+ MB; 2 train, 2 validation set, 2 test, 2 measured users,"
         r" method time",
         said[-1],
     )

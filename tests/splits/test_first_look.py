@@ -170,8 +170,8 @@ def test_what_is_said_of_a_shop(first_look: Look) -> None:
         " after a buyer's first day 0%",
         "as asked, with --repeat-purchases exclude --test-days 14: 14 people can be measured within 14 days"
         " of a cut, Precision@3 to about ±0.17",
-        "proposed: --repeat-purchases exclude --test-days auto: 20 people can be measured within 14 days"
-        " of each of 2 cuts, Precision@3 to about ±0.15",
+        "proposed: --repeat-purchases exclude --test-days auto: 20 people, counted at each of 2 cuts, can be"
+        " measured within 14 days of it, Precision@3 to about ±0.15",
         "  exclude, because those who come back seldom buy the same again (0%): lists hold other items",
         "  auto, which is 14 days here: the longest that is tried, because 2 cuts together measure 20 buyers,"
         " and no shorter time 2,000",

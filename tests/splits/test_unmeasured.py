@@ -28,7 +28,13 @@ STOPPED_LATELY: Rows = [(u, i, 13 * i + u / 10) for u in range(1, 6) for i in ra
 STOPPED_BUYING: Rows = [row for row in STOPPED_LATELY if row[1] > 1]
 """Nobody bought in the last 21 days of 74, a third of which is 24: too few for two cuts of fourteen."""
 STOPPED_LONG_AGO: Rows = [(u, i, 2 * i - 300 + u / 10) for u in range(1, 6) for i in range(1, 150)]
+THE_SAME_AS_LAST: Rows = [
+    (u, i, at + u / 50) for u in range(1, 11) for i, at in ((1, 0), (2, 75 + 14 * (u % 2)), (2, 98))
+]
+"""A second item at one of two cuts of fourteen days, and the same in the last order."""
 THE_SAME_AGAIN: Rows = [(u, u % 3, d + u / 10) for u in range(1, 6) for d in (0, 30, 60, 97)]
+THE_SAME_OFTEN: Rows = [(u, u % 3, d + u / 10) for u in range(1, 6) for d in (0, 30, 60, 75, 80, 97)]
+"""Measured twice where repeats count, at two cuts of fourteen days."""
 NEW_PEOPLE_IN_THE_TEST: Rows = [
     *((u, i, u + i) for u in range(1, 6) for i in (1, 2, 3)),
     *((u, i, 90 + i) for u in range(6, 9) for i in (1, 2, 3)),
@@ -75,6 +81,12 @@ Split = Callable[..., tuple[dict[str, Any], int]]
         (STOPPED_LATELY, {"split": {"test_days": 2}}, ['split.test_days = "auto"', "--as-of last"], True),
         (STOPPED_LONG_AGO, {}, ["split.test_days = 102"], True),
         (THE_SAME_AGAIN, {}, ["repeat_purchases"], False),
+        (
+            THE_SAME_OFTEN,
+            {},
+            ['"allow" in config.toml (10 people, counted at each of 2 cuts, would be'],
+            False,
+        ),
         (NEW_PEOPLE_IN_THE_TEST, {}, ["last_purchase"], True),
         (NEW_PEOPLE_IN_THE_TEST, {"run": {"repeat_purchases": "allow"}}, ["last_purchase"], True),
         (
@@ -84,6 +96,7 @@ Split = Callable[..., tuple[dict[str, Any], int]]
             False,
         ),
         (ONE_ORDER_EACH, {"split": {"method": "last_purchase"}}, ["random"], False),
+        (THE_SAME_AS_LAST, {"split": {"method": "last_purchase"}}, ['split.method = "time"'], False),
         (ONE_EVENT_EACH, {}, [], False),
         (ONE_EVENT_EACH, {"split": {"method": "random"}}, [], False),
     ],
@@ -108,8 +121,10 @@ def test_each_setting_that_is_named_measures_as_many_as_it_says(
         found, n_users = split(rows, datetime.fromisoformat(last[1]) if last else day(100), **merged)
         assert n_users == way.n_users > 0
         assert found["unmeasured"] is None, "measured by the method that is named, by no other"
-        people = f"{way.n_users} {'person' if way.n_users == 1 else 'people'} would be measured"
-        assert f"{way.edit} ({people})" in why.then
+        assert found["n_test_cuts"] == way.n_cuts
+        people = f"{way.n_users} {'person' if way.n_users == 1 else 'people'}"
+        counted = f", counted at each of {way.n_cuts} cuts," if way.n_cuts > 1 else ""
+        assert f"{way.edit} ({people}{counted} would be measured)" in why.then
     if is_random:
         explicit = split(rows, day(100), **{**sections, "split": {"method": "random"}})
         assert explicit[1] == n_measured

@@ -63,7 +63,16 @@ def test_random_loses_no_row_and_depends_on_the_seed_alone(
         how = make_settings(
             split={"method": "random", "test_share": 0.2}, run={"seed": seed, "repeat_purchases": "allow"}
         )
-        by_run[name] = parts(job(run_id=name, as_of=day(50), settings=how), *rows)
+        night = job(run_id=name, as_of=day(50), settings=how)
+        by_run[name] = parts(night, *rows)
+        document = night.folder.document("split")
+        assert (document["asked_days"], document["test_days"], document["horizon"]) == ("auto", None, "")
+        assert (document["n_test_cuts"], document["n_validation_cuts"], document["measured_at"]) == (
+            1,
+            1,
+            None,
+        )
+        assert document["n_measured"] == 10
     whole = Counter((u, i) for u, i, _ in rows)
     assert sum((Counter(part) for part in by_run["a"].values()), Counter()) == whole
     assert [len(by_run["a"][part]) for part in PARTS] == [240, 80, 80]
