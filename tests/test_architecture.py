@@ -63,7 +63,7 @@ PACKAGES: dict[str, set[str]] = {
     "lists": {"config", "models", "ranking", "splits"},
     "evaluation": {"config", "contract", "lists", "models", "ranking", "runs", "splits"},
     "tuning": {"config", "evaluation", "models", "ranking", "runs", "splits"},
-    "gate": {"engine", "evaluation", "lists", "models", "runs", "times", "validation"},
+    "gate": {"contract", "engine", "evaluation", "lists", "models", "runs", "times", "validation"},
     "report": {"config", "contract", "engine", "models", "runs", "times", "validation"},
     "serving": {"config", "contract", "databases", "engine", "errors", "runs", "times", "validation"},
     "rollback_form": {"config", "errors", "runs", "serving"},

@@ -96,6 +96,7 @@ def _tiles(folder: RunFolder, ours: Mapping[str, Any] | None) -> list[tuple[str,
         tiles.append((words.of_100(ours["precision_at_3"]), beside))
         if over_rule := gain(folder):
             tiles.append(over_rule)
-        of = "of buyers" if ours["n_users"] == different_buyers(ours) else "of measured buyers, at a cut,"
-        tiles.append((words.percent(ours["hit_rate_at_10"], 0), f"{of} bought one of their first 10"))
+        is_once = ours["n_users"] == different_buyers(ours)
+        of = "of buyers bought" if is_once else "of the times measured, buyers bought"
+        tiles.append((words.percent(ours["hit_rate_at_10"], 0), f"{of} one of their first 10"))
     return tiles

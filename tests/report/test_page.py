@@ -26,6 +26,7 @@ from tests.report.pages import (
     PRECISION,
     PUBLICATION,
     REFUSED,
+    SPLIT,
     fill,
     metrics,
     text,
@@ -248,3 +249,21 @@ def test_the_command_makes_it_again(capsys: pytest.CaptureFixture[str]) -> None:
     assert (runs / "first" / PAGE).exists()
     assert not (runs / "second" / PAGE).exists()
     assert main(["report", "--run-id", "third"]) == 1
+
+
+def test_who_is_measured_at_several_cuts_is_told_wherever_a_number_stands(run_folder: Make) -> None:
+    """14 measurements of 9 buyers at three cuts, two days each."""
+    table = metrics({"published": 0.04, "als": 0.04, "item_neighbours": 0.032}, "exclude")
+    column = table.schema.get_field_index("n_buyers")
+    table = table.set_column(column, "n_buyers", pa.array([9] * table.num_rows))
+    comparison = {**DECISION["precision"]["comparison"], "against": [{**AGAINST, "n_buyers": 9}]}
+    split = {**SPLIT, "test_days": 2.0, "n_test_cuts": 3}
+    decision = {**DECISION, "precision": {"comparison": comparison}}
+    html = page(fill(run_folder(), metrics=table, split=split, decision=decision), PUBLICATION)
+    who = "14 measurements of 9 buyers"
+    assert f"on the same {who}" in section(html, "verdict")
+    assert "of the times measured, buyers bought one of their first 10" in section(html, "verdict")
+    models = section(html, "models")
+    assert "3 times 2 days" in models
+    assert "compared with what 9 buyers bought" in models
+    assert f"after which the buyer bought something that counts: {who}." in models
