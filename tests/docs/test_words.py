@@ -18,7 +18,8 @@ from pipeline.lists import reasons
 from pipeline.models.catalog import rules
 from pipeline.ranking import blend, candidates, trees
 from pipeline.ranking.training_rows import DRAWN
-from pipeline.splits.horizon import ENOUGH, LEAST_VALIDATION_CUTS, MOST_CUTS, MOST_DAYS
+from pipeline.splits import folds
+from pipeline.splits.horizon import ENOUGH, ENOUGH_TO_CHOOSE, LEAST_VALIDATION_CUTS, MOST_CUTS, MOST_DAYS
 from pipeline.tuning.parameters import GRID
 from tests.docs.pages import PAGES, README, inline_code, shell_lines, text
 
@@ -179,7 +180,9 @@ def test_the_numbers_of_models_md_are_those_of_the_code() -> None:
         f"from {GRID[0]:g} to {GRID[-1]:g} days",
         f"the shortest of 1 to {MOST_DAYS} days whose cuts together measure {ENOUGH:,} buyers",
         f"the fewest cuts that do, and at most {MOST_CUTS}",
-        f"at least {LEAST_VALIDATION_CUTS} and at most {MOST_CUTS}, the fewest that measure",
+        f"at least {LEAST_VALIDATION_CUTS} and at most {MOST_CUTS}, the fewest that measure {ENOUGH_TO_CHOOSE:,}",
+        f"of late, {candidates.FROM_OTHER_SPANS} of these days and {candidates.FROM_OTHER_SPANS} of all time",
+        f"the {folds.LABEL_DAYS.days} days after",
     ):
         assert words in page
 
