@@ -109,8 +109,8 @@ class FittedModels:
         for start in range(0, len(served), BATCH_USERS):
             users = served[start : start + BATCH_USERS]
             table = self.candidates.table(held_out.rows[users])
-            seed = (self.settings.run.seed, start)
-            parts.append(
-                draw_training_rows(table, held_out, users, self.history, fold.cut_at, seed).cast(schema)
+            rows = draw_training_rows(
+                table, held_out, users, self.history, fold.cut_at, self.settings.run.seed
             )
+            parts.append(rows.cast(schema))
         return pa.concat_tables(parts)

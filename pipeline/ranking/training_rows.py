@@ -6,7 +6,6 @@ the rows keep the time, and `TrainingRows.read` makes the labels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,6 +65,15 @@ class TrainingRows:
         return bool(self.is_bought.any() and not self.is_bought.all())
 
 
+def _at_random(keys: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """A number between 0 and 1 by each key and the seed alone (SplitMix64, Steele et al. 2014)."""
+    start = np.uint64((seed + 1) * 0xD1342543DE82EF95 % 2**64)
+    state = (keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) ^ start
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
+    return (state ^ (state >> np.uint64(31))) / np.float64(2**64)
+
+
 def _first_of_each_list(rows: pa.Table) -> NDArray[np.int64]:
     """Where the rows of each user at each cut begin."""
     user = rows["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
@@ -94,13 +102,13 @@ def draw_training_rows(
     users: NDArray[np.int64],
     history: History,
     cut_at: datetime,
-    seed: Sequence[int],
+    seed: int,
 ) -> pa.Table:
     """All bought candidates, and DRAWN of all candidates, of each user who bought one of the candidates.
 
     users: the row of `held_out` of each user of `table`
-    Returns rows of the dataset `examples`, in its order. What is drawn depends on `seed` and the candidates
-    alone, so that it tells nothing of what is bought later than a reader of the rows may know.
+    Returns rows of the dataset `examples`, in its order. What is drawn for a user depends on `seed` and the
+    user's candidates alone: neither what is bought later nor who buys later has a part in it.
     """
     n_items = held_out.items.shape[1]
     later = held_out.bought_at[users]
@@ -109,7 +117,9 @@ def draw_training_rows(
     is_bought = np.isin(candidates, bought)
     bought_at = np.zeros(len(candidates), np.int64)
     bought_at[is_bought] = later.data[np.searchsorted(bought, candidates[is_bought])]
-    order = best_in_groups(np.random.default_rng(seed).random(len(candidates)), table.slots)
+    order = best_in_groups(
+        _at_random(held_out.rows[users][table.slots] * n_items + table.items, seed), table.slots
+    )
     is_drawn = np.empty(len(candidates), bool)
     is_drawn[order] = position_in_group(table.slots[order]) < DRAWN
     teaches = np.bincount(table.slots, is_bought, minlength=table.n_users) > 0

@@ -180,7 +180,8 @@ def test_the_numbers_of_models_md_are_those_of_the_code() -> None:
         f"from {GRID[0]:g} to {GRID[-1]:g} days",
         f"the shortest of 1 to {MOST_DAYS} days whose cuts together measure {ENOUGH:,} buyers",
         f"the fewest cuts that do, and at most {MOST_CUTS}",
-        f"at least {LEAST_VALIDATION_CUTS} and at most {MOST_CUTS}, the fewest that measure {ENOUGH_TO_CHOOSE:,}",
+        f"at least {LEAST_VALIDATION_CUTS} and at most {MOST_CUTS}, the fewest that measure",
+        f"that measure {ENOUGH_TO_CHOOSE:,}. The cuts of the test",
         f"of late, {candidates.FROM_OTHER_SPANS} of these days and {candidates.FROM_OTHER_SPANS} of all time",
         f"the {folds.LABEL_DAYS.days} days after",
     ):

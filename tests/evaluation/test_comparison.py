@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.evaluation import metrics
-from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.at_cut import at, judge_of
 from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.models.catalog import rules
 from pipeline.models.params import Params
@@ -97,10 +97,9 @@ def test_a_live_model_of_other_parameters_is_fitted_again_on_the_same_split(lear
     params = Params.published(learnt.folder.document("live"), learnt.settings)
     assert params is not None
     [fold], settings = folds.tests(learnt.folder), learnt.settings
-    with at(fold, params, settings, learnt.folder.dataset("items"), learnt.folder.scratch()) as (
-        models,
-        judge,
-    ):
+    items, spill = learnt.folder.dataset("items"), learnt.folder.scratch()
+    with at(fold, params, settings, items, spill) as models:
+        judge = judge_of(models, fold)
         hits = judge.hits(judge.lists(models.factors, 3))
         assert row["precision_at_3"] == metrics.precision_at_k(hits, 3).mean()
     assert row["difference"] > 0.1

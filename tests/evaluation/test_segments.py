@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import Settings
-from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.at_cut import at, judge_of
 from pipeline.evaluation.pooled import Measurements
 from pipeline.evaluation.segments import groups_at, segment_rows
 from pipeline.models.params import Params
@@ -58,7 +58,8 @@ def told(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Cal
         run_stage("split", new_job)
         [fold], settings = folds.tests(new_job.folder), new_job.settings
         params, scratch = Params.configured(settings), new_job.folder.scratch()
-        with at(fold, params, settings, new_job.folder.dataset("items"), scratch) as (models, judge):
+        with at(fold, params, settings, new_job.folder.dataset("items"), scratch) as models:
+            judge = judge_of(models, fold)
             assert judge.n_users == 36
             scores = {"als": {"precision_at_3": np.arange(36) / 100}}
             groups = groups_at(new_job, models, judge.held_out)

@@ -43,7 +43,7 @@ def drawn(history: History) -> Drawn:
     """`drawn(seed=0, users=(0, 1, 2, 3), at=7)`: rows of these users, places in BOUGHT, at a day's cut."""
 
     def make(seed: int = 0, users: tuple[int, ...] = (0, 1, 2, 3), at: int = 7) -> pa.Table:
-        return draw_training_rows(table(len(users)), held_out(), np.array(users), history, day(at), (seed, 0))
+        return draw_training_rows(table(len(users)), held_out(), np.array(users), history, day(at), seed)
 
     return make
 
@@ -122,11 +122,21 @@ def test_some_of_the_users_are_told_apart_by_their_ids(drawn: Drawn) -> None:
     assert [item for item, is_bought in of(rows, 10) if is_bought] == [103, 104]
 
 
-def test_what_is_drawn_does_not_depend_on_what_is_bought(drawn: Drawn) -> None:
-    """User 30's row is that of user 10 in another table: the same places are drawn for both."""
-    ten, thirty = drawn(users=(0,)), drawn(users=(2,))
-    of_ten, of_thirty = (rows.filter(rows["is_drawn"])["item_id"].to_pylist() for rows in (ten, thirty))
-    assert of_ten == of_thirty
+def test_what_is_drawn_does_not_depend_on_who_else_buys_nor_on_what(drawn: Drawn) -> None:
+    """User 30's rows are the same whoever stands beside; user 40, who bought all, is drawn from as others."""
+    alone, among = drawn(users=(2,)), drawn()
+    assert of(among, 30) == of(alone, 30)
+    of_40 = {r["item_id"]: r["is_drawn"] for r in among.to_pylist() if r["user_id"] == 40}
+    assert (len(of_40), sum(of_40.values())) == (45, DRAWN)
+
+
+def test_every_candidate_is_drawn_as_often_as_another(drawn: Drawn) -> None:
+    """Over 400 seeds each of the 45 candidates of user 40 is drawn in two of three, within five errors."""
+    counts = np.zeros(45)
+    for seed in range(400):
+        counts += drawn(seed, users=(3,))["is_drawn"].to_numpy()
+    share, error = DRAWN / 45, np.sqrt(DRAWN / 45 * (1 - DRAWN / 45) / 400)
+    assert np.abs(counts / 400 - share).max() < 5 * error
 
 
 def test_read_in_groups_of_a_user_and_a_cut(drawn: Drawn) -> None:
