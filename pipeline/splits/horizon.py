@@ -129,16 +129,17 @@ def why(made: Cuts) -> str:
     """Why that horizon, and how many are measured."""
     n_cuts = len(made.of_test)
     cuts = "one cut measures" if n_cuts == 1 else f"{n_cuts} cuts together measure"
-    buyers = f"{made.n_measured:,} {'buyer' if made.n_measured == 1 else 'buyers'}"
+    each = "" if n_cuts == 1 else ", each counted at every cut"
+    buyers = f"{made.n_measured:,} {'buyer' if made.n_measured == 1 else 'buyers'}{each}"
     if made.is_enough:
-        return f"the shortest time in which {cuts} {ENOUGH:,} buyers ({made.n_measured:,})"
+        return f"the shortest time in which {cuts} {ENOUGH:,} buyers{each} ({made.n_measured:,})"
     if made.asked_days != "auto":
         third = f"a third of the history, which is shorter than 3 x {made.asked_days} days"
         return f"{third if made.is_shortened else 'as split.test_days says'}; {cuts} {buyers}"
     if made.horizon < DAY:
         return f"a third of the history; {cuts} {buyers}"
     longest = "the longest that the history allows" if made.is_shortened else "the longest that is tried"
-    return f"{longest}, because {cuts} {buyers}, and no shorter time {ENOUGH:,}"
+    return f"{longest}, because {cuts} {buyers}, and no shorter time measures {ENOUGH:,}"
 
 
 def _days(number: float) -> str:

@@ -174,7 +174,7 @@ def test_what_is_said_of_a_shop(first_look: Look) -> None:
         " measured within 14 days of it, Precision@3 to about ±0.15",
         "  exclude, because those who come back seldom buy the same again (0%): lists hold other items",
         "  auto, which is 14 days here: the longest that is tried, because 2 cuts together measure 20 buyers,"
-        " and no shorter time 2,000",
+        " each counted at every cut, and no shorter time measures 2,000",
     ]
 
 

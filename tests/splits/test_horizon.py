@@ -44,7 +44,7 @@ def test_the_shortest_time_and_the_fewest_cuts_that_measure_enough() -> None:
     assert (made.test_from, made.validation_from) == (day(27), day(24))
     assert in_words(made) == (
         "judged by what buyers bought within 1 day of getting the list: the shortest time in which 3 cuts"
-        " together measure 2,000 buyers (2,100)"
+        " together measure 2,000 buyers, each counted at every cut (2,100)"
     )
 
 
@@ -71,7 +71,8 @@ def test_a_third_of_the_history_is_the_most_that_the_cuts_reach_over() -> None:
     assert (made.test_days, made.of_test, made.of_validation) == (12, (450,), (450,))
     assert (made.test_from, made.validation_from) == (day(24), day(12))
     assert in_words(made).endswith(
-        "the longest that the history allows, because one cut measures 450 buyers, and no shorter time 2,000"
+        "the longest that the history allows, because one cut measures 450 buyers,"
+        " and no shorter time measures 2,000"
     )
 
 
@@ -80,7 +81,7 @@ def test_a_small_shop_comes_to_fourteen_days_and_as_many_cuts_as_measure_anybody
     assert (made.test_days, made.of_test, made.of_validation) == (14, (20,) * 5, (20,) * 5)
     assert in_words(made) == (
         "judged by what buyers bought within 14 days of getting the list: the longest that is tried, because"
-        " 5 cuts together measure 100 buyers, and no shorter time 2,000"
+        " 5 cuts together measure 100 buyers, each counted at every cut, and no shorter time measures 2,000"
     )
 
 
@@ -209,4 +210,6 @@ def test_the_same_input_leaves_the_same_bytes(split: Callable[..., Job]) -> None
     assert (document["asked_days"], document["test_days"], document["n_test_cuts"]) == ("auto", 4, 5)
     assert (document["validation_from"], document["test_from"]) == (day(28).isoformat(), day(44).isoformat())
     assert document["n_measured"] == 2_250
-    assert document["horizon"].endswith("in which 5 cuts together measure 2,000 buyers (2,250)")
+    assert document["horizon"].endswith(
+        "in which 5 cuts together measure 2,000 buyers, each counted at every cut (2,250)"
+    )
