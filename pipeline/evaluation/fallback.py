@@ -16,10 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.contract.datasets import FALLBACK, PUBLISHED
 from pipeline.contract.measured import measured
@@ -37,6 +40,8 @@ from pipeline.ranking.saved import read_scorers
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 
+NEWEST = timedelta(days=14)
+"""A loss in the last days of the test counts by itself, where the test reaches back further."""
 NIGHTS = 2
 """How many nights running the model must not have lost, before its lists are published again."""
 
@@ -91,9 +96,25 @@ def fall_back(job: Job, judged: Judged, groups: Sequence[Groups], others: Oppone
     document = no_fallback(job)
     if job.settings.gate.on_loss == "refuse" or others.best_rule is None:
         return Fallback(document)
-    night = _Night(job, judged, groups, others, document)
-    best = others.best_rule.row(judged.users[PUBLISHED][MEASURE], night.clusters, job.settings.run.seed)
-    return night.lost() if is_lost(best, job.settings.gate.max_loss) else night.not_lost()
+    fallback = None
+    for part in _parts(job, judged):
+        night = _Night(job, judged, groups, others, document, part)
+        fallback = night.lost() if night.is_lost() else fallback
+        if fallback and fallback.document["reason"] == "lost":
+            return fallback
+    return fallback or night.not_lost()
+
+
+def _parts(job: Job, judged: Judged) -> list[NDArray[np.bool_]]:
+    """The measurements that may show a loss: all of them; where those reach back further, the newest alone.
+
+    A promotion of a fortnight would not show among the cuts of ten weeks.
+    """
+    cut_at = judged.measurements.cut_at
+    since = min(job.folder.as_of - NEWEST, pc.max(cut_at).as_py())
+    is_newest = pc.greater_equal(cut_at, pa.scalar(since, cut_at.type)).to_numpy(zero_copy_only=False)
+    everything = np.ones(len(is_newest), bool)
+    return [everything] if is_newest.all() else [everything, is_newest]
 
 
 def no_fallback(job: Job) -> dict[str, Any]:
@@ -121,6 +142,19 @@ class _Night:
     groups: Sequence[Groups]
     others: Opponents
     document: Mapping[str, Any]
+    part: NDArray[np.bool_]
+
+    def is_lost(self) -> bool:
+        """Whether a rule has beaten the chosen model in the measurements of `part`."""
+        users = self.judged.users
+        best = max(rules(), key=lambda name: (users[name][MEASURE][self.part].mean(), name))
+        numbers = self._paired(users[PUBLISHED][MEASURE], users[best][MEASURE])
+        return is_lost(numbers, self.job.settings.gate.max_loss)
+
+    def _paired(self, ours: PerUser, others: PerUser) -> dict[str, Any]:
+        """In the measurements of `part`."""
+        part, seed = self.part, self.job.settings.run.seed
+        return paired(ours[part], others[part], self.clusters[part], seed)
 
     @property
     def clusters(self) -> Clusters:
@@ -129,18 +163,20 @@ class _Night:
 
     def lost(self) -> Fallback:
         """The best of the rules that did better than the model, all of them as they would be published."""
-        chosen, users, seed = self.document["chosen"], self.judged.users, self.job.settings.run.seed
-        ours = users[PUBLISHED][MEASURE].mean()
-        names = [name for name in rules() if users[name][MEASURE].mean() > ours]
+        chosen, users, part = self.document["chosen"], self.judged.users, self.part
+        ours = users[PUBLISHED][MEASURE][part].mean()
+        names = [name for name in rules() if users[name][MEASURE][part].mean() > ours]
         of_model, *of_rules = self._shown([chosen, *names])
-        best = max(of_rules, key=lambda lists: (lists.precision.mean(), lists.model))
-        lost_by = paired(of_model.precision, best.precision, self.clusters, seed)
-        numbers = {"chosen_precision_at_3": float(of_model.precision.mean()), **lost_by}
+        best = max(of_rules, key=lambda lists: (lists.precision[part].mean(), lists.model))
+        lost_by = self._paired(of_model.precision, best.precision)
+        model_has, rule_has = of_model.precision[part].mean(), best.precision[part].mean()
+        numbers = {"chosen_precision_at_3": float(model_has), **lost_by}
+        where = "on the test" if part.all() else "on the newest days of the test"
         if is_lost(lost_by, self.job.settings.gate.max_loss):
             why = (
-                f"the lists of {best.model} go live, not those of {chosen}, which lost to it on the test"
-                f" by {loss(lost_by):.1%}: Precision@3 {of_model.precision.mean():.4f} against"
-                f" {best.precision.mean():.4f} (chosen on the test, so a little too good), 95 % interval"
+                f"the lists of {best.model} go live, not those of {chosen}, which lost to it {where}"
+                f" by {loss(lost_by):.1%}: Precision@3 {model_has:.4f} against"
+                f" {rule_has:.4f} (chosen on the test, so a little too good), 95 % interval"
                 f" of the difference {lost_by['ci_low']:+.4f} to {lost_by['ci_high']:+.4f},"
                 f" {measured(lost_by)}"
             )
@@ -148,8 +184,8 @@ class _Night:
             reason = {"reason": "lost", "why": why, "chosen_on_test_from": test_from, "lost_by": numbers}
             return self._with_rule(best, reason)
         why = (
-            f"{chosen} lost to a rule on the test, but not by items that can be shown now: with those"
-            f" alone it has {of_model.precision.mean():.4f}, {best.model} {best.precision.mean():.4f}"
+            f"{chosen} lost to a rule {where}, but not by items that can be shown now: with those"
+            f" alone it has {model_has:.4f}, {best.model} {rule_has:.4f}"
         )
         return self._not_shown(why, numbers)
 
