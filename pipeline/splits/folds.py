@@ -80,16 +80,6 @@ def _rolled(
     return [fold for fold, n_measured in zip(over, n_users, strict=True) if n_measured] or over[-1:]
 
 
-def validation(folder: RunFolder) -> Fold:
-    """The newest cut before the test."""
-    return validations(folder)[-1]
-
-
-def test(folder: RunFolder) -> Fold:
-    """Trained on all before the test, asked about the whole of it."""
-    return Fold(before_test(folder), test_from(folder), (folder.file("test"),))
-
-
 def before_test(folder: RunFolder) -> tuple[Path, ...]:
     """The files of all events before the test."""
     return (folder.file("train"), folder.file("validation_set"))

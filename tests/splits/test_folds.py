@@ -88,11 +88,11 @@ def test_a_short_history_has_shorter_windows(
     cut: Callable[..., RunFolder], as_of: int, test_from: float, earlier: list[float]
 ) -> None:
     folder = cut(day_by_day(as_of), as_of)
-    assert folds.test(folder).cut_at == day(test_from)
+    assert folds.tests(folder)[0].cut_at == day(test_from)
     windows = folds.earlier(folder, 9)
     for fold, wanted in zip(windows, earlier, strict=True):
         assert abs(fold.cut_at - day(wanted)) < timedelta(seconds=1)
-    ends = [folds.validation(folder).cut_at, *(fold.cut_at for fold in windows)]
+    ends = [folds.validations(folder)[-1].cut_at, *(fold.cut_at for fold in windows)]
     assert [fold.until for fold in windows] == ends[:-1], "each asks about the days up to the next"
 
 
@@ -112,7 +112,7 @@ def test_each_users_last_order_is_asked_about_whenever_it_was(cut: Callable[...,
     rows = [(1, item, item, "purchase", f"o{item}") for item in range(10)]
     others = [(2, 5, 0, "purchase", "a"), (2, 6, 30, "purchase", "b"), (2, 7, 59, "purchase", "c")]
     folder = cut([*rows, *others], 60, method="last_purchase")
-    fold = folds.test(folder)
+    [fold] = folds.tests(folder)
     with opened(fold.before, fold.cut_at, Filter(), Run(), folder.scratch()) as history:
         held_out = hold_out(history, fold.later, is_repeat_relevant=True, since=fold.since, until=fold.until)
     assert held_out.user_ids.to_pylist() == [1, 2]

@@ -32,7 +32,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Job:
 @pytest.fixture(scope="module")
 def cut(night: Job) -> Iterator[Cut]:
     """The validation of the shop of two tastes."""
-    fold, settings = folds.validation(night.folder), night.settings
+    fold, settings = folds.validations(night.folder)[-1], night.settings
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, night.folder.scratch()) as history:
         yield history, Judge.of(history, fold, excludes_repeats=True)
 
