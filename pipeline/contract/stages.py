@@ -77,6 +77,7 @@ STAGES: tuple[Stage, ...] = (
             "split",
             "model",
             "best_params",
+            "examples",
             "live",
             "items",
             "users",

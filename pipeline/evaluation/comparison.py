@@ -20,7 +20,7 @@ from pipeline.evaluation.at_cut import at, judge_of, training_rows
 from pipeline.evaluation.metrics import Clusters, PerUser
 from pipeline.models.catalog import MODELS, is_reranker, rules
 from pipeline.models.params import Params, live_as_of
-from pipeline.ranking.reranker import Scorer, fit_rerankers
+from pipeline.ranking.learnt import Learnt
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 
@@ -97,7 +97,7 @@ def opponents(job: Job, users: Users) -> Opponents:
     model, version = then.model, live["version"]
     job.say(f"evaluate: compared with {model} of version {version}, which is live, at the same cuts")
     values = _judged_tonight(users, then, Params.read(job.folder.document("best_params")))
-    values = _fitted_again(job, then) if values is None else values
+    values = fitted_again(job, then) if values is None else values
     if values is None:
         why = f"{model} cannot be fitted on this split"
         return Opponents(best_rule, None, ({"against": "live", "why": why},))
@@ -172,27 +172,24 @@ def _is_same(then: Params, now: Params) -> bool:
     return then.model in rules() or (then.als == now.als and then.weights == now.weights)
 
 
-def _fitted_again(job: Job, params: Params) -> PerUser | None:
+def fitted_again(job: Job, params: Params) -> PerUser | None:
     """Precision@3 of each measurement under `params`; None for a re-ranker without training rows."""
     folder, settings = job.folder, job.settings
-    scorer = _scorer(job, params) if is_reranker(params.model) else None
-    if is_reranker(params.model) and scorer is None:
-        return None
-    items, values = folder.optional("items"), []
+    items, is_taught = folder.optional("items"), is_reranker(params.model)
+    learnt, windows, values = Learnt(settings, names=[params.model]), settings.ranking.windows, []
+    if is_taught:
+        for fold in folds.for_learning(folder, windows):
+            with at(fold, params, settings, items, folder.scratch()) as models:
+                learnt.rows.append(training_rows(models, fold))
+    teaching = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, windows)} if is_taught else {}
     for fold in folds.tests(folder):
+        scorer = learnt.by(fold.cut_at).get(params.model) if is_taught else None
+        if is_taught and scorer is None:
+            return None
         with at(fold, params, settings, items, folder.scratch()) as models:
             judge = judge_of(models, fold)
             lists = judge.lists(models.filled(models.ranker(params.model, scorer)), 3)
             values.append(metrics.precision_at_k(judge.hits(lists), 3))
+            if fold.cut_at in teaching:
+                learnt.rows.append(training_rows(models, teaching[fold.cut_at]))
     return np.concatenate(values)
-
-
-def _scorer(job: Job, params: Params) -> Scorer | None:
-    """The re-ranker of `params`, learnt before the test, as tonight's is."""
-    folder, settings = job.folder, job.settings
-    items = folder.optional("items")
-    tables = []
-    for fold in folds.for_learning(folder, settings.ranking.windows):
-        with at(fold, params, settings, items, folder.scratch()) as models:
-            tables.append(training_rows(models, fold))
-    return fit_rerankers(tables, folds.test_from(folder), settings, [params.model]).get(params.model)

@@ -36,7 +36,7 @@ from pipeline.evaluation.segments import Groups, segment_rows
 from pipeline.models.catalog import rules
 from pipeline.models.params import live_as_of
 from pipeline.ranking.availability import unavailable
-from pipeline.ranking.saved import read_scorers
+from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 
@@ -79,11 +79,18 @@ class Fallback:
     segments: pa.Table | None = None
 
 
-def fall_back(job: Job, judged: Judged, groups: Sequence[Groups], others: Opponents) -> Fallback:
+def fall_back(
+    job: Job,
+    judged: Judged,
+    groups: Sequence[Groups],
+    others: Opponents,
+    scorers: Sequence[Mapping[str, Scorer]],
+) -> Fallback:
     """Decide whose lists go live, the chosen model's or a rule's.
 
     groups: of the measured users, at each cut of the test
     others: what the chosen model is compared with
+    scorers: of the re-rankers, at each cut of the test
 
     Keys of the document: `model`, the rule whose lists go live (null: the chosen model's do); `chosen`, the
     model that was chosen before the test; `reason`: "lost", "waiting" (the model has not lost, but not for
@@ -98,7 +105,7 @@ def fall_back(job: Job, judged: Judged, groups: Sequence[Groups], others: Oppone
         return Fallback(document)
     fallback = None
     for part in _parts(job, judged):
-        night = _Night(job, judged, groups, others, document, part)
+        night = _Night(job, judged, groups, others, scorers, document, part)
         fallback = night.lost() if night.is_lost() else fallback
         if fallback and fallback.document["reason"] == "lost":
             return fallback
@@ -141,6 +148,7 @@ class _Night:
     judged: Judged
     groups: Sequence[Groups]
     others: Opponents
+    scorers: Sequence[Mapping[str, Scorer]]
     document: Mapping[str, Any]
     part: NDArray[np.bool_]
 
@@ -247,10 +255,9 @@ class _Night:
     def _shown(self, names: Sequence[str]) -> list[Shown]:
         """The lists of each model, filled up, judged with all items and with those that the shop has now."""
         folder, settings, seed = self.job.folder, self.job.settings, self.job.settings.run.seed
-        scorers = read_scorers(folder)
         with_all: dict[str, list[Outcome]] = {name: [] for name in names}
         with_those_on_sale: dict[str, list[Outcome]] = {name: [] for name in names}
-        for fold in folds.tests(folder):
+        for fold, scorers in zip(folds.tests(folder), self.scorers, strict=True):
             with trained(folder, settings, fold) as models:
                 judge = judge_of(models, fold)
                 hidden = unavailable(folder.optional("items"), models.history.item_ids)

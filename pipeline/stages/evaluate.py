@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ from pipeline.evaluation.segments import Groups, groups_at, segment_rows
 from pipeline.evaluation.session_lists import Orders, counts, orders_at, session_lists
 from pipeline.evaluation.unjudged import leave_unjudged
 from pipeline.models.catalog import PLAIN_ALS
+from pipeline.ranking.learnt import Learnt
+from pipeline.ranking.reranker import Scorer
 from pipeline.ranking.saved import read_scorers
 from pipeline.report.session_lists import lines
 from pipeline.report.summary import metrics_lines
@@ -23,7 +26,7 @@ from pipeline.splits import folds
 
 
 def run(job: Job) -> Counts:
-    """`train`, `validation_set`, `test`, `model`, `best_params`, `live`, `items`, `users`
+    """`train`, `validation_set`, `test`, `model`, `best_params`, `examples`, `live`, `items`, `users`
     -> `metrics`, `user_metrics`, `segment_metrics`, `latest_examples`, `comparison`, `fallback`,
     `session_lists`."""
     if folds.is_unjudged(job.folder):
@@ -38,7 +41,7 @@ def run(job: Job) -> Counts:
     folder.write_document("session_lists", sessions)
     others = opponents(job, judged.users)
     folder.write_document("comparison", comparison(job, judged.users, judged.measurements.clusters, others))
-    fallback = fall_back(job, judged, groups, others)
+    fallback = fall_back(job, judged, groups, others, [cut.scorers for cut in cuts])
     folder.write_document("fallback", dict(fallback.document))
     if why := fallback.document["why"]:
         job.say(f"evaluate: {why}")
@@ -62,6 +65,7 @@ class _Cut:
     """What one cut of the test gives to the whole."""
 
     judged: JudgedCut
+    scorers: Mapping[str, Scorer]
     groups: Groups
     training_rows: pa.Table
     orders: Orders
@@ -70,20 +74,24 @@ class _Cut:
 def _at_cuts(job: Job) -> list[_Cut]:
     """Judge everything at each cut of the test, one after the other: one history is open at a time.
 
-    What is fitted and counted at a cut is shared by all that is judged there. Plain ALS, which takes as long
-    as all the others, is fitted at the oldest cut alone where it has lost on validation.
+    What is fitted and counted at a cut is shared by all that is judged there. The re-rankers of `train` are
+    fitted anew where they have become a week old, with the training rows of the test's cuts. Plain ALS,
+    which takes as long as all the others, is fitted at the oldest cut alone where it has lost on validation.
     """
-    folder, settings, scorers = job.folder, job.settings, read_scorers(job.folder)
+    folder, settings = job.folder, job.settings
     mode, cuts = settings.run.repeat_purchases, []
     for_learning = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, settings.ranking.windows)}
     nothing = DATASETS["latest_examples"].schema(folder.ids).empty_table()
+    learnt = Learnt(settings, [folder.table("examples")], None, folds.test_from(folder), read_scorers(folder))
     has_lost, plain = PLAIN_ALS in folder.document("best_params")["lost_before"], None
     for fold in folds.tests(folder):
         with trained(folder, settings, fold, plain) as models:
+            scorers = learnt.by(fold.cut_at)
             judged = judge_at(models, scorers, fold)
             groups, orders = groups_at(job, models, judged.held_out[mode]), orders_at(job, models, fold)
-            learnt = for_learning.get(fold.cut_at)
-            rows = training_rows(models, learnt) if learnt else nothing
+            teaches = for_learning.get(fold.cut_at)
+            rows = training_rows(models, teaches) if teaches else nothing
+            learnt.rows.append(rows)
             plain = plain or (models.plain_als if has_lost else None)
-            cuts.append(_Cut(judged, groups, rows, orders))
+            cuts.append(_Cut(judged, scorers, groups, rows, orders))
     return cuts

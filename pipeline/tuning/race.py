@@ -8,13 +8,12 @@ before. Several cuts count together, because a single one is often won by luck.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.config import Settings
 from pipeline.evaluation.at_cut import at, sample_of, training_rows
 from pipeline.evaluation.judge import Judge
 from pipeline.evaluation.metrics import PerUser
@@ -22,7 +21,8 @@ from pipeline.models.als import AlsFactors
 from pipeline.models.catalog import ALS, MODELS, rules
 from pipeline.models.params import Params
 from pipeline.ranking.fitted import FittedModels
-from pipeline.ranking.reranker import Scorer, fit_rerankers
+from pipeline.ranking.learnt import Learnt
+from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 
@@ -151,32 +151,12 @@ def race(
         fitted = factors[1] if factors and factors[0] == cut_at else None
         with at(fold, params, settings, items, spill, fitted) as models:
             if cut_at in validations and (judge := sample_of(models, fold)).n_users:
-                scores = _judged(models, judge, learnt.scorers(cut_at), dropped)
+                scores = _judged(models, judge, learnt.by(cut_at), dropped)
                 fold_scores.append(FoldScores(cut_at.isoformat(), scores))
                 job.say(f"race: {judge.n_users:,} users after {cut_at:%Y-%m-%d}: {_best(fold_scores[-1])}")
             if cut_at in learning:
                 learnt.rows.append(training_rows(models, learning[cut_at]))
     return Race(fold_scores, learnt.rows)
-
-
-@dataclass
-class Learnt:
-    """The re-rankers as the cuts go by: fitted anew where the last fit has become a week old.
-
-    rows: training rows of the cuts so far
-    """
-
-    settings: Settings
-    rows: list[pa.Table] = field(default_factory=list)
-    fitted_at: datetime | None = None
-    _scorers: Mapping[str, Scorer] = field(default_factory=dict)
-
-    def scorers(self, cut_at: datetime) -> Mapping[str, Scorer]:
-        """What may be known of re-ranking at `cut_at`; empty where there is nothing to learn from yet."""
-        if not self._scorers or self.fitted_at is None or cut_at - self.fitted_at >= folds.WEEK:
-            self._scorers = fit_rerankers(self.rows, cut_at, self.settings)
-            self.fitted_at = cut_at
-        return self._scorers
 
 
 def _judged(

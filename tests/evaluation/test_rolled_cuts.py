@@ -16,12 +16,13 @@ import pytest
 
 from pipeline.contract.datasets import FALLBACK, PUBLISHED
 from pipeline.errors import DamagedFile
-from pipeline.evaluation import metrics
+from pipeline.evaluation import comparison, metrics
 from pipeline.evaluation.at_cut import at, judge_of, trained
 from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
-from pipeline.models.catalog import MODELS, PLAIN_ALS, rules
+from pipeline.models.catalog import MODELS, PLAIN_ALS, rerankers, rules
 from pipeline.models.params import Params
+from pipeline.ranking.reranker import fit_rerankers
 from pipeline.ranking.training_rows import TrainingRows
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
@@ -253,6 +254,43 @@ def test_the_live_model_is_fitted_again_at_the_same_cuts(rolled: Job) -> None:
     assert row["precision_at_3"] == np.mean(values)
     assert row["n_users"] == len(values) > row["n_buyers"]
     assert row["ci_low"] < row["difference"] < row["ci_high"]
+
+
+def test_rerankers_are_fitted_anew_where_they_are_a_week_old(rolled: Job) -> None:
+    """By hand: those of `train` at the first two cuts, at the third what was bought until then counts too."""
+    folder, settings = rolled.folder, rolled.settings
+    users = folder.table("user_metrics")
+    rows = [folder.table("examples"), of_cuts(folder.table("latest_examples"), CUTS[:1])]
+    stale, fresh = (
+        fit_rerankers(tables, cut, settings) for tables, cut in ((rows[:1], CUTS[0]), (rows, CUTS[2]))
+    )
+    for fold, is_fresh in zip(folds.tests(folder), (False, False, True), strict=True):
+        with trained(folder, settings, fold) as models:
+            judge = judge_of(models, fold)
+            by_hand = [
+                {
+                    name: judge.scores(judge.lists(models.ranker(name, scorers[name])))["ndcg_at_10"].tolist()
+                    for name in rerankers()
+                }
+                for scorers in (stale, fresh)
+            ]
+            measured = {
+                name: of_cuts(users.filter(pc.equal(users["model"], name)), [fold.cut_at])["ndcg_at_10"]
+                for name in rerankers()
+            }
+            assert {name: values.to_pylist() for name, values in measured.items()} == by_hand[is_fresh]
+    assert by_hand[0] != by_hand[1], "so that this test can fail"
+
+
+def test_a_live_reranker_is_fitted_again_as_tonights_is(rolled: Job) -> None:
+    """With tonight's parameters it has tonight's numbers, measurement by measurement."""
+    users = rolled.folder.table("user_metrics")
+    for name in rerankers():
+        params = replace(Params.read(rolled.folder.document("best_params")), model=name)
+        of_model = users.filter(pc.equal(users["model"], name))
+        again = comparison.fitted_again(rolled, params)
+        assert again is not None
+        assert again.tolist() == of_model["precision_at_3"].to_pylist()
 
 
 def test_a_rule_that_stays_live_is_measured_at_every_cut(rolled: Job) -> None:
