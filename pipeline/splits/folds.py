@@ -104,13 +104,14 @@ def for_search(folder: RunFolder) -> list[Fold]:
 
 
 def for_learning(folder: RunFolder, most: int) -> list[Fold]:
-    """The cuts before the test that re-rankers learn from, oldest first, about a week apart, `most` in all.
+    """The cuts before the test that re-rankers learn from, oldest first, about a week apart.
 
+    most: of them up to the oldest of validation, so that much is learnt already where models are first judged
     Each asks about LABEL_DAYS after it, but never about the test. They are the cuts of validation, of which
     one that lies close to another is left out, and cuts in the weeks before those.
     """
-    of_validation = _apart(validations(folder), None, _step(folder))[-most:]
-    oldest_first = [*earlier(folder, most - len(of_validation))[::-1], *of_validation]
+    of_validation = _apart(validations(folder), None, _step(folder))
+    oldest_first = [*earlier(folder, most - 1)[::-1], *of_validation]
     return [_with_labels(folder, fold, test_from(folder)) for fold in oldest_first]
 
 

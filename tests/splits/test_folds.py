@@ -187,9 +187,9 @@ def spans(over: list[Fold]) -> list[tuple[float, float]]:
         # a day: of cuts that lie close together one is learnt from, and what follows it to the test
         (1, 4, [(64, 78), (71, 85), (78, 92), (85, 96), (92, 96)], [(99, 100)]),
         # three days: the oldest cut, and the one nine days later
-        (3, 5, [(52, 66), (59, 73), (66, 80), (73, 85), (82, 85)], [(91, 100)]),
-        # a fortnight: every cut, and one before them
-        (14, 1, [(23, 37), (30, 44), (44, 58), (58, 72), (72, 86)], [(86, 100)]),
+        (3, 5, [(45, 59), (52, 66), (59, 73), (66, 80), (73, 85), (82, 85)], [(91, 100)]),
+        # a fortnight: every cut, and those before them, as far as there is history
+        (14, 1, [(9, 23), (16, 30), (23, 37), (30, 44), (44, 58), (58, 72), (72, 86)], [(86, 100)]),
     ],
     ids=["a day", "three days", "a fortnight"],
 )  # fmt: skip
