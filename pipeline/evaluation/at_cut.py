@@ -5,8 +5,9 @@ And what re-rankers learn at a cut: the candidates there, and when they were bou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,11 +16,23 @@ from pipeline.config import Settings
 from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
 from pipeline.models.params import Params
-from pipeline.ranking.fitted import FittedModels
+from pipeline.ranking.fitted import Earlier, FittedModels
+from pipeline.ranking.reranker import Scorer
 from pipeline.ranking.saved import read_factors
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import opened
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a cut of the test is judged with that was fitted before it.
+
+    scorers: of the re-rankers; earlier: what an earlier cut left, None at the oldest
+    """
+
+    scorers: Mapping[str, Scorer]
+    earlier: Earlier | None
 
 
 @contextmanager
@@ -30,14 +43,34 @@ def at(
     items: Path | None,
     spill: Path,
     factors: AlsFactors | None = None,
+    earlier: Earlier | None = None,
 ) -> Iterator[FittedModels]:
     """The models fitted on what lies before the fold's cut.
 
     factors: ALS with these parameters at this fold, where it has been fitted already; None: fit it
+    earlier: what an earlier cut left, which is used as long as it is fresh; None: everything is fitted
     """
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, spill) as history:
-        fitted = factors or params.als_model(settings).fit(history)
-        yield FittedModels(history, fitted, params, settings, items)
+        als, fresh = params.als_model(settings), _fresh(earlier, fold)
+        factors = factors or (als.carried(fresh.factors, history) if fresh else als.fit(history))
+        yield FittedModels(history, factors, params, settings, items, fresh.neighbours if fresh else None)
+
+
+def _fresh(earlier: Earlier | None, fold: Fold) -> Earlier | None:
+    return earlier if earlier and earlier.is_fresh(fold.cut_at) else None
+
+
+def left_by(
+    models: FittedModels, fold: Fold, earlier: Earlier | None, *, with_plain: bool = False
+) -> Earlier:
+    """What later cuts may use: `earlier` where `models` used it, else what was fitted at `fold`.
+
+    with_plain: plain ALS too, once it has been fitted
+    """
+    plain = earlier.plain if earlier else None
+    plain = plain or (models.plain_als if with_plain else None)
+    fitted = _fresh(earlier, fold) or Earlier(fold.cut_at, models.factors, models.neighbours)
+    return replace(fitted, plain=plain)
 
 
 def judge_of(models: FittedModels, fold: Fold) -> Judge:
@@ -61,14 +94,18 @@ def training_rows(models: FittedModels, fold: Fold) -> pa.Table:
 
 @contextmanager
 def trained(
-    folder: RunFolder, settings: Settings, fold: Fold, plain: AlsFactors | None = None
+    folder: RunFolder, settings: Settings, fold: Fold, earlier: Earlier | None = None
 ) -> Iterator[FittedModels]:
     """The models at `fold`, a cut of the test, with the ALS that `train` wrote for it.
 
-    plain: plain ALS, where it has been fitted at an earlier cut
+    earlier: as for `at`, and plain ALS where it is in it
     DamagedFile where that was trained on other events.
     """
     params = Params.read(folder.document("best_params"))
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
         factors = read_factors(folder, fold, history, settings.run.threads)
-        yield FittedModels(history, factors, params, settings, folder.optional("items"), plain)
+        fresh, items = _fresh(earlier, fold), folder.optional("items")
+        plain = earlier.plain if earlier else None
+        yield FittedModels(
+            history, factors, params, settings, items, fresh.neighbours if fresh else None, plain
+        )

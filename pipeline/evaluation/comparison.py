@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.contract.datasets import PUBLISHED
 from pipeline.evaluation import metrics
-from pipeline.evaluation.at_cut import at, judge_of, training_rows
+from pipeline.evaluation.at_cut import at, judge_of, left_by, training_rows
 from pipeline.evaluation.metrics import Clusters, PerUser
 from pipeline.models.catalog import MODELS, is_reranker, rules
 from pipeline.models.params import Params, live_as_of
@@ -182,14 +182,16 @@ def fitted_again(job: Job, params: Params) -> PerUser | None:
             with at(fold, params, settings, items, folder.scratch()) as models:
                 learnt.rows.append(training_rows(models, fold))
     teaching = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, windows)} if is_taught else {}
+    earlier = None
     for fold in folds.tests(folder):
         scorer = learnt.by(fold.cut_at).get(params.model) if is_taught else None
         if is_taught and scorer is None:
             return None
-        with at(fold, params, settings, items, folder.scratch()) as models:
+        with at(fold, params, settings, items, folder.scratch(), earlier=earlier) as models:
             judge = judge_of(models, fold)
             lists = judge.lists(models.filled(models.ranker(params.model, scorer)), 3)
             values.append(metrics.precision_at_k(judge.hits(lists), 3))
             if fold.cut_at in teaching:
                 learnt.rows.append(training_rows(models, teaching[fold.cut_at]))
+            earlier = left_by(models, fold, earlier)
     return np.concatenate(values)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pipeline.contract.datasets import FALLBACK, PUBLISHED
 from pipeline.contract.measured import measured
 from pipeline.evaluation.all_models import Judged
-from pipeline.evaluation.at_cut import judge_of, trained
+from pipeline.evaluation.at_cut import Before, judge_of, trained
 from pipeline.evaluation.comparison import MEASURE, Opponents, is_lost, loss, paired
 from pipeline.evaluation.judge import Outcome
 from pipeline.evaluation.metrics import Clusters, PerUser
@@ -36,7 +36,6 @@ from pipeline.evaluation.segments import Groups, segment_rows
 from pipeline.models.catalog import rules
 from pipeline.models.params import live_as_of
 from pipeline.ranking.availability import unavailable
-from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 
@@ -84,13 +83,13 @@ def fall_back(
     judged: Judged,
     groups: Sequence[Groups],
     others: Opponents,
-    scorers: Sequence[Mapping[str, Scorer]],
+    before: Sequence[Before],
 ) -> Fallback:
     """Decide whose lists go live, the chosen model's or a rule's.
 
     groups: of the measured users, at each cut of the test
     others: what the chosen model is compared with
-    scorers: of the re-rankers, at each cut of the test
+    before: what was fitted before each cut of the test
 
     Keys of the document: `model`, the rule whose lists go live (null: the chosen model's do); `chosen`, the
     model that was chosen before the test; `reason`: "lost", "waiting" (the model has not lost, but not for
@@ -105,7 +104,7 @@ def fall_back(
         return Fallback(document)
     fallback = None
     for part in _parts(job, judged):
-        night = _Night(job, judged, groups, others, scorers, document, part)
+        night = _Night(job, judged, groups, others, before, document, part)
         fallback = night.lost() if night.is_lost() else fallback
         if fallback and fallback.document["reason"] == "lost":
             return fallback
@@ -148,7 +147,7 @@ class _Night:
     judged: Judged
     groups: Sequence[Groups]
     others: Opponents
-    scorers: Sequence[Mapping[str, Scorer]]
+    before: Sequence[Before]
     document: Mapping[str, Any]
     part: NDArray[np.bool_]
 
@@ -257,12 +256,12 @@ class _Night:
         folder, settings, seed = self.job.folder, self.job.settings, self.job.settings.run.seed
         with_all: dict[str, list[Outcome]] = {name: [] for name in names}
         with_those_on_sale: dict[str, list[Outcome]] = {name: [] for name in names}
-        for fold, scorers in zip(folds.tests(folder), self.scorers, strict=True):
-            with trained(folder, settings, fold) as models:
+        for fold, before in zip(folds.tests(folder), self.before, strict=True):
+            with trained(folder, settings, fold, before.earlier) as models:
                 judge = judge_of(models, fold)
                 hidden = unavailable(folder.optional("items"), models.history.item_ids)
                 for name in names:
-                    filled = models.filled(models.ranker(name, scorers.get(name)))
+                    filled = models.filled(models.ranker(name, before.scorers.get(name)))
                     outcome = judge.outcome(judge.lists(filled))
                     with_all[name].append(outcome)
                     if len(hidden):

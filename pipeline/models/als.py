@@ -98,6 +98,16 @@ class AlsModel:
             users[rows] = model.recalculate_user(rows, part)
         return replace(factors, user_factors=users, user_ids=user_ids)
 
+    def carried(self, earlier: AlsFactors, history: History) -> AlsFactors:
+        """The items' factors of an earlier cut, and those of the users by all they have done since then.
+
+        An item that the earlier cut did not know has zeros.
+        """
+        known = earlier.onto(history)
+        if self.weights is None:
+            return known
+        return self.fold_in(known, history.user_ids, history.interactions(self.weights))
+
     def _confidence(self, history: History) -> sp.csr_matrix:
         if self.weights is None:
             return history.touched()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import scipy.sparse as sp
 from implicit.nearest_neighbours import all_pairs_knn
 from numpy.typing import NDArray
@@ -61,15 +63,14 @@ class ItemNeighbours:
     name: str = "item_neighbours"
 
     def fit(self, history: History) -> Neighbours:
-        bought = history.purchases()
-        bought = sp.csr_matrix((np.ones_like(bought.data), bought.indices, bought.indptr), bought.shape)
+        bought = _ones(history.purchases())
         length = np.sqrt(np.asarray(bought.sum(axis=0)).ravel())
         unit = sp.csr_matrix(bought @ sp.diags_array(1.0 / np.maximum(length, 1.0)), dtype=np.float64)
         nearest = all_pairs_knn(unit, self.neighbours + 1, self.threads, show_progress=False)
         similarity = sp.csr_matrix(nearest.tocsr(), dtype=np.float32)
         similarity.setdiag(0.0)
         similarity.eliminate_zeros()
-        return Neighbours(bought, similarity)
+        return Neighbours(bought, similarity, history.item_ids)
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,26 @@ class _Cells:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What each user bought (ones) and each item's nearest (shape (n_items, n_items))."""
+    """What each user bought (ones), each item's nearest (shape (n_items, n_items)), and the items' ids."""
 
     bought: sp.csr_matrix
     similarity: sp.csr_matrix
+    item_ids: pa.Array
 
     def hide(self, columns: NDArray[np.int64]) -> Neighbours:
-        return Neighbours(self.bought, _without(self.similarity, columns))
+        return replace(self, similarity=_without(self.similarity, columns))
+
+    def onto(self, history: History) -> Neighbours:
+        """The same neighbours for what has been bought until a later cut; an item new to it has none."""
+        place = pc.index_in(self.item_ids, value_set=history.item_ids)
+        is_known = place.is_valid().to_numpy(zero_copy_only=False)
+        column = pc.fill_null(place, 0).to_numpy()
+        cells = self.similarity.tocoo()
+        kept = is_known[cells.row] & is_known[cells.col]
+        rows, columns = column[cells.row[kept]], column[cells.col[kept]]
+        n_items = history.shape[1]
+        similarity = sp.csr_matrix((cells.data[kept], (rows, columns)), shape=(n_items, n_items))
+        return Neighbours(_ones(history.purchases()), similarity, history.item_ids)
 
     def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
         parts = [TopN.empty(0, n)]
@@ -113,6 +127,11 @@ class Neighbours:
             scores = sp.csr_matrix(self.bought[batch] @ self.similarity)
             parts.append(rank_cells(scores, n, None if exclude is None else exclude[batch]))
         return TopN(np.vstack([p.items for p in parts]), np.vstack([p.scores for p in parts]))
+
+
+def _ones(cells: sp.csr_matrix) -> sp.csr_matrix:
+    """A one in each stored cell."""
+    return sp.csr_matrix((np.ones_like(cells.data), cells.indices, cells.indptr), cells.shape)
 
 
 def _without(cells: sp.csr_matrix, columns: NDArray[np.int64]) -> sp.csr_matrix:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -30,9 +31,29 @@ from pipeline.ranking.candidates import FROM_ALS, CandidateSource
 from pipeline.ranking.reranker import BATCH_USERS, Reranker, Scorer
 from pipeline.ranking.statistics import count_statistics
 from pipeline.ranking.training_rows import draw_training_rows
-from pipeline.splits.folds import Fold
+from pipeline.splits.folds import WEEK, Fold
 from pipeline.splits.history import History
 from pipeline.splits.holdout import UNSERVED, HeldOut
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What was fitted at an earlier cut and serves later ones: what is known of items changes slowly.
+
+    cut_at:     when `factors` and `neighbours` were fitted, which serve for a week
+    factors:    tuned ALS
+    neighbours: each item's nearest
+    plain:      plain ALS, which serves for all cuts where it is there
+    """
+
+    cut_at: datetime
+    factors: AlsFactors
+    neighbours: Neighbours
+    plain: AlsFactors | None = None
+
+    def is_fresh(self, cut_at: datetime) -> bool:
+        """Whether less than a week has passed."""
+        return cut_at - self.cut_at < WEEK
 
 
 @dataclass(frozen=True)
@@ -40,7 +61,7 @@ class FittedModels:
     """The models that are fitted on one history, and what they share. Usable while the history is open.
 
     items: the shop's items, for their categories; None: it has none
-    plain: plain ALS as it was fitted at an earlier cut; None: it is fitted here
+    neighbours_before, plain_before: as they were fitted at an earlier cut; None: they are fitted here
     """
 
     history: History
@@ -48,18 +69,21 @@ class FittedModels:
     params: Params
     settings: Settings
     items: Path | None
-    plain: AlsFactors | None = None
+    neighbours_before: Neighbours | None = None
+    plain_before: AlsFactors | None = None
 
     @cached_property
     def plain_als(self) -> AlsFactors:
         """Plain ALS: it has the most factors of all, so that it takes longest to fit."""
-        if self.plain is not None:
-            return self.plain.onto(self.history)
+        if self.plain_before is not None:
+            return self.plain_before.onto(self.history)
         return plain_als(self.params, self.settings).fit(self.history)
 
     @cached_property
     def neighbours(self) -> Neighbours:
         """Each item's nearest by who bought them."""
+        if self.neighbours_before is not None:
+            return self.neighbours_before.onto(self.history)
         return ItemNeighbours(threads=self.settings.run.threads).fit(self.history)
 
     @cached_property

@@ -18,6 +18,8 @@ LABEL_DAYS = timedelta(days=14)
 """How far after a cut re-rankers learn what is bought; where the horizon is longer, as far as that."""
 ENOUGH_TO_SEARCH = 1_000
 """Users, each counted at every cut, that the search for parameters is told of."""
+ENOUGH_FOR_SESSIONS = 1_000
+"""The same, whose orders session lists are judged by."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,23 @@ def for_search(folder: RunFolder) -> list[Fold]:
     The newest that measure ENOUGH_TO_SEARCH users together, or all: a search is fitted once, at the oldest of
     them, so it is not told more days than it needs.
     """
-    over = validations(folder)
+    return _newest(folder, validations(folder), "validation_set", ENOUGH_TO_SEARCH)
+
+
+def for_session_lists(folder: RunFolder) -> list[Fold]:
+    """The cuts of the test whose orders session lists are judged by, oldest first.
+
+    The newest that measure ENOUGH_FOR_SESSIONS users together, or all.
+    """
+    return _newest(folder, tests(folder), "test", ENOUGH_FOR_SESSIONS)
+
+
+def _newest(folder: RunFolder, over: list[Fold], part: str, enough: int) -> list[Fold]:
+    """The newest of `over`, cuts of `part`, that measure `enough` users together, or all."""
     measured_at = folder.document("split").get("measured_at") or {}
-    n_users = [n for n in measured_at.get("validation_set", ()) if n]
-    enough = (n_cuts for n_cuts, n in enumerate(accumulate(n_users[::-1]), 1) if n >= ENOUGH_TO_SEARCH)
-    return over[-next(enough, len(over)) :]
+    n_users = [n for n in measured_at.get(part, ()) if n]
+    n_cuts = (n_cuts for n_cuts, n in enumerate(accumulate(n_users[::-1]), 1) if n >= enough)
+    return over[-next(n_cuts, len(over)) :]
 
 
 def for_learning(folder: RunFolder, most: int) -> list[Fold]:

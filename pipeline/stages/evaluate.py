@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from pipeline.contract.datasets import DATASETS, FALLBACK
 from pipeline.evaluation.all_models import MODES, JudgedCut, in_order, judge_at, pool
-from pipeline.evaluation.at_cut import trained, training_rows
+from pipeline.evaluation.at_cut import Before, left_by, trained, training_rows
 from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.evaluation.fallback import fall_back
 from pipeline.evaluation.segments import Groups, groups_at, segment_rows
@@ -17,7 +16,6 @@ from pipeline.evaluation.session_lists import Orders, counts, orders_at, session
 from pipeline.evaluation.unjudged import leave_unjudged
 from pipeline.models.catalog import PLAIN_ALS
 from pipeline.ranking.learnt import Learnt
-from pipeline.ranking.reranker import Scorer
 from pipeline.ranking.saved import read_scorers
 from pipeline.report.session_lists import lines
 from pipeline.report.summary import metrics_lines
@@ -37,11 +35,11 @@ def run(job: Job) -> Counts:
     judged, groups = pool([cut.judged for cut in cuts], mode, seed), [cut.groups for cut in cuts]
     folder.write("latest_examples", pa.concat_tables([cut.training_rows for cut in cuts]))
     segments = segment_rows(job, groups, judged.measurements, judged.users)
-    sessions = session_lists([cut.orders for cut in cuts], seed)
+    sessions = session_lists([cut.orders for cut in cuts if cut.orders], seed)
     folder.write_document("session_lists", sessions)
     others = opponents(job, judged.users)
     folder.write_document("comparison", comparison(job, judged.users, judged.measurements.clusters, others))
-    fallback = fall_back(job, judged, groups, others, [cut.scorers for cut in cuts])
+    fallback = fall_back(job, judged, groups, others, [cut.before for cut in cuts])
     folder.write_document("fallback", dict(fallback.document))
     if why := fallback.document["why"]:
         job.say(f"evaluate: {why}")
@@ -65,33 +63,38 @@ class _Cut:
     """What one cut of the test gives to the whole."""
 
     judged: JudgedCut
-    scorers: Mapping[str, Scorer]
+    before: Before
     groups: Groups
     training_rows: pa.Table
-    orders: Orders
+    orders: Orders | None
 
 
 def _at_cuts(job: Job) -> list[_Cut]:
     """Judge everything at each cut of the test, one after the other: one history is open at a time.
 
     What is fitted and counted at a cut is shared by all that is judged there. The re-rankers of `train` are
-    fitted anew where they have become a week old, with the training rows of the test's cuts. Plain ALS,
-    which takes as long as all the others, is fitted at the oldest cut alone where it has lost on validation.
+    fitted anew where they have become a week old, with the training rows of the test's cuts, and so are the
+    item neighbours. Plain ALS, which takes as long as all the others, is fitted at the oldest cut alone where
+    it has lost on validation.
     """
     folder, settings = job.folder, job.settings
-    mode, cuts = settings.run.repeat_purchases, []
+    mode, tests = settings.run.repeat_purchases, folds.tests(folder)
+    with_orders = {fold.cut_at for fold in folds.for_session_lists(folder)}
     for_learning = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, settings.ranking.windows)}
     nothing = DATASETS["latest_examples"].schema(folder.ids).empty_table()
     learnt = Learnt(settings, [folder.table("examples")], None, folds.test_from(folder), read_scorers(folder))
-    has_lost, plain = PLAIN_ALS in folder.document("best_params")["lost_before"], None
-    for fold in folds.tests(folder):
-        with trained(folder, settings, fold, plain) as models:
-            scorers = learnt.by(fold.cut_at)
-            judged = judge_at(models, scorers, fold)
-            groups, orders = groups_at(job, models, judged.held_out[mode]), orders_at(job, models, fold)
+    has_lost, earlier = PLAIN_ALS in folder.document("best_params")["lost_before"], None
+    cuts: list[_Cut] = []
+    for fold in tests:
+        with trained(folder, settings, fold, earlier) as models:
+            before = Before(learnt.by(fold.cut_at), earlier)
+            judged = judge_at(models, before.scorers, fold)
+            groups = groups_at(job, models, judged.held_out[mode])
+            orders = orders_at(job, models, fold) if fold.cut_at in with_orders else None
             teaches = for_learning.get(fold.cut_at)
             rows = training_rows(models, teaches) if teaches else nothing
             learnt.rows.append(rows)
-            plain = plain or (models.plain_als if has_lost else None)
-            cuts.append(_Cut(judged, scorers, groups, rows, orders))
+            if fold is not tests[-1]:
+                earlier = left_by(models, fold, earlier, with_plain=has_lost)
+            cuts.append(_Cut(judged, before, groups, rows, orders))
     return cuts

@@ -19,17 +19,24 @@ def run(job: Job) -> Counts:
 
     `cuts` in the document says of each cut of the test how many users and items ALS knows there, and in which
     file it lies (null where nobody can be measured: then nothing is fitted). What lies in `test` before a cut
-    is known at it.
+    is known at it: items are learnt anew where a week has passed, users at each cut.
     """
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
     cuts, is_unjudged = folds.tests(folder), folds.is_unjudged(folder)
     remove_factors(folder)
     at: list[dict[str, Any]] = []
+    als, fitted_at, fitted = params.als_model(settings), cuts[0].cut_at, None
     for place, fold in enumerate(cuts[:1] if is_unjudged else cuts):
         with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
             n_users, n_items = history.shape
-            factors = None if is_unjudged else params.als_model(settings).fit(history)
+            if is_unjudged:
+                factors = None
+            elif fitted and fold.cut_at - fitted_at < folds.WEEK:
+                factors = als.carried(fitted, history)
+            else:
+                factors = fitted = als.fit(history)
+                fitted_at = fold.cut_at
         file = factors and write_factors(folder, factors, place)
         at.append({"cut_at": fold.cut_at, "n_users": n_users, "n_items": n_items, "file": file})
     rerankers = write_nothing(folder) if is_unjudged else write_rerankers(job)

@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 
-from pipeline.evaluation.at_cut import at, sample_of, training_rows
+from pipeline.evaluation.at_cut import at, left_by, sample_of, training_rows
 from pipeline.evaluation.judge import Judge
 from pipeline.evaluation.metrics import PerUser
 from pipeline.models.als import AlsFactors
@@ -139,18 +139,20 @@ def race(
     items, spill = folder.optional("items"), folder.scratch()
     validations = {fold.cut_at: fold for fold in folds.validations(folder)}
     learning = {fold.cut_at: fold for fold in folds.for_learning(folder, settings.ranking.windows)}
-    learnt = Learnt(settings)
+    learnt, earlier = Learnt(settings), None
     fold_scores: list[FoldScores] = []
     for cut_at in sorted({*validations, *learning}):
         fold = validations.get(cut_at) or learning[cut_at]
         fitted = factors[1] if factors and factors[0] == cut_at else None
-        with at(fold, params, settings, items, spill, fitted) as models:
+        earlier = None if cut_at in learning else earlier
+        with at(fold, params, settings, items, spill, fitted, earlier) as models:
             if cut_at in validations and (judge := sample_of(models, fold)).n_users:
                 scores = _judged(models, judge, learnt.by(cut_at), dropped)
                 fold_scores.append(FoldScores(cut_at.isoformat(), scores))
                 job.say(f"race: {judge.n_users:,} users after {cut_at:%Y-%m-%d}: {_best(fold_scores[-1])}")
             if cut_at in learning:
                 learnt.rows.append(training_rows(models, learning[cut_at]))
+            earlier = left_by(models, fold, earlier)
     return Race(fold_scores, learnt.rows)
 
 

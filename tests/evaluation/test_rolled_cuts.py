@@ -17,7 +17,7 @@ import pytest
 from pipeline.contract.datasets import FALLBACK, PUBLISHED
 from pipeline.errors import DamagedFile
 from pipeline.evaluation import comparison, metrics
-from pipeline.evaluation.at_cut import at, judge_of, trained
+from pipeline.evaluation.at_cut import at, judge_of, left_by, trained
 from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
 from pipeline.models.catalog import MODELS, PLAIN_ALS, rerankers, rules
@@ -66,13 +66,20 @@ def contents(job: Job, *names: str) -> dict[str, bytes]:
     return {name: job.folder.file(name).read_bytes() for name in names}
 
 
-def test_als_is_fitted_at_each_cut_on_what_lies_before_it(rolled: Job) -> None:
+def test_als_knows_what_lies_before_each_cut_its_items_what_lay_there_a_week_ago_at_most(
+    rolled: Job,
+) -> None:
+    """At the second cut, four days after the first, the users' factors alone are new."""
     folder, settings = rolled.folder, rolled.settings
-    params = Params.read(folder.document("best_params"))
-    n_events = []
+    als = Params.read(folder.document("best_params")).als_model(settings)
+    n_events, oldest = [], None
     for fold, name in zip(folds.tests(folder), FILES, strict=True):
         with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
-            expected = params.als_model(settings).fit(history)
+            expected = als.carried(oldest, history) if oldest and name == FILES[1] else als.fit(history)
+            if oldest and name == FILES[1]:
+                np.testing.assert_array_equal(expected.item_factors, oldest.item_factors)
+                assert not np.array_equal(expected.user_factors, oldest.user_factors)
+            oldest = oldest or expected
             n_events.append(history.purchases().sum())
         saved = AlsFactors.load(folder.path / name)
         np.testing.assert_array_equal(saved.user_factors, expected.user_factors)
@@ -90,16 +97,16 @@ def test_als_is_fitted_at_each_cut_on_what_lies_before_it(rolled: Job) -> None:
 def test_the_numbers_are_those_of_the_cuts_one_by_one(rolled: Job) -> None:
     """Each cut judged by hand, in both modes: as many measurements, and the mean over all of them.
 
-    Plain ALS has lost on validation: it is fitted at the oldest cut alone.
+    Plain ALS has lost on validation: it is fitted at the oldest cut alone, item neighbours a week later too.
     """
     folder, settings = rolled.folder, rolled.settings
     assert PLAIN_ALS in folder.document("best_params")["lost_before"]
     for mode, excludes in (("exclude", True), ("allow", False)):
         values: dict[str, list[float]] = {name: [] for name in rules()}
-        plain = None
+        earlier = None
         for fold in folds.tests(folder):
-            with trained(folder, settings, fold, plain) as models:
-                plain = plain or models.plain_als
+            with trained(folder, settings, fold, earlier) as models:
+                earlier = left_by(models, fold, earlier, with_plain=True)
                 judge = Judge.of(models.history, fold, excludes_repeats=excludes)
                 for name in rules():
                     hits = judge.hits(judge.lists(models.ranker(name)))
@@ -246,8 +253,11 @@ def test_the_live_model_is_fitted_again_at_the_same_cuts(rolled: Job) -> None:
     then = Params.published(folder.document("live"), settings)
     assert then is not None
     values: list[float] = []
+    earlier = None
     for fold in folds.tests(folder):
-        with at(fold, then, settings, folder.dataset("items"), folder.scratch()) as models:
+        items, spill = folder.dataset("items"), folder.scratch()
+        with at(fold, then, settings, items, spill, earlier=earlier) as models:
+            earlier = left_by(models, fold, earlier)
             judge = judge_of(models, fold)
             values += metrics.precision_at_k(judge.hits(judge.lists(models.factors, 3)), 3).tolist()
     row = next(row for row in folder.document("comparison")["against"] if row["against"] == "live")
@@ -264,8 +274,10 @@ def test_rerankers_are_fitted_anew_where_they_are_a_week_old(rolled: Job) -> Non
     stale, fresh = (
         fit_rerankers(tables, cut, settings) for tables, cut in ((rows[:1], CUTS[0]), (rows, CUTS[2]))
     )
+    earlier = None
     for fold, is_fresh in zip(folds.tests(folder), (False, False, True), strict=True):
-        with trained(folder, settings, fold) as models:
+        with trained(folder, settings, fold, earlier) as models:
+            earlier = left_by(models, fold, earlier)
             judge = judge_of(models, fold)
             by_hand = [
                 {
