@@ -1,11 +1,11 @@
 """Session lists judged: what `serving.recommend_from()` shows to a basket, tried on orders of the test.
 
-At each cut of the test, of each buyer's last order after it one item is hidden, drawn by the seed, and a list
-of ten is made from the others. The item lists that it is made from are those that a night publishes, made by
-the same code from what was known before the cut: nothing of the held-out orders is in them. Beside it stands
-what a visitor would see otherwise, the ten most popular items of the shop. A list belongs to nobody, so the
-mode of the night (`repeat_purchases`) does not matter. First-time buyers, on whom no model can be measured,
-are in it.
+At the newest cuts of the test, of each buyer's last order after it one item is hidden, drawn by the seed, and
+a list of ten is made from the others. The item lists that it is made from are those that a night publishes,
+made by the same code from what was known before the cut: nothing of the held-out orders is in them. Beside it
+stands what a visitor would see otherwise, the ten most popular items of the shop. A list belongs to nobody,
+so the mode of the night (`repeat_purchases`) does not matter. First-time buyers, on whom no model can be
+measured, are in it.
 """
 
 from __future__ import annotations

@@ -69,3 +69,23 @@ def test_item_neighbours_by_hand(history: History) -> None:
     top = ranker.top_n(ALL, 2, history.purchases())
     assert top.items.tolist() == [[2, -1], [1, -1], [0, -1]]
     assert top.scores[:, 0].tolist() == pytest.approx([2**-0.5, 0.5, 0.5], abs=1e-5)
+
+
+def test_item_neighbours_of_an_earlier_cut_serve_what_was_bought_since(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    """Until day 61 as above. Then item 9 comes, which moves every column, and 3 buys 12 and 9: the nearest of
+    12 is 10, as it was; that 9 and 12 have a buyer in common is not known yet."""
+    folder = run_folder()
+    before = ((1, 10, 0), (1, 10, 1), (1, 11, 59), (2, 10, 0), (2, 12, 60), (2, 12, 60.1), (3, 11, 60))
+    folder.write("purchaser_events", events(*before, (3, 12, 62), (3, 9, 62), (4, 9, 62)))
+    file = [folder.file("purchaser_events")]
+    with opened(file, day(61), Filter(), Run(), folder.scratch()) as history:
+        earlier = ItemNeighbours(threads=1).fit(history)
+    with opened(file, day(63), Filter(), Run(), folder.scratch()) as history:
+        assert history.item_ids.to_pylist() == [9, 10, 11, 12]
+        later = earlier.onto(history)
+        top = later.top_n(np.arange(4), 2, history.purchases())
+    assert later.similarity.shape == (4, 4)
+    assert top.items.tolist() == [[3, -1], [2, -1], [1, -1], [-1, -1]]
+    assert top.scores[:3, 0].tolist() == pytest.approx([2**-0.5, 0.5, 0.5 + 2**-0.5], abs=1e-5)

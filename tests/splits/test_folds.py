@@ -216,3 +216,13 @@ def test_a_search_is_told_of_the_newest_cuts_that_measure_enough(
     for n_users, n_cuts in (([600, 600, 1_000], 1), ([600, 600, 999], 2), ([9, 9, 9], 3), ([600, 0, 900], 2)):
         folder = rolled(run_folder, 3, 1, n_users)
         assert folds.for_search(folder) == folds.validations(folder)[-n_cuts:], n_users
+
+
+def test_session_lists_are_judged_at_the_newest_cuts_that_measure_enough(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    for n_users, n_cuts in (([900, 600, 1_000], 1), ([600, 600, 999], 2), ([9, 9, 9], 3)):
+        folder = rolled(run_folder, 3, 3, [700, 700])
+        split = {**folder.document("split"), "measured_at": {"validation_set": [700, 700], "test": n_users}}
+        give(folder, split=split)
+        assert folds.for_session_lists(folder) == folds.tests(folder)[-n_cuts:], n_users
