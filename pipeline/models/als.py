@@ -99,14 +99,14 @@ class AlsModel:
         return replace(factors, user_factors=users, user_ids=user_ids)
 
     def carried(self, earlier: AlsFactors, history: History) -> AlsFactors:
-        """The items' factors of an earlier cut, and those of the users by all they have done since then.
+        """The items' factors of an earlier cut, and the users' solved again by all they have done until now.
 
         An item that the earlier cut did not know has zeros.
         """
         known = earlier.onto(history)
-        if self.weights is None:
-            return known
-        return self.fold_in(known, history.user_ids, history.interactions(self.weights))
+        with threadpool_limits(1, "blas"):
+            self._solve(known.user_factors, known.item_factors, self._levels(self._confidence(history)))
+        return known
 
     def _confidence(self, history: History) -> sp.csr_matrix:
         if self.weights is None:

@@ -198,3 +198,28 @@ def test_scores_are_products_of_factors_also_of_some_users_alone(factors: AlsFac
         some.top_n(np.array([0]), 3, None).items.tolist()
         == factors.top_n(np.array([7]), 3, None).items.tolist()
     )
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.5])
+def test_factors_of_an_earlier_cut_serve_what_users_did_since(
+    run_folder: Callable[..., RunFolder], scale: float
+) -> None:
+    """On day 2 user 10 comes and buys three even items, user 0 buys odd ones, and item 99 is sold first: the
+    items are as they were, the users are those of the exact solution against them, and 99 is near nobody."""
+    folder = run_folder()
+    cells = [(u, i, 0) for u in range(SIZE) for i in range(SIZE) if (u + i) % 2 == 0 and u != i]
+    later = [(10, 2, 2), (10, 4, 2), (10, 6, 2), (0, 1, 2), (0, 3, 2), (0, 99, 2)]
+    folder.write("purchaser_events", events(*cells, *later))
+    als = AlsModel(PARAMS.model_copy(update={"factors": 2, "regularization_scale": scale}), Weights(), seed=0)
+    file = [folder.file("purchaser_events")]
+    with opened(file, day(1), Filter(), Run(), folder.scratch()) as history:
+        earlier = als.fit(history)
+    with opened(file, day(3), Filter(), Run(), folder.scratch()) as history:
+        factors = als.carried(earlier, history)
+        exact = als.fold_in(earlier.onto(history), history.user_ids, history.interactions(Weights()))
+        top = factors.top_n(np.arange(SIZE + 1), 2, history.purchases())
+    np.testing.assert_array_equal(factors.item_factors[:SIZE], earlier.item_factors)
+    assert not factors.item_factors[SIZE].any()
+    np.testing.assert_allclose(factors.user_factors, exact.user_factors, rtol=0.01, atol=0.01)
+    assert set(top.items[10].tolist()) == {0, 8}
+    assert not np.allclose(factors.user_factors[0], earlier.user_factors[0], atol=0.1)
