@@ -182,8 +182,8 @@ def fitted_again(job: Job, params: Params) -> PerUser | None:
             with at(fold, params, settings, items, folder.scratch()) as models:
                 learnt.rows.append(training_rows(models, fold))
     teaching = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, windows)} if is_taught else {}
-    earlier = None
-    for fold in folds.tests(folder):
+    tests, earlier = folds.tests(folder), None
+    for fold in tests:
         scorer = learnt.by(fold.cut_at).get(params.model) if is_taught else None
         if is_taught and scorer is None:
             return None
@@ -193,5 +193,6 @@ def fitted_again(job: Job, params: Params) -> PerUser | None:
             values.append(metrics.precision_at_k(judge.hits(lists), 3))
             if fold.cut_at in teaching:
                 learnt.rows.append(training_rows(models, teaching[fold.cut_at]))
-            earlier = left_by(models, fold, earlier)
+            if fold is not tests[-1]:
+                earlier = left_by(models, fold, earlier)
     return np.concatenate(values)

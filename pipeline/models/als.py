@@ -32,6 +32,8 @@ PAIRS = 65_536
 """Scores of pairs that are counted at a time."""
 DRAWN = 4_096
 """Rows of the start that are drawn at a time."""
+SOLVED = 4
+"""How often the solver is called for the users of a later cut; it takes three steps each time."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,13 @@ class AlsModel:
     def carried(self, earlier: AlsFactors, history: History) -> AlsFactors:
         """The items' factors of an earlier cut, and the users' solved again by all they have done until now.
 
-        An item that the earlier cut did not know has zeros.
+        An item that the earlier cut did not know has zeros. The solver takes a few steps at a time, so that
+        users who are new, and begin at zero, need SOLVED of them.
         """
-        known = earlier.onto(history)
+        known, by_user = earlier.onto(history), self._levels(self._confidence(history))
         with threadpool_limits(1, "blas"):
-            self._solve(known.user_factors, known.item_factors, self._levels(self._confidence(history)))
+            for _ in range(SOLVED):
+                self._solve(known.user_factors, known.item_factors, by_user)
         return known
 
     def _confidence(self, history: History) -> sp.csr_matrix:
@@ -259,6 +263,8 @@ def _drawn(rng: np.random.RandomState, n: int, factors: int) -> Factors:
 
 def _taken(factors: Factors, rows: pa.Int32Array) -> Factors:
     """The rows of `factors`; zeros where there is none (null)."""
+    if not len(factors):
+        return np.zeros((len(rows), factors.shape[1]), np.float32)
     taken: Factors = factors[pc.fill_null(rows, 0).to_numpy()]
     taken[rows.is_null().to_numpy(zero_copy_only=False)] = 0.0
     return taken

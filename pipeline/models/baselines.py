@@ -64,6 +64,10 @@ class ItemNeighbours:
 
     def fit(self, history: History) -> Neighbours:
         bought = _ones(history.purchases())
+        if not bought.nnz:
+            return Neighbours(
+                bought, sp.csr_matrix((bought.shape[1],) * 2, dtype=np.float32), history.item_ids
+            )
         length = np.sqrt(np.asarray(bought.sum(axis=0)).ravel())
         unit = sp.csr_matrix(bought @ sp.diags_array(1.0 / np.maximum(length, 1.0)), dtype=np.float64)
         nearest = all_pairs_knn(unit, self.neighbours + 1, self.threads, show_progress=False)

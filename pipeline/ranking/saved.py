@@ -1,6 +1,6 @@
 """The trained models in the run folder: written by `train`, read back by `evaluate`.
 
-ALS is fitted at every cut of the test: `model/als.npz` at the oldest, `model/als_2.npz` at the next one, and
+ALS is kept for every cut of the test: `model/als.npz` for the oldest, `model/als_2.npz` for the next one, and
 so on. The re-rankers are those of the oldest cut; `evaluate` fits them anew where they have become a week
 old. The blend lies in the document `model`, the trees in `model/trees.txt`, with the blend that they start
 from in the document.

@@ -75,7 +75,8 @@ def _doubt(row: Row) -> str:
 
 def _sentences(document: Row) -> list[str]:
     row, length, orders = document["all"], document["length"], _orders(document["all"])
-    last = "in the test" if document.get("n_cuts", 1) < 2 else "after each cut of the test"
+    n_cuts = document.get("n_cuts", 1)
+    last = "in the test" if n_cuts < 2 else f"after each of {n_cuts} cuts of the test"
     found = (
         f"One item of each buyer's last order {last} was hidden, and {length} items were shown for the"
         f" others: in {words.percent(row['hit_rate_at_10'])} of {orders} the hidden item was among them, with"

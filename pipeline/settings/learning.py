@@ -92,8 +92,8 @@ class Ranking(Section):
         5,
         ge=1,
         le=26,
-        description="cuts in time, a week apart, that re-rankers have learnt from when models are first"
-        " judged; those of validation and test follow; fewer where the history is shorter",
+        description="cuts in time, a week apart, that re-rankers learn from up to the first at which models"
+        " are judged; those of validation and test follow; fewer where the history is shorter",
     )
     objective: Literal["binary", "lambdarank"] = Field(
         "binary", description="what LightGBM's trees are fitted to"

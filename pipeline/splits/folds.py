@@ -120,7 +120,7 @@ def _newest(folder: RunFolder, over: list[Fold], part: str, enough: int) -> list
 def for_learning(folder: RunFolder, most: int) -> list[Fold]:
     """The cuts before the test that re-rankers learn from, oldest first, about a week apart.
 
-    most: of them up to the oldest of validation, so that much is learnt already where models are first judged
+    most: how many there are up to the oldest cut of validation, where models are first judged, that one too
     Each asks about LABEL_DAYS after it, but never about the test. They are the cuts of validation, of which
     one that lies close to another is left out, and cuts in the weeks before those.
     """

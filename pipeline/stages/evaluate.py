@@ -82,7 +82,14 @@ def _at_cuts(job: Job) -> list[_Cut]:
     with_orders = {fold.cut_at for fold in folds.for_session_lists(folder)}
     for_learning = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, settings.ranking.windows)}
     nothing = DATASETS["latest_examples"].schema(folder.ids).empty_table()
-    learnt = Learnt(settings, [folder.table("examples")], None, folds.test_from(folder), read_scorers(folder))
+    first_at = folds.test_from(folder)
+    is_refitted = tests[-1].cut_at - first_at >= folds.WEEK
+    learnt = Learnt(
+        settings,
+        [folder.table("examples")] if is_refitted else [],
+        fitted_at=first_at,
+        scorers=read_scorers(folder),
+    )
     has_lost, earlier = PLAIN_ALS in folder.document("best_params")["lost_before"], None
     cuts: list[_Cut] = []
     for fold in tests:

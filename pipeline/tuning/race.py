@@ -77,8 +77,10 @@ class Race:
         return [fold for fold in self.fold_scores if len(fold.scores) == most]
 
     def standings(self) -> list[dict[str, object]]:
-        """Each model's means, the highest Precision@3 first; equal ones in the order of the catalogue."""
-        return sorted(_means(self.scores()), key=lambda row: -float(str(row[MEASURE])))
+        """Each model's means, the highest Precision@3 first; between equal ones FINER decides."""
+        return sorted(
+            _means(self.scores()), key=lambda row: (-float(str(row[MEASURE])), -float(str(row[FINER])))
+        )
 
     def winner(self) -> str:
         """The last in the catalogue of the models level with the leader; "als" where none was judged.
@@ -143,8 +145,9 @@ def race(
     fold_scores: list[FoldScores] = []
     for cut_at in sorted({*validations, *learning}):
         fold = validations.get(cut_at) or learning[cut_at]
-        fitted = factors[1] if factors and factors[0] == cut_at else None
         earlier = None if cut_at in learning else earlier
+        is_due = earlier is None or not earlier.is_fresh(cut_at)
+        fitted = factors[1] if is_due and factors and factors[0] == cut_at else None
         with at(fold, params, settings, items, spill, fitted, earlier) as models:
             if cut_at in validations and (judge := sample_of(models, fold)).n_users:
                 scores = _judged(models, judge, learnt.by(cut_at), dropped)

@@ -89,3 +89,16 @@ def test_item_neighbours_of_an_earlier_cut_serve_what_was_bought_since(
     assert later.similarity.shape == (4, 4)
     assert top.items.tolist() == [[3, -1], [2, -1], [1, -1], [-1, -1]]
     assert top.scores[:3, 0].tolist() == pytest.approx([2**-0.5, 0.5, 0.5 + 2**-0.5], abs=1e-5)
+
+
+def test_where_nobody_has_bought_yet_no_item_has_neighbours(run_folder: Callable[..., RunFolder]) -> None:
+    """At a cut in the first weeks of a shop, and at the next one, which its neighbours serve."""
+    folder = run_folder()
+    folder.write("purchaser_events", events((1, 10, 0, "view"), (1, 11, 5), (1, 10, 5), (2, 10, 6)))
+    file = [folder.file("purchaser_events")]
+    with opened(file, day(1), Filter(), Run(), folder.scratch()) as history:
+        earlier = ItemNeighbours(threads=1).fit(history)
+        assert (earlier.similarity.nnz, earlier.similarity.shape[1]) == (0, history.shape[1])
+    with opened(file, day(7), Filter(), Run(), folder.scratch()) as history:
+        top = earlier.onto(history).top_n(np.arange(2), 2, None)
+    assert (top.items == NOTHING).all()
