@@ -13,7 +13,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from pipeline.models.catalog import MODELS, PLAIN_ALS, rules
+from pipeline.models.catalog import MODELS, PLAIN_ALS, rerankers, rules
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests import tastes
@@ -208,7 +208,7 @@ def test_the_race_is_of_every_model_and_none_that_loses_to_a_rule_is_chosen(lear
     assert precision[document["model"]] >= max(precision[rule] for rule in rules() if rule in precision)
     assert {row["model"] for row in document["race_by_window"]} == set(precision)
     cuts = learnt.folder.table("examples")["cut_at"].unique().to_pylist()
-    assert [cut.isoformat() for cut in cuts] == [day(n).isoformat() for n in (37, 44, 51, 58, 72)]
+    assert [cut.isoformat() for cut in cuts] == [day(n).isoformat() for n in (30, 37, 44, 51, 58, 72)]
     assert {row["cut_at"] for row in document["race_by_window"]} == {day(n).isoformat() for n in (58, 72)}
 
 
@@ -227,9 +227,19 @@ def test_with_nobody_to_validate_on_parameters_stay_and_als_is_published(tmp_pat
     assert night.folder.table("examples").num_rows, "re-rankers are fitted and measured all the same"
 
 
-def test_a_race_with_no_earlier_window_is_run_without_rerankers(tuned: Job) -> None:
+def test_at_a_cut_before_which_nothing_was_learnt_there_are_no_rerankers(tuned: Job) -> None:
+    """One window: at the first cut of validation nothing, at the second what the first has taught. The race
+    counts the cuts at which all models are there."""
     document = best(tuned)
-    assert {row["model"] for row in document["race"]} == {*rules(), "als"} - set(document["lost_before"])
+    raced = {*MODELS} - set(document["lost_before"])
+    models: dict[str, set[str]] = {}
+    n_users: dict[str, int] = {}
+    for row in document["race_by_window"]:
+        models.setdefault(row["cut_at"], set()).add(row["model"])
+        n_users[row["cut_at"]] = row["n_users"]
+    first, second = sorted(models)
+    assert models == {first: raced - set(rerankers()), second: raced}
+    assert {row["model"]: row["n_users"] for row in document["race"]} == dict.fromkeys(raced, n_users[second])
 
 
 def test_plain_als_is_left_out_of_the_race_only_where_the_tuned_one_beats_it(tuned: Job) -> None:
