@@ -53,7 +53,7 @@ def at(
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, spill) as history:
         als, fresh = params.als_model(settings), _fresh(earlier, fold)
         factors = factors or (als.carried(fresh.factors, history) if fresh else als.fit(history))
-        yield FittedModels(history, factors, params, settings, items, fresh.neighbours if fresh else None)
+        yield FittedModels(history, factors, params, settings, items, fresh)
 
 
 def _fresh(earlier: Earlier | None, fold: Fold) -> Earlier | None:
@@ -69,7 +69,7 @@ def left_by(
     """
     plain = earlier.plain if earlier else None
     plain = plain or (models.plain_als if with_plain else None)
-    fitted = _fresh(earlier, fold) or Earlier(fold.cut_at, models.factors, models.neighbours)
+    fitted = _fresh(earlier, fold) or Earlier(fold.cut_at, models.factors, models.neighbours, models.ease)
     return replace(fitted, plain=plain)
 
 
@@ -104,8 +104,5 @@ def trained(
     params = Params.read(folder.document("best_params"))
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
         factors = read_factors(folder, fold, history, settings.run.threads)
-        fresh, items = _fresh(earlier, fold), folder.optional("items")
-        plain = earlier.plain if earlier else None
-        yield FittedModels(
-            history, factors, params, settings, items, fresh.neighbours if fresh else None, plain
-        )
+        items, plain = folder.optional("items"), earlier.plain if earlier else None
+        yield FittedModels(history, factors, params, settings, items, _fresh(earlier, fold), plain)

@@ -14,6 +14,7 @@ from typing import Literal
 from pipeline.config import Als, Settings
 from pipeline.models.als import AlsModel
 from pipeline.models.baselines import ItemNeighbours, OwnMostBought, Popular
+from pipeline.models.ease import Ease
 from pipeline.models.params import Params
 from pipeline.models.top_n import Model
 
@@ -21,6 +22,7 @@ Kind = Literal["rule", "base model", "re-ranker"]
 Build = Callable[[Params, Settings], Model]
 
 ALS = "als"
+EASE = "ease"
 ITEM_NEIGHBOURS = "item_neighbours"
 RECENTLY_POPULAR = "recently_popular"
 PLAIN_ALS = "als_500_3_001"
@@ -33,7 +35,7 @@ class ModelEntry:
     """One model.
 
     name:  in `metrics`, `best_params` and `comparison`
-    kind:  a rule is a baseline that every other model has to beat; the base model generates candidates;
+    kind:  a rule is a baseline that every other model has to beat; a base model generates candidates too;
            a re-ranker orders candidates and is learnt from training rows
     title: what the report calls it
     is_same_for_all: whether everybody gets the same list, less what one's own may not hold
@@ -77,6 +79,7 @@ MODELS: dict[str, ModelEntry] = {
             lambda params, settings: ItemNeighbours(threads=settings.run.threads),
         ),
         ModelEntry(PLAIN_ALS, "rule", "ALS, untuned", plain_als),
+        ModelEntry(EASE, "base model", "EASE", lambda params, settings: Ease()),
         ModelEntry(ALS, "base model", "ALS, tuned", lambda params, settings: params.als_model(settings)),
         ModelEntry("blend", "re-ranker", "Blend"),
         ModelEntry("ranker", "re-ranker", "Boosted trees"),

@@ -2,7 +2,7 @@
 
 The first of the two stages of a recommender (Covington et al. 2016, "Deep Neural Networks for YouTube
 Recommendations"): candidates first, then a re-ranker (ranking/reranker.py) that puts them in order. The
-sources are ALS, the neighbours of what the user bought, the user's own purchases (where lists may hold
+sources are ALS, EASE, the neighbours of what the user bought, the user's own purchases (where lists may hold
 them), what the user looked at, and what is popular lately in the shop and in the user's categories.
 
 A candidate is held as one number, its key: the user's slot in the batch x n_items + the item's column.
@@ -15,13 +15,14 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.models.als import AlsFactors
+from pipeline.models.ease import EaseWeights
 from pipeline.models.groups import position_in_group
 from pipeline.models.top_n import NOTHING, best_items, rank_cells
-from pipeline.ranking.features import CandidateTable, UserBatch, candidate_table
+from pipeline.ranking.features import CandidateTable, ItemScores, UserBatch, candidate_table
 from pipeline.ranking.pairs import Column, Pairs
 from pipeline.ranking.statistics import Statistics
 
-FROM_ALS, FROM_NEIGHBOURS, FROM_OWN, FROM_SEEN, FROM_POPULAR = 60, 40, 60, 30, 30
+FROM_ALS, FROM_EASE, FROM_NEIGHBOURS, FROM_OWN, FROM_SEEN, FROM_POPULAR = 60, 40, 40, 60, 30, 30
 FROM_OTHER_SPANS = 15
 """Most candidates of a user from each source. Best sellers are of late; the other spans: days, all time."""
 CATEGORIES, FROM_CATEGORY = 5, 25
@@ -48,13 +49,15 @@ class CandidateSource:
         statistics: Statistics,
         factors: AlsFactors,
         similarity: sp.csr_matrix,
+        ease: EaseWeights,
         is_exclude: bool,
         hidden: NDArray[np.int64] | None = None,
         from_als: int = FROM_ALS,
     ) -> None:
         self.statistics = statistics
         self.hidden = np.empty(0, np.int64) if hidden is None else hidden
-        self._factors, self._similarity, self._is_exclude = factors, similarity, is_exclude
+        self._factors, self._similarity, self._ease = factors, similarity, ease
+        self._is_exclude = is_exclude
         self._from_als = from_als
         self._popular = self._best_sellers("item_decay_30")
         self._of_other_spans = [self._best_sellers(name) for name in ("bought_3", "item_buyers")]
@@ -63,9 +66,9 @@ class CandidateSource:
 
     def hide(self, columns: NDArray[np.int64]) -> CandidateSource:
         """The same source without the items `columns`, which nobody is shown."""
-        factors = self._factors.hide(columns)
+        factors, ease = self._factors.hide(columns), self._ease.hide(columns)
         return CandidateSource(
-            self.statistics, factors, self._similarity, self._is_exclude, columns, self._from_als
+            self.statistics, factors, self._similarity, ease, self._is_exclude, columns, self._from_als
         )
 
     def table(self, rows: NDArray[np.int64]) -> CandidateTable:
@@ -89,13 +92,15 @@ class CandidateSource:
             pairs.among(rows) for pairs in (statistics.bought, statistics.seen, statistics.tastes)
         )
         near, popular_rank = self._neighbour_scores(own, len(rows)), self._popular_rank()
-        return UserBatch(statistics, self._factors, rows, own, seen, tastes, near, popular_rank)
+        ease = ItemScores(self._ease.scores(rows), self._ease.columns)
+        return UserBatch(statistics, self._factors, rows, own, seen, tastes, near, ease, popular_rank)
 
     def _generate(self, batch: UserBatch) -> Keys:
         """The keys of all candidates, each once, ascending."""
         exclude = self._purchases(batch) if self._is_exclude else None
         sources = [
             self._from_als_factors(batch, exclude),
+            self._from_ease(batch, exclude),
             self._from_neighbours(batch, exclude),
             self._from_popular(batch, self._popular, FROM_POPULAR),
             *(self._from_popular(batch, items, FROM_OTHER_SPANS) for items in self._of_other_spans),
@@ -110,6 +115,9 @@ class CandidateSource:
     def _from_als_factors(self, batch: UserBatch, exclude: sp.csr_matrix | None) -> Keys:
         users = self._factors.of(batch.rows)
         return self._keys(users.top_n(np.arange(batch.n_users), self._from_als, exclude).items)
+
+    def _from_ease(self, batch: UserBatch, exclude: sp.csr_matrix | None) -> Keys:
+        return self._keys(self._ease.best(batch.ease.values, FROM_EASE, exclude).items)
 
     def _from_neighbours(self, batch: UserBatch, exclude: sp.csr_matrix | None) -> Keys:
         return self._keys(rank_cells(batch.neighbour_scores, FROM_NEIGHBOURS, exclude).items)

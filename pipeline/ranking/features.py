@@ -65,11 +65,32 @@ class CandidateTable:
 
 
 @dataclass(frozen=True)
+class ItemScores:
+    """Scores of some users for some items.
+
+    values: float32, shape (n_users, n_known); columns: column numbers of those items, ascending
+    """
+
+    values: NDArray[np.float32]
+    columns: NDArray[np.int64]
+
+    def of(self, slots: NDArray[np.int64], items: NDArray[np.int64]) -> Column:
+        """Of the pairs (slots, items), shape of both; 0 where an item is none of `columns`."""
+        place = np.searchsorted(self.columns, items)
+        scores = np.zeros(len(items), np.float32)
+        is_known = place < len(self.columns)
+        is_known[is_known] = self.columns[place[is_known]] == items[is_known]
+        scores[is_known] = self.values[slots[is_known], place[is_known]]
+        return scores
+
+
+@dataclass(frozen=True)
 class UserBatch:
     """Some users with all that their candidates and features are worked out from.
 
     rows: their row numbers in the history; own, seen, tastes: their pairs, users numbered by their slots
     neighbour_scores: summed similarity to what they bought, shape (n_users, n_items)
+    ease: their scores by EASE
     popular_rank: of each item, NaN where it is not popular
     """
 
@@ -80,6 +101,7 @@ class UserBatch:
     seen: Pairs
     tastes: Pairs
     neighbour_scores: sp.csr_matrix
+    ease: ItemScores
     popular_rank: Column
 
     @property
@@ -129,11 +151,14 @@ def _of_pairs(pairs: Pairs, keys: NDArray[np.int64], features: Sequence[Feature]
 
 def _candidate_scores(batch: UserBatch, slots: NDArray[np.int64], items: NDArray[np.int64]) -> Columns:
     als = batch.factors.scores(batch.rows[slots], items)
-    near = _cells(batch.neighbour_scores, slots, items)
+    ease, near = batch.ease.of(slots, items), _cells(batch.neighbour_scores, slots, items)
     return {
         "als_score": als,
         "als_share": _share_of_best(als, slots, batch.n_users),
         "als_rank": _ranks(als, slots),
+        "ease_score": ease,
+        "ease_share": _share_of_best(ease, slots, batch.n_users),
+        "ease_rank": _ranks(ease, slots),
         "near_score": near,
         "near_share": _share_of_best(near, slots, batch.n_users),
         "near_rank": _ranks(near, slots),

@@ -17,6 +17,7 @@ from pipeline.models.als import AlsFactors
 from pipeline.models.baselines import ItemNeighbours, Neighbours
 from pipeline.models.catalog import (
     ALS,
+    EASE,
     ITEM_NEIGHBOURS,
     MODELS,
     PLAIN_ALS,
@@ -25,6 +26,7 @@ from pipeline.models.catalog import (
     is_reranker,
     plain_als,
 )
+from pipeline.models.ease import Ease, EaseWeights
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.candidates import FROM_ALS, CandidateSource
@@ -40,15 +42,17 @@ from pipeline.splits.holdout import UNSERVED, HeldOut
 class Earlier:
     """What was fitted at an earlier cut and serves later ones: what is known of items changes slowly.
 
-    cut_at:     when `factors` and `neighbours` were fitted, which serve for a week
+    cut_at:     when the models but `plain` were fitted, which serve for a week
     factors:    tuned ALS
     neighbours: each item's nearest
+    ease:       EASE
     plain:      plain ALS, which serves for all cuts where it is there
     """
 
     cut_at: datetime
     factors: AlsFactors
     neighbours: Neighbours
+    ease: EaseWeights
     plain: AlsFactors | None = None
 
     def is_fresh(self, cut_at: datetime) -> bool:
@@ -61,7 +65,8 @@ class FittedModels:
     """The models that are fitted on one history, and what they share. Usable while the history is open.
 
     items: the shop's items, for their categories; None: it has none
-    neighbours_before, plain_before: as they were fitted at an earlier cut; None: they are fitted here
+    earlier: what was fitted at an earlier cut and is still fresh; None: the models are fitted here
+    plain_before: plain ALS as fitted at an earlier cut; None: it is fitted here
     """
 
     history: History
@@ -69,7 +74,7 @@ class FittedModels:
     params: Params
     settings: Settings
     items: Path | None
-    neighbours_before: Neighbours | None = None
+    earlier: Earlier | None = None
     plain_before: AlsFactors | None = None
 
     @cached_property
@@ -82,9 +87,14 @@ class FittedModels:
     @cached_property
     def neighbours(self) -> Neighbours:
         """Each item's nearest by who bought them."""
-        if self.neighbours_before is not None:
-            return self.neighbours_before.onto(self.history)
+        if self.earlier is not None:
+            return self.earlier.neighbours.onto(self.history)
         return ItemNeighbours(threads=self.settings.run.threads).fit(self.history)
+
+    @cached_property
+    def ease(self) -> EaseWeights:
+        """What each purchase says of each item."""
+        return Ease().fit(self.history) if self.earlier is None else self.earlier.ease.onto(self.history)
 
     @cached_property
     def candidates(self) -> CandidateSource:
@@ -93,6 +103,7 @@ class FittedModels:
             count_statistics(self.history, self.items),
             self.factors,
             self.neighbours.similarity,
+            self.ease,
             self.settings.run.excludes_repeats,
             from_als=max(FROM_ALS, self.settings.recommend.list_length),
         )
@@ -100,12 +111,13 @@ class FittedModels:
     def ranker(self, name: str, scorer: Scorer | None = None) -> Ranker:
         """The model `name`, fitted; a re-ranker ranks by its `scorer`, and without one it is a KeyError.
 
-        ALS and the item neighbours generate candidates too, so they are fitted once and kept.
+        The models that generate candidates too are fitted once and kept.
         """
         if scorer is not None and is_reranker(name):
             return Reranker(self.candidates, scorer)
         kept: Mapping[str, Callable[[], Ranker]] = {
             ALS: lambda: self.factors,
+            EASE: lambda: self.ease,
             ITEM_NEIGHBOURS: lambda: self.neighbours,
             PLAIN_ALS: lambda: self.plain_als,
         }

@@ -29,7 +29,7 @@ def test_the_order_of_the_models_is_promised() -> None:
     rules = ("popular", "recently_popular", "own_most_bought", "item_neighbours", "als_500_3_001")
     assert catalog.rules() == rules
     assert catalog.rerankers() == ("blend", "ranker")
-    assert tuple(MODELS) == (*rules, "als", "blend", "ranker")
+    assert tuple(MODELS) == (*rules, "ease", "als", "blend", "ranker")
     assert all(name == entry.name and entry.title for name, entry in MODELS.items())
 
 
@@ -40,7 +40,7 @@ def test_every_reranker_can_be_fitted_and_stored() -> None:
 def test_every_other_model_is_built_under_its_name(make_settings: Callable[..., Settings]) -> None:
     settings = make_settings()
     params = Params.configured(settings)
-    for name in (*catalog.rules(), catalog.ALS):
+    for name in (*catalog.rules(), catalog.EASE, catalog.ALS):
         assert catalog.build(name, params, settings).name == name
     for name in (*catalog.rerankers(), "oracle"):
         with pytest.raises(KeyError):

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from pipeline.config import Filter, Run
 from pipeline.models.als import AlsFactors
+from pipeline.models.ease import EaseWeights
 from pipeline.ranking.candidates import CandidateSource
 from pipeline.ranking.statistics import count_statistics
 from pipeline.runs.folder import RunFolder
@@ -19,8 +20,8 @@ from tests.shelf import day, events
 
 HITS = range(100, 140)
 """Bought by everybody else yesterday: more than the candidates from the popular."""
-OWN, BY_NEIGHBOURS, BY_CATEGORY, BY_ALS, SEEN, UNRELATED = range(1, 7)
-OLD = (OWN, BY_NEIGHBOURS, BY_CATEGORY, BY_ALS, UNRELATED)
+OWN, BY_NEIGHBOURS, BY_CATEGORY, BY_ALS, BY_EASE, SEEN, UNRELATED = range(1, 8)
+OLD = (OWN, BY_NEIGHBOURS, BY_CATEGORY, BY_ALS, BY_EASE, UNRELATED)
 WHO, ONCE = 0, 5
 """Row numbers: of the user whose candidates are looked at, and of one who bought one hit once."""
 
@@ -49,7 +50,10 @@ def shop(run_folder: Callable[..., RunFolder]) -> Iterator[tuple[History, RunFol
 
 
 def recall(shop: tuple[History, RunFolder], is_exclude: bool) -> CandidateSource:
-    """ALS names one item to each, and likes BY_ALS best; OWN is near BY_NEIGHBOURS and nothing else."""
+    """ALS names one item to each, and likes BY_ALS best; OWN is near BY_NEIGHBOURS and nothing else.
+
+    EASE knows two items: OWN speaks for BY_EASE.
+    """
     history, folder = shop
     n_users, n_items = history.shape
     column = {item: place for place, item in enumerate(history.item_ids.to_pylist())}
@@ -59,7 +63,10 @@ def recall(shop: tuple[History, RunFolder], is_exclude: bool) -> CandidateSource
     near = sp.lil_matrix((n_items, n_items), dtype=np.float32)
     near[column[OWN], column[BY_NEIGHBOURS]] = near[column[BY_NEIGHBOURS], column[OWN]] = 0.5
     counted = count_statistics(history, folder.file("items"))
-    return CandidateSource(counted, factors, near.tocsr(), is_exclude, from_als=1)
+    known = np.array([column[OWN], column[BY_EASE]])
+    weights = np.array([[0, 0.5], [0, 0]], np.float32)
+    ease = EaseWeights(history.purchases()[:, known], weights, known, history.item_ids)
+    return CandidateSource(counted, factors, near.tocsr(), ease, is_exclude, from_als=1)
 
 
 def found(source: CandidateSource, history: History, row: int) -> set[int]:
@@ -71,7 +78,7 @@ def found(source: CandidateSource, history: History, row: int) -> set[int]:
 @pytest.mark.parametrize("is_exclude", [False, True])
 def test_every_source_names_its_item(shop: tuple[History, RunFolder], is_exclude: bool) -> None:
     """And nothing names the unrelated one; the popular name the first thirty hits."""
-    expected = {BY_NEIGHBOURS, BY_CATEGORY, BY_ALS, SEEN, *HITS[:30]}
+    expected = {BY_NEIGHBOURS, BY_CATEGORY, BY_ALS, BY_EASE, SEEN, *HITS[:30]}
     assert found(recall(shop, is_exclude), shop[0], WHO) == (expected if is_exclude else expected | {OWN})
 
 
@@ -95,7 +102,7 @@ def test_the_popular_make_room_for_those_who_bought_the_first_of_them(
     run_folder: Callable[..., RunFolder], shop: tuple[History, RunFolder]
 ) -> None:
     """Users 1 to 3 bought all hits, so to them the old and the seen are what is popular beyond."""
-    assert found(recall(shop, True), shop[0], 1) == {BY_ALS, OWN, BY_NEIGHBOURS, BY_CATEGORY, UNRELATED}
+    assert found(recall(shop, True), shop[0], 1) == {*OLD}
 
 
 @pytest.mark.parametrize("is_exclude", [False, True])
@@ -103,7 +110,7 @@ def test_hidden_items_are_no_candidates(shop: tuple[History, RunFolder], is_excl
     """Those of every source; and the next hits move up."""
     history, _ = shop
     source = recall(shop, is_exclude)
-    gone = {BY_NEIGHBOURS, BY_CATEGORY, BY_ALS, SEEN, OWN, *HITS[:5]}
+    gone = {BY_NEIGHBOURS, BY_CATEGORY, BY_ALS, BY_EASE, SEEN, OWN, *HITS[:5]}
     columns = np.flatnonzero([item in gone for item in history.item_ids.to_pylist()])
     some = found(source.hide(columns), history, WHO)
     assert not some & gone

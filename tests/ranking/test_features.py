@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from pipeline.config import ROOT
 from pipeline.contract.features import AMONG_OWN, ENTRIES, FEATURES, OWN, SEEN, TASTE, TASTE_SHARE
 from pipeline.models.als import AlsFactors
+from pipeline.models.ease import EaseWeights
 from pipeline.models.top_n import NOTHING
 from pipeline.ranking.candidates import CandidateSource
 from pipeline.ranking.features import CandidateTable
@@ -34,7 +35,11 @@ def table(run_folder: Callable[..., RunFolder]) -> Iterator[CandidateTable]:
         pa.array([10, 11, 12]),
     )
     with corner.history(run_folder(), [*corner.BEFORE, *corner.AFTER]) as shop:
-        yield CandidateSource(count_statistics(*shop), factors, NEAR, is_exclude=False).table(np.arange(3))
+        asked = sp.csr_matrix(np.array([[2.0, 0], [1, 0], [0, 1]], np.float32))
+        weights = np.array([[0, 0.5], [-0.25, 0]], np.float32)
+        ease = EaseWeights(asked, weights, np.array([MILK, TEA]), factors.item_ids)
+        source = CandidateSource(count_statistics(*shop), factors, NEAR, ease, is_exclude=False)
+        yield source.table(np.arange(3))
 
 
 def of(table: CandidateTable, name: str, user: int) -> list[float]:
@@ -99,6 +104,15 @@ def test_als(table: CandidateTable) -> None:
     assert of(table, "als_score", 2) == [1.0, 0.5, 2.0]
     assert of(table, "als_share", 2) == [0.5, 0.25, 1.0]
     assert of(table, "als_rank", 2) == [2, 3, 1]
+
+
+def test_ease(table: CandidateTable) -> None:
+    """Bread takes no part. User 1 bought milk, which speaks for tea; user 3 tea: it speaks against milk."""
+    assert of(table, "ease_score", 1) == [0, 0, 1]
+    assert of(table, "ease_score", 3) == [-0.25, 0, 0]
+    assert of(table, "ease_share", 1) == [0, 0, 1]
+    assert of(table, "ease_rank", 1) == near(np.nan, np.nan, 1)
+    assert of(table, "ease_rank", 3) == near(3, np.nan, np.nan)
 
 
 def test_neighbours(table: CandidateTable) -> None:
