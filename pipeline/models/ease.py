@@ -59,7 +59,7 @@ class Ease:
 class EaseWeights:
     """Fitted EASE.
 
-    asked:   what each user is scored by: faded purchases, shape (n_users, n_known)
+    asked:   what each user is scored by: faded purchases, at most 1 an item, shape (n_users, n_known)
     weights: float32, shape (n_known, n_known): what the purchase of a row says of the item of a column
     columns: column numbers of the items that take part, ascending, shape (n_known,)
     item_ids: of all items, shape (n_items,)
@@ -119,7 +119,9 @@ class EaseWeights:
 
 
 def _asked(history: History, columns: NDArray[np.int64]) -> sp.csr_matrix:
-    return sp.csr_matrix(history.purchases(HALF_LIFE_DAYS)[:, columns])
+    asked = sp.csr_matrix(history.purchases(HALF_LIFE_DAYS)[:, columns])
+    asked.data = np.minimum(asked.data, 1.0)
+    return asked
 
 
 def _solved(known: sp.csr_matrix) -> NDArray[np.float32]:

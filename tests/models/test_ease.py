@@ -50,14 +50,17 @@ def test_the_weights_are_those_of_ridge_regressions(run_folder: Callable[..., Ru
 
 
 def test_scores_are_the_faded_purchases_times_the_weights(run_folder: Callable[..., RunFolder]) -> None:
-    """User 1 buys 10 twice more: it counts for more in the scores, and for no more in the weights."""
-    more = [(1, 10, HALF_LIFE_DAYS), (1, 10, HALF_LIFE_DAYS)]
+    """User 1 buys 10 once more: it counts for more in the scores, and for no more in the weights.
+
+    User 2 buys 11 thrice more, which counts as one fresh purchase.
+    """
+    more = [(1, 10, HALF_LIFE_DAYS), *[(2, 11, HALF_LIFE_DAYS)] * 3]
     with shop(run_folder(), *more, until=2 * HALF_LIFE_DAYS) as history:
         fitted = Ease().fit(history)
     with shop(run_folder()) as history:
         assert fitted.weights.tobytes() == Ease().fit(history).weights.tobytes()
-    expected = np.array([1 / 4 + 2 * 1 / 2, 1 / 4, 0, 0]) @ fitted.weights
-    assert fitted.scores(np.array([0]))[0] == pytest.approx(expected, rel=1e-5)
+    faded = np.array([[1 / 4 + 1 / 2, 1 / 4, 0, 0], [1 / 4, 1, 1 / 4, 0]])
+    assert fitted.scores(np.array([0, 1])) == pytest.approx(faded @ fitted.weights, rel=1e-5)
 
 
 def test_lists_are_the_best_scores_above_0_and_ties_go_to_the_lower_id(
