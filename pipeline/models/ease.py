@@ -25,10 +25,13 @@ MOST_ITEMS = 4_000
 """Items that take part: the matrix of 4,000 has 64 MB and is inverted within seconds."""
 MOST_USERS = 100_000
 """Users whose purchases the weights are learnt from, spread evenly over the row numbers."""
-PENALTY = 200.0
+PENALTY = 500.0
 """Added to the diagonal: the higher, the less a rare pair of items says."""
-HALF_LIFE_DAYS = 60.0
-"""Of the purchases that a user is scored by; the weights are learnt from purchases that do not fade."""
+HALF_LIFE_DAYS, FADED = 60.0, 0.2
+"""Of the purchases that a user is scored by, and what is left of one that has faded.
+
+The weights are learnt from purchases that do not fade.
+"""
 BATCH_USERS = 1024
 
 
@@ -59,7 +62,7 @@ class Ease:
 class EaseWeights:
     """Fitted EASE.
 
-    asked:   what each user is scored by: faded purchases, at most 1 an item, shape (n_users, n_known)
+    asked:   what each user is scored by: faded purchases, at most 1 for an item, shape (n_users, n_known)
     weights: float32, shape (n_known, n_known): what the purchase of a row says of the item of a column
     columns: column numbers of the items that take part, ascending, shape (n_known,)
     item_ids: of all items, shape (n_items,)
@@ -120,7 +123,7 @@ class EaseWeights:
 
 def _asked(history: History, columns: NDArray[np.int64]) -> sp.csr_matrix:
     asked = sp.csr_matrix(history.purchases(HALF_LIFE_DAYS)[:, columns])
-    asked.data = np.minimum(asked.data, 1.0)
+    asked.data = np.float32(FADED) + np.float32(1.0 - FADED) * np.minimum(asked.data, np.float32(1.0))
     return asked
 
 

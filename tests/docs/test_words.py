@@ -15,6 +15,7 @@ from pipeline.config import ROOT, Settings
 from pipeline.contract.stages import STAGES
 from pipeline.environment import Environment, variable
 from pipeline.lists import reasons
+from pipeline.models import ease
 from pipeline.models.catalog import rules
 from pipeline.ranking import blend, candidates, trees
 from pipeline.ranking.training_rows import DRAWN
@@ -168,7 +169,12 @@ def test_the_numbers_of_models_md_are_those_of_the_code() -> None:
     page = " ".join(text(ROOT / "docs" / "models.md").split())
     for words in (
         f"at most {candidates.FROM_ALS} items from ALS",
-        f"{candidates.FROM_NEIGHBOURS} neighbours of what the user bought",
+        f"{candidates.FROM_EASE} from EASE, {candidates.FROM_NEIGHBOURS} neighbours of what the user bought",
+        f"inverse(X' X + {ease.PENALTY:g} I)",
+        f"the {ease.MOST_ITEMS:,} items with the most buyers take part",
+        f"of more than {ease.MOST_USERS:,} users",
+        f"fades to a {('fourth', 'fifth')[round(1 / ease.FADED) - 4]}",
+        f"with a half-life of {ease.HALF_LIFE_DAYS:g} days",
         f"{candidates.FROM_SEEN} the user looked at",
         f"{candidates.FROM_POPULAR} best sellers of the shop",
         f"{candidates.FROM_CATEGORY} of each of the user's {('five', 'six')[candidates.CATEGORIES - 5]}",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import Filter, Run
-from pipeline.models.ease import HALF_LIFE_DAYS, PENALTY, Ease
+from pipeline.models.ease import FADED, HALF_LIFE_DAYS, PENALTY, Ease
 from pipeline.models.top_n import NOTHING
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
@@ -60,7 +60,8 @@ def test_scores_are_the_faded_purchases_times_the_weights(run_folder: Callable[.
     with shop(run_folder()) as history:
         assert fitted.weights.tobytes() == Ease().fit(history).weights.tobytes()
     faded = np.array([[1 / 4 + 1 / 2, 1 / 4, 0, 0], [1 / 4, 1, 1 / 4, 0]])
-    assert fitted.scores(np.array([0, 1])) == pytest.approx(faded @ fitted.weights, rel=1e-5)
+    asked = np.where(faded > 0, FADED + (1 - FADED) * faded, 0)
+    assert fitted.scores(np.array([0, 1])) == pytest.approx(asked @ fitted.weights, rel=1e-5)
 
 
 def test_lists_are_the_best_scores_above_0_and_ties_go_to_the_lower_id(
@@ -116,7 +117,8 @@ def test_weights_of_an_earlier_cut_serve_what_was_bought_since(run_folder: Calla
         later, bought = earlier.onto(history), history.purchases()
     assert later.columns.tolist() == [1, 2, 3, 4]
     assert later.weights.tobytes() == earlier.weights.tobytes()
-    expected = np.array([0.5 ** (5 / HALF_LIFE_DAYS), 0, 0.5 ** (2 / HALF_LIFE_DAYS), 0]) @ earlier.weights
+    left = {item: FADED + (1 - FADED) * 0.5 ** (days / HALF_LIFE_DAYS) for item, days in ((0, 5), (2, 2))}
+    expected = np.array([left[0], 0, left[2], 0]) @ earlier.weights
     assert later.scores(np.array([3]))[0] == pytest.approx(expected, rel=1e-5)
     assert later.top_n(np.array([3]), 1, bought).items.tolist() == [[2]]
     assert later.top_n(np.array([5]), 1, bought).items.tolist() == [[NOTHING]], "nothing is known of 9 yet"
