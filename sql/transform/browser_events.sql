@@ -3,7 +3,8 @@
 -- quantity that is missing is 1. Ids are never null here: validation has refused such events.
 -- Reads: events, users. Binds: $min_views, $min_carts.
 WITH browsing AS (
-    SELECT DISTINCT user_id, item_id, event_type, occurred_at, order_id, coalesce(quantity, 1) AS quantity
+    SELECT DISTINCT user_id, item_id, event_type, occurred_at, order_id, coalesce(quantity, 1) AS quantity,
+        price, discount, rating
     FROM events
     WHERE event_type <> 'purchase'
       AND user_id IN (SELECT user_id FROM users)
@@ -18,7 +19,7 @@ engaged AS (
     HAVING count(*) FILTER (WHERE event_type = 'view') >= $min_views
         OR count(*) FILTER (WHERE event_type = 'cart') >= $min_carts
 )
-SELECT user_id, item_id, event_type, occurred_at, order_id, quantity
+SELECT user_id, item_id, event_type, occurred_at, order_id, quantity, price, discount, rating
 FROM browsing
 WHERE user_id IN (SELECT user_id FROM engaged)
-ORDER BY user_id, occurred_at, item_id, event_type, order_id, quantity
+ORDER BY user_id, occurred_at, item_id, event_type, order_id, quantity, price, discount, rating
