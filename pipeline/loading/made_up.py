@@ -115,8 +115,9 @@ class World:
         usual[np.argsort(self.product_ids)] = self._usual_prices(np.random.default_rng([self.seed, 2]))
         rng = np.random.default_rng([self.seed, 4, day // 7])
         is_reduced = rng.random(len(usual)) < SHARE_OF_REDUCED
-        off = np.round(np.where(is_reduced, usual * rng.uniform(0.1, 0.4, len(usual)), 0.0), 2)
-        return np.round(usual - off, 2), off
+        share = np.where(is_reduced, rng.uniform(0.1, 0.4, len(usual)), 0.0)
+        price: Floats = np.round(usual * (1.0 - share), 2)
+        return price, np.round(usual - price, 2)
 
     def _usual_prices(self, rng: np.random.Generator) -> Floats:
         """The usual price of each product, by id."""
