@@ -194,9 +194,12 @@ DATASETS: dict[str, Dataset] = {
                 "score": pa.float64(),
                 "reason": pa.string(),
                 "because_item_id": ITEM,
+                "last_bought_on": pa.date32(),
+                "gap_days": pa.int32(),
+                "percent_off": pa.int32(),
             },
             key=("user_id", "rank"),
-            nullable=frozenset({"reason", "because_item_id"}),
+            nullable=frozenset({"reason", "because_item_id", "last_bought_on", "gap_days", "percent_off"}),
         ),
         Dataset(
             "popular_items",
