@@ -138,7 +138,7 @@ def _users(n_users: int) -> Iterator[np.ndarray]:
 
 
 def _recommendations(rng: np.random.Generator, n_users: int, length: int) -> Iterator[pa.RecordBatch]:
-    reasons = pa.array(["similar_to_purchase", "bought_again"])
+    reasons = pa.array(["also_bought_with", "bought_again"])
     for users in _users(n_users):
         n_rows = len(users) * length
         yield pa.record_batch(
@@ -147,8 +147,11 @@ def _recommendations(rng: np.random.Generator, n_users: int, length: int) -> Ite
                 "rank": _ranks(len(users), length),
                 "item_id": _lists(rng, len(users), length, N_ITEMS).ravel(),
                 "score": _falling(rng, len(users), length),
-                "reason": reasons.take(pa.array((rng.random(n_rows) < 0.2).astype(np.int8))),
+                "reason": reasons.take(pa.array(is_bought_again.astype(np.int8))),
                 "because_item_id": rng.integers(1, N_ITEMS + 1, n_rows),
+                "last_bought_on": pa.array(LAST_DAY - ranks, mask=~is_bought_again).cast(pa.date32()),
+                "gap_days": pa.array(ranks, mask=~is_bought_again),
+                "percent_off": pa.nulls(n_rows, pa.int32()),
             }
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.contract.datasets import DATASETS, DOCUMENTS, MAY_CARRY, TIME
+from pipeline.lists.personal import DETAILS
 from pipeline.runs.files import fingerprint, write_json
 from pipeline.runs.folder import RunFolder
 
@@ -48,7 +49,7 @@ def give(folder: RunFolder, **parts: Any) -> None:
     for name, content in parts.items():
         if name in DATASETS:
             stage = DATASETS[name].stage
-            folder.write(name, content)
+            folder.write(name, _with_details(content) if name == "recommendations" else content)
         else:
             stage = DOCUMENTS[name]
             folder.write_document(name, content)
@@ -58,6 +59,16 @@ def give(folder: RunFolder, **parts: Any) -> None:
         write_json(
             folder.path / "receipts" / f"{stage}.json", {"stage": stage, "files": {**already, **written}}
         )
+
+
+def _with_details(lists: pa.Table) -> pa.Table:
+    """Rows of `recommendations`; the details that are not told are null."""
+    if isinstance(lists, pa.Table):
+        schema = DATASETS["recommendations"].schema({"user": "integer", "item": "integer"})
+        for name in DETAILS:
+            if name not in lists.column_names:
+                lists = lists.append_column(name, pa.nulls(len(lists), schema.field(name).type))
+    return lists
 
 
 def pairs(table: pa.Table, *columns: str) -> list[tuple[Any, ...]]:

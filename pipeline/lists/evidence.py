@@ -1,8 +1,8 @@
 """What is known of buyers and items that a reason may build on, by row and column number.
 
-Everything is read before the lists are made: from the events and from the datasets that `recommend` has
-written already. What a shop does not have (categories, prices, pairs) makes its part empty, and the reasons that
-need it are then given to nobody.
+Everything is read before the lists are made: from the events, and from the datasets that `recommend` has written
+already. What a shop does not have (categories, prices, pairs) leaves its part empty, and the reasons that need
+it are then given to nobody.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CLEAR_LIFT = 2.0
 GAP_DAYS_NEED = 3
 """Fewest days with a purchase of an item that say how often somebody buys it."""
 FAVOURITES, FAVOURITE_PURCHASES = 3, 3
-"""A favourite category is one of the first 3 in `user_categories` from which the user bought at least 3 times."""
+"""A favourite category is among the first 3 in `user_categories`, and the user bought from it at least 3 times."""
 REDUCED_BY = 0.05
 """What costs less by a smaller share is not reduced."""
 REDUCED_DAYS, REDUCED_LINES = 7, 3
@@ -48,8 +48,8 @@ class Evidence:
     percent_off:   how far each item is reduced now, 0 where it is not or nothing is known, shape (n_items,)
     often_reduced: whether a buyer often buys reduced items, shape (n_users,)
     is_popular:    whether an item is in the popular list of the whole shop, shape (n_items,)
-    bought_on:     the day of the last purchase for each cell of `purchases()`, in the order of its cells, days
-                   since 1970; empty where lists leave out what was bought
+    bought_on:     the day of the last purchase for each cell of `purchases()`, in the order of its cells,
+                   days since 1970; empty where lists leave out what was bought
     gap_days:      the usual days between two purchases, NONE where not known, of the same shape
     """
 
@@ -82,7 +82,7 @@ def evidence_of(
 ) -> Evidence:
     """Gathered from the events of `history`, which end at `as_of`, and from the datasets of `folder`.
 
-    Needs `also_bought`, `popular_items`, `user_categories` and `item_names`; reads `items` where the shop has it.
+    Needs `also_bought`, `popular_items`, `user_categories` and `item_names`; reads `items` where there is one.
     is_bought_shown: lists may hold what the user bought; timezone: the shop's, for the day of a purchase
     """
     item_ids = history.item_ids
@@ -127,9 +127,11 @@ def _favourites(
     number = pc.fill_null(pc.index_in(rows["category"], value_set=names), NONE).to_numpy()
     is_met = (user != NONE) & (number != NONE)
     user, number, rank = user[is_met], number[is_met], rows["rank"].to_numpy()[is_met]
+    if not len(user):
+        return favourites
     has_category = np.flatnonzero(category != NONE)
     cells = (np.ones(len(has_category), np.float32), (has_category, category[has_category]))
-    of_categories = sp.csr_matrix(cells, shape=(history.shape[1], max(1, len(names))))
+    of_categories = sp.csr_matrix(cells, shape=(history.shape[1], len(names)))
     n_bought = history.purchases() @ of_categories
     is_enough = np.asarray(n_bought[user, number]).ravel() >= FAVOURITE_PURCHASES
     favourites[user[is_enough], rank[is_enough] - 1] = number[is_enough]

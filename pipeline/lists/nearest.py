@@ -23,12 +23,13 @@ from pipeline.models.top_n import NOTHING
 class Pairs:
     """The rows of `also_bought` by column number: of item `i` those from first[i] to first[i + 1].
 
-    other: the item that buyers of `i` also bought; lift: how many times more often than by chance
+    other:    the item that buyers of `i` also bought
+    strength: support x log(lift), what the buyers of both add to the pair's likelihood ratio
     """
 
     first: NDArray[np.int64]
     other: NDArray[np.int32]
-    lift: NDArray[np.float64]
+    strength: NDArray[np.float64]
 
     @classmethod
     def read(cls, also_bought: Path, item_ids: pa.Array, min_lift: float) -> Pairs:
@@ -37,7 +38,8 @@ class Pairs:
         item = pc.index_in(rows["item_id"], value_set=item_ids).to_numpy()
         other = pc.index_in(rows["also_bought_item_id"], value_set=item_ids).to_numpy()
         first = np.searchsorted(item, np.arange(len(item_ids) + 1))
-        return cls(first.astype(np.int64), other.astype(np.int32), rows["lift"].to_numpy())
+        strength = rows["support"].to_numpy() * np.log(rows["lift"].to_numpy())
+        return cls(first.astype(np.int64), other.astype(np.int32), strength)
 
     @classmethod
     def none(cls, n_items: int) -> Pairs:
@@ -48,12 +50,12 @@ class Pairs:
 def nearest_of_own(
     items: NDArray[np.int32], own: sp.csr_matrix, item_factors: NDArray[np.float32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """For each slot of a list, the user's own item that is nearest to it by cosine of factors, and the cosine.
+    """For each slot of a list, the user's own item that is nearest to it by cosine of factors, and how near.
 
     items: column numbers, NOTHING in empty slots, shape (n_users, length)
     own:   what the same users bought or looked at, shape (n_users, n_items); at least one item each
-    Returns column numbers of the shape of `items`: the item itself where it is the user's own (cosine 1), NOTHING
-    in empty slots and where none is near (cosine 0 or less, which is given as 0). Ties go to the lower id.
+    Returns column numbers of the shape of `items`, and the cosines: the item itself and 1 where it is the user's
+    own, NOTHING and 0 in empty slots and where none is near (cosine 0 or less). Ties go to the lower id.
     """
     nearest = np.full(items.shape, NOTHING, np.int32)
     cosines = np.zeros(items.shape, np.float32)
@@ -75,7 +77,7 @@ def nearest_of_own(
 
 
 def bought_with_own(items: NDArray[np.int32], own: sp.csr_matrix, pairs: Pairs) -> NDArray[np.int32]:
-    """For each slot of a list, the user's own item whose row of `also_bought` names it with the highest lift.
+    """For each slot of a list, the user's own item whose row of `also_bought` names it as the strongest pair.
 
     The arguments are those of `nearest_of_own`. Returns column numbers of the shape of `items`, NOTHING where
     no own item names it. Ties go to the lower id.
@@ -95,6 +97,6 @@ def bought_with_own(items: NDArray[np.int32], own: sp.csr_matrix, pairs: Pairs) 
         slot_of[listed[slots]] = NOTHING
         is_met = np.flatnonzero(met != NOTHING)
         namer = np.repeat(columns, n_named)[is_met]
-        order = np.lexsort((-namer, pairs.lift[places[is_met]]))
-        namers[row, met[is_met[order]]] = namer[order]  # of one slot the last stays: the highest lift
+        order = np.lexsort((-namer, pairs.strength[places[is_met]]))
+        namers[row, met[is_met[order]]] = namer[order]  # of one slot the last stays: the strongest
     return namers

@@ -16,9 +16,9 @@ ALTER TABLE {storage}.user_lists
         AND coalesce(cardinality(percent_off), cardinality(item_ids)) = cardinality(item_ids)
     ),
     ADD CONSTRAINT user_lists_details_start_at_1 CHECK (
-        coalesce((array_ndims(last_bought_on), array_lower(last_bought_on, 1)), (1, 1)) = (1, 1)
-        AND coalesce((array_ndims(gap_days), array_lower(gap_days, 1)), (1, 1)) = (1, 1)
-        AND coalesce((array_ndims(percent_off), array_lower(percent_off, 1)), (1, 1)) = (1, 1)
+        (array_ndims(last_bought_on) = 1 AND array_lower(last_bought_on, 1) = 1) IS NOT FALSE
+        AND (array_ndims(gap_days) = 1 AND array_lower(gap_days, 1) = 1) IS NOT FALSE
+        AND (array_ndims(percent_off) = 1 AND array_lower(percent_off, 1) = 1) IS NOT FALSE
     ),
     ADD CONSTRAINT user_lists_gaps_are_days CHECK (1 <= ALL (gap_days)),
     ADD CONSTRAINT user_lists_reductions_are_percentages CHECK (
