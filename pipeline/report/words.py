@@ -20,6 +20,9 @@ REASONS = {
     "bought_again": "bought before",
     "recently_popular": "popular now",
     "similar_to_purchase": "close to what they bought",
+    "also_bought_with": "often bought with what they bought",
+    "favourite_category": "of a category they buy from often",
+    "on_discount": "reduced, and they often buy reduced items",
 }
 PARAMETERS = {
     "factors": "factors: numbers that describe a taste",
