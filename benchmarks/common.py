@@ -138,17 +138,23 @@ def _users(n_users: int) -> Iterator[np.ndarray]:
 
 
 def _recommendations(rng: np.random.Generator, n_users: int, length: int) -> Iterator[pa.RecordBatch]:
-    reasons = pa.array(["similar_to_purchase", "bought_again"])
+    reasons = pa.array(["also_bought_with", "bought_again"])
     for users in _users(n_users):
         n_rows = len(users) * length
+        ids, scores = _lists(rng, len(users), length, N_ITEMS).ravel(), _falling(rng, len(users), length)
+        is_again = rng.random(n_rows) < 0.2
+        days = rng.integers(1, 60, n_rows, np.int32)
         yield pa.record_batch(
             {
                 "user_id": np.repeat(users, length),
                 "rank": _ranks(len(users), length),
-                "item_id": _lists(rng, len(users), length, N_ITEMS).ravel(),
-                "score": _falling(rng, len(users), length),
-                "reason": reasons.take(pa.array((rng.random(n_rows) < 0.2).astype(np.int8))),
+                "item_id": ids,
+                "score": scores,
+                "reason": reasons.take(pa.array(is_again.astype(np.int8))),
                 "because_item_id": rng.integers(1, N_ITEMS + 1, n_rows),
+                "last_bought_on": pa.array(20_000 + days, mask=~is_again).cast(pa.date32()),
+                "gap_days": pa.array(days, mask=~is_again),
+                "percent_off": pa.nulls(n_rows, pa.int32()),
             }
         )
 

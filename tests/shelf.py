@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.contract.datasets import DATASETS, DOCUMENTS, TIME
+from pipeline.contract.datasets import DATASETS, DOCUMENTS, MAY_CARRY, TIME
+from pipeline.lists.personal import DETAILS
 from pipeline.runs.files import fingerprint, write_json
 from pipeline.runs.folder import RunFolder
 
@@ -22,11 +23,13 @@ def day(number: float) -> datetime:
 
 
 def events(*rows: tuple[Any, ...]) -> pa.Table:
-    """Rows `(user, item, day[, type[, order[, quantity]]])`; a purchase of 1 without an order unless told."""
-    full = [(*row, *("purchase", None, 1.0)[len(row) - 3 :]) for row in rows]
-    users, items, days, kinds, orders, quantities = (
-        zip(*full, strict=True) if full else ([], [], [], [], [], [])
-    )
+    """Rows `(user, item, day[, type[, order[, quantity[, price[, discount[, rating]]]]]])`.
+
+    Unless told, a row is a purchase of 1 without an order, and carries nothing else.
+    """
+    full = [(*row, *("purchase", None, 1.0, None, None, None)[len(row) - 3 :]) for row in rows]
+    columns = zip(*full, strict=True) if full else [[] for _ in range(9)]
+    users, items, days, kinds, orders, quantities, *carried = columns
     return pa.table(
         {
             "user_id": pa.array(users, pa.int64()),
@@ -35,6 +38,7 @@ def events(*rows: tuple[Any, ...]) -> pa.Table:
             "occurred_at": pa.array([day(d) for d in days], TIME),
             "order_id": pa.array(orders, pa.string()),
             "quantity": pa.array(quantities, pa.float64()),
+            **{name: pa.array(values, pa.float64()) for name, values in zip(MAY_CARRY, carried, strict=True)},
         }
     )
 
@@ -45,7 +49,7 @@ def give(folder: RunFolder, **parts: Any) -> None:
     for name, content in parts.items():
         if name in DATASETS:
             stage = DATASETS[name].stage
-            folder.write(name, content)
+            folder.write(name, _with_details(content) if name == "recommendations" else content)
         else:
             stage = DOCUMENTS[name]
             folder.write_document(name, content)
@@ -55,6 +59,16 @@ def give(folder: RunFolder, **parts: Any) -> None:
         write_json(
             folder.path / "receipts" / f"{stage}.json", {"stage": stage, "files": {**already, **written}}
         )
+
+
+def _with_details(lists: pa.Table) -> pa.Table:
+    """Rows of `recommendations`; the details that are not told are null."""
+    if isinstance(lists, pa.Table):
+        schema = DATASETS["recommendations"].schema({"user": "integer", "item": "integer"})
+        for name in DETAILS:
+            if name not in lists.column_names:
+                lists = lists.append_column(name, pa.nulls(len(lists), schema.field(name).type))
+    return lists
 
 
 def pairs(table: pa.Table, *columns: str) -> list[tuple[Any, ...]]:

@@ -10,6 +10,8 @@ from pipeline.report import words
 from pipeline.runs.folder import RunFolder
 
 N_BUYERS = 10
+CLOSE_BY = {"similar_to_purchase": "close to", "also_bought_with": "often bought with"}
+"""Reasons that name a purchase, as the words before its name."""
 LENGTH = 5
 LONGEST = 80
 """Most characters of an item's name that are shown."""
@@ -76,10 +78,10 @@ def _why(row: Row) -> str:
     if row["because_item_id"] is None or row["because_item_id"] == row["item_id"]:
         return reason
     because = _item(row["because_item_id"], row["because_name"])
-    if row["reason"] != "similar_to_purchase":
+    if row["reason"] not in CLOSE_BY:
         return f"{reason}: “{because}”"
-    is_namesake = because == _item(row["item_id"], row["name"])
-    return f"close to another “{because}”" if is_namesake else f"close to “{because}”"
+    another = "another " if because == _item(row["item_id"], row["name"]) else ""
+    return f"{CLOSE_BY[row['reason']]} {another}“{because}”"
 
 
 def _item(item: object, name: str | None) -> str:

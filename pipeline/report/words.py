@@ -20,6 +20,9 @@ REASONS = {
     "bought_again": "bought before",
     "recently_popular": "popular now",
     "similar_to_purchase": "close to what they bought",
+    "also_bought_with": "often bought with what they bought",
+    "favourite_category": "of a category they buy from often",
+    "on_discount": "reduced, and they often buy reduced items",
 }
 PARAMETERS = {
     "factors": "factors: numbers that describe a taste",
@@ -29,6 +32,7 @@ PARAMETERS = {
     "regularization_scale": "regularization, scaled by activity",
     "half_life_days": "half-life of an event, days",
     "is_quantity_weighed": "more weight for a larger quantity",
+    "rating_weight": "what a rating does to the weight",
     "purchase": "weight of a purchase",
     "view": "weight of a view",
     "cart": "weight of an add to cart",

@@ -29,6 +29,8 @@ class ListKind:
 
     key:     the column whose rows make one list
     arrays:  column of the dataset -> array column of the table
+    details: array columns of the same name that a list may do without: null where no row of it has a value, or
+             where the dataset is an older release's without the column
     values:  columns of a dataset without ranks that the table takes as they are; there are no arrays then
     """
 
@@ -36,12 +38,13 @@ class ListKind:
     table: str
     key: str
     arrays: dict[str, str]
+    details: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of the table, in the order of `lines`."""
-        return ("version", self.key, *self.arrays.values(), *self.values)
+        return ("version", self.key, *self.arrays.values(), *self.details, *self.values)
 
 
 KINDS = (
@@ -55,6 +58,7 @@ KINDS = (
             "reason": "reasons",
             "because_item_id": "because_item_ids",
         },
+        details=("last_bought_on", "gap_days", "percent_off"),
     ),
     ListKind("popular_items", "popular_lists", "category", {"item_id": "item_ids", "score": "scores"}),
     ListKind(
@@ -105,7 +109,19 @@ def _lists(kind: ListKind, table: pa.Table) -> list[pa.Array]:
     _check_ranks(kind, table, starts)
     bounds = pa.array(np.append(starts, len(keys)), pa.int32())
     arrays = [_arrays(table.column(name).combine_chunks(), bounds) for name in kind.arrays]
-    return [_plain(keys.take(bounds[:-1])), *arrays]
+    details = [_detail(table, name, bounds) for name in kind.details]
+    return [_plain(keys.take(bounds[:-1])), *arrays, *details]
+
+
+def _detail(table: pa.Table, name: str, bounds: pa.Array) -> pa.Array:
+    """An array literal for each list that has a value; no array for the others."""
+    if name not in table.column_names or table[name].null_count == len(table):
+        return pa.array([NULL] * (len(bounds) - 1), pa.string())
+    values = table.column(name).combine_chunks()
+    n_values = np.add.reduceat(
+        values.is_valid().to_numpy(zero_copy_only=False), bounds.to_numpy()[:-1], dtype=np.int64
+    )
+    return pc.if_else(pa.array(n_values > 0), _arrays(values, bounds), NULL)
 
 
 def _rows(kind: ListKind, table: pa.Table) -> list[pa.Array]:
@@ -129,7 +145,7 @@ def _whole_lists(kind: ListKind, path: Path, batch_rows: int) -> Iterator[pa.Tab
 
 def _batches(kind: ListKind, path: Path, batch_rows: int) -> Iterator[pa.Table]:
     """The file a batch at a time, none of them empty."""
-    columns = [kind.key, "rank", *kind.arrays] if kind.arrays else [kind.key, *kind.values]
+    columns = [kind.key, "rank", *kind.arrays, *kind.details] if kind.arrays else [kind.key, *kind.values]
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_rows, columns=columns):

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.lists.also_bought import MOST_ITEMS, also_bought, baskets_of
+from pipeline.lists.evidence import evidence_of
 from pipeline.lists.final_model import FinalModel, fit_final_model, unjudged_model
 from pipeline.lists.personal import user_lists
 from pipeline.lists.popular import item_names, popular_items, user_categories, user_purchases
@@ -47,12 +48,19 @@ def run(job: Job) -> Counts:
         else:
             model = fit_final_model(history, params, settings, items, training_rows, browsers, folder.as_of)
             similar = similar_items(model.factors, settings.recommend.similar_length)
-        lists = user_lists(model.audiences, model.factors, settings.recommend.list_length)
-        n_recommendations = folder.write("recommendations", lists)
         n_popular = _write_popular(job, history)
+        n_also_bought, n_not_in_it = _write_also_bought(job, model)
+        evidence = evidence_of(
+            history,
+            folder,
+            folder.as_of,
+            is_bought_shown=not settings.run.excludes_repeats,
+            timezone=settings.source.timezone,
+        )
+        lists = user_lists(model.audiences, model.factors, evidence, settings.recommend.list_length)
+        n_recommendations = folder.write("recommendations", lists)
         cold = model.cold_counts()
     n_similar = folder.write("similar_items", similar)
-    n_also_bought, n_not_in_it = _write_also_bought(job, model)
     n_users, n_served = sum(len(audience.user_ids) for audience in model.audiences), _n_served(job)
     return {
         "model": params.model,

@@ -32,6 +32,8 @@ CROSS JOIN LATERAL (
     CROSS JOIN LATERAL (
         SELECT
             named.*,
-            {schema}.reason_in_words(named.item_id, named.reason, named.because_item_id) AS explanation
+            {schema}.reason_in_words(
+                %(user_id)s::{user_id_type}, named.item_id, named.reason, named.because_item_id
+            ) AS explanation
     ) AS explained
 ) AS list;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from pipeline.contract.datasets import DATASETS, arrow_id
 from pipeline.contract.stages import LISTS
 from pipeline.runs.folder import RunFolder
 from pipeline.serving import About, Publication, publish
+from pipeline.serving.copy_lines import KINDS, ListKind
 from tests.shelf import give
 
 LOCK = b"LOCK TABLE serving_storage.schema_info IN SHARE UPDATE EXCLUSIVE MODE"
@@ -44,6 +46,11 @@ def ranked(key: str, item: str, lists: Lists, types: tuple[pa.DataType, pa.DataT
             "score": pa.array([1 / r for r in ranks], pa.float64()),
         }
     )
+
+
+def without_details() -> tuple[ListKind, ...]:
+    """What a release before version 10 of the schema copied: reasons without details."""
+    return tuple(replace(kind, details=()) for kind in KINDS)
 
 
 def fill(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.contract.stages import LISTS
 from pipeline.errors import ContractBroken, DamagedFile
 from pipeline.runs.folder import RunFolder
-from pipeline.serving.copy_lines import KINDS, ListKind, lines
+from pipeline.serving.copy_lines import KINDS, NULL, ListKind, lines
 from tests.serving.nights import fill
 from tests.shelf import give
 
@@ -32,9 +34,35 @@ def text_of(kind, folder: RunFolder, batch_rows: int = 1000) -> str:
 def test_a_list_is_one_line(run_folder: Callable[..., RunFolder]) -> None:
     folder = fill(run_folder(), {1: [11, 12], 2: [13]})
     assert text_of(OWN, folder) == (
-        '7\t1\t{11,12}\t{1,0.5}\t{"bought_again",NULL}\t{11,NULL}\n7\t2\t{13}\t{1}\t{"bought_again"}\t{13}\n'
+        '7\t1\t{11,12}\t{1,0.5}\t{"bought_again",NULL}\t{11,NULL}\t\\N\t\\N\t\\N\n'
+        '7\t2\t{13}\t{1}\t{"bought_again"}\t{13}\t\\N\t\\N\t\\N\n'
     )
     assert text_of(SIMILAR, folder) == "7\t11\t{12,13}\t{1,0.5}\n7\t12\t{11}\t{1}\n"
+
+
+@pytest.mark.parametrize("batch_rows", [1, 2, 1000])
+def test_details_are_arrays_where_a_list_has_one(
+    run_folder: Callable[..., RunFolder], batch_rows: int
+) -> None:
+    folder = fill(run_folder(), {1: [11, 12], 2: [13]})
+    lists = pq.read_table(folder.dataset("recommendations"))
+    for name, values in {
+        "last_bought_on": [None, date(2025, 11, 18), None],
+        "gap_days": [None, None, 9],
+    }.items():
+        place = lists.schema.get_field_index(name)
+        lists = lists.set_column(place, name, pa.array(values, lists.schema.field(name).type))
+    give(folder, recommendations=lists)
+    details = [line.split("\t")[6:] for line in text_of(OWN, folder, batch_rows).splitlines()]
+    assert details == [["{NULL,2025-11-18}", NULL, NULL], [NULL, "{9}", NULL]]
+
+
+def test_lists_of_an_older_release_have_no_details(run_folder: Callable[..., RunFolder]) -> None:
+    folder = fill(run_folder())
+    path = folder.dataset("recommendations")
+    before = text_of(OWN, folder)
+    pq.write_table(pq.read_table(path).drop_columns(["last_bought_on", "gap_days", "percent_off"]), path)
+    assert text_of(OWN, folder) == before
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 3, 5])

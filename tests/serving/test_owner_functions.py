@@ -73,6 +73,7 @@ def test_functions_of_the_owner_use_nothing_of_the_caller(
         "SELECT * FROM serving.recommend_from('{11,12,11}', 20)",
         "SELECT serving.explain(1, 11), serving.explain(1, 17)",
         "SELECT serving.reason_in_words(12, 'similar_to_item', 11), serving.is_blocked(12)",
+        "SELECT serving.reason_in_words(1, 11, 'bought_again', 11)",
         "SELECT * FROM serving.items CROSS JOIN serving.shop",
         "SELECT from_version, live_version FROM serving.rollback(2)",
         "SELECT * FROM serving.release()",

@@ -40,6 +40,10 @@ CALLS = {
         BESIDE | {"popular_lists", "item_names", "blocked_items"},
     ),
     "words": ("reason_in_words(81, 'similar_to_item', 77)", {"item_names"}),
+    "words for a user": (
+        "reason_in_words(77, 77, 'bought_again', NULL)",
+        {"user_lists", "item_names"},
+    ),
     "blocked or not": ("is_blocked(1996)", {"blocked_items"}),
     "why a listed item": ("explain(77, 81)", {"user_lists", "blocked_items", "item_names"}),
     "why a popular item": ("explain(-1, 5)", STORED),

@@ -29,6 +29,7 @@ FUNCTIONS = (
     "recommend_from('{11}', 3)",
     "explain(1, 11)",
     "reason_in_words(12, 'similar_to_item', 11)",
+    "reason_in_words(1, 11, 'bought_again', 11)",
     "is_blocked(11)",
 )
 STORED = (

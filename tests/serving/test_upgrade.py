@@ -10,9 +10,19 @@ import pytest
 
 from pipeline.errors import ServingError
 from pipeline.retention.forget import forget
-from pipeline.serving import migrate, publications, publish, read_live, refuse, release, rollback, schema
+from pipeline.serving import (
+    migrate,
+    publication,
+    publications,
+    publish,
+    read_live,
+    refuse,
+    release,
+    rollback,
+    schema,
+)
 from pipeline.serving.forgotten import read_forgotten, remember
-from tests.serving.nights import ABOUT, Shop, as_of
+from tests.serving.nights import ABOUT, Shop, as_of, without_details
 
 ELENA, OTTO = 1, 2
 RESET = "python -m pipeline migrate --reset-serving"
@@ -154,6 +164,7 @@ def test_a_database_of_the_version_before_the_upgrades_keeps_all_that_is_stored(
     with monkeypatch.context() as before:
         before.setattr(schema, "UPGRADES", ())
         before.setattr(schema, "VERSION", schema.BASE)
+        before.setattr(publication, "KINDS", without_details())
         for day in (1, 2):
             shop.publish(shop.night(day))
         remember(shop.url, shop.settings, ELENA)
@@ -176,6 +187,7 @@ def test_what_was_published_before_baskets_serves_them_and_what_apps_built_stays
     with monkeypatch.context() as before:
         before.setattr(schema, "UPGRADES", schema.UPGRADES[: 8 - schema.BASE])
         before.setattr(schema, "VERSION", 8)
+        before.setattr(publication, "KINDS", without_details())
         for day in (1, 2):
             shop.publish(shop.night(day, **beside))
     assert version_of(shop) == 8
