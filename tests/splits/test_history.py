@@ -87,6 +87,29 @@ def test_a_rating_weighs_only_when_asked(run_folder: Callable[..., RunFolder]) -
         assert past.purchases().toarray().tolist() == [[1, 0], [1, 0]]
 
 
+def test_what_events_carry_changes_no_matrix_unless_ratings_weigh(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    """The models of a shop that gives prices, discounts and ratings are those of one that does not."""
+    shop = [
+        (user, item, float((user * item) % 9), "purchase", None, 1.0) for user in (1, 2, 3) for item in (5, 6)
+    ]
+    given = [(*row, row[0] + 0.5, 0.5, float(row[1])) for row in shop]
+    with (
+        history(run_folder("plain"), events(*shop), day(10)) as plain,
+        history(run_folder("given"), events(*given), day(10)) as carried,
+    ):
+        for one, other in (
+            (plain.interactions(Weights()), carried.interactions(Weights())),
+            (plain.purchases(30.0), carried.purchases(30.0)),
+            (plain.touched(), carried.touched()),
+        ):
+            assert one.data.tobytes() == other.data.tobytes()
+            assert one.indices.tobytes() == other.indices.tobytes()
+        rated = carried.interactions(Weights(rating_weight="multiply"))
+        assert rated.data.tobytes() != carried.interactions(Weights()).data.tobytes()
+
+
 def test_purchases_count_and_touched_is_one(run_folder: Callable[..., RunFolder]) -> None:
     with history(run_folder()) as past:
         assert past.purchases().toarray().tolist() == [[2, 0, 0], [0, 1, 0]]
