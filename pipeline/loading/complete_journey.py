@@ -32,17 +32,22 @@ EVENTS = """
     FROM transactions
 """
 PRODUCTS = """
-    WITH sold AS (
-        SELECT product_id,
-               round(median(sales_value / quantity) FILTER (quantity > 0), 2) AS price,
-               round(avg(retail_disc / quantity) FILTER (quantity > 0), 2) AS discount
-        FROM transactions GROUP BY product_id
+    WITH days AS (
+        SELECT product_id, transaction_timestamp::DATE AS day,
+               median(sales_value / quantity) AS price, median(retail_disc / quantity) AS discount
+        FROM transactions WHERE quantity > 0 GROUP BY product_id, day
+    ),
+    sold AS (
+        SELECT product_id, round(price, 2) AS price,
+               CASE WHEN day > (SELECT max(day) FROM days) - 7 THEN round(discount, 2) ELSE 0 END AS discount
+        FROM days QUALIFY row_number() OVER (PARTITION BY product_id ORDER BY day DESC) = 1
     )
     SELECT product_id, nullif(concat_ws(' ', product_type, package_size), '') AS name,
            product_category AS category, price, discount, true AS available
     FROM products FULL JOIN sold USING (product_id)
     ORDER BY product_id
 """
+"""A price is that of the last day on which the product was sold; reduced is what was sold so in the last week."""
 CUSTOMERS = """
     SELECT household_id AS customer_id, 'age ' || age AS segment
     FROM (SELECT DISTINCT household_id FROM transactions)
