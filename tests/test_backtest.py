@@ -20,6 +20,7 @@ import pytest
 from pipeline import config
 from pipeline.__main__ import main
 from pipeline.backtest import STAGES
+from pipeline.contract.datasets import MAY_CARRY
 from pipeline.jobs import just_after
 from pipeline.loading import synthetic
 from pipeline.models.catalog import MODELS
@@ -56,14 +57,18 @@ def as_text(table: pa.Table, *names: str) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the shop of two tastes: numbers in CSV, texts in Parquet; and a small search."""
+    """A folder with the shop of two tastes: numbers in CSV, texts in Parquet; and a small search.
+
+    In the CSV the columns for prices, discounts and ratings are empty; the Parquet file has none.
+    """
     folder = tmp_path_factory.mktemp("files")
     (folder / "small.toml").write_text(SMALL, encoding="utf-8")
     shop, items = tastes.shop(), tastes.ITEMS.select(["item_id", "category"])
     named = shop.set_column(3, "occurred_at", pc.strftime(shop["occurred_at"], "%Y-%m-%dT%H:%M:%SZ"))
     pa.csv.write_csv(named, folder / "events.csv")
     pa.csv.write_csv(items, folder / "items.csv")
-    pq.write_table(as_text(shop, "user_id", "item_id"), folder / "events.parquet")
+    bare = shop.drop_columns(list(MAY_CARRY))
+    pq.write_table(as_text(bare, "user_id", "item_id"), folder / "events.parquet")
     pq.write_table(as_text(items, "item_id"), folder / "items.parquet")
     return folder
 
@@ -214,7 +219,10 @@ def test_text_ids_in_parquet_give_the_numbers_of_the_same_shop_in_csv(
 def test_queries_over_files_of_other_columns_give_the_numbers_of_the_same_shop(
     files: Path, judged: Callable[..., tuple[Document, str]], two: tuple[Document, str]
 ) -> None:
-    """A till that writes days and clocks apart, and its own words; the working folder is another one."""
+    """A till that writes days and clocks apart, and its own words; the working folder is another one.
+
+    It also gives prices, discounts and ratings, which change nothing as long as no setting says so.
+    """
     (files / "till.sql").write_text(
         "SELECT user_id AS who, item_id AS sku, upper(event_type) AS what, order_id, quantity,"
         " occurred_at[:10] AS day, occurred_at[12:26] AS clock"
@@ -223,7 +231,8 @@ def test_queries_over_files_of_other_columns_give_the_numbers_of_the_same_shop(
     (files / "events.sql").write_text(
         f"WITH till AS ({(files / 'till.sql').read_text()})\n"
         "SELECT who::INT AS user_id, sku::INT AS item_id, lower(what) AS event_type,\n"
-        "       (day || ' ' || clock)::TIMESTAMP AS occurred_at, order_id, quantity\nFROM till; -- all of it"
+        "       (day || ' ' || clock)::TIMESTAMP AS occurred_at, order_id, quantity,\n"
+        "       who::INT + 0.5 AS price, 0.25 AS discount, sku::INT % 5 AS rating\nFROM till; -- all of it"
     )
     (files / "items.sql").write_text("FROM 'items.csv' SELECT item_id, category")
     one, said = judged("events.sql", "--items-query", str(files / "items.sql"))

@@ -12,12 +12,12 @@ from pipeline.loading import events_file
 from tests.doors.tries import ends_well, texts, through, tried
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
-HEAD = "user_id,item_id,event_type,occurred_at,order_id,quantity"
-STRANGE = "customer,article,action,date,invoice,qty"
+HEAD = "user_id,item_id,event_type,occurred_at,order_id,quantity,price,discount,rating"
+STRANGE = "customer,article,action,date,invoice,qty,unit_price,rabatt,stars"
 """Names that a draft guesses from."""
 
 NAMES = HEAD.split(",")
-ROW = ("17", "5", "purchase", "2026-01-31 18:05:00", "o1", "1")
+ROW = ("17", "5", "purchase", "2026-01-31 18:05:00", "o1", "1", "2.5", "0", "4")
 
 
 def loaded(path: Path, zone: str) -> int:

@@ -58,6 +58,9 @@ FITTING = {
     "occurred_at": pa.array([datetime(2026, 1, 1, tzinfo=UTC)] * 2),
     "order_id": pa.array(["o1", None]),
     "quantity": pa.array([1.0, None]),
+    "price": pa.array([2.5, None]),
+    "discount": pa.array([0, 1]),
+    "rating": pa.array(["4", None]),
 }
 
 
