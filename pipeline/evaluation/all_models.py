@@ -1,6 +1,6 @@
 """Every model judged at every cut of the test: the rows of `metrics` and `user_metrics`.
 
-In the mode that is published all models are judged; in the other one only the rules, and EASE and ALS with the
+In the mode that is published all models are judged; in the other one only the rules, EASE and ALS with the
 same parameters, because re-rankers are learnt for one mode.
 """
 

@@ -47,7 +47,7 @@ PRODUCTS = """
     FROM products FULL JOIN sold USING (product_id)
     ORDER BY product_id
 """
-"""A price is that of the last day on which a product was sold; reduced is what was sold so in the last week."""
+"""A price is that of the last day on which it was sold; reduced is what was sold so in the last week."""
 CUSTOMERS = """
     SELECT household_id AS customer_id, 'age ' || age AS segment
     FROM (SELECT DISTINCT household_id FROM transactions)
