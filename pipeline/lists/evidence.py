@@ -1,8 +1,8 @@
 """What is known of buyers and items that a reason may build on, by row and column number.
 
-Everything is read before the lists are made: from the events, and from the datasets that `recommend` has written
-already. What a shop does not have (categories, prices, pairs) leaves its part empty, and the reasons that need
-it are then given to nobody.
+Everything is read before the lists are made: from the events, and from the datasets that `recommend` has
+written by then. What a shop does not have (categories, prices, pairs) leaves its part empty, and the reasons
+that need it are given to nobody.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CLEAR_LIFT = 2.0
 GAP_DAYS_NEED = 3
 """Fewest days with a purchase of an item that say how often somebody buys it."""
 FAVOURITES, FAVOURITE_PURCHASES = 3, 3
-"""A favourite category is among the first 3 in `user_categories`, and the user bought from it at least 3 times."""
+"""A favourite category is among the user's first 3 in `user_categories`, with 3 purchases or more."""
 REDUCED_BY = 0.05
 """What costs less by a smaller share is not reduced."""
 REDUCED_DAYS, REDUCED_LINES = 7, 3
@@ -82,7 +82,7 @@ def evidence_of(
 ) -> Evidence:
     """Gathered from the events of `history`, which end at `as_of`, and from the datasets of `folder`.
 
-    Needs `also_bought`, `popular_items`, `user_categories` and `item_names`; reads `items` where there is one.
+    Needs `also_bought`, `popular_items`, `user_categories` and `item_names`; reads `items` if there is one.
     is_bought_shown: lists may hold what the user bought; timezone: the shop's, for the day of a purchase
     """
     item_ids = history.item_ids

@@ -17,7 +17,7 @@ def reduced(
 
 
 def test_last_purchases_and_the_usual_days_between_two() -> None:
-    """User 1 bought 5 after 10, 2 and 3 days: half of the gaps are 3 or longer; twice on the last day. 6 is looked at."""
+    """User 1 bought item 5 again after 10, 2 and 3 days, twice on the last of them, and looked at 6."""
     history = [
         *((1, 5, at) for at in (0, 10, 12, 15, 15.2)),
         *((2, 5, at) for at in (3, 9)),
@@ -40,7 +40,8 @@ def test_a_gap_is_the_median_half_up_of_days_enough(days: tuple[int, ...], gap: 
 def test_an_item_is_reduced_by_the_median_of_its_last_days() -> None:
     """Of item 5 the days 3 to 10 count: 0 %, 20 % and 50 %; of item 6 nobody knows the price."""
     history = [
-        reduced(1, 5, 2.9, 1, 9), reduced(1, 5, 3, 8, 2), reduced(2, 5, 9, 5, 5), reduced(2, 5, 9.5, 10, None),
+        reduced(1, 5, 2.9, 1, 9), reduced(1, 5, 3, 8, 2),
+        reduced(2, 5, 9, 5, 5), reduced(2, 5, 9.5, 10, None),
         reduced(1, 6, 9, None, 1), (1, 7, 9, "view", None, 1.0, 5, 5), reduced(1, 8, 9, 0, 0),
     ]  # fmt: skip
     assert rows_out("item_reductions", {"cut_at": day(10), "days": 7.0}, history=history) == [
