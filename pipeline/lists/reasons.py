@@ -12,7 +12,7 @@ Reasons are tried in the order of REASONS; the first one that is true is given:
 
 What was bought together comes before the cosine, because a person can follow it: on a year of groceries it
 names white corn for yellow corn, oranges for lemons, a dip for crisps. Of several pairs the one is named that
-most buyers stand behind; the one of the highest lift is rare and odd (a cake decoration for juice). Below NEAR
+most buyers stand behind; the one of the highest lift is rare and odd (cake decoration for juice). Below NEAR
 a cosine says little: eggs are near to whatever regular customers buy. At NEAR and above every second item is
 of the category of the one that is named; of pairs every third, below NEAR every fourth.
 

@@ -71,7 +71,7 @@ def test_every_reason_in_words(shop: Shop, row: Row, words: str) -> None:
 
 @pytest.mark.parametrize(("days", "year"), [(0, ""), (299, ""), (300, "y"), (400, "y")])
 def test_the_year_is_told_after_ten_months(shop: Shop, days: int, year: str) -> None:
-    [[today]] = shop.read("SELECT current_date")
+    [[today]] = shop.read("SELECT current_date", "")
     bought_on = today - timedelta(days=days)
     shop.publish(night(shop, 1, (11, "bought_again", None, bought_on, None, None)))
     assert why(shop, 11) == f"last bought on {written(bought_on)}" + (f" {bought_on.year}" if year else "")
