@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from pipeline import config, disk, engine, jobs
 from pipeline.config import Ids, Settings
-from pipeline.contract.datasets import DATASETS, FALLBACK
+from pipeline.contract.datasets import DATASETS, EVENTS_ORDER, FALLBACK
 from pipeline.contract.measured import different_buyers, measured
 from pipeline.contract.stages import BY_NAME
 from pipeline.errors import DataError, SettingsError, shortened
@@ -208,7 +208,7 @@ def _extract(job: Job, shop: Files) -> None:
     schema = DATASETS["events"].schema(folder.ids)
     with engine.connect(run.memory_limit_gb, run.threads, folder.scratch()) as db:
         engine.view(db, "events", shop.path("events"), since=start, until=folder.as_of)
-        order = "user_id, occurred_at, item_id, event_type, order_id, quantity"
+        order = ", ".join(EVENTS_ORDER)
         rows = db.sql(f"SELECT {', '.join(schema.names)} FROM events ORDER BY {order}")
         n_events = folder.write("events", rows.to_arrow_reader(engine.BATCH))
     if not n_events:

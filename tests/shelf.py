@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.contract.datasets import DATASETS, DOCUMENTS, TIME
+from pipeline.contract.datasets import DATASETS, DOCUMENTS, MAY_CARRY, TIME
 from pipeline.runs.files import fingerprint, write_json
 from pipeline.runs.folder import RunFolder
 
@@ -22,11 +22,13 @@ def day(number: float) -> datetime:
 
 
 def events(*rows: tuple[Any, ...]) -> pa.Table:
-    """Rows `(user, item, day[, type[, order[, quantity]]])`; a purchase of 1 without an order unless told."""
-    full = [(*row, *("purchase", None, 1.0)[len(row) - 3 :]) for row in rows]
-    users, items, days, kinds, orders, quantities = (
-        zip(*full, strict=True) if full else ([], [], [], [], [], [])
-    )
+    """Rows `(user, item, day[, type[, order[, quantity[, price[, discount[, rating]]]]]])`.
+
+    Unless told, a row is a purchase of 1 without an order, and carries nothing else.
+    """
+    full = [(*row, *("purchase", None, 1.0, None, None, None)[len(row) - 3 :]) for row in rows]
+    columns = zip(*full, strict=True) if full else [[] for _ in range(9)]
+    users, items, days, kinds, orders, quantities, *carried = columns
     return pa.table(
         {
             "user_id": pa.array(users, pa.int64()),
@@ -35,6 +37,7 @@ def events(*rows: tuple[Any, ...]) -> pa.Table:
             "occurred_at": pa.array([day(d) for d in days], TIME),
             "order_id": pa.array(orders, pa.string()),
             "quantity": pa.array(quantities, pa.float64()),
+            **{name: pa.array(values, pa.float64()) for name, values in zip(MAY_CARRY, carried, strict=True)},
         }
     )
 

@@ -24,7 +24,17 @@ _EVENT: dict[str, object] = {
     "occurred_at": TIME,
     "order_id": pa.string(),
     "quantity": pa.float64(),
+    "price": pa.float64(),
+    "discount": pa.float64(),
+    "rating": pa.float64(),
 }
+MAY_CARRY = ("price", "discount", "rating")
+"""What an event may carry: the price paid for one piece, what was taken off one piece, and a rating.
+Every dataset of events has these columns; they are null where the shop says nothing."""
+
+EVENTS_ORDER = ("user_id", "occurred_at", "item_id", "event_type", "order_id", "quantity", *MAY_CARRY)
+"""The columns that rows of events are sorted by, which are all of them; nulls come last."""
+
 _SCORES: dict[str, object] = {
     "n_held_out": pa.int32(),
     "precision_at_3": pa.float64(),
@@ -42,6 +52,7 @@ class Dataset:
     columns: name -> Arrow type, or USER / ITEM for an id of the shop's type
     key:     the columns that make a row unique; rows are written in its order. Empty: no key
     nullable: the columns that may hold nulls (`extract` hands nulls on; `validate` judges them)
+    optional: of what `extract` reads, the columns that a shop's statement need not select; they are null then
     """
 
     name: str
@@ -49,6 +60,7 @@ class Dataset:
     columns: Mapping[str, object]
     key: tuple[str, ...] = ()
     nullable: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
 
     def schema(self, ids: Mapping[str, IdType]) -> pa.Schema:
         """The Arrow schema for a shop whose ids are `{"user": ..., "item": ...}`."""
@@ -77,11 +89,11 @@ def _examples(name: str, stage: str) -> Dataset:
     return Dataset(name, stage, columns, key=tuple(keys), nullable=frozenset({"bought_at", *FEATURES}))
 
 
-def _events(name: str, stage: str, nullable: frozenset[str]) -> Dataset:
-    return Dataset(name, stage, _EVENT, nullable=nullable)
+def _events(name: str, stage: str, nullable: frozenset[str] = frozenset({"order_id", *MAY_CARRY})) -> Dataset:
+    return Dataset(name, stage, _EVENT, nullable=nullable, optional=frozenset(MAY_CARRY))
 
 
-_ORDER = frozenset({"order_id"})
+_OF_ITEMS = frozenset({"name", "category", "price", "discount", "available"})
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
@@ -98,19 +110,21 @@ DATASETS: dict[str, Dataset] = {
                 "discount": pa.float64(),
                 "available": pa.bool_(),
             },
-            nullable=frozenset({"item_id", "name", "category", "price", "discount", "available"}),
+            nullable=_OF_ITEMS | {"item_id"},
+            optional=_OF_ITEMS,
         ),
         Dataset(
             "users",
             "extract",
             {"user_id": USER, "segment": pa.string()},
             nullable=frozenset({"user_id", "segment"}),
+            optional=frozenset({"segment"}),
         ),
-        _events("purchaser_events", "filter_purchasers", _ORDER),
-        _events("browser_events", "filter_purchasers", _ORDER),
-        _events("train", "split", _ORDER),
-        _events("validation_set", "split", _ORDER),
-        _events("test", "split", _ORDER),
+        _events("purchaser_events", "filter_purchasers"),
+        _events("browser_events", "filter_purchasers"),
+        _events("train", "split"),
+        _events("validation_set", "split"),
+        _events("test", "split"),
         Dataset(
             "trials",
             "tune",

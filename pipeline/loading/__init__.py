@@ -124,7 +124,7 @@ def _in_words(loaded: Loaded) -> str:
 
 
 def is_stale(url: str, now: datetime) -> bool:
-    """Whether there is no shop behind `url`, or its newest event is older than 24 hours."""
+    """Whether there is no shop behind `url`, an earlier version loaded it, or its events end 24 hours ago."""
     last = shop.last_event_at(url)
     return last is None or utc(now) - last > timedelta(hours=24)
 

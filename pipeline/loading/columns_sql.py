@@ -1,4 +1,7 @@
-"""The lines of a drafted SELECT: for each of our columns its SQL, and in plain words what was guessed."""
+"""The lines of a drafted SELECT: for each of our columns its SQL, and in plain words what was guessed.
+
+`numbers_sql` has those of the quantity and of what events may carry.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,6 @@ AS_FLOAT = re.compile(r"(0|-?[1-9][0-9]{0,14})(\.0*)?")
 SHOWN = 8
 """Values or columns that a comment names."""
 
-THOUSANDS = re.compile(r"-?\d{1,3}(\.\d{3})+")
 TODO = "TODO"
 OPEN = {"user": "the user", "item": "the item", "time": "the time"}
 
@@ -37,14 +39,13 @@ class Line:
 
 
 def lines(plan: Plan, kinds: dict[str, str]) -> list[Line]:
-    """The six columns of events. kinds: `user` and `item` -> what id_kind says of them"""
+    """The columns of events that are no numbers. kinds: `user` and `item` -> what id_kind says of them"""
     return [
         _id(plan, "user", kinds["user"]),
         _id(plan, "item", kinds["item"]),
         _event(plan),
         _time(plan),
         _order(plan),
-        _quantity(plan),
     ]
 
 
@@ -221,25 +222,3 @@ def _order(plan: Plan) -> Line:
     told = f"orders such as {cancelled[0]} look cancelled: are their quantities below 0?" if some else ""
     sql = column if one.column.is_text else f"CAST({column} AS VARCHAR)"
     return Line("order_id", sql, (told,) if told else ())
-
-
-def _quantity(plan: Plan) -> Line:
-    if (found := plan.role("quantity")) is None:
-        return Line("quantity", "1", ())
-    number, one = found
-    column, values = reference(plan, number, one.column), one.column.values
-    told = []
-    sql = f"CAST({column} AS DOUBLE)"
-    if one.column.is_text and any("," in value for value in values):
-        decimal = any(re.search(r",(\d{1,2}|\d{4,})$", value) for value in values)
-        inner = f"replace(replace({column}, '.', ''), ',', '.')" if decimal else f"replace({column}, ',', '')"
-        where = "before the decimals" if decimal else "between thousands: LOOK AT IT, if it has decimals"
-        told.append(f"the quantity: {shown(one.column.name)}, its comma {where}")
-        sql = f"CAST({inner} AS DOUBLE)"
-    elif one.column.is_text and values and all(map(THOUSANDS.fullmatch, values)):
-        told.append(
-            "LOOK AT IT: is the point in the quantity one between thousands? Then replace(..., '.', '')"
-        )
-    if any(value.startswith("-") for value in values):
-        told.append("quantities below 0 are returns, which a night leaves out")
-    return Line("quantity", sql, tuple(told))

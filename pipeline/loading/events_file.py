@@ -1,6 +1,7 @@
 """Reads a shop's own events, items and users from Parquet or CSV files, or from queries over any files.
 
-    events: user_id, item_id, event_type, occurred_at; optional: order_id, quantity (1 where it is empty)
+    events: user_id, item_id, event_type, occurred_at; optional: order_id, quantity (1 where it is empty),
+            price, discount, rating
     items:  item_id; optional: name, category, price, discount, available (else true)
     users:  user_id; optional: segment
 
@@ -18,6 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import Ids, IdType
+from pipeline.contract.datasets import MAY_CARRY
 from pipeline.loading import account, draft, event_times, values
 from pipeline.loading import ids as id_types
 from pipeline.loading.ids import IdColumn
@@ -63,6 +65,7 @@ def read(
             "occurred_at": occurred_at,
             "order_id": values.order(events, "order_id"),
             "quantity": values.number(events, "quantity", absent="1.0"),
+            **{name: values.number(events, name) for name in MAY_CARRY},
         }
         item_rows = products and _rows(products, _item_columns(products, item_ids[1]))
         user_rows = customers and _rows(customers, _user_columns(customers, user_ids[1]))

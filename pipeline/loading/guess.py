@@ -22,6 +22,8 @@ TABLES = {
     "event": names.EVENTS,
     "order": names.ORDERS,
     "quantity": names.QUANTITIES,
+    "price": names.PRICES,
+    "discount": names.DISCOUNTS,
     "rating": names.RATINGS,
 }
 AMOUNT = re.compile(r"[+-]?(\d+|\d{1,3}([.,]\d{3})+)([.,]\d+)?", re.ASCII)
@@ -72,7 +74,7 @@ def _by_name(head: Head) -> dict[str, Found]:
         "time": _time(head),
         "event": _event(head),
         "order": _first(head, "order", lambda column: True),
-        "quantity": _first(head, "quantity", lambda column: all(map(AMOUNT.fullmatch, column.values))),
+        **{role: _first(head, role, _are_amounts) for role in ("quantity", "price", "discount")},
         "rating": _first(head, "rating", lambda column: _top(column) is not None),
     }
     roles: dict[str, Found] = {}
@@ -170,6 +172,10 @@ def _by_values(head: Head) -> dict[str, Found]:
 def _are_events(column: Column) -> bool:
     """Whether at least half of the words are known."""
     return sum(plain(value) in EVENT_OF for value in column.values) * 2 >= len(column.values)
+
+
+def _are_amounts(column: Column) -> bool:
+    return all(map(AMOUNT.fullmatch, column.values))
 
 
 def _top(column: Column) -> int | None:

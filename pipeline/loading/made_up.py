@@ -11,6 +11,7 @@ import pyarrow as pa
 
 DAYS = 365
 N_REPEATS = 2
+SHARE_OF_REDUCED = 0.1
 CATEGORIES = (
     *("Tea", "Coffee", "Bread", "Cheese", "Fruit", "Vegetables", "Pasta", "Rice"),
     *("Sweets", "Juice", "Wine", "Fish", "Spices", "Nuts", "Oil", "Honey"),
@@ -105,6 +106,23 @@ class World:
         season = 1.0 + 0.5 * np.sin(2 * np.pi * day / DAYS + self.phase)
         return self.appeal * season * np.clip(age / self.rise, 0.0, 1.0) * 0.5**faded
 
+    def prices(self, day: int) -> tuple[Floats, Floats]:
+        """What a piece costs on `day`, and how much less than usual, by product row.
+
+        In each week about one product in ten is reduced, by 10 to 40 %; otherwise it has its usual price.
+        """
+        usual = np.empty(len(self.product_ids))
+        usual[np.argsort(self.product_ids)] = self._usual_prices(np.random.default_rng([self.seed, 2]))
+        rng = np.random.default_rng([self.seed, 4, day // 7])
+        is_reduced = rng.random(len(usual)) < SHARE_OF_REDUCED
+        share = np.where(is_reduced, rng.uniform(0.1, 0.4, len(usual)), 0.0)
+        price: Floats = np.round(usual * (1.0 - share), 2)
+        return price, np.round(usual - price, 2)
+
+    def _usual_prices(self, rng: np.random.Generator) -> Floats:
+        """The usual price of each product, by id."""
+        return np.round(rng.lognormal(1.5, 0.8, len(self.product_ids)), 2)
+
     def products(self) -> Iterator[pa.RecordBatch]:
         """The rows of table `products`, by id."""
         rng = np.random.default_rng([self.seed, 2])
@@ -113,7 +131,7 @@ class World:
         order = np.argsort(self.product_ids)
         category = pa.array(CATEGORIES).take(pa.array(cluster[order]))
         ids = self.product_ids[order]
-        price = np.round(rng.lognormal(1.5, 0.8, count), 2)
+        price = self._usual_prices(rng)
         is_reduced = rng.random(count) < 0.2
         is_promoted = (order == self.promoted) & (self.promotion_days > 0)
         yield pa.RecordBatch.from_pydict(

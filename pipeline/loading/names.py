@@ -56,6 +56,16 @@ QUANTITIES = (
     *("quantityordered", "quantityrefund", "units", "unitssold", "pieces", "menge", "anzahl", "stuck"),
     *("stueck", "quantidade", "qtd", "qtde", "cantidad", "quantite", "qte", "quantita", "aantal"),
 )  # fmt: skip
+PRICES = (
+    *("price", "unitprice", "priceperunit", "priceperpiece", "itemprice", "lineitemprice", "pricepaid"),
+    *("saleprice", "sellingprice", "preis", "einzelpreis", "stuckpreis", "stueckpreis", "preco"),
+    *("precounitario", "precio", "preciounitario", "prix", "prixunitaire", "prezzo", "prezzounitario"),
+    *("prijs", "stuksprijs"),
+)  # fmt: skip
+DISCOUNTS = (
+    *("discount", "unitdiscount", "itemdiscount", "rabatt", "desconto", "descuento", "remise", "sconto"),
+    *("korting",),
+)  # fmt: skip
 RATINGS = ("rating", "ratings", "overall", "stars", "reviewscore", "bookrating", "bewertung")
 
 STATUSES = ("status", "orderstatus", "financialstatus", "paymentstatus", "bestellstatus", "estado")

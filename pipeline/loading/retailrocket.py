@@ -31,7 +31,8 @@ EVENTS = """
            CASE event WHEN 'addtocart' THEN 'cart' WHEN 'transaction' THEN 'purchase' ELSE event END
                AS event_type,
            make_timestamp(CAST(timestamp AS BIGINT) * 1000) AS occurred_at,
-           {order} AS order_id, 1.0::DOUBLE AS quantity
+           {order} AS order_id, 1.0::DOUBLE AS quantity,
+           NULL::DOUBLE AS price, NULL::DOUBLE AS discount, NULL::DOUBLE AS rating
     FROM {source}
 """
 

@@ -116,12 +116,15 @@ def refuse_read_only(url: str) -> None:
 
 
 def last_event_at(url: str) -> datetime | None:
-    """The time of the newest event, UTC; None without events or without the shop's tables."""
+    """The time of the newest event, UTC; None without events, or without the table as loads make it today."""
     events = tables.define("text", "text")["events"]
     try:
         with source_session(url) as (db, watch), connect.reaching(url, "source", watch):
-            if not sa.inspect(db).has_table("events"):
+            inspector = sa.inspect(db)
+            if not inspector.has_table("events"):
                 return None
+            if not {column["name"] for column in inspector.get_columns("events")} >= set(events.c.keys()):
+                return None  # an earlier version loaded it
             last = db.execute(sa.select(sa.func.max(events.c.occurred_at))).scalar()
     except LoginRefused:
         return None

@@ -114,8 +114,20 @@ def _day(world: World, day: int, quota: int) -> pa.RecordBatch:
             "occurred_at": pa.array(first + at).cast(TIME),
             "order_id": orders,
             "quantity": quantity.astype(np.float64),
+            **_prices(world, day, product, is_purchase),
         }
     )
+
+
+def _prices(world: World, day: int, product: Integers, is_purchase: Any) -> dict[str, pa.Array]:
+    """What each event carries: a purchase the price and discount of its product on `day`; none a rating."""
+    price, discount = world.prices(day)
+    is_other = ~is_purchase
+    return {
+        "price": pa.array(price[product], mask=is_other),
+        "discount": pa.array(discount[product], mask=is_other),
+        "rating": pa.nulls(len(product), pa.float64()),
+    }
 
 
 def _repeats(world: World, day: int, most: int, rng: np.random.Generator) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pyarrow import csv
 from sqlalchemy.dialects import mysql
 
 from pipeline.config import IdType
-from pipeline.contract.datasets import TIME
+from pipeline.contract.datasets import MAY_CARRY, TIME
 from pipeline.errors import SourceError
 
 TABLES = ("events", "products", "customers")
@@ -36,6 +36,7 @@ def define(customer: IdType, product: IdType, suffix: str = "") -> dict[str, sa.
             sa.Column("occurred_at", time),
             sa.Column("order_id", text_type()),
             sa.Column("quantity", sa.Double),
+            *(sa.Column(name, sa.Double) for name in MAY_CARRY),
         ],
         "products": [
             sa.Column("product_id", _id_type(product)),

@@ -29,6 +29,7 @@ PARAMETERS = {
     "regularization_scale": "regularization, scaled by activity",
     "half_life_days": "half-life of an event, days",
     "is_quantity_weighed": "more weight for a larger quantity",
+    "rating_weight": "what a rating does to the weight",
     "purchase": "weight of a purchase",
     "view": "weight of a view",
     "cart": "weight of an add to cart",

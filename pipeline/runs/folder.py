@@ -223,7 +223,10 @@ class RunFolder:
         return content
 
     def check(self, stage: str) -> None:
-        """Refuse when a stage before `stage` has not finished or one of its files changed since."""
+        """Refuse when a stage before `stage` has not finished, or one of its files changed since.
+
+        And when another version of this program wrote a dataset, with other columns than the contract's.
+        """
         for name in BY_NAME[stage].reads:
             writer = _writer(name)
             receipt = self.receipt(writer)
@@ -236,6 +239,8 @@ class RunFolder:
             for file, written in receipt["files"].items():
                 if file.split("/")[0].split(".")[0] == name:
                     self._check_file(writer, file, written)
+                    if name in DATASETS:
+                        self._check_columns(name)
 
     def _check_file(self, writer: str, file: str, written: Mapping[str, Any]) -> None:
         path = self.path / file
@@ -246,6 +251,17 @@ class RunFolder:
                 found="no file" if size is None else f"{size:,} bytes",
                 promised=f"{written['bytes']:,} bytes, SHA-256 {written['sha256'][:12]}...",
                 then=self._again(writer),
+            )
+
+    def _check_columns(self, name: str) -> None:
+        there, wanted = pq.read_schema(self.file(name)).names, list(DATASETS[name].columns)
+        if set(there) != set(wanted):
+            lacking = [column for column in wanted if column not in there]
+            raise DamagedFile(
+                f"another version of this program wrote `{name}` of run {self.run_id}",
+                found=f"no {', '.join(lacking)}" if lacking else ", ".join(there),
+                promised=", ".join(wanted),
+                then="start a new run: python -m pipeline run",
             )
 
     def _again(self, stage: str) -> str:

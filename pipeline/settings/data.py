@@ -83,6 +83,11 @@ class Weights(Section):
     is_quantity_weighed: bool = Field(
         False, description="whether the weight of a purchase is multiplied by its quantity"
     )
+    rating_weight: Literal["ignore", "multiply"] = Field(
+        "ignore",
+        description="what the rating of a purchase does to its weight: nothing, or multiply it (none counts"
+        " as 1; one below 0 or that is no number is refused)",
+    )
 
 
 class Split(Section):

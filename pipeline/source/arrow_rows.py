@@ -49,6 +49,11 @@ def first(db: sa.Connection, query: sa.TextClause, values: Mapping[str, Any]) ->
     return list(batch.columns)
 
 
+def names(db: sa.Connection, query: sa.TextClause) -> list[str]:
+    """The names of the columns of a query that binds nothing."""
+    return list(_rows(db, query, {}).columns)
+
+
 def holds_moments(db: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> bool:
     """Whether the column `occurred_at` names moments, not times of a clock."""
     rows = _rows(db, statement.around("SELECT * FROM ({}) rows_of_source"), values)

@@ -25,8 +25,6 @@ from pipeline.times import moments
 HINTS = {
     "order_id": "NULL AS order_id is fine for views and carts",
     "quantity": "a shop without quantities selects 1 AS quantity",
-    **{name: f"a shop without one selects NULL AS {name}" for name in ("name", "category", "segment")},
-    **{name: f"a shop without one selects NULL AS {name}" for name in ("price", "discount", "available")},
 }
 PROMISES: Mapping[str, tuple[frozenset[str], str]] = {
     "integer": (frozenset({"integer", "decimal", *EXACT}), "whole numbers"),
@@ -94,7 +92,7 @@ def check_names(shape: Shape, names: Sequence[str]) -> None:
     """Raise SourceError where a column of the dataset is missing, unknown or returned twice."""
     wanted = list(shape.dataset.columns)
     name = shape.dataset.name
-    if missing := [column for column in wanted if column not in names]:
+    if missing := [column for column in wanted if column not in (*names, *shape.dataset.optional)]:
         column = missing[0]
         hint = f" ({HINTS[column]})" if column in HINTS else ""
         raise SourceError(
@@ -181,12 +179,19 @@ def kind_of(kind: pa.DataType) -> str:
 
 
 def enforce(shape: Shape, batch: pa.RecordBatch, kinds: Mapping[str, str]) -> pa.RecordBatch:
-    """`batch` with the contract's columns, order and types. Raises SourceError naming the column at fault.
+    """`batch` with the contract's columns, order and types; an optional column that it lacks is null.
+
+    Raises SourceError naming the column at fault.
 
     kinds: column -> what the source says it holds (`kind_of` the Arrow type, or `uuid`)
     """
     schema = shape.schema()
-    columns = [column(shape, name, batch.column(name), kinds[name]) for name in schema.names]
+    columns = [
+        column(shape, field.name, batch.column(field.name), kinds[field.name])
+        if field.name in kinds
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

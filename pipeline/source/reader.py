@@ -141,7 +141,7 @@ class Source:
         file = f"{self.settings.sql}/{name}.sql"
         zone = self.settings.timezone
         shape = Shape(DATASETS[name], file, self.ids, zone, self.dialect)
-        statement = statements.read(shape)
+        statement = statements.read(shape, self._columns_of)
         if zone != "UTC" and self.dialect in ("postgresql", "duckdb", *MYSQL):
             in_utc = name == "events" and self._holds_moments(statement)
             if self.dialect in MYSQL:
@@ -152,6 +152,21 @@ class Source:
         if name == "events" and shape.has_text_times:
             self._explain(statement)
         return statement
+
+    def _columns_of(self, table: str) -> list[str]:
+        """The names of a table's columns; none where there is no such table, or not all of it may be read.
+
+        A try that fails costs the transaction nothing.
+        """
+        query = sa.text(f"SELECT * FROM {table} WHERE 1 = 0")
+        try:
+            with connect.reaching(self.url, "source", self.watch), self.watch.waiting():
+                if self.dialect == "duckdb":
+                    return arrow_rows.names(self.db, query)
+                with self.db.begin_nested():
+                    return list(self.db.execute(query).keys())
+        except exc.SQLAlchemyError:
+            return []
 
     def _holds_moments(self, statement: Statement) -> bool:
         query = statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0")

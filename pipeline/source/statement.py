@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from pipeline.source.columns import Shape
 
 WINDOW = ("window_start", "window_end")
 """The names that `events.sql` binds: the ends of the window."""
+
+ALSO = re.compile(r"^[ \t]*-- also, where ([\w.]+) has them: (\w+(?:, *\w+)*)[ \t]*$", re.MULTILINE)
+"""A comment that stands for further columns: those of the names in group 2 that the table of group 1 has."""
 
 TOKEN = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`)|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 """A quoted text or name (group 1, kept) or a comment (removed)."""
@@ -41,8 +45,10 @@ def path(folder: str, name: str) -> Path:
     return ROOT / folder / f"{name}.sql"
 
 
-def read(shape: Shape) -> Statement:
+def read(shape: Shape, columns_of: Callable[[str], Collection[str]]) -> Statement:
     """Read `shape.file`.
+
+    columns_of: the names of a table's columns, which a comment `also, where TABLE has them: ...` asks for
 
     Raises SourceError where the file cannot be read or is empty, and where `events.sql` does not bind
     exactly `:window_start` and `:window_end`: it would read too much, or fail in the middle of a run.
@@ -57,6 +63,7 @@ def read(shape: Shape) -> Statement:
             promised=f"a SELECT that returns {', '.join(shape.dataset.columns)}",
             then=f"write {shape.file}, or set [source] sql in config.toml to the folder that has it",
         ) from error
+    text = ALSO.sub(lambda also: _selected(also[2], columns_of(also[1])), text)
     sql = TOKEN.sub(lambda token: token.group(1) or " ", text).strip().rstrip(";").strip()
     wanted = set(WINDOW) if shape.dataset.name == "events" else set()
     bound = set(sa.text(sql).compile().params)
@@ -68,3 +75,8 @@ def read(shape: Shape) -> Statement:
             then=shape.then,
         )
     return Statement(sql, shape)
+
+
+def _selected(names: str, there: Collection[str]) -> str:
+    """SQL that goes on a list of columns with those of `names` that are there."""
+    return "".join(f", {name} AS {name}" for name in re.findall(r"\w+", names) if name in there)

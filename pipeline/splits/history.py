@@ -24,6 +24,16 @@ NO_ITEMS = """
     SELECT item_id, '' AS name, '' AS category, true AS available FROM item_rows WHERE false
 """
 
+PLAIN: Mapping[str, float | bool] = {
+    "view": 0.0,
+    "cart": 0.0,
+    "purchase": 1.0,
+    "half_life_days": 0.0,
+    "is_quantity_weighed": False,
+    "is_rating_weighed": False,
+}
+"""What `interactions.sql` binds where each purchase counts once and nothing else does."""
+
 
 class History:
     """What happened before a cut among the users who take part; `opened` makes one.
@@ -50,6 +60,7 @@ class History:
             purchase=weights.purchase,
             half_life_days=weights.half_life_days,
             is_quantity_weighed=weights.is_quantity_weighed,
+            is_rating_weighed=weights.rating_weight == "multiply",
         )
 
     def purchases(self, half_life_days: float = 0.0) -> sp.csr_matrix:
@@ -59,9 +70,7 @@ class History:
         them in turn; they cannot be written to.
         """
         if half_life_days not in self._purchases:
-            matrix = self._matrix(
-                view=0.0, cart=0.0, purchase=1.0, half_life_days=half_life_days, is_quantity_weighed=False
-            )
+            matrix = self._matrix(**{**PLAIN, "half_life_days": half_life_days})
             matrix.data.flags.writeable = False
             undecayed = {days: kept for days, kept in self._purchases.items() if days == 0.0}
             self._purchases = {**undecayed, half_life_days: matrix}
@@ -69,7 +78,7 @@ class History:
 
     def touched(self) -> sp.csr_matrix:
         """One where the user has any event on the item."""
-        matrix = self._matrix(view=1.0, cart=1.0, purchase=1.0, half_life_days=0.0, is_quantity_weighed=False)
+        matrix = self._matrix(**{**PLAIN, "view": 1.0, "cart": 1.0})
         matrix.data[:] = 1.0
         return matrix
 

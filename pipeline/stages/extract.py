@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.contract.datasets import DATASETS
+from pipeline.contract.datasets import DATASETS, EVENTS_ORDER
 from pipeline.engine import BATCH, connect, parquet
 from pipeline.errors import DataError
 from pipeline.runs.files import write_whole
@@ -25,7 +25,7 @@ from pipeline.times import CLOCK_SKEW
 if TYPE_CHECKING:
     from pipeline.serving.forgotten import Forgotten
 
-ORDER = {"events": ("user_id", "occurred_at", "item_id", "event_type", "order_id", "quantity")}
+ORDER = {"events": EVENTS_ORDER}
 """How rows are sorted; a dataset that is not named is sorted by its columns as they come."""
 
 MAX_AHEAD = 1_000

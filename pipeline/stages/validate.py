@@ -9,6 +9,7 @@ from pipeline.errors import ValidationFailed
 from pipeline.runs.job import Counts, Job
 from pipeline.runs.pages import VALIDATION
 from pipeline.validation.checks import Result, check, document, table
+from pipeline.validation.odd_values import look_through
 from pipeline.validation.old_times import with_old_times
 from pipeline.validation.shop_ids import compare
 from pipeline.validation.suites import SOURCE_SUITES, project_suite
@@ -30,6 +31,7 @@ def run(job: Job) -> Counts:
     suites = [project_suite(name) for name in SOURCE_SUITES if folder.has(name)]
     memory = job.settings.run.memory_limit_gb
     beside, left_out = compare(job)
+    beside |= look_through(job)
     results = [check(suite, folder.dataset(suite.name), parameters, memory, beside) for suite in suites]
     counts = folder.receipt("extract").get("counts", {})
     results[0] = with_old_times(results[0], counts.get("n_before_1990", 0), counts.get("oldest", ""))

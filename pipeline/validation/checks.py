@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from pipeline import disk
+from pipeline.contract.datasets import DATASETS
 from pipeline.errors import DiskFull, SettingsError
 from pipeline.times import utc
 from pipeline.validation import gx
@@ -35,7 +36,8 @@ class Failure:
     n_rows:   rows that break it; for a query (`QUERY`), the rows that it finds; None where the expectation
               is about the table as a whole
     observed: what the table has instead, where the expectation is about the table as a whole
-    examples: at most three rows, column -> value as text; always the same ones for the same file
+    examples: at most three rows, column -> value as text, always the same ones for the same file; a column
+              that a shop need not give is left out where it is null
     """
 
     type: str
@@ -212,8 +214,14 @@ def _failure(source: Any, suite: Suite, parquet: Path, expectation: Expectation,
         expectation.description,
         n_rows,
         "" if n_rows is not None else str(result.get("observed_value", "")),
-        tuple({name: _shown(value) for name, value in row.items()} for row in examples[: gx.EXAMPLES]),
+        tuple(_example(suite, row) for row in examples[: gx.EXAMPLES]),
     )
+
+
+def _example(suite: Suite, row: Mapping[str, Any]) -> dict[str, str]:
+    """A row as texts, without the optional columns that it leaves empty."""
+    optional = DATASETS[suite.name].optional
+    return {name: _shown(value) for name, value in row.items() if value is not None or name not in optional}
 
 
 def _shown(value: Any) -> str:

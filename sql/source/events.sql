@@ -12,6 +12,15 @@
 --   order_id           the order of a purchase; NULL for views and carts, or if there are no orders
 --   quantity           pieces bought; a shop that has none selects 1 AS quantity. Returns may be negative
 --
+-- And three that may be left out, or be NULL; each is a number:
+--
+--   price              paid for one piece, not for the whole line
+--   discount           taken off one piece, in money: price + discount is what it cost before
+--   rating             how much the user liked the item, 0 or more; [weights] rating_weight says what it does
+--
+-- The line `also, where ...` selects those of its columns that the table has. Where yours are called
+-- otherwise, select them as all others: sum_paid / quantity AS price.
+--
 -- The window is half-open: its start belongs to it, its end does not.
 SELECT
     customer_id AS user_id,
@@ -20,6 +29,7 @@ SELECT
     occurred_at AS occurred_at,
     order_id    AS order_id,
     quantity    AS quantity
+    -- also, where events has them: price, discount, rating
 FROM events
 WHERE occurred_at >= :window_start
   AND occurred_at <  :window_end

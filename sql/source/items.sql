@@ -8,7 +8,7 @@
 --   discount    a number
 --   available   true or false (or 1 and 0); an item that is false is not recommended. NULL: it is
 --
--- A shop that has one of these not selects NULL AS it.
+-- All but item_id may be left out.
 SELECT
     product_id AS item_id,
     name       AS name,

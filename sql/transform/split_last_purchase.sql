@@ -20,6 +20,7 @@ cuts AS (
     GROUP BY user_id
 )
 SELECT e.user_id, e.item_id, e.event_type, e.occurred_at, e.order_id, e.quantity,
+    e.price, e.discount, e.rating,
     CASE
         WHEN e.occurred_at >= c.test_from THEN 'test'
         WHEN e.occurred_at >= c.validation_from THEN 'validation_set'

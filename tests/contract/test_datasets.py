@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import IdType
-from pipeline.contract.datasets import DATASETS, DOCUMENTS, arrow_id
+from pipeline.contract.datasets import DATASETS, DOCUMENTS, EVENTS_ORDER, MAY_CARRY, arrow_id
 from pipeline.contract.stages import BY_NAME
 
 
@@ -29,6 +29,22 @@ def test_keys_are_columns_without_nulls() -> None:
         assert set(dataset.key) <= set(dataset.columns), name
         assert dataset.nullable <= set(dataset.columns), name
         assert not set(dataset.key) & dataset.nullable, name
+
+
+def test_what_a_shop_need_not_select_may_be_null_and_is_no_id() -> None:
+    for name, dataset in DATASETS.items():
+        assert dataset.optional <= dataset.nullable, name
+        assert not dataset.optional & {"user_id", "item_id"}, name
+
+
+def test_every_dataset_of_events_has_the_columns_that_events_are_sorted_by() -> None:
+    of_events = [name for name, dataset in DATASETS.items() if "event_type" in dataset.columns]
+    assert of_events == [
+        *("events", "purchaser_events", "browser_events", "train", "validation_set", "test"),
+    ]
+    for name in of_events:
+        assert set(DATASETS[name].columns) == set(EVENTS_ORDER), name
+        assert list(DATASETS[name].columns)[-3:] == list(MAY_CARRY) == list(EVENTS_ORDER)[-3:], name
 
 
 def test_no_document_has_the_name_of_a_dataset_and_each_has_a_stage() -> None:

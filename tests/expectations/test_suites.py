@@ -40,6 +40,13 @@ BAD_IDS: beside_ids.Rows = {
         for ids in ("users", "items")
     },
     **{f"suspicious_{ids}": [{"id": "null", "n_events": 1, "n_all": 2}] for ids in ("users", "items")},
+    "odd_values": [
+        {"finding": finding, "severity": severity, "item_id": "10", "n_events": 3, "value": -1.0}
+        for finding, severity in (
+            *(("price", "warning"), ("discount", "warning"), ("rating", "warning"), ("rating", "critical")),
+            *(("high_price", "warning"), ("price_of_line", "warning"), ("no_amount", "warning")),
+        )
+    ],
     "unstorable": [
         {"name": name, "value": "a", "n_bytes": 9_999, "why": "too long"} for name in ("user_id", "category")
     ],
@@ -49,8 +56,15 @@ BESIDE = {
     "known_items": {"item_id": [10, 20, 30], "available": [True, True, False]},
     "left_out": {"user_id": [1, 1, 2], "item_id": [40, 50, 20]},
 }
+CARRIED, NOTHING = (2.5, 0.0, 4.0), (None, None, None)
+"""Price, discount and rating of an event."""
+
 GOOD: dict[str, list[tuple[object, ...]]] = {
-    "events": [(1, 10, "view", TIME, None, 1.0), (1, 10, "purchase", TIME, "A", 2.0)],
+    "events": [
+        (1, 10, "view", TIME, None, 1.0, *NOTHING),
+        (1, 10, "purchase", TIME, "A", 2.0, *CARRIED),
+        (1, 10, "purchase", TIME, "A", 2.0, *NOTHING),
+    ],
     "items": [(10, "Jam", "food", 2.0, None, True), (20, None, None, None, None, None)],
     "users": [(1, "gold"), (2, None)],
     "recommendations": [(1, 1, 10, 0.5, None, None), (1, 2, 20, -0.5, None, None), (2, 1, 10, 0.1, "x", 20)],
@@ -60,10 +74,10 @@ GOOD: dict[str, list[tuple[object, ...]]] = {
 NAN = float("nan")
 BAD: dict[str, list[tuple[object, ...]]] = {
     "events": [
-        (None, None, None, None, None, None),
-        (1, 10, "refund", datetime(2026, 1, 1, tzinfo=UTC), None, 0.0),
-        (1, 10, "purchase", datetime(2024, 12, 31, tzinfo=UTC), None, NAN),
-        *[(3, 30, "view", TIME, None, 1.0)] * 2,
+        (None, None, None, None, None, None, *NOTHING),
+        (1, 10, "refund", datetime(2026, 1, 1, tzinfo=UTC), None, 0.0, *NOTHING),
+        (1, 10, "purchase", datetime(2024, 12, 31, tzinfo=UTC), None, NAN, *NOTHING),
+        *[(3, 30, "view", TIME, None, 1.0, *CARRIED)] * 2,
     ],
     "items": [(None, None, "all", -1.0, None, None), *[(10, None, None, NAN, None, None)] * 2],
     "users": [(None, None), (1, None), (1, None)],

@@ -70,6 +70,42 @@ def test_complete_journey_whole(shop_url: str) -> None:
     assert rows(shop_url, f"{first} FROM events ORDER BY events.occurred_at LIMIT 1") == [
         (900, 1095275, "purchase", "31198570044", 1.0, "11:53:26")
     ]
+    paid = (
+        "SELECT quantity, round(price::numeric, 4)::float8, round(discount::numeric, 4)::float8, rating FROM"
+    )
+    line = "events WHERE order_id = '{}' AND product_id = {}"
+    assert rows(shop_url, f"{paid} {line.format(31198705046, 1053875)}") == [(2, 1.39, 0.4, None)]
+    assert rows(shop_url, f"{paid} {line.format(31198795316, 850562)}") == [(2, 1.5, 1.39, None)]
+    assert rows(shop_url, "SELECT count(*) FROM events WHERE price IS NULL") == [(8_869,)]
+    assert rows(shop_url, "SELECT min(price), min(discount) FROM events") == [(0, 0)]
+
+
+def test_a_shop_that_an_earlier_version_loaded_is_stale(shop_url: str) -> None:
+    """Its events have no price, discount and rating; a night reads it as it is."""
+    load(shop_url, "synthetic", n_events=200)
+    assert not is_stale(shop_url, NOW)
+    with psycopg.connect(shop_url) as db:
+        db.execute("ALTER TABLE events DROP COLUMN rating")
+    assert is_stale(shop_url, NOW)
+    load(shop_url, "synthetic", n_events=200)
+    assert not is_stale(shop_url, NOW)
+
+
+def test_files_may_carry_prices_discounts_and_ratings(
+    shop_url: str, written: Callable[[str, str], Path]
+) -> None:
+    """Columns that a file has are loaded; empty ones, and words for nothing, are null. Others are refused."""
+    head, first, *others = EVENTS.splitlines()
+    text = [f"{head},discount,price,rating", f"{first},0.5,2.50,NULL", *(f"{row},,," for row in others)]
+    load(shop_url, "events", file=written("e.csv", "\n".join(text)))
+    stored = "SELECT price, discount, rating FROM events ORDER BY occurred_at NULLS LAST LIMIT 2"
+    assert rows(shop_url, stored) == [(2.5, 0.5, None), (None, None, None)]
+    load(shop_url, "events", file=written("e.csv", EVENTS))
+    assert rows(shop_url, "SELECT count(price), count(discount), count(rating) FROM events") == [(0, 0, 0)]
+    text[1] = f"{first},0.5,2.50,good"
+    with pytest.raises(SourceError, match="`rating`") as refused:
+        load(shop_url, "events", file=written("e.csv", "\n".join(text)))
+    assert "'good'" in refused.value.found
 
 
 def test_retailrocket_with_a_column_more(shop_url: str, written: Callable[[str, str], Path]) -> None:
@@ -81,6 +117,7 @@ def test_retailrocket_with_a_column_more(shop_url: str, written: Callable[[str, 
         ("cart", 1314862, None),
         ("purchase", 1314862, "7"),
     ]
+    assert rows(shop_url, "SELECT count(price), count(discount), count(rating) FROM events") == [(0, 0, 0)]
     assert rows(shop_url, "SELECT * FROM products ORDER BY product_id") == [
         (344224, None, None, None, None, True),
         (396045, None, None, None, None, True),
@@ -112,9 +149,9 @@ def test_events_csv_keeps_dates_zones_and_ids(shop_url: str, written: Callable[[
     assert (loaded.user, loaded.item) == ("integer", "text")
     assert 'item = "text"' in said[-1]
     assert rows(shop_url, "SELECT * FROM events ORDER BY occurred_at") == [
-        (1, "10", "view", datetime(2026, 1, 1, 10, 0, tzinfo=UTC), None, 1.0),
-        (1, "10", "purchase", datetime(2026, 1, 1, 10, 5, tzinfo=UTC), "o-1", 2.0),
-        (2, "00123", "view", datetime(2026, 1, 1, 22, 30, tzinfo=UTC), None, 1.0),
+        (1, "10", "view", datetime(2026, 1, 1, 10, 0, tzinfo=UTC), None, 1.0, None, None, None),
+        (1, "10", "purchase", datetime(2026, 1, 1, 10, 5, tzinfo=UTC), "o-1", 2.0, None, None, None),
+        (2, "00123", "view", datetime(2026, 1, 1, 22, 30, tzinfo=UTC), None, 1.0, None, None, None),
     ]
 
 
@@ -271,7 +308,7 @@ def test_on_sqlite(tmp_path: Path, written: Callable[[str, str], Path]) -> None:
     load(url, "events", file=written("e.csv", EVENTS))
     with engine.connect() as db:
         assert db.execute(sa.text("SELECT * FROM events ORDER BY events.occurred_at LIMIT 1")).one() == (
-            *(1, "10", "view", "2026-01-01 10:00:00.000000", None, 1.0),
+            *(1, "10", "view", "2026-01-01 10:00:00.000000", None, 1.0, None, None, None),
         )
         assert sorted(db.execute(sa.text("SELECT product_id FROM products")).scalars()) == ["00123", "10"]
     engine.dispose()
@@ -316,7 +353,7 @@ def test_what_is_loaded_is_copied_as_the_dataset_events(
     load(shop_url, "events", file=written("events.csv", EVENTS), copy=copy, say=said.append)
     assert pq.read_schema(copy).equals(DATASETS["events"].schema({"user": "integer", "item": "text"}))
     columns = "customer_id, product_id, event_type, occurred_at AT TIME ZONE 'UTC', order_id, quantity"
-    stored = rows(shop_url, f"SELECT {columns} FROM events")
+    stored = rows(shop_url, f"SELECT {columns}, price, discount, rating FROM events")
     kept = [(*row.values(),) for row in pq.read_table(copy).cast(naive(pq.read_schema(copy))).to_pylist()]
     assert kept == stored
     assert not [line for line in said if "customers" in line]

@@ -50,6 +50,26 @@ def test_orders_belong_to_purchases_and_to_one_customer() -> None:
     assert (frame.dropna(subset="order_id").groupby("order_id")["customer_id"].nunique() == 1).all()
 
 
+def test_a_product_has_its_price_and_in_some_weeks_is_reduced() -> None:
+    """Only purchases carry a price. One of ten a week costs 10 to 40 % less, whoever buys how many of it."""
+    events, products, _ = shop(50_000)
+    frame = events.to_pandas()
+    assert frame["rating"].isna().all()
+    assert (frame["price"].notna() == (frame["event_type"] == "purchase")).all()
+    bought = frame.dropna(subset="price").merge(
+        products.to_pandas()[["product_id", "price"]], on="product_id", suffixes=("", "_usual")
+    )
+    assert np.allclose(bought["price"] + bought["discount"], bought["price_usual"])
+    share = bought["discount"] / bought["price_usual"]
+    reduced = share[share > 0]
+    assert 0.05 < len(reduced) / len(bought) < 0.15
+    assert (reduced - 0.01 / bought["price_usual"]).max() <= 0.4
+    assert (reduced + 0.01 / bought["price_usual"]).min() >= 0.1
+    assert reduced.quantile(0.1) < 0.15 < 0.35 < reduced.quantile(0.9)
+    week = (bought["occurred_at"] - bought["occurred_at"].min().normalize()).dt.days // 7
+    assert (bought.groupby(["product_id", week])["price"].nunique() <= 2).all()
+
+
 def test_there_is_something_to_find() -> None:
     """Tastes, browsers who never buy, buyers who come back, products that come and go."""
     events, products, _ = shop(100_000)

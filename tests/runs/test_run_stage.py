@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
+from pipeline.contract.datasets import DATASETS, Dataset
 from pipeline.contract.stages import BY_NAME
-from pipeline.errors import ContractBroken
+from pipeline.errors import ContractBroken, RunError
 from pipeline.runs import run_stage as module
 from pipeline.runs.job import Counts, Job
 from pipeline.runs.run_stage import run_stage
@@ -43,6 +46,30 @@ def test_a_stage_may_use_all_that_it_declares(job: Callable[..., Job]) -> None:
     for stage in BY_NAME.values():
         for name in (*stage.reads, *stage.writes):
             assert folder.for_stage(stage.name).file(name) == folder.file(name)
+
+
+def test_a_run_that_another_version_began_is_refused_before_the_stage_starts(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events have no prices, discounts and ratings; those of a later version might have a column more."""
+    night, whole = job(), events((1, 5, 0))
+    six = Dataset("purchaser_events", "filter_purchasers", dict(list(DATASETS["events"].columns.items())[:6]))
+    more = replace(six, columns={**DATASETS["events"].columns, "colour": pa.string()})
+    monkeypatch.setattr(module.importlib, "import_module", lambda _: SimpleNamespace(run=lambda job: {}))
+    for dataset, rows, found in (
+        (six, whole.select(list(six.columns)), "no price, discount, rating"),
+        (more, whole.append_column("colour", pa.array(["red"])), "quantity, price, discount, rating, colour"),
+    ):
+        with monkeypatch.context() as other_version:
+            nullable = replace(dataset, nullable=frozenset(dataset.columns))
+            other_version.setitem(DATASETS, "purchaser_events", nullable)
+            give(night.folder, purchaser_events=rows)
+        with pytest.raises(RunError, match="another version of this program wrote `purchaser_events`") as no:
+            run_stage("split", night)
+        assert found in no.value.found
+        assert no.value.then == "start a new run: python -m pipeline run"
+    give(night.folder, purchaser_events=whole)
+    run_stage("split", night)
 
 
 def test_a_stage_writes_all_that_it_declares(learnt: Job) -> None:

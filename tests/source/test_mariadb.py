@@ -18,6 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.config import Settings
+from pipeline.contract.datasets import MAY_CARRY
 from pipeline.databases import connect
 from pipeline.errors import DiskFull, Interrupted, LoginRefused, NightshelfError, SourceError, Unreachable
 from pipeline.loading.shop import Shop, fill
@@ -108,13 +109,14 @@ def test_a_password_of_any_characters_is_sent_as_it_is(url: str, mariadb: int, p
 
 def load(url: str, *rows: tuple[object, ...]) -> None:
     events = shelf.events(*rows).rename_columns(
-        ["customer_id", "product_id", "event_type", "occurred_at", "order_id", "quantity"]
+        ["customer_id", "product_id", "event_type", "occurred_at", "order_id", "quantity", *MAY_CARRY]
     )
     fill(url, Shop("integer", "integer", events.to_batches()), "events", AS_OF, lambda _: None)
 
 
 def test_a_loaded_shop_comes_out_as_it_went_in(url: str, extract: Callable[..., Job]) -> None:
-    rows = [(2, 20, 1.25, "view"), (1, 10, 3, "purchase", "A,1", 2.5), (1, 30, -300)]
+    carried = (0.1 + 0.2, 0.0, 4.0)
+    rows = [(2, 20, 1.25, "view"), (1, 10, 3, "purchase", "A,1", 2.5, *carried), (1, 30, -300)]
     load(url, *rows, (1, 40, 10.5))
     done = extract(url, now=AS_OF + timedelta(days=2))
     in_order = shelf.events(rows[2], rows[1], rows[0])

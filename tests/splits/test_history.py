@@ -76,6 +76,17 @@ def test_quantity_weighs_only_when_asked(run_folder: Callable[..., RunFolder]) -
         ].tolist() == [20, 1]
 
 
+def test_a_rating_weighs_only_when_asked(run_folder: Callable[..., RunFolder]) -> None:
+    """That of a purchase; the counts of purchases know nothing of it."""
+    rated = (None, 1.0, None, None)
+    bought = events((1, 5, 0, "purchase", *rated, 4.0), (1, 6, 0, "view", *rated, 4.0), (2, 5, 0))
+    asked = Weights(half_life_days=0, rating_weight="multiply")
+    with history(run_folder(), bought) as past:
+        assert past.interactions(Weights(half_life_days=0)).toarray().tolist() == [[5, 1], [5, 0]]
+        assert past.interactions(asked).toarray().tolist() == [[20, 1], [5, 0]]
+        assert past.purchases().toarray().tolist() == [[1, 0], [1, 0]]
+
+
 def test_purchases_count_and_touched_is_one(run_folder: Callable[..., RunFolder]) -> None:
     with history(run_folder()) as past:
         assert past.purchases().toarray().tolist() == [[2, 0, 0], [0, 1, 0]]

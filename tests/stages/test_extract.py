@@ -20,6 +20,9 @@ SELECT = (
     "SELECT customer_id AS user_id, product_id AS item_id, event_type, occurred_at, order_id, quantity "
     "FROM events WHERE occurred_at >= :window_start AND occurred_at < :window_end"
 )
+NOTHING = (None, None, None)
+"""What the events of a shop carry that gives neither prices nor discounts nor ratings."""
+
 ROWS = (
     "(2, 20, 'view', '2025-12-01 10:00:00+00:00', NULL, 1)",
     "(1, 10, 'purchase', '2025-12-24 18:30:00.25+00:00', 'A1', 2)",
@@ -52,9 +55,9 @@ def rows(job: Job, name: str = "events") -> list[tuple[object, ...]]:
 def test_events_come_out_typed_sorted_and_in_utc(url: str, extract: Callable[..., Job]) -> None:
     done = extract(shops.make(url, *ROWS))
     assert rows(done) == [
-        (1, 10, "view", datetime(2025, 12, 24, 18, tzinfo=UTC), None, 1.0),
-        (1, 10, "purchase", datetime(2025, 12, 24, 18, 30, 0, 250_000, tzinfo=UTC), "A1", 2.0),
-        (2, 20, "view", datetime(2025, 12, 1, 10, tzinfo=UTC), None, 1.0),
+        (1, 10, "view", datetime(2025, 12, 24, 18, tzinfo=UTC), None, 1.0, *NOTHING),
+        (1, 10, "purchase", datetime(2025, 12, 24, 18, 30, 0, 250_000, tzinfo=UTC), "A1", 2.0, *NOTHING),
+        (2, 20, "view", datetime(2025, 12, 1, 10, tzinfo=UTC), None, 1.0, *NOTHING),
     ]
     assert done.folder.document("live") == {}
     assert done.folder.document("serving") == {"encoding": "UTF8"}
@@ -84,6 +87,31 @@ def test_the_same_source_gives_the_same_bytes_whatever_order_it_answers_in(
     shops.run(url, "DELETE FROM events", f"INSERT INTO events VALUES {', '.join(reversed(ROWS))}")
     assert extract(url, run_id="again").folder.dataset("events").read_bytes() == before
     assert extract(url).folder.dataset("events").read_bytes() == before
+
+
+@pytest.mark.parametrize("is_given", [False, True], ids=["null", "given"])
+def test_what_events_carry_comes_out_in_the_same_bytes_whatever_the_order(
+    url: str, extract: Callable[..., Job], is_given: bool
+) -> None:
+    """Rows that differ in nothing else are sorted by it. Columns of nulls are as good as none."""
+    bought = "1, 10, 'purchase', '2025-12-24 18:30:00+00:00', 'A1', 2"
+    carried = (
+        ["2.5, 0.5, 4", "2.5, 0, 4", "2.5, 0, 3", "NULL, 0, 3"] if is_given else ["NULL, NULL, NULL"] * 4
+    )
+    shops.make(url, *[f"({bought})"] * 4)
+    without = extract(url, run_id="without").folder.dataset("events").read_bytes()
+    for name in ("price", "discount", "rating"):
+        shops.run(url, f"ALTER TABLE events ADD COLUMN {name} double precision")
+    files = []
+    for rows_given in (carried, carried[::-1]):
+        values = ", ".join(f"({bought}, {row})" for row in rows_given)
+        shops.run(url, "DELETE FROM events", f"INSERT INTO events VALUES {values}")
+        done = extract(url, run_id=f"run_{len(files)}")
+        files.append(done.folder.dataset("events").read_bytes())
+    assert files[0] == files[1]
+    assert (files[0] == without) != is_given
+    if is_given:
+        assert [row[6:] for row in rows(done)] == [(2.5, 0, 3), (2.5, 0, 4), (2.5, 0.5, 4), (None, 0, 3)]
 
 
 def test_the_window_holds_its_start_and_not_its_end(
@@ -116,7 +144,7 @@ def test_at_most_a_thousand_events_of_the_future_are_handed_on(url: str, extract
 
 def test_null_ids_are_handed_on_for_validate_to_refuse(url: str, extract: Callable[..., Job]) -> None:
     done = extract(shops.make(url, "(NULL, NULL, NULL, '2025-12-01 10:00:00+00:00', NULL, NULL)"))
-    assert rows(done) == [(None, None, None, datetime(2025, 12, 1, 10, tzinfo=UTC), None, None)]
+    assert rows(done) == [(None, None, None, datetime(2025, 12, 1, 10, tzinfo=UTC), None, None, *NOTHING)]
 
 
 def test_an_event_without_a_time_is_handed_on_once_if_the_statement_selects_it(

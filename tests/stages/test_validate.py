@@ -38,11 +38,11 @@ def test_good_data_passes_and_is_told(validate: Callable[..., Job], said: list[s
         "events: a purchase has an order_id: 2 rows against it (for instance user_id 1, item_id 10, "
         "event_type purchase, occurred_at 2026-01-02T12:00:00+00:00, order_id null, quantity 1.0)",
     ]
-    assert any("15 of 17 expectations hold" in line for line in said)
+    assert any("22 of 24 expectations hold" in line for line in said)
     assert done.folder.receipt("validate")["counts"] == {
         "rows_in": 3,
         "rows_out": 0,
-        "n_expectations": 17,
+        "n_expectations": 24,
         "n_warnings": 2,
     }
 
@@ -68,7 +68,7 @@ def test_the_page_is_there_whether_the_data_passes_or_not(
 ) -> None:
     passed = validate(events=shelf.events((1, 10, 1), (2, 20, 2, "view"))).folder
     page = (passed.path / VALIDATION).read_text(encoding="utf-8")
-    assert "Passed with 1 warning: 16 of 17 expectations hold." in page
+    assert "Passed with 1 warning: 23 of 24 expectations hold." in page
     assert "the window holds events" in page
     new_job = job(as_of=AS_OF, run_id="bad")
     shelf.give(new_job.folder, events=shelf.events((None, 10, 1, "view")))
@@ -76,7 +76,7 @@ def test_the_page_is_there_whether_the_data_passes_or_not(
         run_stage("validate", new_job)
     path = new_job.folder.path / VALIDATION
     assert str(path) in refused.value.then
-    assert "Stopped: 1 critical expectation failed; 16 of 17 expectations hold." in path.read_text()
+    assert "Stopped: 1 critical expectation failed; 23 of 24 expectations hold." in path.read_text()
     held = new_job.folder.document("validation")["suites"][0]["held"]
     assert len(held) == 16
     assert held[0] == {"expectation": "the window holds events", "severity": "critical"}

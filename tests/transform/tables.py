@@ -26,6 +26,7 @@ TABLES |= {
             "event_type": pa.string(),
             "quantity": pa.float64(),
             "age_days": pa.float64(),
+            "rating": pa.float64(),
         }
     ),
     "buyers": pa.schema({"user_id": pa.int64()}),

@@ -9,7 +9,14 @@ import pytest
 from tests.shelf import day
 from tests.transform.tables import rows_out
 
-WEIGHTS = {"view": 1.0, "cart": 3.0, "purchase": 5.0, "half_life_days": 10.0, "is_quantity_weighed": False}
+WEIGHTS = {
+    "view": 1.0,
+    "cart": 3.0,
+    "purchase": 5.0,
+    "half_life_days": 10.0,
+    "is_quantity_weighed": False,
+    "is_rating_weighed": False,
+}
 EVENTS = [
     (1, 1, "purchase", 4.0, 0.0),
     (1, 0, "cart", 1.0, 10.0),
@@ -40,9 +47,41 @@ def test_interactions(changes: dict[str, Any], weights: list[float]) -> None:
 def test_interactions_of_events_that_weigh_nothing() -> None:
     """Neither views nor a purchase of nothing make a cell; one weighed event makes the cell of all."""
     weights = {**WEIGHTS, "view": 0.0, "is_quantity_weighed": True}
-    events = [(0, 0, "view", 1.0, 0.0), (0, 1, "purchase", 0.0, 0.0), (1, 0, "view", 1.0, 0.0)]
+    events = [
+        (0, 0, "view", 1.0, 0.0),
+        (0, 1, "purchase", 0.0, 0.0),
+        (1, 0, "view", 1.0, 0.0),
+    ]
     assert rows_out("interactions", weights, event_rows=events) == []
     assert rows_out("interactions", weights, event_rows=[*events, (1, 0, "cart", 1.0, 0.0)]) == [(1, 0, 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "weights"),
+    [
+        ({}, [10, 5, 5, 3]),
+        ({"is_rating_weighed": True}, [17.5, 5, 3]),
+        ({"is_rating_weighed": True, "is_quantity_weighed": True}, [25, 10, 3]),
+    ],
+)
+def test_a_rating_weighs_its_purchase_where_asked(changes: dict[str, Any], weights: list[float]) -> None:
+    """Item 0 is rated 0.5 and 3, the latter bought one and a half times; 1 unrated; 2 rated 0: no cell."""
+    events = [
+        (0, 0, "purchase", 1.0, 0.0, 0.5),
+        (0, 0, "purchase", 1.5, 0.0, 3.0),
+        (0, 1, "purchase", 2.0, 0.0),
+        (0, 2, "purchase", 1.0, 0.0, 0.0),
+        (0, 3, "cart", 1.0, 0.0, 4.0),
+    ]
+    rows = rows_out("interactions", {**WEIGHTS, "half_life_days": 0.0, **changes}, event_rows=events)
+    assert [weight for _, _, weight in rows] == weights
+
+
+def test_no_weight_is_beyond_what_can_be_counted() -> None:
+    """A purchase of the largest weight, of as many pieces and rated as high as validation lets through."""
+    most = {**WEIGHTS, "purchase": 1000.0, "is_quantity_weighed": True, "is_rating_weighed": True}
+    rows = rows_out("interactions", most, event_rows=[(0, 0, "purchase", 1e9, 0.0, 1000.0)] * 20)
+    assert rows == [(0, 0, 20 * 1e12)]
 
 
 @pytest.mark.parametrize(

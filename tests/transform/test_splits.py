@@ -8,16 +8,22 @@ from hashlib import md5
 from tests.shelf import day
 from tests.transform.tables import rows_out
 
+CARRIED, NOTHING = (2.5, 0.5, 4.0), (None, None, None)
+"""Price, discount and rating of an event."""
+
 
 def test_split_time() -> None:
     """An event exactly at a cut belongs to the later part."""
     values = {"validation_from": day(10), "test_from": day(20)}
-    shop = [(1, 5, 9.999), (2, 6, 10, "view", None, 0.0), (3, 7, 19.999), (4, 8, 20, "cart", "o", 2.0)]
+    shop = [
+        (1, 5, 9.999, "purchase", None, 1.0, *CARRIED),
+        *((2, 6, 10, "view", None, 0.0), (3, 7, 19.999), (4, 8, 20, "cart", "o", 2.0)),
+    ]
     assert sorted(rows_out("split_time", values, purchaser_events=shop)) == [
-        (1, 5, "purchase", day(9.999), None, 1.0, "train"),
-        (2, 6, "view", day(10), None, 0.0, "validation_set"),
-        (3, 7, "purchase", day(19.999), None, 1.0, "validation_set"),
-        (4, 8, "cart", day(20), "o", 2.0, "test"),
+        (1, 5, "purchase", day(9.999), None, 1.0, *CARRIED, "train"),
+        (2, 6, "view", day(10), None, 0.0, *NOTHING, "validation_set"),
+        (3, 7, "purchase", day(19.999), None, 1.0, *NOTHING, "validation_set"),
+        (4, 8, "cart", day(20), "o", 2.0, *NOTHING, "test"),
     ]
 
 
@@ -34,12 +40,12 @@ def test_split_last_purchase() -> None:
         (1, 3, 5, "view"),
         (1, 4, 5, "purchase", "b"),
         (1, 5, 9, "view"),
-        (1, 6, 10, "purchase", "c"),
+        (1, 6, 10, "purchase", "c", 1.0, *CARRIED),
         (1, 7, 10.01, "purchase", "c"),
         (1, 8, 11, "purchase", "b"),
     ]
     rows = rows_out("split_last_purchase", purchaser_events=shop)
-    assert (1, 6, "purchase", day(10), "c", 1.0, "test") in rows
+    assert (1, 6, "purchase", day(10), "c", 1.0, *CARRIED, "test") in rows
     assert parts_of(rows) == [
         (1, 1, "train"),
         (1, 2, "train"),
@@ -105,35 +111,63 @@ def test_split_random() -> None:
 
 def test_split_random_of_too_few_rows_is_all_train() -> None:
     """A share of 0.3 of three rows is none. A row comes out as it went in, and so does its duplicate."""
-    shop = [(1, 5, 0, "view", None, 0.0), (1, 5, 0, "view", None, 0.0), (2, 6, 1, "purchase", "o", 2.0)]
+    shop = [
+        *[(1, 5, 0, "view", None, 0.0)] * 2,
+        (2, 6, 1, "purchase", "o", 2.0, *CARRIED),
+    ]
     rows = rows_out("split_random", {"seed": "1", "test_share": 0.3}, purchaser_events=shop)
     assert sorted(rows) == [
-        (1, 5, "view", day(0), None, 0.0, "train"),
-        (1, 5, "view", day(0), None, 0.0, "train"),
-        (2, 6, "purchase", day(1), "o", 2.0, "train"),
+        *[(1, 5, "view", day(0), None, 0.0, *NOTHING, "train")] * 2,
+        (2, 6, "purchase", day(1), "o", 2.0, *CARRIED, "train"),
     ]
+
+
+def test_split_random_draws_the_same_rows_whatever_they_carry() -> None:
+    shop = [(user, 5, user / 2) for user in range(1, 8)]
+    carried = [(*row, "purchase", None, 1.0, row[0], row[0] / 2, 5.0) for row in shop]
+    values = {"seed": "1", "test_share": 0.3}
+    drawn = parts_of(rows_out("split_random", values, purchaser_events=shop))
+    assert parts_of(rows_out("split_random", values, purchaser_events=carried)) == drawn
+
+
+def test_split_random_draws_between_rows_that_carry_different_things_whatever_their_order() -> None:
+    shop = [(1, 5, 0, "purchase", None, 1.0, price, None, None) for price in (3.0, None, 1.0, 2.0)]
+    values = {"seed": "1", "test_share": 0.25}
+    drawn = [rows_out("split_random", values, purchaser_events=rows) for rows in (shop, shop[::-1])]
+    first, second = (sorted(((row[-1], row[6]) for row in rows), key=str) for rows in drawn)
+    assert first == second == [("test", 1.0), ("train", 3.0), ("train", None), ("validation_set", 2.0)]
 
 
 def test_part() -> None:
-    """By user, then time, item, type, order (none last), quantity."""
+    """By user, then time, item, type, order (none last), quantity, price (none last), discount, rating."""
+    bought = (1, 5, 1, "purchase", "b", 1.0)
     parts = [
-        (2, 5, 0, "view", None, 1.0, "test"),
-        (1, 5, 1, "purchase", None, 1.0, "test"),
-        (1, 5, 1, "purchase", "b", 2.0, "test"),
-        (1, 5, 1, "purchase", "b", 1.0, "test"),
-        (1, 5, 1, "cart", None, 1.0, "test"),
-        (1, 6, 0, "purchase", None, 1.0, "test"),
-        (1, 4, 1, "view", None, 1.0, "test"),
-        (1, 4, 0, "view", None, 1.0, "train"),
+        (2, 5, 0, "view", None, 1.0, *NOTHING, "test"),
+        (1, 5, 1, "purchase", None, 1.0, *NOTHING, "test"),
+        (1, 5, 1, "purchase", "b", 2.0, *CARRIED, "test"),
+        (*bought, *NOTHING, "test"),
+        (*bought, 2.0, 0.5, 4.0, "test"),
+        (*bought, 2.0, 0.5, 3.0, "test"),
+        (*bought, 2.0, 0.0, 5.0, "test"),
+        (*bought, 1.0, 9.0, 5.0, "test"),
+        (1, 5, 1, "cart", None, 1.0, *NOTHING, "test"),
+        (1, 6, 0, "purchase", None, 1.0, *NOTHING, "test"),
+        (1, 4, 1, "view", None, 1.0, *NOTHING, "test"),
+        (1, 4, 0, "view", None, 1.0, *NOTHING, "train"),
     ]
+    bought = (1, 5, "purchase", day(1), "b", 1.0)
     assert rows_out("part", {"part": "test"}, parts=parts) == [
-        (1, 6, "purchase", day(0), None, 1.0),
-        (1, 4, "view", day(1), None, 1.0),
-        (1, 5, "cart", day(1), None, 1.0),
-        (1, 5, "purchase", day(1), "b", 1.0),
-        (1, 5, "purchase", day(1), "b", 2.0),
-        (1, 5, "purchase", day(1), None, 1.0),
-        (2, 5, "view", day(0), None, 1.0),
+        (1, 6, "purchase", day(0), None, 1.0, *NOTHING),
+        (1, 4, "view", day(1), None, 1.0, *NOTHING),
+        (1, 5, "cart", day(1), None, 1.0, *NOTHING),
+        (*bought, 1.0, 9.0, 5.0),
+        (*bought, 2.0, 0.0, 5.0),
+        (*bought, 2.0, 0.5, 3.0),
+        (*bought, 2.0, 0.5, 4.0),
+        (*bought, *NOTHING),
+        (1, 5, "purchase", day(1), "b", 2.0, *CARRIED),
+        (1, 5, "purchase", day(1), None, 1.0, *NOTHING),
+        (2, 5, "view", day(0), None, 1.0, *NOTHING),
     ]
     assert rows_out("part", {"part": "validation_set"}, parts=parts) == []
 
@@ -155,10 +189,22 @@ def test_activity() -> None:
 def test_measured_users() -> None:
     """User 1 bought something new, 2 the same again, 3 had not bought before, 4 only looked after it."""
     parts = [
-        *((1, 5, 1, "purchase", None, 1.0, "train"), (1, 6, 20, "purchase", None, 1.0, "test")),
-        *((2, 5, 1, "purchase", None, 1.0, "validation_set"), (2, 5, 20, "purchase", None, 1.0, "test")),
-        *((3, 5, 1, "view", None, 1.0, "train"), (3, 5, 20, "purchase", None, 1.0, "test")),
-        *((4, 5, 1, "purchase", None, 1.0, "train"), (4, 6, 20, "view", None, 1.0, "test")),
+        *(
+            (1, 5, 1, "purchase", None, 1.0, *NOTHING, "train"),
+            (1, 6, 20, "purchase", None, 1.0, *NOTHING, "test"),
+        ),
+        *(
+            (2, 5, 1, "purchase", None, 1.0, *NOTHING, "validation_set"),
+            (2, 5, 20, "purchase", None, 1.0, *NOTHING, "test"),
+        ),
+        *(
+            (3, 5, 1, "view", None, 1.0, *NOTHING, "train"),
+            (3, 5, 20, "purchase", None, 1.0, *NOTHING, "test"),
+        ),
+        *(
+            (4, 5, 1, "purchase", None, 1.0, *NOTHING, "train"),
+            (4, 6, 20, "view", None, 1.0, *NOTHING, "test"),
+        ),
     ]
     assert rows_out("measured_users", {"is_repeat_relevant": False}, parts=parts) == [(1,)]
     assert rows_out("measured_users", {"is_repeat_relevant": True}, parts=parts) == [(2,)]

@@ -27,19 +27,55 @@ EVENTS = [
     (4, 5, 2, "view"),
 ]
 USERS = [(1,), (2,), (3,), (5,)]
+NOTHING = (None, None, None)
+"""Neither price nor discount nor rating."""
+
+NAN, INFINITE = float("nan"), float("inf")
 
 
 def test_purchaser_events() -> None:
     """Of users 1 and 5, in the order of the file: by user, time, item, type, order (none last), quantity."""
     assert rows_out("purchaser_events", events=EVENTS, users=USERS) == [
-        (1, 7, "view", day(0), None, 0.0),
-        (1, 5, "purchase", day(2), "a", 1.0),
-        (1, 5, "purchase", day(2), "b", 1.0),
-        (1, 5, "purchase", day(2), None, 1.0),
-        (1, 6, "purchase", day(2), None, 1.0),
-        (1, 8, "purchase", day(2), None, 1.0),
-        (5, 5, "purchase", day(4), None, 1.0),
+        (1, 7, "view", day(0), None, 0.0, *NOTHING),
+        (1, 5, "purchase", day(2), "a", 1.0, *NOTHING),
+        (1, 5, "purchase", day(2), "b", 1.0, *NOTHING),
+        (1, 5, "purchase", day(2), None, 1.0, *NOTHING),
+        (1, 6, "purchase", day(2), None, 1.0, *NOTHING),
+        (1, 8, "purchase", day(2), None, 1.0, *NOTHING),
+        (5, 5, "purchase", day(4), None, 1.0, *NOTHING),
     ]
+
+
+CARRIED = [
+    ((3.0, 1.0, 5.0), (3.0, 1.0, 5.0)),
+    ((-0.0, 0.0, -0.0), (0.0, 0.0, 0.0)),
+    ((-0.01, -0.01, -0.01), NOTHING),
+    ((NAN, NAN, NAN), NOTHING),
+    ((INFINITE, INFINITE, INFINITE), NOTHING),
+    ((1e12, 1e12, 1000.0), (1e12, 1e12, 1000.0)),
+    ((1.1e12, 1.1e12, 1001.0), NOTHING),
+]
+
+
+@pytest.mark.parametrize(("given", "kept"), CARRIED, ids=str)
+def test_what_events_carry_is_kept_where_it_says_something(
+    given: tuple[float, ...], kept: tuple[float | None, ...]
+) -> None:
+    """Of a buyer and of a browser."""
+    rows = rows_out("purchaser_events", events=[(1, 5, 0, "purchase", None, 1.0, *given)], users=USERS)
+    assert rows == [(1, 5, "purchase", day(0), None, 1.0, *kept)]
+    least, cart = {"min_views": 9, "min_carts": 1}, (1, 5, 0, "cart", None, 1.0, *given)
+    [row] = rows_out("browser_events", least, events=[cart], users=USERS)
+    assert row == (1, 5, "cart", day(0), None, 1.0, *kept)
+    assert str(row[6:]) == str(kept)  # 0.0, not -0.0, so that the same events are the same bytes
+
+
+def test_events_that_carry_different_things_are_different_events() -> None:
+    """The cheaper one first; what says nothing makes no difference."""
+    bought = (1, 5, 0, "purchase", "o", 1.0)
+    shop = [(*bought, 2.0), (*bought, 1.0), (*bought, 1.0), (*bought, None), (*bought, NAN), (*bought, -1.0)]
+    rows = rows_out("purchaser_events", events=shop, users=USERS)
+    assert [row[6] for row in rows] == [1.0, 2.0, None]
 
 
 def test_purchaser_counts() -> None:
@@ -73,10 +109,10 @@ def test_browser_events() -> None:
     ]
     users = [(user,) for user in range(4, 10)]
     assert rows_out("browser_events", {"min_views": 2, "min_carts": 1}, events=shop, users=users) == [
-        (4, 5, "cart", day(0), None, 1.0),
-        (6, 5, "cart", day(0), "o", 2.0),
-        (9, 5, "view", day(1), None, 1.0),
-        (9, 6, "view", day(1), None, 1.0),
+        (4, 5, "cart", day(0), None, 1.0, *NOTHING),
+        (6, 5, "cart", day(0), "o", 2.0, *NOTHING),
+        (9, 5, "view", day(1), None, 1.0, *NOTHING),
+        (9, 6, "view", day(1), None, 1.0, *NOTHING),
     ]
 
 
@@ -117,7 +153,8 @@ def test_item_rows() -> None:
 
 def test_event_rows() -> None:
     """Event for event, duplicates too; exactly at the cut the age is 0."""
-    events = [(20, 7, 10), (10, 5, 0, "purchase", "o", 4.0), (10, 7, 9.75, "view"), (10, 7, 9.75, "view")]
+    bought = (10, 5, 0, "purchase", "o", 4.0, 2.5, 0.5, 3.0)
+    events = [(20, 7, 10), bought, (10, 7, 9.75, "view"), (10, 7, 9.75, "view")]
     rows = rows_out(
         "event_rows",
         {"cut_at": day(10)},
@@ -126,10 +163,10 @@ def test_event_rows() -> None:
         item_rows=[(5, 0), (7, 1)],
     )
     assert sorted(rows) == [
-        (0, 0, "purchase", 4.0, 10.0),
-        (0, 1, "view", 1.0, 0.25),
-        (0, 1, "view", 1.0, 0.25),
-        (1, 1, "purchase", 1.0, 0.0),
+        (0, 0, "purchase", 4.0, 10.0, 3.0),
+        (0, 1, "view", 1.0, 0.25, None),
+        (0, 1, "view", 1.0, 0.25, None),
+        (1, 1, "purchase", 1.0, 0.0, None),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The tables about ids that the suites of the shop's data read beside their own dataset, made by a test."""
+"""The tables that the suites of the shop's data read beside their own dataset, made by a test."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ SCHEMAS = {
         f"{what}_{ids}": pa.schema(columns) for what, columns in _OF_IDS.items() for ids in ("users", "items")
     },
     "unstorable": SCHEMA,
+    "odd_values": pa.schema(
+        {
+            **dict.fromkeys(("finding", "severity", "item_id"), _TEXT),
+            "n_events": _NUMBER,
+            **dict.fromkeys(("value", "usual"), pa.float64()),
+        }
+    ),
 }
 """name -> the columns that the suites read."""
 

@@ -60,7 +60,7 @@ def test_warnings_are_told_and_stop_nothing(tmp_path: Path) -> None:
     assert result.is_success
     assert [(failure.severity, failure.n_rows) for failure in result.failed] == [("warning", 1)] * 3
     text = table(result)
-    assert text.startswith("events: 4 rows, 14 of 17 expectations hold\n")
+    assert text.startswith("events: 4 rows, 21 of 24 expectations hold\n")
     assert "warning" in text
     assert "1 row against it  quantity is above 0" in text
     assert "quantity 1.0, times 3" in text

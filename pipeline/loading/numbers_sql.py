@@ -1,0 +1,62 @@
+"""The lines of a drafted SELECT that hold numbers: the quantity, and what events may carry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipeline.contract.datasets import MAY_CARRY
+from pipeline.loading.columns_sql import Line, reference, shown
+from pipeline.loading.guess import Found
+from pipeline.loading.neighbours import Plan
+
+THOUSANDS = re.compile(r"-?\d{1,3}(\.\d{3})+")
+
+CHECK = {
+    "price": "LOOK AT IT: {} must be paid for one piece; of a whole line, divide it by the quantity",
+    "discount": "LOOK AT IT: {} must be money off one piece; of a line, divide it by the quantity, and of a"
+    " percentage compute the amount",
+    "rating": "the rating: {}; nothing, unless weights.rating_weight says otherwise",
+}
+"""Our column -> what is said of the one that is taken for it."""
+
+
+def lines(plan: Plan, carried: Sequence[str]) -> list[Line]:
+    """The quantity, and the columns `carried`, which are null where no file of the plan has one."""
+    return [_quantity(plan), *(_carried(plan, name) for name in carried)]
+
+
+def carried_by(plans: Sequence[Plan]) -> list[str]:
+    """The columns of MAY_CARRY that a file of some plan has: all parts of a query select the same ones."""
+    return [name for name in MAY_CARRY if any(plan.role(name) for plan in plans)]
+
+
+def _quantity(plan: Plan) -> Line:
+    if (found := plan.role("quantity")) is None:
+        return Line("quantity", "1", ())
+    sql, told = _number(plan, "quantity", *found)
+    if any(value.startswith("-") for value in found[1].column.values):
+        told.append("quantities below 0 are returns, which a night leaves out")
+    return Line("quantity", sql, tuple(told))
+
+
+def _carried(plan: Plan, name: str) -> Line:
+    if (found := plan.role(name)) is None:
+        return Line(name, "NULL", ())
+    sql, told = _number(plan, name, *found)
+    return Line(name, sql, (CHECK[name].format(shown(found[1].column.name)), *told))
+
+
+def _number(plan: Plan, role: str, number: int, one: Found) -> tuple[str, list[str]]:
+    """SQL that reads a column as a number, and what is to be said of its commas and points."""
+    column, values = reference(plan, number, one.column), one.column.values
+    if one.column.is_text and any("," in value for value in values):
+        decimal = any(re.search(r",(\d{1,2}|\d{4,})$", value) for value in values)
+        inner = f"replace(replace({column}, '.', ''), ',', '.')" if decimal else f"replace({column}, ',', '')"
+        where = "before the decimals" if decimal else "between thousands: LOOK AT IT, if it has decimals"
+        told = [f"the {role}: {shown(one.column.name)}, its comma {where}"]
+        return f"CAST({inner} AS DOUBLE)", told
+    told = []
+    if one.column.is_text and values and all(map(THOUSANDS.fullmatch, values)):
+        told = [f"LOOK AT IT: is the point in the {role} one between thousands? Then replace(..., '.', '')"]
+    return f"CAST({column} AS DOUBLE)", told
