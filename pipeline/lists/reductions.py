@@ -16,13 +16,13 @@ REDUCED_DAYS = 7
 
 
 def item_reductions(history: History, cut_at: datetime) -> pa.Table:
-    """`item_id`, `reduction` (share of the price before, 0: not reduced), `n_lines` it is the median of, by id.
+    """`item_id`, `reduction`, `n_lines`, by id: the median of so many purchases in the last REDUCED_DAYS.
 
-    cut_at: the cut of `history`
+    reduction: share of the price before, 0: not reduced; cut_at: the cut of `history`
     """
     return history.rows("item_reductions", {"cut_at": cut_at, "days": REDUCED_DAYS}).read_all()
 
 
 def user_reductions(history: History) -> pa.Table:
-    """`user_id`, `reduced_share` (of the user's purchases of all time), `n_lines` of them with a price, by id."""
+    """`user_id`, `reduced_share`, `n_lines`, by id: the share of so many purchases that was reduced."""
     return history.rows("user_reductions").read_all()

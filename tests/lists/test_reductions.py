@@ -50,6 +50,4 @@ def test_a_price_from_the_cut_on_changes_nothing(
 ) -> None:
     later = [(1, 6, CUT, *SOLD, 1.0, 1.0), (2, 5, CUT + 1, *SOLD, 1.0, 3.0)]
     settings = make_settings()
-    assert reductions(run_folder(), settings, BEFORE) == reductions(
-        run_folder(), settings, [*BEFORE, *later]
-    )
+    assert reductions(run_folder(), settings, BEFORE) == reductions(run_folder(), settings, [*BEFORE, *later])

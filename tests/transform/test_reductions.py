@@ -11,8 +11,8 @@ KIND = ("purchase", None, 1.0)
 def test_item_reductions() -> None:
     """At day 20, of 7 days.
 
-    Item 1 cost 10, three of four were 2.5 off; 2 was reduced in one of three; 3 of two, the lower; 4 was free;
-    5 was bought too early, 6 only looked at, 7 has no price; 8 was bought on the edge of the days.
+    Item 1 cost 10, three of four were 2.5 off; 2 was reduced in one of three; 3 of two, the lower; 4 was
+    free; 5 was bought too early, 6 only looked at, 7 has no price; 8 was bought on the edge of the days.
     """
     purchases = [
         (1, 1, 13, *KIND, 7.5, 2.5),
@@ -40,7 +40,7 @@ def test_item_reductions() -> None:
 
 
 def test_user_reductions() -> None:
-    """User 1 bought one of four reduced; 2 has no price; 3 only looked; what has no discount is not reduced."""
+    """User 1 bought one of four reduced, one had no discount; 2 has no price; 3 only looked; 4 paid nothing."""
     events = [
         (1, 1, 0, *KIND, 7.5, 2.5),
         (1, 2, 1, *KIND, 7.5, 0.0),
