@@ -40,7 +40,7 @@ def test_item_reductions() -> None:
 
 
 def test_user_reductions() -> None:
-    """User 1 bought one of four reduced, one had no discount; 2 has no price; 3 only looked; 4 paid nothing."""
+    """User 1 bought one of four reduced; 2 has no price; 3 only looked; 4 paid nothing."""
     events = [
         (1, 1, 0, *KIND, 7.5, 2.5),
         (1, 2, 1, *KIND, 7.5, 0.0),
