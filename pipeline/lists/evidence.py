@@ -19,6 +19,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.lists.nearest import Pairs
+from pipeline.lists.reductions import item_reductions, user_reductions
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History
 
@@ -30,8 +31,8 @@ FAVOURITES, FAVOURITE_PURCHASES = 3, 3
 """A favourite category is among the user's first 3 in `user_categories`, with 3 purchases or more."""
 REDUCED_BY = 0.05
 """What costs less by a smaller share is not reduced."""
-REDUCED_DAYS, REDUCED_LINES = 7, 3
-"""An item is reduced now by the median of its last 7 days, where it was bought at least 3 times in them."""
+REDUCED_LINES = 3
+"""An item is reduced now as in its last days (`reductions`), where it was bought at least 3 times in them."""
 OFTEN_REDUCED, OFTEN_LINES = 0.5, 10
 """Somebody often buys reduced items: at least half of their purchases, which are at least 10."""
 NONE = -1
@@ -140,8 +141,7 @@ def _favourites(
 
 def _percent_off(history: History, items: Path | None, as_of: datetime) -> NDArray[np.int32]:
     """By the last days' purchases; an item without enough of them, by what the shop says of today."""
-    values = {"cut_at": as_of, "days": float(REDUCED_DAYS)}
-    rows = history.rows("item_reductions", values).read_all()
+    rows = item_reductions(history, as_of)
     rows = rows.filter(pc.greater_equal(rows["n_lines"], REDUCED_LINES))
     share = _by_item(rows["item_id"], rows["reduction"], history.item_ids)
     if items is not None:
@@ -160,7 +160,7 @@ def _by_item(ids: pa.ChunkedArray, values: pa.ChunkedArray, item_ids: pa.Array) 
 
 
 def _often_reduced(history: History) -> NDArray[np.bool_]:
-    rows = history.rows("user_reductions", {"min_reduction": REDUCED_BY}).read_all()
+    rows = user_reductions(history)
     is_often = pc.and_(
         pc.greater_equal(rows["reduced_share"], OFTEN_REDUCED), pc.greater_equal(rows["n_lines"], OFTEN_LINES)
     )

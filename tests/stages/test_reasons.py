@@ -94,12 +94,12 @@ class Rebuilt:
         self.often = {
             user
             for user, rows in priced.groupby("user_id")
-            if len(rows) >= 10 and (rows["reduction"] >= 0.05).mean() >= 0.5
+            if len(rows) >= 10 and (rows["reduction"] > 0).mean() >= 0.5
         }
         late = priced[priced["occurred_at"] >= job.folder.as_of - pd.Timedelta(days=7)].groupby("item_id")[
             "reduction"
         ]
-        off = late.median()[late.size() >= 3]
+        off = late.quantile(0.5, interpolation="lower")[late.size() >= 3]
         if shop_items := job.folder.optional("items"):
             said = pd.read_parquet(shop_items).set_index("item_id")
             off = off.combine_first((said["discount"] / (said["price"] + said["discount"])).dropna())
