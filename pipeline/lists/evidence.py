@@ -7,6 +7,7 @@ that need it are given to nobody.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 
 from pipeline.lists.nearest import Pairs
 from pipeline.lists.reductions import item_reductions, user_reductions
-from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History
 
 CLEAR_LIFT = 2.0
@@ -37,6 +37,10 @@ OFTEN_REDUCED, OFTEN_LINES = 0.5, 10
 """Somebody often buys reduced items: at least half of their purchases, which are at least 10."""
 NONE = -1
 """No category; no gap."""
+
+
+DATASETS = ("also_bought", "popular_items", "user_categories", "item_names")
+"""What `recommend` writes before its lists and `evidence_of` reads."""
 
 
 @dataclass(frozen=True)
@@ -79,24 +83,31 @@ class Evidence:
 
 
 def evidence_of(
-    history: History, folder: RunFolder, as_of: datetime, *, is_bought_shown: bool, timezone: str
+    history: History,
+    lists: Mapping[str, Path],
+    items: Path | None,
+    as_of: datetime,
+    *,
+    is_bought_shown: bool,
+    timezone: str,
 ) -> Evidence:
-    """Gathered from the events of `history`, which end at `as_of`, and from the datasets of `folder`.
+    """Gathered from the events of `history`, which end at `as_of`, and from datasets.
 
-    Needs `also_bought`, `popular_items`, `user_categories` and `item_names`; reads `items` if there is one.
+    lists: the files of `also_bought`, `popular_items`, `user_categories` and `item_names`
+    items: the shop's items; None: it has none
     is_bought_shown: lists may hold what the user bought; timezone: the shop's, for the day of a purchase
     """
     item_ids = history.item_ids
-    category, names = _categories(folder.file("item_names"), item_ids)
-    popular = pq.read_table(folder.file("popular_items"), filters=[("category", "=", "all")])["item_id"]
+    category, names = _categories(lists["item_names"], item_ids)
+    popular = pq.read_table(lists["popular_items"], filters=[("category", "=", "all")])["item_id"]
     bought_on, gap_days = (
         _last_purchases(history, timezone) if is_bought_shown else (np.zeros(0, np.int32),) * 2
     )
     return Evidence(
-        pairs=Pairs.read(folder.file("also_bought"), item_ids, CLEAR_LIFT),
+        pairs=Pairs.read(lists["also_bought"], item_ids, CLEAR_LIFT),
         category=category,
-        favourites=_favourites(history, folder.file("user_categories"), category, names),
-        percent_off=_percent_off(history, folder.optional("items"), as_of),
+        favourites=_favourites(history, lists["user_categories"], category, names),
+        percent_off=_percent_off(history, items, as_of),
         often_reduced=_often_reduced(history),
         is_popular=pc.is_in(item_ids, value_set=popular).to_numpy(zero_copy_only=False),
         bought_on=bought_on,

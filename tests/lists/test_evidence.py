@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.contract.datasets import DATASETS
+from pipeline.lists.evidence import DATASETS as NEEDED
 from pipeline.lists.evidence import NONE, Evidence, evidence_of
 from pipeline.splits.history import opened
 from tests import tastes
@@ -30,18 +31,18 @@ def bought(user: int, item: int, at: float, price: float | None, discount: float
 def evidence(path: Path, shop: pa.Table, **parts: pa.Table) -> Evidence:
     """Of a night that ends on day 100; a dataset that is not given is empty."""
     job = tastes.job_at(path)
-    names = ("also_bought", "popular_items", "user_categories", "item_names")
-    give(job.folder, purchaser_events=shop, **{name: table(name) for name in names} | parts)
+    give(job.folder, purchaser_events=shop, **{name: table(name) for name in NEEDED} | parts)
+    lists, items = {name: job.folder.file(name) for name in NEEDED}, job.folder.optional("items")
     files, settings = [job.folder.dataset("purchaser_events")], job.settings
     with opened(files, job.folder.as_of, settings.filter, settings.run, job.folder.scratch()) as history:
-        return evidence_of(history, job.folder, job.folder.as_of, is_bought_shown=True, timezone="UTC")
+        return evidence_of(history, lists, items, job.folder.as_of, is_bought_shown=True, timezone="UTC")
 
 
 def test_a_shop_that_has_nothing_but_events(tmp_path: Path) -> None:
     known = evidence(tmp_path, events((1, 5, 0), (2, 6, 3)))
     assert known.category.tolist() == [NONE, NONE]
     assert (known.favourites == NONE).all()
-    assert not known.percent_off.any() and not known.often_reduced.any() and not known.is_popular.any()
+    assert not any(part.any() for part in (known.percent_off, known.often_reduced, known.is_popular))
     assert known.gap_days.tolist() == [NONE, NONE]
 
 
