@@ -1,12 +1,13 @@
 """What is known of buyers and items that a reason may build on, by row and column number.
 
-Everything is read before the lists are made: from the events, and from the datasets that `recommend` has written
-already. What a shop does not have (categories, prices, pairs) leaves its part empty, and the reasons that need
-it are then given to nobody.
+Everything is read before the lists are made: from the events, and from the datasets that `recommend` has
+written by then. What a shop does not have (categories, prices, pairs) leaves its part empty, and the reasons
+that need it are given to nobody.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.lists.nearest import Pairs
-from pipeline.runs.folder import RunFolder
+from pipeline.lists.reductions import item_reductions, user_reductions
 from pipeline.splits.history import History
 
 CLEAR_LIFT = 2.0
@@ -27,15 +28,19 @@ CLEAR_LIFT = 2.0
 GAP_DAYS_NEED = 3
 """Fewest days with a purchase of an item that say how often somebody buys it."""
 FAVOURITES, FAVOURITE_PURCHASES = 3, 3
-"""A favourite category is among the first 3 in `user_categories`, and the user bought from it at least 3 times."""
+"""A favourite category is among the user's first 3 in `user_categories`, with 3 purchases or more."""
 REDUCED_BY = 0.05
 """What costs less by a smaller share is not reduced."""
-REDUCED_DAYS, REDUCED_LINES = 7, 3
-"""An item is reduced now by the median of its last 7 days, where it was bought at least 3 times in them."""
+REDUCED_LINES = 3
+"""An item is reduced now as in its last days (`reductions`), where it was bought at least 3 times in them."""
 OFTEN_REDUCED, OFTEN_LINES = 0.5, 10
 """Somebody often buys reduced items: at least half of their purchases, which are at least 10."""
 NONE = -1
 """No category; no gap."""
+
+
+DATASETS = ("also_bought", "popular_items", "user_categories", "item_names")
+"""What `recommend` writes before its lists and `evidence_of` reads."""
 
 
 @dataclass(frozen=True)
@@ -78,24 +83,31 @@ class Evidence:
 
 
 def evidence_of(
-    history: History, folder: RunFolder, as_of: datetime, *, is_bought_shown: bool, timezone: str
+    history: History,
+    lists: Mapping[str, Path],
+    items: Path | None,
+    as_of: datetime,
+    *,
+    is_bought_shown: bool,
+    timezone: str,
 ) -> Evidence:
-    """Gathered from the events of `history`, which end at `as_of`, and from the datasets of `folder`.
+    """Gathered from the events of `history`, which end at `as_of`, and from datasets.
 
-    Needs `also_bought`, `popular_items`, `user_categories` and `item_names`; reads `items` where there is one.
+    lists: the files of `also_bought`, `popular_items`, `user_categories` and `item_names`
+    items: the shop's items; None: it has none
     is_bought_shown: lists may hold what the user bought; timezone: the shop's, for the day of a purchase
     """
     item_ids = history.item_ids
-    category, names = _categories(folder.file("item_names"), item_ids)
-    popular = pq.read_table(folder.file("popular_items"), filters=[("category", "=", "all")])["item_id"]
+    category, names = _categories(lists["item_names"], item_ids)
+    popular = pq.read_table(lists["popular_items"], filters=[("category", "=", "all")])["item_id"]
     bought_on, gap_days = (
         _last_purchases(history, timezone) if is_bought_shown else (np.zeros(0, np.int32),) * 2
     )
     return Evidence(
-        pairs=Pairs.read(folder.file("also_bought"), item_ids, CLEAR_LIFT),
+        pairs=Pairs.read(lists["also_bought"], item_ids, CLEAR_LIFT),
         category=category,
-        favourites=_favourites(history, folder.file("user_categories"), category, names),
-        percent_off=_percent_off(history, folder.optional("items"), as_of),
+        favourites=_favourites(history, lists["user_categories"], category, names),
+        percent_off=_percent_off(history, items, as_of),
         often_reduced=_often_reduced(history),
         is_popular=pc.is_in(item_ids, value_set=popular).to_numpy(zero_copy_only=False),
         bought_on=bought_on,
@@ -140,8 +152,7 @@ def _favourites(
 
 def _percent_off(history: History, items: Path | None, as_of: datetime) -> NDArray[np.int32]:
     """By the last days' purchases; an item without enough of them, by what the shop says of today."""
-    values = {"cut_at": as_of, "days": float(REDUCED_DAYS)}
-    rows = history.rows("item_reductions", values).read_all()
+    rows = item_reductions(history, as_of)
     rows = rows.filter(pc.greater_equal(rows["n_lines"], REDUCED_LINES))
     share = _by_item(rows["item_id"], rows["reduction"], history.item_ids)
     if items is not None:
@@ -160,7 +171,7 @@ def _by_item(ids: pa.ChunkedArray, values: pa.ChunkedArray, item_ids: pa.Array) 
 
 
 def _often_reduced(history: History) -> NDArray[np.bool_]:
-    rows = history.rows("user_reductions", {"min_reduction": REDUCED_BY}).read_all()
+    rows = user_reductions(history)
     is_often = pc.and_(
         pc.greater_equal(rows["reduced_share"], OFTEN_REDUCED), pc.greater_equal(rows["n_lines"], OFTEN_LINES)
     )

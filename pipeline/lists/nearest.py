@@ -54,8 +54,8 @@ def nearest_of_own(
 
     items: column numbers, NOTHING in empty slots, shape (n_users, length)
     own:   what the same users bought or looked at, shape (n_users, n_items); at least one item each
-    Returns column numbers of the shape of `items`, and the cosines: the item itself and 1 where it is the user's
-    own, NOTHING and 0 in empty slots and where none is near (cosine 0 or less). Ties go to the lower id.
+    Returns column numbers of the shape of `items`, and the cosines: the item itself and 1 where it is the
+    user's own, NOTHING and 0 in empty slots and where none is near (0 or less). Ties go to the lower id.
     """
     nearest = np.full(items.shape, NOTHING, np.int32)
     cosines = np.zeros(items.shape, np.float32)

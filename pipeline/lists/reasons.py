@@ -10,10 +10,12 @@ Reasons are tried in the order of REASONS; the first one that is true is given:
     similar_to_purchase  something the user bought points its way, though not clearly (a cosine above 0)
     recently_popular     it is in the shop's popular list
 
-What was bought together comes before the cosine, because a person can follow it: on a year of groceries it names
-yellow corn for white corn, limes for lemons, a dip for crisps; of several such pairs the one that most buyers stand
-behind. A cosine says little below NEAR: there, eggs are as near to bananas as to everything that regular customers
-buy. At NEAR and above, every second item is of the same category as the one named; of pairs every third, below every fourth.
+What was bought together comes before the cosine, because a person can follow it: on a year of groceries it
+names white corn for yellow corn, oranges for lemons, a dip for crisps. Of several pairs the one is named that
+most buyers stand behind; the one of the highest lift is rare and odd (cake decoration for juice). Below NEAR
+a cosine says little: eggs are near to whatever regular customers buy. At NEAR and above every second item is
+of the category of the one that is named; of pairs every third, below NEAR every fourth.
+
 Where nothing is true there is no reason. Browsers bought nothing: theirs are looked_at, similar_to_view and
 recently_popular. Thresholds of what a reason builds on stand in `evidence`.
 """
@@ -54,7 +56,7 @@ def reasons_of(
     own:   what all users of the audience bought or looked at, the items of each in ascending order
     own_and_near: the reasons for an item of `own`, and for one that is near to one
 
-    Returns columns of `recommendations` by name, and as `because` the column number of the item that explains.
+    Returns columns of `recommendations` by name, and as `because` the column number of what explains.
     """
     of_users = own[users]
     nearest, cosine = nearest_of_own(items, of_users, item_factors)

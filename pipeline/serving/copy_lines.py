@@ -29,8 +29,8 @@ class ListKind:
 
     key:     the column whose rows make one list
     arrays:  column of the dataset -> array column of the table
-    details: array columns of the same name that a list may do without: null where no row of it has a value, or
-             where the dataset is an older release's without the column
+    details: array columns of the same name that a list may do without: null where no row of it has a value,
+             or where the dataset is an older release's without the column
     values:  columns of a dataset without ranks that the table takes as they are; there are no arrays then
     """
 

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.lists.also_bought import MOST_ITEMS, also_bought, baskets_of
-from pipeline.lists.evidence import evidence_of
+from pipeline.lists.evidence import DATASETS, evidence_of
 from pipeline.lists.final_model import FinalModel, fit_final_model, unjudged_model
 from pipeline.lists.personal import user_lists
 from pipeline.lists.popular import item_names, popular_items, user_categories, user_purchases
@@ -52,7 +52,8 @@ def run(job: Job) -> Counts:
         n_also_bought, n_not_in_it = _write_also_bought(job, model)
         evidence = evidence_of(
             history,
-            folder,
+            {name: folder.file(name) for name in DATASETS},
+            items,
             folder.as_of,
             is_bought_shown=not settings.run.excludes_repeats,
             timezone=settings.source.timezone,

@@ -1,12 +1,8 @@
--- How often each user buys what is reduced: the share of the user's purchases with a price whose reduction,
--- discount / (price + discount), is at least $min_reduction.
--- Reads: history (the events before the cut). Binds: $min_reduction.
-SELECT user_id,
-    CAST(sum(CASE WHEN coalesce(discount, 0) >= $min_reduction * (price + coalesce(discount, 0)) THEN 1 ELSE 0 END)
-        AS DOUBLE) / count(*) AS reduced_share,
-    count(*) AS n_lines
+-- How often each user bought what was reduced: the share of the user's purchases that had a discount, and how many
+-- purchases that is a share of: those with a known price. Users without one have no row.
+-- Reads: history (the events before the cut).
+SELECT user_id, count(*) FILTER (WHERE discount > 0) / count(*) AS reduced_share, count(*) AS n_lines
 FROM history
-WHERE event_type = 'purchase'
-  AND price + coalesce(discount, 0) > 0
+WHERE event_type = 'purchase' AND price IS NOT NULL
 GROUP BY user_id
 ORDER BY user_id

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from pipeline.lists.evidence import DATASETS, evidence_of
 from pipeline.lists.final_model import FinalModel, fit_final_model
 from pipeline.lists.personal import user_lists
 from pipeline.models.params import Params
@@ -37,8 +38,11 @@ def model(learnt: Job, request: pytest.FixtureRequest) -> Iterator[FinalModel]:
         )
 
 
-def test_buyers_and_browsers_have_lists_in_the_order_of_their_ids(model: FinalModel) -> None:
-    table = pa.Table.from_batches(list(user_lists(model.audiences, model.factors, 3)))
+def test_buyers_and_browsers_have_lists_in_the_order_of_their_ids(learnt: Job, model: FinalModel) -> None:
+    beside = {name: learnt.folder.file(name) for name in DATASETS}
+    history, items = model.fitted.history, learnt.folder.file("items")
+    evidence = evidence_of(history, beside, items, day(100), is_bought_shown=False, timezone="UTC")
+    table = pa.Table.from_batches(list(user_lists(model.audiences, model.factors, evidence, 3)))
     users = table["user_id"].to_pylist()
     assert users == sorted(users)
     assert pc.unique(table["user_id"]).to_pylist() == [*range(40), 100]

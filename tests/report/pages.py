@@ -208,8 +208,8 @@ def recommendations() -> pa.Table:
             (3, 1, "bought_again", None),
         )
     ]
-    return pa.Table.from_pylist(rows).cast(
-        DATASETS["recommendations"].schema({"user": "integer", "item": "integer"})
+    return pa.Table.from_pylist(
+        rows, DATASETS["recommendations"].schema({"user": "integer", "item": "integer"})
     )
 
 

@@ -130,7 +130,7 @@ LISTS = {
     "recommend(text, integer, text)": "user_id text, n integer, category text",
     "recommend_from(uuid[], integer)": "item_ids uuid[], n integer DEFAULT 10",
 }
-FUNCTIONS = (*LISTS, "fill_up", "is_blocked", "reason_in_words", "explain", "rollback", "release")
+FUNCTIONS = (*LISTS, "fill_up", "is_blocked", *["reason_in_words"] * 2, "explain", "rollback", "release")
 
 
 @pytest.mark.parametrize("function", LISTS)

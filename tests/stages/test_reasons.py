@@ -23,10 +23,10 @@ N_ITEMS, LATEST = 48, 99.0
 
 
 def shop(*, has_prices: bool) -> pa.Table:
-    """90 users of three tastes buy some items again and again; every third looks for what is reduced."""
+    """60 users of three tastes buy some items again and again; every third looks for what is reduced."""
     rng = np.random.default_rng(3)
     rows: list[tuple[Any, ...]] = []
-    for user in range(90):
+    for user in range(60):
         liked = rng.permutation(
             [item for item in range(N_ITEMS) if item % 3 == user % 3 or rng.random() < 0.2]
         )
@@ -56,7 +56,7 @@ def items(*, has_discounts: bool) -> pa.Table:
 def night(path: Path, mode: str, **parts: Any) -> Job:
     """A night that has made its lists by ALS."""
     job = tastes.job_at(
-        path, run={"repeat_purchases": mode}, als={"factors": 4}, recommend={"list_length": 20}
+        path, run={"repeat_purchases": mode}, als={"factors": 4}, recommend={"list_length": 12}
     )
     params = Params.configured(job.settings).dump()
     give(job.folder, live={}, fallback=NO_FALLBACK, best_params=params, **parts)
@@ -81,7 +81,7 @@ class Rebuilt:
         self.items = self._items(job)
         events = [job.folder.dataset("purchaser_events")]
         settings = job.settings
-        with opened(events, job.as_of, settings.filter, settings.run, job.folder.scratch()) as history:
+        with opened(events, job.folder.as_of, settings.filter, settings.run, job.folder.scratch()) as history:
             factors = Params.configured(settings).als_model(settings).fit(history)
         unit = factors.item_factors / np.linalg.norm(factors.item_factors, axis=1, keepdims=True)
         ids = factors.item_ids.to_pylist()
@@ -94,12 +94,12 @@ class Rebuilt:
         self.often = {
             user
             for user, rows in priced.groupby("user_id")
-            if len(rows) >= 10 and (rows["reduction"] >= 0.05).mean() >= 0.5
+            if len(rows) >= 10 and (rows["reduction"] > 0).mean() >= 0.5
         }
-        late = priced[priced["occurred_at"] >= job.as_of - pd.Timedelta(days=7)].groupby("item_id")[
+        late = priced[priced["occurred_at"] >= job.folder.as_of - pd.Timedelta(days=7)].groupby("item_id")[
             "reduction"
         ]
-        off = late.median()[late.size() >= 3]
+        off = late.quantile(0.5, interpolation="lower")[late.size() >= 3]
         if shop_items := job.folder.optional("items"):
             said = pd.read_parquet(shop_items).set_index("item_id")
             off = off.combine_first((said["discount"] / (said["price"] + said["discount"])).dropna())
