@@ -44,7 +44,8 @@ PRODUCTS = """
     )
     SELECT product_id, nullif(concat_ws(' ', product_type, package_size), '') AS name,
            product_category AS category, price, discount, true AS available
-    FROM products FULL JOIN sold USING (product_id)
+    FROM products FULL JOIN (SELECT DISTINCT product_id FROM transactions) USING (product_id)
+    LEFT JOIN sold USING (product_id)
     ORDER BY product_id
 """
 """A price is that of the last day on which it was sold; reduced is what was sold so in the last week."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,7 +57,7 @@ BESIDE = {
     "left_out": {"user_id": [1, 1, 2], "item_id": [40, 50, 20]},
 }
 CARRIED, NOTHING = (2.5, 0.0, 4.0), (None, None, None)
-"""Price, discount and rating of an event."""
+"""Price, discount and rating of an event; of a recommendation what its reason is told with."""
 
 GOOD: dict[str, list[tuple[object, ...]]] = {
     "events": [
@@ -67,7 +67,11 @@ GOOD: dict[str, list[tuple[object, ...]]] = {
     ],
     "items": [(10, "Jam", "food", 2.0, None, True), (20, None, None, None, None, None)],
     "users": [(1, "gold"), (2, None)],
-    "recommendations": [(1, 1, 10, 0.5, None, None), (1, 2, 20, -0.5, None, None), (2, 1, 10, 0.1, "x", 20)],
+    "recommendations": [
+        (1, 1, 10, 0.5, None, None, *NOTHING),
+        (1, 2, 20, -0.5, "bought_again", None, date(2026, 1, 1), 9, None),
+        (2, 1, 10, 0.1, "x", 20, None, None, 25),
+    ],
     "popular_items": [("all", 1, 10, 3.0), ("all", 2, 20, 1.0), ("food", 1, 10, 3.0)],
     "similar_items": [(10, 1, 20, 0.9), (20, 1, 10, 0.9)],
 }
@@ -82,12 +86,12 @@ BAD: dict[str, list[tuple[object, ...]]] = {
     "items": [(None, None, "all", -1.0, None, None), *[(10, None, None, NAN, None, None)] * 2],
     "users": [(None, None), (1, None), (1, None)],
     "recommendations": [
-        (None, None, None, None, None, None),
-        (1, 0, 10, -3.4e38, None, None),
-        (1, 3, 10, NAN, None, None),
-        (1, 3, 20, 1.0, None, None),
-        *[(3, 3, item, 1.0, None, None) for item in (30, 40)],
-        (1, 5, 40, 1.0, None, None),
+        (None, None, None, None, None, None, *NOTHING),
+        (1, 0, 10, -3.4e38, None, None, *NOTHING),
+        (1, 3, 10, NAN, None, None, *NOTHING),
+        (1, 3, 20, 1.0, None, None, *NOTHING),
+        *[(3, 3, item, 1.0, None, None, *NOTHING) for item in (30, 40)],
+        (1, 5, 40, 1.0, None, None, *NOTHING),
     ],
     "popular_items": [
         (None, None, None, None),
