@@ -115,6 +115,10 @@ def refuse_read_only(url: str) -> None:
         )
 
 
+def _columns(inspector: sa.Inspector) -> set[str]:
+    return {column["name"] for column in inspector.get_columns("events")}
+
+
 def last_event_at(url: str) -> datetime | None:
     """The time of the newest event, UTC; None without events, or without the table as loads make it today."""
     events = tables.define("text", "text")["events"]
@@ -123,7 +127,7 @@ def last_event_at(url: str) -> datetime | None:
             inspector = sa.inspect(db)
             if not inspector.has_table("events"):
                 return None
-            if not {column["name"] for column in inspector.get_columns("events")} >= set(events.c.keys()):
+            if inspector.has_table(MARK) and not _columns(inspector) >= set(events.c.keys()):
                 return None  # an earlier version loaded it
             last = db.execute(sa.select(sa.func.max(events.c.occurred_at))).scalar()
     except LoginRefused:

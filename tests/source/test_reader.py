@@ -207,5 +207,6 @@ def test_another_driver_of_postgresql_reads_the_same(
                     "occurred_at": datetime(2025, 12, 1, 8, tzinfo=UTC),
                     "order_id": "A",
                     "quantity": 2.0,
+                    **dict.fromkeys(("price", "discount", "rating")),
                 }
             ]

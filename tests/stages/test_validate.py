@@ -78,7 +78,7 @@ def test_the_page_is_there_whether_the_data_passes_or_not(
     assert str(path) in refused.value.then
     assert "Stopped: 1 critical expectation failed; 23 of 24 expectations hold." in path.read_text()
     held = new_job.folder.document("validation")["suites"][0]["held"]
-    assert len(held) == 16
+    assert len(held) == 23
     assert held[0] == {"expectation": "the window holds events", "severity": "critical"}
 
 
