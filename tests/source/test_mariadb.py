@@ -131,12 +131,13 @@ def test_decimals_flags_and_zones_are_read(
     shops.run(
         url,
         "CREATE TABLE events (customer_id int, product_id decimal(9), event_type enum('view', 'cart', "
-        "'purchase'), occurred_at timestamp(3) NULL, order_id bigint, quantity decimal(9, 2))",
+        "'purchase'), occurred_at timestamp(3) NULL, order_id bigint, quantity decimal(9, 2), "
+        "price decimal(9, 2), discount float, rating tinyint)",
         "CREATE TABLE products (product_id int, name varchar(9), category char(4), price decimal(9, 2), "
         "discount float, available tinyint)",
         "CREATE TABLE customers (customer_id int, segment int)",
         "SET time_zone = '+03:00'",
-        "INSERT INTO events VALUES (1, 10, 'purchase', '2026-01-05 03:00:00.5', 77, 1.5)",
+        "INSERT INTO events VALUES (1, 10, 'purchase', '2026-01-05 03:00:00.5', 77, 1.5, 2.50, 0.5, 4)",
         "INSERT INTO products VALUES (10, 'Jam', 'food', 2.50, 0.5, 0)",
         "INSERT INTO customers VALUES (1, 7)",
     )
@@ -149,6 +150,9 @@ def test_decimals_flags_and_zones_are_read(
             "occurred_at": datetime(2026, 1, 5, 0, 0, 0, 500_000, tzinfo=UTC),
             "order_id": "77",
             "quantity": 1.5,
+            "price": 2.5,
+            "discount": 0.5,
+            "rating": 4.0,
         }
     ]
     assert folder.table("items").to_pylist()[0]["available"] is False
