@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.lists.nearest import Pairs
-from pipeline.lists.reductions import item_reductions, user_reductions
+from pipeline.lists.reductions import REDUCED_BY, item_reductions, user_reductions
 from pipeline.splits.history import History
 
 CLEAR_LIFT = 2.0
@@ -29,8 +29,6 @@ GAP_DAYS_NEED = 3
 """Fewest days with a purchase of an item that say how often somebody buys it."""
 FAVOURITES, FAVOURITE_PURCHASES = 3, 3
 """A favourite category is among the user's first 3 in `user_categories`, with 3 purchases or more."""
-REDUCED_BY = 0.05
-"""What costs less by a smaller share is not reduced."""
 REDUCED_LINES = 3
 """An item is reduced now as in its last days (`reductions`), where it was bought at least 3 times in them."""
 OFTEN_REDUCED, OFTEN_LINES = 0.5, 10
@@ -151,7 +149,10 @@ def _favourites(
 
 
 def _percent_off(history: History, items: Path | None, as_of: datetime) -> NDArray[np.int32]:
-    """By the last days' purchases; an item without enough of them, by what the shop says of today."""
+    """By the last days' purchases; an item without enough of them, by what the shop says of today.
+
+    Rounded down: nobody is promised more than is taken off.
+    """
     rows = item_reductions(history, as_of)
     rows = rows.filter(pc.greater_equal(rows["n_lines"], REDUCED_LINES))
     share = _by_item(rows["item_id"], rows["reduction"], history.item_ids)
@@ -161,7 +162,8 @@ def _percent_off(history: History, items: Path | None, as_of: datetime) -> NDArr
         said = pc.divide(discount, pc.add(shop["price"], discount))
         share = np.where(np.isnan(share), _by_item(shop["item_id"], said, history.item_ids), share)
     is_reduced = (share >= REDUCED_BY) & (share <= 1.0)
-    return np.where(is_reduced, np.floor(100 * np.where(is_reduced, share, 0.0) + 0.5), 0).astype(np.int32)
+    percent = 100 * np.where(is_reduced, share, 0.0)
+    return np.floor(percent + 1e-9).astype(np.int32)  # 100 x 0.29 is a little less than 29
 
 
 def _by_item(ids: pa.ChunkedArray, values: pa.ChunkedArray, item_ids: pa.Array) -> NDArray[np.float64]:

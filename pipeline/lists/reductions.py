@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from pipeline.splits.history import History
 
+REDUCED_BY = 0.05
+"""What costs less by a smaller share is not reduced."""
 REDUCED_DAYS = 7
 """What was paid for an item in so many days before the cut is taken for its price now."""
 
@@ -25,4 +27,4 @@ def item_reductions(history: History, cut_at: datetime) -> pa.Table:
 
 def user_reductions(history: History) -> pa.Table:
     """`user_id`, `reduced_share`, `n_lines`, by id: the share of so many purchases that was reduced."""
-    return history.rows("user_reductions").read_all()
+    return history.rows("user_reductions", {"reduced_by": REDUCED_BY}).read_all()

@@ -112,27 +112,23 @@ class World:
         In each week about one product in ten is reduced, by 10 to 40 %; otherwise it has its usual price.
         """
         usual = np.empty(len(self.product_ids))
-        usual[np.argsort(self.product_ids)] = self._usual_prices(np.random.default_rng([self.seed, 2]))
+        by_id = np.random.default_rng([self.seed, 2]).lognormal(1.5, 0.8, len(usual))
+        usual[np.argsort(self.product_ids)] = np.round(by_id, 2)
         rng = np.random.default_rng([self.seed, 4, day // 7])
         is_reduced = rng.random(len(usual)) < SHARE_OF_REDUCED
         share = np.where(is_reduced, rng.uniform(0.1, 0.4, len(usual)), 0.0)
         price: Floats = np.round(usual * (1.0 - share), 2)
         return price, np.round(usual - price, 2)
 
-    def _usual_prices(self, rng: np.random.Generator) -> Floats:
-        """The usual price of each product, by id."""
-        return np.round(rng.lognormal(1.5, 0.8, len(self.product_ids)), 2)
-
     def products(self) -> Iterator[pa.RecordBatch]:
-        """The rows of table `products`, by id."""
-        rng = np.random.default_rng([self.seed, 2])
+        """The rows of table `products`, by id: their prices are those of the last day."""
+        rng = np.random.default_rng([self.seed, 5])
         count = len(self.product_ids)
         cluster = np.searchsorted(self.cluster_starts, np.arange(count), side="right") - 1
         order = np.argsort(self.product_ids)
         category = pa.array(CATEGORIES).take(pa.array(cluster[order]))
         ids = self.product_ids[order]
-        price = self._usual_prices(rng)
-        is_reduced = rng.random(count) < 0.2
+        price, discount = (amounts[order] for amounts in self.prices(DAYS - 1))
         is_promoted = (order == self.promoted) & (self.promotion_days > 0)
         yield pa.RecordBatch.from_pydict(
             {
@@ -140,7 +136,7 @@ class World:
                 "name": [f"{kind} {number}" for kind, number in zip(category.to_pylist(), ids, strict=True)],
                 "category": category,
                 "price": price,
-                "discount": np.where(is_reduced, np.round(price * 0.15, 2), 0.0),
+                "discount": discount,
                 "available": (rng.random(count) < 0.97) | is_promoted,
             }
         )

@@ -73,8 +73,13 @@ def _buyer(row: Row, bought: list[Row], gets: list[Row]) -> dict[str, Any]:
 
 
 def _why(row: Row) -> str:
-    """The reason in words, with the purchase that led to it, where the list names one."""
+    """The reason in words, with what it is told with: a purchase, its day, a percentage."""
     reason = words.reason(row["reason"])
+    if (last := row["last_bought_on"]) is not None:
+        gap = {None: "", 1: " every day,"}.get(row["gap_days"], f" every {row['gap_days']} days,")
+        return f"{reason},{gap} last on {last.day} {last:%b}"
+    if (percent := row["percent_off"]) is not None:
+        return f"{percent}{words.NBSP}% off, and they often buy reduced items"
     if row["because_item_id"] is None or row["because_item_id"] == row["item_id"]:
         return reason
     because = _item(row["because_item_id"], row["because_name"])

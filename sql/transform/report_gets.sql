@@ -1,5 +1,5 @@
--- The first $length items in the list of each of the report's buyers, by rank: names and reasons, with the name
--- of the item that the reason points to.
+-- The first $length items in the list of each of the report's buyers, by rank: names and reasons, with what
+-- they are told with.
 -- Reads: recommendations, report_buyers, item_names. Binds: $length.
 SELECT
     lists.user_id,
@@ -7,6 +7,9 @@ SELECT
     item_names.name,
     lists.reason,
     lists.because_item_id,
+    lists.last_bought_on,
+    lists.gap_days,
+    lists.percent_off,
     because.name AS because_name
 FROM recommendations AS lists
 JOIN report_buyers ON report_buyers.user_id = lists.user_id

@@ -64,7 +64,15 @@ def test_a_favourite_category_is_among_the_first_and_bought_from_often(
 
 @pytest.mark.parametrize(
     ("discount", "n_lines", "at", "percent"),
-    [(5, 3, 99, 5), (4.9, 3, 99, 0), (25, 3, 99, 25), (25, 2, 99, 10), (25, 3, 90, 10)],
+    [
+        (5, 3, 99, 5),
+        (4.9, 3, 99, 0),
+        (25, 3, 99, 25),
+        (29, 3, 99, 29),
+        (25.9, 3, 99, 25),
+        (25, 2, 99, 10),
+        (25, 3, 90, 10),
+    ],
 )
 def test_how_far_an_item_is_reduced_now(
     tmp_path: Path, discount: float, n_lines: int, at: float, percent: int

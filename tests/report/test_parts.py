@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 
 import pyarrow as pa
 import pytest
@@ -57,6 +58,29 @@ def test_what_a_buyer_bought_gets_and_why(run_folder: Make) -> None:
     assert entry["bought"][0]["at"] == "10 Feb"
     assert [item["why"] for item in entry["gets"]] == ["close to “Assam”", "popular now", "bought before"]
     assert set(BUYERS) > {int(buyer["id"]) for buyer in buyers(fill(run_folder()), PUBLISHED)}
+
+
+@pytest.mark.parametrize(
+    ("details", "why"),
+    [
+        (("bought_again", None, date(2020, 2, 9), 9, None), "bought before, every 9 days, last on 9 Feb"),
+        (("bought_again", None, date(2020, 2, 9), 1, None), "bought before, every day, last on 9 Feb"),
+        (("bought_again", None, date(2020, 2, 9), None, None), "bought before, last on 9 Feb"),
+        (("on_discount", None, None, None, 25), "25\xa0% off, and they often buy reduced items"),
+        (("also_bought_with", 1, None, None, None), "often bought with “Assam”"),
+    ],
+)
+def test_a_reason_is_told_with_its_details(run_folder: Make, details: tuple[object, ...], why: str) -> None:
+    names = ("reason", "because_item_id", "last_bought_on", "gap_days", "percent_off")
+    folder = fill(run_folder())
+    rows = [
+        row | dict(zip(names, details, strict=True)) for row in folder.table("recommendations").to_pylist()
+    ]
+    told = pa.Table.from_pylist(rows, folder.table("recommendations").schema)
+    [entry] = [
+        buyer for buyer in buyers(fill(folder, recommendations=told), PUBLISHED) if buyer["id"] == "14"
+    ]
+    assert entry["gets"][0]["why"] == why
 
 
 def test_two_items_of_one_name_are_told_apart(run_folder: Make) -> None:

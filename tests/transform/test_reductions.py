@@ -40,7 +40,7 @@ def test_item_reductions() -> None:
 
 
 def test_user_reductions() -> None:
-    """User 1 bought one of four reduced; 2 has no price; 3 only looked; 4 paid nothing."""
+    """User 1 bought one of four reduced; 2 has no price; 3 only looked; 4 paid nothing; 5 got 4 and 5 % off."""
     events = [
         (1, 1, 0, *KIND, 7.5, 2.5),
         (1, 2, 1, *KIND, 7.5, 0.0),
@@ -50,11 +50,15 @@ def test_user_reductions() -> None:
         (2, 1, 0, *KIND),
         (3, 1, 0, "view", None, 1.0, 1.0, 1.0),
         (4, 1, 0, *KIND, 0.0, 1.0),
+        (5, 1, 0, *KIND, 96.0, 4.0),
+        (5, 1, 1, *KIND, 95.0, 5.0),
+        (5, 1, 2, *KIND, 0.0, 0.0),
     ]
-    assert rows_out("user_reductions", history=events) == [(1, 0.25, 4), (4, 1.0, 1)]
+    by_user = rows_out("user_reductions", {"reduced_by": 0.05}, history=events)
+    assert by_user == [(1, 0.25, 4), (4, 1.0, 1), (5, 1 / 3, 3)]
 
 
 def test_a_shop_without_prices_has_no_reductions() -> None:
     events = [(1, 1, 0), (2, 1, 1)]
     assert rows_out("item_reductions", {"cut_at": day(2), "days": 7}, history=events) == []
-    assert rows_out("user_reductions", history=events) == []
+    assert rows_out("user_reductions", {"reduced_by": 0.05}, history=events) == []

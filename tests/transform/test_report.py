@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from tests.shelf import day
@@ -127,7 +129,7 @@ def test_report_gets() -> None:
         (2, 2, 8, 0.8, "similar_to_purchase", 7),
         (2, 1, 7, 0.9, None, None),
         (1, 3, 8, 0.7, "popular", None),
-        (1, 2, 7, 0.8, "bought_before", 7),
+        (1, 2, 7, 0.8, "bought_again", 7, date(2020, 1, 5), 9),
         (1, 1, 5, 0.9, "similar_to_purchase", 6),
     ]
     assert rows_out(
@@ -137,8 +139,8 @@ def test_report_gets() -> None:
         report_buyers=[(2, 1, 1), (1, 3, 3)],
         item_names=[(6, "Tea", None), (5, "Jam", "food"), (8, "Salt", None)],
     ) == [
-        (1, 5, "Jam", "similar_to_purchase", 6, "Tea"),
-        (1, 7, None, "bought_before", 7, None),
-        (2, 7, None, None, None, None),
-        (2, 8, "Salt", "similar_to_purchase", 7, None),
+        (1, 5, "Jam", "similar_to_purchase", 6, None, None, None, "Tea"),
+        (1, 7, None, "bought_again", 7, date(2020, 1, 5), 9, None, None),
+        (2, 7, None, None, None, None, None, None, None),
+        (2, 8, "Salt", "similar_to_purchase", 7, None, None, None, None),
     ]
