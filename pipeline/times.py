@@ -16,6 +16,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of the shop, or of Airflow, may run ahead of ours."""
 ZONED = r"[0-9:.](Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 WITH_TIME = r"[0-9][T ][0-9]"
+DAY = 86_400
 YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000
 """In microseconds since 1970: the range that databases and Python's datetime can hold."""
 
@@ -23,6 +24,29 @@ YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000
 def utc(moment: datetime) -> datetime:
     """The same moment in UTC; a time without zone is taken as UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def clock(zone: str, until: datetime) -> pa.Table:
+    """How far the clock of `zone` is ahead of UTC, on each day of UTC from FIRST_OF_A_SHOP to `until`.
+
+    `day` (days since 1970), `ahead` (seconds) before `changes_at` (seconds since 1970), and `ahead_after`.
+    By Python's zone data, as `moments`.
+    """
+    info = ZoneInfo(zone)
+
+    def ahead(second: int) -> int:
+        there = datetime.fromtimestamp(second, info).utcoffset()
+        return round(there.total_seconds()) if there else 0
+
+    rows = []
+    for day in range(int(FIRST_OF_A_SHOP.timestamp()) // DAY, int(until.timestamp()) // DAY + 1):
+        before, after = day * DAY, (day + 1) * DAY
+        first, last = ahead(before), ahead(after)
+        while first != last and after - before > 1:
+            middle = (before + after) // 2
+            before, after = (middle, after) if ahead(middle) == first else (before, middle)
+        rows.append({"day": day, "ahead": first, "changes_at": after, "ahead_after": last})
+    return pa.Table.from_pylist(rows)
 
 
 def moments(column: pa.Array, zone: str) -> pa.Array:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 
 from pipeline.contract.datasets import DATASETS
 from pipeline.source.columns import Shape, column
-from pipeline.times import moments
+from pipeline.times import clock, moments
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,17 @@ def test_a_file_and_a_database_mean_the_same_moment(text: str, moment: datetime)
     assert moments(texts, "Europe/Berlin").to_pylist() == [moment]
     assert column(shape, "occurred_at", texts, "text").to_pylist() == [moment]
     assert column(shape, "occurred_at", naive, "time").to_pylist() == [moment]
+
+
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Europe/Berlin", "Pacific/Auckland", "Asia/Kathmandu", "Australia/Lord_Howe"]
+)
+def test_the_clock_of_a_zone_is_known_for_every_day(zone: str) -> None:
+    """Every 10 minutes of a year, and right before and after each change."""
+    rows = {row["day"]: row for row in clock(zone, datetime(2026, 12, 31, tzinfo=UTC)).to_pylist()}
+    first = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+    edges = [row["changes_at"] + step for row in rows.values() for step in (-1, 0)]
+    for second in [*range(first, first + 360 * 86_400, 600), *(edge for edge in edges if edge >= first)]:
+        if row := rows.get(second // 86_400):
+            ahead = row["ahead"] if second < row["changes_at"] else row["ahead_after"]
+            assert datetime.fromtimestamp(second, ZoneInfo(zone)).utcoffset() == timedelta(seconds=ahead)

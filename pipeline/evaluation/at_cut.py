@@ -69,7 +69,9 @@ def left_by(
     """
     plain = earlier.plain if earlier else None
     plain = plain or (models.plain_als if with_plain else None)
-    fitted = _fresh(earlier, fold) or Earlier(fold.cut_at, models.factors, models.neighbours, models.ease)
+    fitted = _fresh(earlier, fold) or Earlier(
+        fold.cut_at, models.factors, models.neighbours, models.ease.learnt()
+    )
     return replace(fitted, plain=plain)
 
 

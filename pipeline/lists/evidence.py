@@ -20,8 +20,14 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.lists.nearest import Pairs
-from pipeline.lists.reductions import REDUCED_BY, item_reductions, user_reductions
+from pipeline.lists.reductions import (
+    FULL_PRICE_ROOM,
+    REDUCED_BY,
+    item_reductions,
+    user_reductions,
+)
 from pipeline.splits.history import History
+from pipeline.times import clock
 
 CLEAR_LIFT = 2.0
 """Least lift of two items that are said to be bought together: twice as often as by chance."""
@@ -99,7 +105,7 @@ def evidence_of(
     category, names = _categories(lists["item_names"], item_ids)
     popular = pq.read_table(lists["popular_items"], filters=[("category", "=", "all")])["item_id"]
     bought_on, gap_days = (
-        _last_purchases(history, timezone) if is_bought_shown else (np.zeros(0, np.int32),) * 2
+        _last_purchases(history, as_of, timezone) if is_bought_shown else (np.zeros(0, np.int32),) * 2
     )
     return Evidence(
         pairs=Pairs.read(lists["also_bought"], item_ids, CLEAR_LIFT),
@@ -113,11 +119,12 @@ def evidence_of(
     )
 
 
-def _last_purchases(history: History, timezone: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _last_purchases(
+    history: History, as_of: datetime, timezone: str
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    history.give("clock", clock(timezone, as_of))
     rows = history.rows("last_purchases", {"min_days": GAP_DAYS_NEED}).read_all()
-    moment = rows["last_at"].cast(pa.timestamp("us", timezone))
-    day = pc.local_timestamp(moment).cast(pa.date32()).cast(pa.int32())
-    return day.to_numpy(), pc.fill_null(rows["gap_days"], NONE).to_numpy()
+    return rows["last_day"].to_numpy(), pc.fill_null(rows["gap_days"], NONE).to_numpy()
 
 
 def _categories(item_names: Path, item_ids: pa.Array) -> tuple[NDArray[np.int32], pa.Array]:
@@ -151,19 +158,22 @@ def _favourites(
 def _percent_off(history: History, items: Path | None, as_of: datetime) -> NDArray[np.int32]:
     """By the last days' purchases; an item without enough of them, by what the shop says of today.
 
-    Rounded down: nobody is promised more than is taken off.
+    Rounded down, and only off a price that somebody paid: nobody is promised more than is taken off.
     """
-    rows = item_reductions(history, as_of)
+    rows, ids = item_reductions(history, as_of), history.item_ids
+    full_price = _by_item(rows["item_id"], rows["full_price"], ids)
     rows = rows.filter(pc.greater_equal(rows["n_lines"], REDUCED_LINES))
-    share = _by_item(rows["item_id"], rows["reduction"], history.item_ids)
+    share = _by_item(rows["item_id"], rows["reduction"], ids)
     if items is not None:
         shop = pq.read_table(items, columns=["item_id", "price", "discount"])
         discount = pc.fill_null(shop["discount"], 0.0)
-        said = pc.divide(discount, pc.add(shop["price"], discount))
-        share = np.where(np.isnan(share), _by_item(shop["item_id"], said, history.item_ids), share)
+        before = _by_item(shop["item_id"], pc.add(shop["price"], discount), ids)
+        said = _by_item(shop["item_id"], discount, ids) / np.where(before > 0, before, np.nan)
+        said = np.where(before <= full_price * FULL_PRICE_ROOM, np.round(said, 6), np.nan)
+        share = np.where(np.isnan(share), said, share)
     is_reduced = (share >= REDUCED_BY) & (share <= 1.0)
     percent = 100 * np.where(is_reduced, share, 0.0)
-    return np.floor(percent + 1e-9).astype(np.int32)  # 100 x 0.29 is a little less than 29
+    return np.floor(percent + 1e-6).astype(np.int32)  # 100 x 0.29 is a little less than 29
 
 
 def _by_item(ids: pa.ChunkedArray, values: pa.ChunkedArray, item_ids: pa.Array) -> NDArray[np.float64]:

@@ -52,7 +52,7 @@ class FinalModel:
         n_thin_users: at most FEW_TRIPS days with a purchase; n_users_items_gone: all they bought is not
         available now; n_new_items: first seen within NEW_DAYS
         """
-        statistics = self.fitted.candidates.statistics
+        statistics = self.fitted.statistics
         is_available = ~np.isin(statistics.bought.other, self.hidden)
         n_available = np.bincount(
             statistics.bought.user, is_available, minlength=self.fitted.history.shape[0]

@@ -83,6 +83,8 @@ def bought_with_own(items: NDArray[np.int32], own: sp.csr_matrix, pairs: Pairs) 
     no own item names it. Ties go to the lower id.
     """
     namers = np.full(items.shape, NOTHING, np.int32)
+    if not len(pairs.other):
+        return namers
     slot_of = np.full(len(pairs.first), NOTHING, np.int64)
     for row, listed in enumerate(items):
         columns = np.sort(own.indices[own.indptr[row] : own.indptr[row + 1]])

@@ -7,13 +7,14 @@ Reasons are tried in the order of REASONS; the first one that is true is given:
     also_bought_with     buyers of something the user bought also bought it, far more often than by chance
     similar_to_purchase  it is near to something the user bought: a cosine of factors of at least NEAR
     favourite_category   it is of a category that the user buys from often
-    similar_to_purchase  something the user bought points its way, though not clearly (a cosine above 0)
     recently_popular     it is in the shop's popular list
+    similar_to_purchase  something the user bought points its way, though not clearly (a cosine above 0)
 
 What was bought together comes before the cosine, because a person can follow it: on a year of groceries it
 names white corn for yellow corn, oranges for lemons, a dip for crisps. Of several pairs the one is named that
 most buyers stand behind; the one of the highest lift is rare and odd (cake decoration for juice). Below NEAR
-a cosine says little: eggs are near to whatever regular customers buy. At NEAR and above every second item is
+a cosine says little: eggs are near to whatever regular customers buy, and of a best seller it is more honest
+to say that it is one. At NEAR and above every second item is
 of the category of the one that is named; of pairs every third, below NEAR every fourth.
 
 Where nothing is true there is no reason. Browsers bought nothing: theirs are looked_at, similar_to_view and
@@ -36,7 +37,7 @@ ON_DISCOUNT, ALSO_BOUGHT_WITH, FAVOURITE_CATEGORY = "on_discount", "also_bought_
 LOOKED_AT, SIMILAR_TO_VIEW = "looked_at", "similar_to_view"
 """Of browsers, who bought nothing."""
 RECENTLY_POPULAR = "recently_popular"
-"""Where nothing that the user bought or looked at is near."""
+"""Where nothing that the user bought or looked at is clearly near."""
 NEAR = 0.9
 """Least cosine of factors of two items that are clearly alike."""
 
@@ -75,8 +76,8 @@ def reasons_of(
         (ALSO_BOUGHT_WITH, namer != NOTHING, namer),
         (similar, cosine >= NEAR, nearest),
         (FAVOURITE_CATEGORY, is_favourite, None),
-        (similar, cosine > 0, nearest),
         (RECENTLY_POPULAR, evidence.is_popular[item], None),
+        (similar, cosine > 0, nearest),
     )
     given = np.select([is_true for _, is_true, _ in tried], range(len(tried)), len(tried))
     because = np.full(len(item), NOTHING, np.int32)

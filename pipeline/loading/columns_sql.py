@@ -140,7 +140,8 @@ def _event(plan: Plan) -> Line:
     target = "event_type"
     if (found := plan.role("event")) is not None:
         return _mapped(plan, target, *found)
-    if (rated := plan.role("rating")) and plan.first.event is None:
+    is_sale = any(plan.role(name) for name in ("order", "quantity", "price", "discount"))
+    if (rated := plan.role("rating")) and plan.first.event is None and not is_sale:
         number, one = rated
         column, enough = reference(plan, number, one.column), liked(one.column)
         value = f"CAST({column} AS DOUBLE)" if one.column.is_text else column

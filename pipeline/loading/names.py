@@ -63,8 +63,8 @@ PRICES = (
     *("prijs", "stuksprijs"),
 )  # fmt: skip
 DISCOUNTS = (
-    *("discount", "unitdiscount", "itemdiscount", "rabatt", "desconto", "descuento", "remise", "sconto"),
-    *("korting",),
+    *("discount", "unitdiscount", "itemdiscount", "discountamount", "lineitemdiscount", "rabatt"),
+    *("desconto", "descuento", "remise", "sconto", "korting"),
 )  # fmt: skip
 RATINGS = ("rating", "ratings", "overall", "stars", "reviewscore", "bookrating", "bewertung")
 

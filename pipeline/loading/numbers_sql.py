@@ -43,11 +43,11 @@ def _quantity(plan: Plan) -> Line:
 def _carried(plan: Plan, name: str) -> Line:
     if (found := plan.role(name)) is None:
         return Line(name, "NULL", ())
-    sql, told = _number(plan, name, *found)
+    sql, told = _number(plan, name, *found, cast="TRY_CAST")  # null where it is no number: it costs no load
     return Line(name, sql, (CHECK[name].format(shown(found[1].column.name)), *told))
 
 
-def _number(plan: Plan, role: str, number: int, one: Found) -> tuple[str, list[str]]:
+def _number(plan: Plan, role: str, number: int, one: Found, cast: str = "CAST") -> tuple[str, list[str]]:
     """SQL that reads a column as a number, and what is to be said of its commas and points."""
     column, values = reference(plan, number, one.column), one.column.values
     if one.column.is_text and any("," in value for value in values):
@@ -55,8 +55,8 @@ def _number(plan: Plan, role: str, number: int, one: Found) -> tuple[str, list[s
         inner = f"replace(replace({column}, '.', ''), ',', '.')" if decimal else f"replace({column}, ',', '')"
         where = "before the decimals" if decimal else "between thousands: LOOK AT IT, if it has decimals"
         told = [f"the {role}: {shown(one.column.name)}, its comma {where}"]
-        return f"CAST({inner} AS DOUBLE)", told
+        return f"{cast}({inner} AS DOUBLE)", told
     told = []
     if one.column.is_text and values and all(map(THOUSANDS.fullmatch, values)):
         told = [f"LOOK AT IT: is the point in the {role} one between thousands? Then replace(..., '.', '')"]
-    return f"CAST({column} AS DOUBLE)", told
+    return f"{cast}({column} AS DOUBLE)", told

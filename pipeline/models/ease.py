@@ -86,6 +86,10 @@ class EaseWeights:
         columns = place.drop_null().to_numpy().astype(np.int64)
         return EaseWeights(_asked(history, columns), weights, columns, history.item_ids)
 
+    def learnt(self) -> EaseWeights:
+        """The weights without the users that they score: what a later cut needs."""
+        return replace(self, asked=self.asked[:0])
+
     def scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of the users `rows` for the items `columns`, shape (len(rows), n_known); above 0 speaks for it."""
         scores: NDArray[np.float32] = self.asked[rows] @ self.weights

@@ -157,7 +157,7 @@ def _candidate_scores(batch: UserBatch, slots: NDArray[np.int64], items: NDArray
         "als_share": _share_of_best(als, slots, batch.n_users),
         "als_rank": _ranks(als, slots),
         "ease_score": ease,
-        "ease_share": _share_of_best(ease, slots, batch.n_users),
+        "ease_share": _share_of_best(np.maximum(ease, 0), slots, batch.n_users),
         "ease_rank": _ranks(ease, slots),
         "near_score": near,
         "near_share": _share_of_best(near, slots, batch.n_users),

@@ -31,7 +31,7 @@ from pipeline.models.params import Params
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.candidates import FROM_ALS, CandidateSource
 from pipeline.ranking.reranker import BATCH_USERS, Reranker, Scorer
-from pipeline.ranking.statistics import count_statistics
+from pipeline.ranking.statistics import Statistics, count_statistics
 from pipeline.ranking.training_rows import draw_training_rows
 from pipeline.splits.folds import WEEK, Fold
 from pipeline.splits.history import History
@@ -97,10 +97,15 @@ class FittedModels:
         return Ease().fit(self.history) if self.earlier is None else self.earlier.ease.onto(self.history)
 
     @cached_property
+    def statistics(self) -> Statistics:
+        """What the events say of users, items and pairs."""
+        return count_statistics(self.history, self.items)
+
+    @cached_property
     def candidates(self) -> CandidateSource:
         """Where the re-rankers' candidates come from."""
         return CandidateSource(
-            count_statistics(self.history, self.items),
+            self.statistics,
             self.factors,
             self.neighbours.similarity,
             self.ease,

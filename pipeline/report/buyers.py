@@ -10,11 +10,17 @@ from pipeline.report import words
 from pipeline.runs.folder import RunFolder
 
 N_BUYERS = 10
-CLOSE_BY = {"similar_to_purchase": "close to", "also_bought_with": "often bought with"}
+CLOSE_BY = {"similar_to_purchase": "close to", "also_bought_with": "bought by buyers of"}
 """Reasons that name a purchase, as the words before its name."""
 LENGTH = 5
 LONGEST = 80
 """Most characters of an item's name that are shown."""
+NO_DETAILS = """
+    SELECT CAST(NULL AS DATE) AS last_bought_on, CAST(NULL AS INTEGER) AS gap_days,
+        CAST(NULL AS INTEGER) AS percent_off
+    WHERE false
+"""
+"""A run of an earlier version has no such columns; its reasons are told without."""
 
 Row = Mapping[str, Any]
 
@@ -31,8 +37,9 @@ def buyers(folder: RunFolder, ours: str) -> list[dict[str, Any]]:
     if not (folder.has("recommendations") and folder.has("purchaser_events")):
         return []
     with engine.connect(spill=folder.scratch()) as db:
-        for name in ("recommendations", "purchaser_events"):
-            engine.view(db, name, folder.dataset(name))
+        engine.view(db, "purchaser_events", folder.dataset("purchaser_events"))
+        lists = engine.parquet(folder.dataset("recommendations"))
+        db.sql(f"SELECT * FROM {lists} UNION ALL BY NAME {NO_DETAILS}").create_view("recommendations")
         if names := folder.optional("item_names"):
             engine.view(db, "item_names", names)
         else:

@@ -20,7 +20,7 @@ REASONS = {
     "bought_again": "bought before",
     "recently_popular": "popular now",
     "similar_to_purchase": "close to what they bought",
-    "also_bought_with": "often bought with what they bought",
+    "also_bought_with": "bought by people who bought the same",
     "favourite_category": "of a category they buy from often",
     "on_discount": "reduced, and they often buy reduced items",
 }

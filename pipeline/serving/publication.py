@@ -34,6 +34,8 @@ from pipeline.times import utc
 
 Say = Callable[[str], None]
 
+FORCE = "`python -m pipeline run publish --force`, or `force` in the form of the DAG, puts it live"
+
 
 @dataclass(frozen=True)
 class Publication:
@@ -92,7 +94,7 @@ def publish(
     with session(url, settings, f"nightshelf publish {folder.run_id}") as db:
         version, must_load, published = _begin(db, record, force=force)
         if published is not None:
-            stays = "" if published.is_live else ", and not live; force puts it live"
+            stays = "" if published.is_live else f", and not live; {FORCE}"
             say(f"publish: these lists of run {folder.run_id} are version {version} already{stays}")
             return published
         if must_load:
@@ -197,7 +199,7 @@ def _flip(db: Session, record: Mapping[str, Any], *, is_loaded: bool, force: boo
         since = f"{utc(hold['held_at']).isoformat(timespec='seconds')} by {hold['held_by']}"
         say(f"publish: version {version} is held back (since {since}), until python -m pipeline release")
     elif obstacle:
-        say(f"publish: version {version} is stored, not live: {obstacle}; force puts it live")
+        say(f"publish: version {version} is stored, not live: {obstacle}; {FORCE}")
     return published
 
 

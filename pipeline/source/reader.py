@@ -156,17 +156,20 @@ class Source:
     def _columns_of(self, table: str) -> list[str]:
         """The names of a table's columns; none where there is no such table, or not all of it may be read.
 
-        A try that fails costs the transaction nothing.
+        In lower case where the engine does not tell a name without quotes by its case. A try that fails costs
+        the transaction nothing.
         """
         query = sa.text(f"SELECT * FROM {table} WHERE 1 = 0")
         try:
             with connect.reaching(self.url, "source", self.watch), self.watch.waiting():
                 if self.dialect == "duckdb":
-                    return arrow_rows.names(self.db, query)
-                with self.db.begin_nested():
-                    return list(self.db.execute(query).keys())
+                    names = arrow_rows.names(self.db, query)
+                else:
+                    with self.db.begin_nested():
+                        names = list(self.db.execute(query).keys())
         except exc.SQLAlchemyError:
             return []
+        return names if self.dialect == "postgresql" else [name.lower() for name in names]
 
     def _holds_moments(self, statement: Statement) -> bool:
         query = statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0")

@@ -131,6 +131,10 @@ class History:
         """Let statements read Parquet files as the table `name`; of events those in `[since, until)`."""
         engine.view(self._db, name, *files, since=since, until=until)
 
+    def give(self, name: str, rows: pa.Table) -> None:
+        """Let statements read `rows` as the table `name`."""
+        self._db.register(name, rows)
+
     def keep(self, table: str, statement: str, values: Mapping[str, Any] | None = None) -> None:
         """Store the rows of `sql/transform/<statement>.sql` as `table`, for statements that come later."""
         engine.keep(self._db, table, statement, values)

@@ -1,7 +1,7 @@
 -- What is odd about the prices, discounts and ratings that events carry: one row for each item and finding, with
 -- how many of its events show it, the value furthest off, and what is usual for the item (null where that does not
--- matter). Where events carry nothing there is nothing to find. What a shop should know is a warning; a rating
--- that cannot weigh anything is critical where $is_rating_weighed. Findings:
+-- matter). Where events carry nothing there is nothing to find. What a shop should know is a warning; where
+-- $is_rating_weighed, a rating of a purchase that cannot weigh anything is critical. Findings:
 --   price, discount, rating  below 0, beyond all bounds, or not a number
 --   high_price               a thousand times as high as the item's other prices
 --   price_of_line            for the whole line, not for a piece: two pieces of an item cost twice as much each
@@ -15,11 +15,13 @@ WITH carried AS (
     WHERE price IS NOT NULL OR discount IS NOT NULL OR rating IS NOT NULL
 ),
 senseless AS (
-    SELECT item_id, 'price' AS finding, price AS value FROM carried WHERE NOT (price >= 0 AND price <= 1e12)
+    SELECT item_id, 'price' AS finding, price AS value, false AS weighs
+    FROM carried WHERE NOT (price >= 0 AND price <= 1e12)
     UNION ALL
-    SELECT item_id, 'discount', discount FROM carried WHERE NOT (discount >= 0 AND discount <= 1e12)
+    SELECT item_id, 'discount', discount, false FROM carried WHERE NOT (discount >= 0 AND discount <= 1e12)
     UNION ALL
-    SELECT item_id, 'rating', rating FROM carried WHERE NOT (rating >= 0 AND rating <= 1000)
+    SELECT item_id, 'rating', rating, event_type = 'purchase' AND $is_rating_weighed
+    FROM carried WHERE NOT (rating >= 0 AND rating <= 1000)
 ),
 lines AS (
     SELECT item_id, quantity, price, coalesce(discount, 0) AS discount,
@@ -80,24 +82,25 @@ shop AS (
         sum(n_no_amount) >= 3 AND 2 * sum(n_no_amount) > sum(n_amount_or_not) AS has_no_amounts
     FROM counted
 ),
-found AS (
+findings AS (
     SELECT item_id, finding, count(*) AS n_events,
-        CASE WHEN min(value) < 0 THEN min(value) ELSE max(value) END AS value, CAST(NULL AS DOUBLE) AS log_usual
+        CASE WHEN min(value) < 0 THEN min(value) ELSE max(value) END AS value, CAST(NULL AS DOUBLE) AS log_usual,
+        bool_or(weighs) AS is_critical
     FROM senseless
     GROUP BY item_id, finding
     UNION ALL
-    SELECT item_id, 'high_price', n_high, high_price, log_of_others FROM counted WHERE n_high > 0
+    SELECT item_id, 'high_price', n_high, high_price, log_of_others, false FROM counted WHERE n_high > 0
     UNION ALL
-    SELECT item_id, 'price_of_line', n_of_line, price_of_line, log_of_piece
+    SELECT item_id, 'price_of_line', n_of_line, price_of_line, log_of_piece, false
     FROM counted
     WHERE n_of_line > 0 AND (SELECT has_prices_of_lines FROM shop)
     UNION ALL
-    SELECT item_id, 'no_amount', n_no_amount, no_amount, log_in_full
+    SELECT item_id, 'no_amount', n_no_amount, no_amount, log_in_full, false
     FROM counted
     WHERE n_no_amount > 0 AND (SELECT has_no_amounts FROM shop)
 )
 SELECT finding,
-    CASE WHEN finding = 'rating' AND $is_rating_weighed THEN 'critical' ELSE 'warning' END AS severity,
+    CASE WHEN is_critical THEN 'critical' ELSE 'warning' END AS severity,
     CAST(item_id AS VARCHAR) AS item_id, n_events, value, round(exp(log_usual / 1e6), 2) AS usual
-FROM found
+FROM findings
 ORDER BY finding, n_events DESC, item_id

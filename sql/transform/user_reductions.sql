@@ -4,7 +4,7 @@
 -- Reads: history (the events before the cut). Binds: $reduced_by.
 SELECT
     user_id,
-    count(*) FILTER (WHERE discount > 0 AND discount / (price + discount) >= $reduced_by) / count(*) AS reduced_share,
+    count(*) FILTER (WHERE discount > 0 AND round(discount / (price + discount), 6) >= $reduced_by) / count(*) AS reduced_share,
     count(*) AS n_lines
 FROM history
 WHERE event_type = 'purchase' AND price IS NOT NULL

@@ -78,8 +78,32 @@ def test_how_far_an_item_is_reduced_now(
     tmp_path: Path, discount: float, n_lines: int, at: float, percent: int
 ) -> None:
     """By three purchases of the last days or more; else by what the shop says, here 10 %."""
-    shop = events(*(bought(user, 5, at, 100 - discount, discount) for user in range(n_lines)))
+    shop = events(
+        *(bought(user, 5, at, 100 - discount, discount) for user in range(n_lines)), bought(9, 5, 0, 100, 0)
+    )
     items = table("items", (5, None, None, 90.0, 10.0, None))
+    assert evidence(tmp_path, shop, items=items).percent_off.tolist() == [percent]
+
+
+@pytest.mark.parametrize(
+    ("price", "discount", "percent"),
+    [
+        (8.5, 1.5, 15),
+        (2.85, 0.15, 5),
+        (9.9, 1.1, 10),
+        (10.0, 1.1, 0),
+        (8.5, 15.0, 0),
+        (None, 1.0, 0),
+        (9.0, None, 0),
+        (0.0, 0.0, 0),
+    ],
+)
+def test_what_the_shop_says_of_today_is_believed_up_to_what_was_paid(
+    tmp_path: Path, price: float | None, discount: float | None, percent: int
+) -> None:
+    """At most 10 was paid in full: 15 off 8.5 is no money but a percentage."""
+    items = table("items", (5, None, None, price, discount, None))
+    shop = events(bought(1, 5, 0, 10.0, 0.0), bought(2, 5, 1, 30.0, 3.0))
     assert evidence(tmp_path, shop, items=items).percent_off.tolist() == [percent]
 
 

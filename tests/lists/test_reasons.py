@@ -66,9 +66,10 @@ def test_only_what_is_clearly_near_comes_before_the_category(cosine: float, reas
     assert row[:2] == (reason, 0 if reason == "similar_to_purchase" else None)
 
 
-def test_what_is_hardly_near_comes_before_what_is_popular() -> None:
-    assert given([1], replace(NOBODY, **WEAKER[0]), factors(0.01))[0][:2] == ("similar_to_purchase", 0)
-    assert given([1], replace(NOBODY, **WEAKER[0]), factors(0.0))[0][:2] == ("recently_popular", None)
+def test_what_is_hardly_near_is_called_so_only_where_it_is_not_popular() -> None:
+    assert given([1], replace(NOBODY, **WEAKER[0]), factors(0.01))[0][:2] == ("recently_popular", None)
+    assert given([1], NOBODY, factors(0.01))[0][:2] == ("similar_to_purchase", 0)
+    assert given([1], NOBODY, factors(0.0))[0][:2] == (None, None)
 
 
 def test_details_belong_to_their_reason() -> None:
@@ -97,7 +98,10 @@ def test_an_item_without_category_is_of_no_favourite_one() -> None:
 
 def test_browsers_looked_at_or_are_shown_what_is_near_or_popular() -> None:
     evidence = replace(NOBODY, **WEAKER[0] | WEAKER[2] | WEAKER[3]).of_browsers(2)
-    rows = given([0, 1, 2], evidence, factors(0.5), own_and_near=(LOOKED_AT, SIMILAR_TO_VIEW))
+    names = (LOOKED_AT, SIMILAR_TO_VIEW)
+    rows = given([0, 1, 2], evidence, factors(0.95), own_and_near=names)
     assert [row[:2] for row in rows] == [("looked_at", None), ("similar_to_view", 0), ("similar_to_view", 3)]
-    [popular] = given([1], evidence, factors(0.0), own_and_near=(LOOKED_AT, SIMILAR_TO_VIEW))
+    [hardly] = given([1], replace(evidence, is_popular=np.zeros(4, bool)), factors(0.1), own_and_near=names)
+    assert hardly[:2] == ("similar_to_view", 0)
+    [popular] = given([1], evidence, factors(0.1), own_and_near=names)
     assert popular == ("recently_popular", None, None, None, None)

@@ -36,8 +36,8 @@ def test_what_is_reduced_and_who_buys_it(
 ) -> None:
     of_items, of_users = reductions(run_folder(), make_settings(), BEFORE)
     assert of_items == [
-        {"item_id": 5, "reduction": 0.25, "n_lines": 1},
-        {"item_id": 6, "reduction": 0.0, "n_lines": 1},
+        {"item_id": 5, "reduction": 0.25, "n_lines": 1, "full_price": 4.0},
+        {"item_id": 6, "reduction": 0.0, "n_lines": 1, "full_price": 2.0},
     ]
     assert of_users == [
         {"user_id": 1, "reduced_share": 0.5, "n_lines": 2},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import psycopg
@@ -87,8 +88,19 @@ def test_every_statement_is_one_that_is_asked() -> None:
     }  # fmt: skip
 
 
-def test_the_schema_that_is_needed_is_one_that_migrate_makes() -> None:
+def test_the_schema_that_is_needed_is_the_newest_that_a_statement_needs() -> None:
+    """`reason_in_words` of a user came with version 10: `recommendations` asks for it."""
     assert NEEDED_VERSION <= VERSION
+    upgrades = ROOT / "sql" / "serving" / "upgrades"
+    [needed] = upgrades.glob(f"{NEEDED_VERSION:03}_*.sql")
+    asked = " ".join(path.read_text() for path in (ROOT / "sql" / "reading").glob("*.sql"))
+    using = {
+        path
+        for path in upgrades.glob("*.sql")
+        for name in re.findall(r"CREATE FUNCTION \{schema\}\.(\w+)", path.read_text())
+        if f"{{schema}}.{name}(" in asked
+    }
+    assert max(using) == needed
 
 
 @pytest.mark.parametrize("n", [1, 5000])

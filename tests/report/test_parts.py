@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.contract.datasets import PUBLISHED
@@ -67,7 +68,7 @@ def test_what_a_buyer_bought_gets_and_why(run_folder: Make) -> None:
         (("bought_again", None, date(2020, 2, 9), 1, None), "bought before, every day, last on 9 Feb"),
         (("bought_again", None, date(2020, 2, 9), None, None), "bought before, last on 9 Feb"),
         (("on_discount", None, None, None, 25), "25\xa0% off, and they often buy reduced items"),
-        (("also_bought_with", 1, None, None, None), "often bought with “Assam”"),
+        (("also_bought_with", 1, None, None, None), "bought by buyers of “Assam”"),
     ],
 )
 def test_a_reason_is_told_with_its_details(run_folder: Make, details: tuple[object, ...], why: str) -> None:
@@ -81,6 +82,14 @@ def test_a_reason_is_told_with_its_details(run_folder: Make, details: tuple[obje
         buyer for buyer in buyers(fill(folder, recommendations=told), PUBLISHED) if buyer["id"] == "14"
     ]
     assert entry["gets"][0]["why"] == why
+
+
+def test_a_run_of_an_earlier_version_tells_its_reasons_without_details(run_folder: Make) -> None:
+    folder = fill(run_folder())
+    early = folder.table("recommendations").drop_columns(["last_bought_on", "gap_days", "percent_off"])
+    pq.write_table(early, folder.file("recommendations"))
+    [entry] = [buyer for buyer in buyers(folder, PUBLISHED) if buyer["id"] == "14"]
+    assert entry["gets"][0]["why"] == "close to “Assam”"
 
 
 def test_two_items_of_one_name_are_told_apart(run_folder: Make) -> None:

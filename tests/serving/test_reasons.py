@@ -16,10 +16,10 @@ from pipeline.serving.forgotten import erase_stored
 from tests.serving.nights import Shop, without_details
 from tests.shelf import give
 
-NAMES = {11: ("BANANAS", "fruit"), 12: ("Green tea", "tea"), 13: (None, None)}
+NAMES = {11: ("BANANAS", "fruit"), 12: ("Green tea", "tea"), 13: (None, None), 15: ("BANANAS", None)}
 LONG_AGO = date(2020, 2, 29)
 EVERY_9_DAYS = "you buy it every 9 days; last bought on 29 February 2020"
-TOGETHER = "often bought together with BANANAS, which you bought"
+TOGETHER = "people who bought BANANAS, as you did, also bought this"
 Row = tuple[int, str | None, int | None, date | None, int | None, int | None]
 """Item, reason, the item that explains, last bought on, days between two purchases, percentage off."""
 
@@ -57,6 +57,9 @@ def written(day: date) -> str:
         ((12, "also_bought_with", 11, None, None, None), TOGETHER),
         ((12, "also_bought_with", 13, None, None, None), TOGETHER.replace("BANANAS", "13")),
         ((12, "similar_to_purchase", 11, None, None, None), "because you bought BANANAS"),
+        ((15, "similar_to_purchase", 11, None, None, None), "because you bought another BANANAS"),
+        ((15, "bought_again", None, None, None, None), "because you bought BANANAS before"),
+        ((16, "similar_to_purchase", 11, None, None, None), "because you bought BANANAS"),
         ((12, "favourite_category", None, None, None, None), "from tea, where you buy often"),
         ((13, "favourite_category", None, None, None, None), "recommended for you"),
         ((12, None, None, None, None, None), "recommended for you"),

@@ -107,7 +107,7 @@ def test_the_run_that_was_rolled_back_does_not_come_back_by_itself(three: Shop) 
     back(three)
     publication = three.publish(three.night(3, {1: [13]}, popular={"all": [23]}, similar={3: [33]}))
     assert (publication.version, publication.is_live) == (3, False)
-    assert "and not live; force puts it live" in three.said[-1]
+    assert "and not live; `python -m pipeline run publish --force`, or `force` in" in three.said[-1]
     mended = three.publish(three.night(3, {1: [19]}))
     assert (mended.version, mended.is_live) == (4, False)
     assert "version 3 of this run was rolled back" in three.said[-1]

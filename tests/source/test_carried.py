@@ -54,6 +54,15 @@ def test_the_shipped_statement_reads_a_table_without_them(url: str, carried: Cal
     assert carried(url) == (None, None, None)
 
 
+def test_the_case_of_a_column_counts_only_where_the_engine_tells_it(
+    url: str, carried: Callable[..., object]
+) -> None:
+    """PostgreSQL holds `"Price"` and `price` for two names."""
+    is_told = sa.make_url(url).get_backend_name() == "postgresql"
+    give(url, "numeric(9, 2)", **{'"Price"' if is_told else "Price": "2.5"})
+    assert carried(url) == (None if is_told else 2.5, None, None)
+
+
 def test_the_shipped_statement_reads_those_that_are_there(url: str, carried: Callable[..., object]) -> None:
     give(url, "numeric(9, 2)", discount="0.25")
     assert carried(url) == (None, 0.25, None)

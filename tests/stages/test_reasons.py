@@ -23,7 +23,10 @@ N_ITEMS, LATEST = 48, 99.0
 
 
 def shop(*, has_prices: bool) -> pa.Table:
-    """60 users of three tastes buy some items again and again; every third looks for what is reduced."""
+    """60 users of three tastes buy some items again and again; every fourth looks for what is reduced.
+
+    Every fifth item is never sold in full, and 3 % off is not reduced.
+    """
     rng = np.random.default_rng(3)
     rows: list[tuple[Any, ...]] = []
     for user in range(60):
@@ -32,8 +35,9 @@ def shop(*, has_prices: bool) -> pa.Table:
         )
         for at in np.sort(rng.uniform(0, LATEST, int(rng.integers(4, 40)))):
             item = int(liked[min(int(rng.exponential(4)), len(liked) - 1)])
-            is_reduced = rng.random() < (0.8 if user % 4 == 0 else 0.2) or item % 5 == 0
-            price = (8.0, 2.0 if is_reduced else None) if has_prices else (None, None)
+            is_reduced = rng.random() < (0.9 if user % 4 == 0 else 0.2) or item % 5 == 0
+            off = (2.0, 2.59, 0.3, 1.0)[item % 4] if is_reduced else 0.0
+            price = (10.0 - off, off or None) if has_prices else (None, None)
             rows.append((user, item, float(at), "purchase", None, 1.0, *price))
     return events(*rows)
 
@@ -44,9 +48,10 @@ def items(*, has_discounts: bool) -> pa.Table:
             "item_id": pa.array(range(N_ITEMS)),
             "name": pa.array([f"item {n}" for n in range(N_ITEMS)]),
             "category": pa.array([f"category {n % 9}" if n % 8 else None for n in range(N_ITEMS)]),
-            "price": pa.array([3.0] * N_ITEMS),
+            "price": pa.array([7.5] * N_ITEMS),
             "discount": pa.array(
-                [1.0 if has_discounts and n % 7 == 0 else None for n in range(N_ITEMS)], pa.float64()
+                [(2.5, 15.0)[n % 2] if has_discounts and n % 3 == 0 else None for n in range(N_ITEMS)],
+                pa.float64(),
             ),
             "available": pa.array([n != 4 for n in range(N_ITEMS)]),
         }
@@ -94,16 +99,22 @@ class Rebuilt:
         self.often = {
             user
             for user, rows in priced.groupby("user_id")
-            if len(rows) >= 10 and (rows["reduction"] > 0).mean() >= 0.5
+            if len(rows) >= 10 and (rows["reduction"] >= 0.05).mean() >= 0.5
         }
+        in_full = priced[priced["discount"] == 0].groupby("item_id")["price"].max()
+        most = 1.1 * priced["item_id"].map(in_full)
+        priced.loc[~(priced["price"] + priced["discount"] <= most), "reduction"] = 0.0
         late = priced[priced["occurred_at"] >= job.folder.as_of - pd.Timedelta(days=7)].groupby("item_id")[
             "reduction"
         ]
         off = late.quantile(0.5, interpolation="lower")[late.size() >= 3]
         if shop_items := job.folder.optional("items"):
             said = pd.read_parquet(shop_items).set_index("item_id")
-            off = off.combine_first((said["discount"] / (said["price"] + said["discount"])).dropna())
-        return np.floor(100 * off[off >= 0.05] + 0.5).astype(int)
+            before = said["price"] + said["discount"]
+            off = off.combine_first(
+                (said["discount"] / before)[before <= 1.1 * in_full.reindex(before.index)]
+            )
+        return np.floor(100 * off[off >= 0.05] + 1e-9).astype(int)
 
     def reasons(self, user: int, item: int) -> list[tuple[Any, ...]]:
         """All that are true, the strongest first: reason, item that explains, last day, gap, percentage."""
@@ -124,18 +135,21 @@ class Rebuilt:
             rows = self.bought[self.bought["user_id"] == user]
             if (rows["item_id"].map(self.names) == category).sum() >= 3:
                 true.append(("favourite_category", None, None, None, None))
-        if near.max() > 0:
-            true.append(("similar_to_purchase", near.idxmax(), None, None, None))
         if item in self.popular:
             true.append(("recently_popular", None, None, None, None))
+        if near.max() > 0:
+            true.append(("similar_to_purchase", near.idxmax(), None, None, None))
         return [*true, (None, None, None, None, None)]
 
     def purchases(self, user: int, item: int) -> tuple[Any, Any]:
-        """The last day, and the usual gap where there are three days."""
+        """The last day, and the usual gap where there are three days and the gaps are much alike."""
         rows = self.bought[(self.bought["user_id"] == user) & (self.bought["item_id"] == item)]
         days = np.unique(rows["occurred_at"].dt.floor("D"))
         gaps = np.diff(days) / np.timedelta64(1, "D")
-        gap = int(np.floor(np.median(gaps) + 0.5)) if len(days) >= 3 else None
+        is_usual = len(days) >= 3 and np.quantile(gaps, 0.75, method="inverted_cdf") <= 2 * np.quantile(
+            gaps, 0.25, method="inverted_cdf"
+        )
+        gap = int(np.floor(np.median(gaps) + 0.5)) if is_usual else None
         return pd.Timestamp(days[-1]).date(), gap
 
 

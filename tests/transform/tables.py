@@ -30,6 +30,9 @@ TABLES |= {
         }
     ),
     "buyers": pa.schema({"user_id": pa.int64()}),
+    "clock": pa.schema(
+        {"day": pa.int64(), "ahead": pa.int64(), "changes_at": pa.int64(), "ahead_after": pa.int64()}
+    ),
     "known_items": pa.schema({"item_id": pa.int64(), "available": pa.bool_()}),
     "left_out": pa.schema({"user_id": pa.int64(), "item_id": pa.int64()}),
     "shelf_items": pa.schema({"item_id": pa.int64()}),

@@ -68,6 +68,19 @@ def test_what_says_nothing_is_found(place: int) -> None:
     assert found([event(6, NAN)])[0][:3] == (name, "6", 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_weighed", "severity"),
+    [("purchase", True, "critical"), ("purchase", False, "warning"), ("view", True, "warning")],
+)
+def test_only_the_rating_of_a_purchase_stops_a_night(kind: str, is_weighed: bool, severity: str) -> None:
+    rows = rows_out(
+        "odd_values",
+        {"is_rating_weighed": is_weighed},
+        events=[(1, 5, 0, kind, None, 1.0, None, None, -1.0), (1, 6, 0, "view", None, 1.0, None, None, -1.0)],
+    )
+    assert [row[1] for row in rows] == [severity, "warning"]
+
+
 def test_only_a_rating_that_weighs_is_critical() -> None:
     shop: Rows = [(1, 5, 0, "purchase", None, 1.0, -1.0, -1.0, -1.0)]
     for is_weighed in (False, True):

@@ -5,7 +5,7 @@
 
 SET LOCAL ROLE {publisher};
 
--- null: no item of the list has one.
+-- null: no item of the list has one, and none of the lists that are there: they need no check, and readers no wait.
 ALTER TABLE {storage}.user_lists
     ADD COLUMN last_bought_on date[],
     ADD COLUMN gap_days integer[],
@@ -14,16 +14,16 @@ ALTER TABLE {storage}.user_lists
         coalesce(cardinality(last_bought_on), cardinality(item_ids)) = cardinality(item_ids)
         AND coalesce(cardinality(gap_days), cardinality(item_ids)) = cardinality(item_ids)
         AND coalesce(cardinality(percent_off), cardinality(item_ids)) = cardinality(item_ids)
-    ),
+    ) NOT VALID,
     ADD CONSTRAINT user_lists_details_start_at_1 CHECK (
         (array_ndims(last_bought_on) = 1 AND array_lower(last_bought_on, 1) = 1) IS NOT FALSE
         AND (array_ndims(gap_days) = 1 AND array_lower(gap_days, 1) = 1) IS NOT FALSE
         AND (array_ndims(percent_off) = 1 AND array_lower(percent_off, 1) = 1) IS NOT FALSE
-    ),
-    ADD CONSTRAINT user_lists_gaps_are_days CHECK (1 <= ALL (gap_days)),
+    ) NOT VALID,
+    ADD CONSTRAINT user_lists_gaps_are_days CHECK (1 <= ALL (gap_days)) NOT VALID,
     ADD CONSTRAINT user_lists_reductions_are_percentages CHECK (
         1 <= ALL (percent_off) AND 100 >= ALL (percent_off)
-    ),
+    ) NOT VALID,
     ALTER last_bought_on SET STATISTICS 0, ALTER gap_days SET STATISTICS 0, ALTER percent_off SET STATISTICS 0;
 
 SET LOCAL ROLE {owner};
@@ -41,16 +41,21 @@ DECLARE
     why ALIAS FOR $2;
     because {item_id_type} := CASE WHEN $2 IN ('bought_again', 'looked_at') THEN $1 ELSE $3 END;
     named text;
+    told_name text;
     named_category text;
 BEGIN
     SELECT items.name INTO named FROM {schema}.items WHERE items.item_id = because;
     named := coalesce(named, because::text);
-    SELECT items.category INTO named_category FROM {schema}.items WHERE items.item_id = told_item;
+    SELECT items.category, items.name INTO named_category, told_name
+    FROM {schema}.items WHERE items.item_id = told_item;
+    IF told_name = named AND told_item <> because THEN
+        named := 'another ' || named;
+    END IF;
     RETURN coalesce(
         CASE why
             WHEN 'similar_to_purchase' THEN 'because you bought ' || named
             WHEN 'bought_again' THEN 'because you bought ' || named || ' before'
-            WHEN 'also_bought_with' THEN 'often bought together with ' || named || ', which you bought'
+            WHEN 'also_bought_with' THEN 'people who bought ' || named || ', as you did, also bought this'
             WHEN 'favourite_category' THEN 'from ' || named_category || ', where you buy often'
             WHEN 'on_discount' THEN 'reduced, and you often buy reduced items'
             WHEN 'similar_to_view' THEN 'because you looked at ' || named
@@ -66,8 +71,8 @@ BEGIN
 END
 $body$;
 
--- A row that comes from no list of the user's own has no details, and neither has one whose reason the list does not
--- give: what an app read before a publication is never told with the numbers of the next.
+-- Details are those of the list that is live. A row that comes from no list of the user's own has none, and neither has
+-- one whose reason that list does not give.
 CREATE FUNCTION {schema}.reason_in_words(
     user_id {user_id_type}, item_id {item_id_type}, reason text, because_item_id {item_id_type}
 ) RETURNS text
@@ -157,7 +162,7 @@ END
 $body$;
 
 COMMENT ON FUNCTION {schema}.explain({user_id_type}, {item_id_type}) IS
-'Why recommend() shows this item to this user, in words, e.g. often bought together with BANANAS, which you bought; an
+'Why recommend() shows this item to this user, in words, e.g. people who bought BANANAS, as you did, also bought this; an
 item without a name is told by its id. Null when recommend() shows it to this user nowhere in its max_n rows: unknown,
 blocked, bought where bought items are left out, or null. Names stand as the shop wrote them: escape them for HTML.';
 
