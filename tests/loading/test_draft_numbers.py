@@ -59,6 +59,23 @@ def test_a_price_that_is_no_number_and_a_file_without_one_are_left_alone(tmp_pat
         assert carried(drafted, tmp_path) == [(None, None, None)]
 
 
+@pytest.mark.parametrize(
+    ("head", "value", "is_sale"),
+    [
+        ("order_id", "A7", True), ("quantity", "2", True), ("unit_price", "2.5", True),
+        ("discount_amount", "0.5", True), ("colour", "red", False),
+    ],
+)  # fmt: skip
+def test_stars_say_what_happened_only_where_nothing_was_sold(
+    tmp_path: Path, head: str, value: str, is_sale: bool
+) -> None:
+    """A line of an order is a purchase, however its buyer liked it; 3 of 5 stars alone are a look."""
+    rows = "".join(f"1,x{stars},2024-01-13,{stars},{value}\n" for stars in (3, 5))
+    drafted = text_of(tmp_path, "e.csv", f"customer,article,date,stars,{head}\n{rows}")
+    assert ("THEN 'purchase' ELSE 'view'" in sql_only(drafted)) == (not is_sale)
+    assert sorted(rating or 0 for _, _, rating in carried(drafted, tmp_path)) == [3, 5]
+
+
 def test_a_price_that_is_no_number_far_down_costs_no_load(tmp_path: Path) -> None:
     rows = "".join(f"{n % 9},{n % 7},2024-01-13,2.50\n" for n in range(30_000))
     drafted = text_of(tmp_path, "e.csv", f"customer,article,date,price\n{rows}1,5,2024-01-14,free\n")
