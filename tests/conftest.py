@@ -87,9 +87,12 @@ def server() -> Iterator[Server]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local_airflow() -> Iterator[LocalAirflow]:
-    """A real local Airflow over a small made-up shop, off the clock, its nightly DAG unpaused."""
+    """A real local Airflow over a small made-up shop, off the clock, its nightly DAG unpaused.
+
+    One for each file: at rest it takes a third of a core from all tests that follow.
+    """
     home = Path(tempfile.mkdtemp(prefix="nightshelf-airflow-"))
     home.chmod(0o755)
     airflow = LocalAirflow(home, is_scheduled=False)
