@@ -60,7 +60,7 @@ PACKAGES: dict[str, set[str]] = {
     "splits": {"advice", "config", "engine", "errors", "runs", "times"},
     "models": {"config", "splits"},
     "ranking": {"config", "contract", "errors", "models", "runs", "splits"},
-    "lists": {"config", "models", "ranking", "splits"},
+    "lists": {"config", "models", "ranking", "splits", "times"},
     "evaluation": {"config", "contract", "lists", "models", "ranking", "runs", "splits"},
     "tuning": {"config", "evaluation", "models", "ranking", "runs", "splits"},
     "gate": {"contract", "engine", "evaluation", "lists", "models", "runs", "times", "validation"},

@@ -15,7 +15,7 @@ import uvicorn
 from pipeline import config, environment
 from pipeline.config import Settings
 from pipeline.errors import SettingsError
-from pipeline.reading.shop import Rights, Shop, check, no_shop, rights_query, shop_query
+from pipeline.reading.shop import NEEDED_VERSION, Rights, Shop, check, no_shop, rights_query, shop_query
 from pipeline.service.app import make_app
 from pipeline.service.database import CONNECT_SECONDS, NOT_OURS, conninfo
 
@@ -86,6 +86,8 @@ def look_first(url: str, settings: Settings, say: Callable[[str], None]) -> None
         why = " ".join(str(error).split())
         say(f"the serving database does not answer yet, lists are a 503 until it does: {why}")
         return
+    if shop.schema_version < NEEDED_VERSION:
+        raise no_shop(serving)
     if shop.version is None:
         say("nothing is published yet: make demo, or python -m pipeline run; lists are a 503 until then")
 

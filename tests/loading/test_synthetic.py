@@ -51,14 +51,17 @@ def test_orders_belong_to_purchases_and_to_one_customer() -> None:
 
 
 def test_a_product_has_its_price_and_in_some_weeks_is_reduced() -> None:
-    """Only purchases carry a price. One of ten a week costs 10 to 40 % less, whoever buys how many of it."""
+    """Only purchases carry a price. One of ten a week costs 10 to 40 % less, whoever buys how many of it.
+
+    What `products` says is the price of the last day.
+    """
     events, products, _ = shop(50_000)
     frame = events.to_pandas()
     assert frame["rating"].isna().all()
     assert (frame["price"].notna() == (frame["event_type"] == "purchase")).all()
-    bought = frame.dropna(subset="price").merge(
-        products.to_pandas()[["product_id", "price"]], on="product_id", suffixes=("", "_usual")
-    )
+    today = products.to_pandas()
+    today["price_usual"] = today["price"] + today["discount"]
+    bought = frame.dropna(subset="price").merge(today[["product_id", "price_usual"]], on="product_id")
     assert np.allclose(bought["price"] + bought["discount"], bought["price_usual"])
     share = bought["discount"] / bought["price_usual"]
     reduced = share[share > 0]
@@ -66,6 +69,9 @@ def test_a_product_has_its_price_and_in_some_weeks_is_reduced() -> None:
     assert (reduced - 0.01 / bought["price_usual"]).max() <= 0.4
     assert (reduced + 0.01 / bought["price_usual"]).min() >= 0.1
     assert reduced.quantile(0.1) < 0.15 < 0.35 < reduced.quantile(0.9)
+    assert 0.05 < (today["discount"] > 0).mean() < 0.15
+    last = bought[bought["occurred_at"] >= bought["occurred_at"].max().normalize()]
+    assert (last["price"] == last["product_id"].map(today.set_index("product_id")["price"])).all()
     week = (bought["occurred_at"] - bought["occurred_at"].min().normalize()).dt.days // 7
     assert (bought.groupby(["product_id", week])["price"].nunique() <= 2).all()
 

@@ -18,6 +18,7 @@ import pytest
 from pipeline.config import ROOT
 from pipeline.environment import child_environment
 from pipeline.errors import ServingError, SettingsError
+from pipeline.reading.shop import NEEDED_VERSION
 from pipeline.service.run import look_first, run
 from tests.service.running import Running
 from tests.serving.nights import Shop
@@ -72,9 +73,14 @@ def test_a_schema_that_is_missing_or_old_is_refused(
     shop: Shop, new_shop: Callable[..., Shop], reader_url: Callable[..., str]
 ) -> None:
     url = reader_url(shop)
+    with shop.connect("publisher") as db:
+        db.execute(f"UPDATE serving_storage.schema_info SET schema_version = {NEEDED_VERSION - 1}".encode())
+    old = f"no serving schema `serving` of version {NEEDED_VERSION} or later"
+    with pytest.raises(ServingError, match=old):
+        look_first(url, shop.settings, str)
     with shop.connect("owner") as db:
         db.execute("DROP VIEW serving.shop")
-    with pytest.raises(ServingError, match="no serving schema `serving` of version 9 or later") as caught:
+    with pytest.raises(ServingError, match=old) as caught:
         look_first(url, shop.settings, str)
     assert "migrate" in caught.value.then
     with pytest.raises(ServingError, match="no serving schema `elsewhere`"):
