@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,14 +57,18 @@ def test_mypy_reads_every_library_that_the_code_imports() -> None:
             assert not {name.split(".")[0] for name in imports(path)} & left_out, path
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("line", "complaint"),
-    [("import os\n", "F401"), ("x = {  }\n", "would be reformatted"), ('x: int = "one"\n', "[assignment]")],
-)
-def test_a_commit_that_fails_a_check_is_refused(tmp_path: Path, line: str, complaint: str) -> None:
-    """A repository with the real Makefile, settings and hook, and one module instead of all."""
-    checkout, venv = tmp_path / "checkout", tmp_path / "venv"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+OF_MAKE = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS")
+"""With what `make` hands down, its `VENV` would be built anew within the repository."""
+PERSON = ("-c", "user.name=Anna", "-c", "user.email=anna@shop.example")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """`run(*command)` in a repository with the real Makefile, settings and hook, one module instead of all, and
+    one commit, which fills the caches of the tools."""
+    folder = tmp_path_factory.mktemp("habits")
+    checkout, venv = folder / "checkout", folder / "venv"
     for name in ("pipeline", "dags"):
         (checkout / name).mkdir(parents=True)
         (checkout / name / "__init__.py").touch()
@@ -80,12 +85,11 @@ def test_a_commit_that_fails_a_check_is_refused(tmp_path: Path, line: str, compl
     for stamp in (".demo", ".dev"):
         (venv / stamp).touch()
     environment = {
-        **child_environment(without="GIT_"),
+        **{name: value for name, value in child_environment(without="GIT_").items() if name not in OF_MAKE},
         "GIT_CONFIG_GLOBAL": "/dev/null",
-        "PRE_COMMIT_HOME": str(tmp_path / "cache"),
+        "PRE_COMMIT_HOME": str(folder / "cache"),
         "VENV": str(venv),
     }
-    person = ["-c", "user.name=Anna", "-c", "user.email=anna@shop.example"]
 
     def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -95,11 +99,21 @@ def test_a_commit_that_fails_a_check_is_refused(tmp_path: Path, line: str, compl
     assert run("git", "init", "--quiet").returncode == 0
     assert run(SCRIPTS / "pre-commit", "install").returncode == 0
     run("git", "add", ".")
-    done = run("git", *person, "commit", "--message=good")
+    done = run("git", *PERSON, "commit", "--message=good")
     assert done.returncode == 0, done.stdout + done.stderr
-    (checkout / "pipeline" / "bad.py").write_text(line)
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [("import os\n", "F401"), ("x = {  }\n", "would be reformatted"), ('x: int = "one"\n', "[assignment]")],
+)
+def test_a_commit_that_fails_a_check_is_refused(run: Run, line: str, complaint: str) -> None:
+    root = Path(run("git", "rev-parse", "--show-toplevel").stdout.strip())
+    (root / "pipeline" / "bad.py").write_text(line)
     run("git", "add", ".")
-    done = run("git", *person, "commit", "--message=bad")
+    done = run("git", *PERSON, "commit", "--message=bad")
     assert done.returncode == 1
     assert complaint in done.stdout + done.stderr
     assert run("git", "log", "--format=%s").stdout == "good\n"
