@@ -65,8 +65,10 @@ PERSON = ("-c", "user.name=Anna", "-c", "user.email=anna@shop.example")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """`run(*command)` in a repository with the real Makefile, settings and hook, one module instead of all, and
-    one commit, which fills the caches of the tools."""
+    """`run(*command)` in a repository with the real Makefile, settings and hook, and one module instead of all.
+
+    Its first commit fills the caches of the tools.
+    """
     folder = tmp_path_factory.mktemp("habits")
     checkout, venv = folder / "checkout", folder / "venv"
     for name in ("pipeline", "dags"):
