@@ -65,7 +65,7 @@ PERSON = ("-c", "user.name=Anna", "-c", "user.email=anna@shop.example")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """`run(*command)` in a repository with the real Makefile, settings and hook, and one module instead of all.
+    """`run(*command)` in a repository with the real Makefile, settings and hook, and one module of its own.
 
     Its first commit fills the caches of the tools.
     """
