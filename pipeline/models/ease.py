@@ -21,8 +21,9 @@ from pipeline.models.groups import best_in_groups, position_in_group
 from pipeline.models.top_n import TopN
 from pipeline.splits.history import History
 
-MOST_ITEMS = 4_000
-"""Items that take part: the matrix of 4,000 has 64 MB and is inverted within seconds."""
+MOST_ITEMS = 2_000
+"""Items that take part. Their matrix has 16 MB and is inverted within a second; 4,000 items take eight times as
+long, and the lists were no better (`docs/models.md`)."""
 MOST_USERS = 100_000
 """Users whose purchases the weights are learnt from, spread evenly over the row numbers."""
 PENALTY = 500.0

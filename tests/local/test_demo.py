@@ -1,4 +1,4 @@
-"""`make demo` as a newcomer has it: a night, then Ctrl-C in the middle of a second one."""
+"""`make demo` as a newcomer has it: a night, then Ctrl-C in the middle of a second one, which reuses the search."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def environment(home: Path) -> dict[str, str]:
     return child_environment(without="AIRFLOW_", NIGHTSHELF_HOME=str(home))
 
 
+def n_trials(output: str) -> int:
+    """Trials of the search, whole and pruned, as the line of `tune` counts them."""
+    [line] = re.findall(r"^  tune: .*$", output, re.MULTILINE)
+    return sum(map(int, re.findall(r" (\d+) (?:pruned|trials?)\b", line)))
+
+
 @pytest.mark.slow
 def test_a_night_and_what_apps_read(home: Path, environment: dict[str, str]) -> None:
     done = subprocess.run(COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -47,7 +53,7 @@ def test_a_night_and_what_apps_read(home: Path, environment: dict[str, str]) -> 
     output = done.stdout
     for stage in STAGES:
         assert f"\n  {stage.name}: " in output
-    assert sum(map(int, re.findall(r" (\d+) (?:pruned|trials?)\b", output))) == 3
+    assert n_trials(output) == 3
     assert "live: version 1, lists for 2,469 users" in output
     assert output.count("a buyer: SELECT") == 2
     assert "an unknown user: SELECT rank, item_id, source, reason FROM serving.recommend(-1, 5);" in output
@@ -60,7 +66,8 @@ def test_a_night_and_what_apps_read(home: Path, environment: dict[str, str]) -> 
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_what_it_started(home: Path, environment: dict[str, str]) -> None:
+def test_ctrl_c_in_a_second_night_stops_what_it_started(home: Path, environment: dict[str, str]) -> None:
+    """After `tune`, which reuses the search of the first night."""
     airflow = LocalAirflow(home)
     airflow.server.stop()
     process = subprocess.Popen(
@@ -72,10 +79,14 @@ def test_ctrl_c_stops_what_it_started(home: Path, environment: dict[str, str]) -
         preexec_fn=_hear_ctrl_c,
     )
     assert process.stdout is not None
+    output = ""
     for line in process.stdout:
-        if line.startswith("Airflow runs the DAG"):
+        output += line
+        if line.startswith("  tune: "):
             process.send_signal(signal.SIGINT)
     assert process.wait() == 130
+    assert n_trials(output) == 0
+    assert "source reused" in output
     assert not any(leader.members() for leader in airflow.leaders().values())
     assert not airflow.server.is_running()
     with psycopg.connect(_started(airflow)) as db:
