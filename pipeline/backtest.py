@@ -288,8 +288,8 @@ def table(document: dict[str, Any]) -> str:
     interval = (
         ("lowest to highest", "lowest", "highest") if several else ("95% interval", "ci_low", "ci_high")
     )
-    told = () if several else (document["horizon"],)
-    lines = [head, *(f"  {line}" for line in (*told, document["worth"]) if line)]
+    horizon = () if several else (document["horizon"],)
+    lines = [head, *(f"  {line}" for line in (*horizon, document["worth"]) if line)]
     lines += results_table(document["results"], MEASURES, interval)
     for window in document.get("windows", [document]):
         lines += [_against(window, row) for row in window["against"] if row["against"] == "best_rule"]

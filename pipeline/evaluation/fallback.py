@@ -200,12 +200,12 @@ class _Night:
         """A loss by what cannot be shown is none, and ends no rule's time sooner than another such night."""
         fallback = self.not_lost()
         document = fallback.document
-        told = {
+        record = {
             "reason": document["reason"] or "not shown",
             "why": "; ".join(filter(None, (why, document["why"]))),
             "lost_by": None if document["model"] else lost_by,
         }
-        return replace(fallback, document={**document, **told})
+        return replace(fallback, document={**document, **record})
 
     def not_lost(self) -> Fallback:
         """The rule that is live stays until the model has not lost on NIGHTS nights running."""

@@ -13,7 +13,7 @@ from functools import cache
 import duckdb
 
 from pipeline.errors import shortened
-from pipeline.loading.guess import UNNAMED, Found, candidates, liked
+from pipeline.loading.guess import UNNAMED, Match, candidates, liked
 from pipeline.loading.head import Column, identifier
 from pipeline.loading.names import CANCELLED, EVENT_OF, STATUSES, USERS, WORDS, plain, rank
 from pipeline.loading.neighbours import Plan
@@ -96,19 +96,19 @@ def id_kind(columns: Sequence[Column]) -> str:
 
 def _id(plan: Plan, role: str, kind: str) -> Line:
     target = f"{role}_id"
-    if (found := plan.role(role)) is None:
+    if (place := plan.role(role)) is None:
         return Line(target, TODO, _todo(plan, role), OPEN[role])
-    number, one = found
-    column = reference(plan, number, one.column)
+    number, match = place
+    column = reference(plan, number, match.column)
     sql, words = {
         "whole": (f"CAST({column} AS BIGINT)", "whole numbers, such as"),
         "float": (f"CAST(regexp_replace({column}, '\\.0*$', '') AS BIGINT)", "whole numbers, written as"),
         "type": (column, "as it is, such as"),
         "text": (column, "kept as text, such as"),
     }[kind]
-    guessed = "guessed from its place, LOOK AT IT: " if one.place == UNNAMED else ""
-    told = f"the {role}: {guessed}{shown(one.column.name)}, {words} {shown(one.column.values[0], 60)}"
-    return Line(target, sql, (told, *_session(number, plan, one.column)))
+    guessed = "guessed from its place, LOOK AT IT: " if match.place == UNNAMED else ""
+    comment = f"the {role}: {guessed}{shown(match.column.name)}, {words} {shown(match.column.values[0], 60)}"
+    return Line(target, sql, (comment, *_session(number, plan, match.column)))
 
 
 def _session(number: int, plan: Plan, user: Column) -> tuple[str, ...]:
@@ -123,54 +123,58 @@ def _session(number: int, plan: Plan, user: Column) -> tuple[str, ...]:
 
 
 def _todo(plan: Plan, role: str) -> tuple[str, ...]:
-    taken = [one.column for file in plan.files for one in file.roles.values()]
+    taken = [match.column for file in plan.files for match in file.roles.values()]
     left = [text for file in plan.files for text in candidates(file.head, taken)]
     other = plan.role("order") or plan.role("user")
-    told = f"TODO: which column is {OPEN[role]}? It may be: {_listed(left) or 'none of those that are there'}"
+    comment = (
+        f"TODO: which column is {OPEN[role]}? It may be: {_listed(left) or 'none of those that are there'}"
+    )
     if other is None or plan.first.head.has_names is False:
-        return (told,)
+        return (comment,)
     key = shown(other[1].column.name)
     return (
-        told,
+        comment,
         f"Does a file with {key} and {OPEN[role]} belong to it? Put it in this folder, and try again",
     )
 
 
 def _event(plan: Plan) -> Line:
     target = "event_type"
-    if (found := plan.role("event")) is not None:
-        return _mapped(plan, target, *found)
+    if (place := plan.role("event")) is not None:
+        return _mapped(plan, target, *place)
     is_sale = any(plan.role(name) for name in ("order", "quantity", "price", "discount"))
     if (rated := plan.role("rating")) and plan.first.event is None and not is_sale:
-        number, one = rated
-        column, enough = reference(plan, number, one.column), liked(one.column)
-        value = f"CAST({column} AS DOUBLE)" if one.column.is_text else column
-        told = f"{shown(one.column.name)} is a rating: {enough} and more counts as a purchase, less as a view"
-        return Line(target, f"CASE WHEN {value} >= {enough} THEN 'purchase' ELSE 'view' END", (told,))
+        number, match = rated
+        column, enough = reference(plan, number, match.column), liked(match.column)
+        value = f"CAST({column} AS DOUBLE)" if match.column.is_text else column
+        comment = (
+            f"{shown(match.column.name)} is a rating: {enough} and more counts as a purchase, less as a view"
+        )
+        return Line(target, f"CASE WHEN {value} >= {enough} THEN 'purchase' ELSE 'view' END", (comment,))
     if plan.first.event:
-        told = f"every row is a {plan.first.event}, as the name of the file says"
-        return Line(target, literal(plan.first.event), (told,))
+        comment = f"every row is a {plan.first.event}, as the name of the file says"
+        return Line(target, literal(plan.first.event), (comment,))
     return Line(target, "'purchase'", ("no column says what happened: every row is a purchase",))
 
 
-def _mapped(plan: Plan, target: str, number: int, one: Found) -> Line:
+def _mapped(plan: Plan, target: str, number: int, match: Match) -> Line:
     """A CASE of the words that were seen; what else there is stays as it is, for `validate` to name."""
-    column = reference(plan, number, one.column)
-    seen = {value.lower(): EVENT_OF.get(plain(value)) for value in one.column.values}
+    column = reference(plan, number, match.column)
+    seen = {value.lower(): EVENT_OF.get(plain(value)) for value in match.column.values}
     if not any(seen.values()):
-        named = shown(one.column.name)
-        told = f"TODO: which words of {named} mean view, cart and purchase? {_listed(list(seen))}"
-        return Line(target, TODO, (told,), "the events")
-    if {"view", "purchase"} <= set(one.column.values) <= WORDS.keys():
-        return Line(target, column, (f"what happened: {shown(one.column.name)}, in our words",))
-    text = f"trim({column})" if one.column.kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
+        named = shown(match.column.name)
+        comment = f"TODO: which words of {named} mean view, cart and purchase? {_listed(list(seen))}"
+        return Line(target, TODO, (comment,), "the events")
+    if {"view", "purchase"} <= set(match.column.values) <= WORDS.keys():
+        return Line(target, column, (f"what happened: {shown(match.column.name)}, in our words",))
+    text = f"trim({column})" if match.column.kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
     cases = []
     for event, words in WORDS.items():
         of_file = [word for word, meant in seen.items() if meant == event]
         listed = ", ".join(map(literal, of_file or words))
         cases.append(f"        WHEN lower({text}) IN ({listed}) THEN {literal(event)}")
     never = [event for event in WORDS if event not in seen.values()]
-    comments = [f"what happened: {shown(one.column.name)}"]
+    comments = [f"what happened: {shown(match.column.name)}"]
     if never:
         comments.append(f"not among the first rows: any {' or '.join(never)}; these are words it may have")
     return Line(target, "\n".join(["CASE", *cases, f"        ELSE {text}", "    END"]), tuple(comments))
@@ -178,35 +182,35 @@ def _mapped(plan: Plan, target: str, number: int, one: Found) -> Line:
 
 def left_out(plan: Plan) -> list[tuple[str, str]]:
     """Comments and conditions that leave out unknown events, and orders that were cancelled."""
-    found = []
+    flags = []
     if event := plan.role("event"):
         number, column = event[0], event[1].column
         unknown = [value for value in column.values if plain(value) not in EVENT_OF]
         if len(unknown) < len(column.values):
-            found.append((number, column, "neither a view nor a cart nor a purchase", unknown))
+            flags.append((number, column, "neither a view nor a cart nor a purchase", unknown))
     for number, file in enumerate(plan.files):
         for column in file.head.columns:
             if plain(column.name) in STATUSES:
                 words = [value for value in column.values if plain(value) in CANCELLED]
-                found.append((number, column, "no purchases after all", words))
+                flags.append((number, column, "no purchases after all", words))
     return [
         (
             f"left out, being {why}: {_listed(words)}",
             f"coalesce(trim({reference(plan, number, column)}), '') NOT IN"
             f" ({', '.join(map(literal, words[:50]))})",
         )
-        for number, column, why, words in found
+        for number, column, why, words in flags
         if words
     ]
 
 
 def _time(plan: Plan) -> Line:
-    found = plan.role("time")
-    form = found[1].time if found else None
-    if found is None or form is None:
+    place = plan.role("time")
+    form = place[1].time if place else None
+    if place is None or form is None:
         return Line("occurred_at", TODO, _todo(plan, "time"), OPEN["time"])
-    number, one = found
-    columns = [one.column, *([one.clock] if one.clock else [])]
+    number, match = place
+    columns = [match.column, *([match.clock] if match.clock else [])]
     sql = form.sql.format(*(reference(plan, number, column) for column in columns))
     named = " and ".join(shown(column.name) for column in columns)
     zone = () if form.has_zone or form.is_day else ("it names no zone, and is read in source.timezone",)
@@ -214,12 +218,12 @@ def _time(plan: Plan) -> Line:
 
 
 def _order(plan: Plan) -> Line:
-    if (found := plan.role("order")) is None:
+    if (place := plan.role("order")) is None:
         return Line("order_id", "NULL", ())
-    number, one = found
-    column = reference(plan, number, one.column)
-    cancelled = [value for value in one.column.values if re.fullmatch(r"[Cc]\d+", value)]
-    some = 0 < len(cancelled) < len(one.column.values)
-    told = f"orders such as {cancelled[0]} look cancelled: are their quantities below 0?" if some else ""
-    sql = column if one.column.is_text else f"CAST({column} AS VARCHAR)"
-    return Line("order_id", sql, (told,) if told else ())
+    number, match = place
+    column = reference(plan, number, match.column)
+    cancelled = [value for value in match.column.values if re.fullmatch(r"[Cc]\d+", value)]
+    some = 0 < len(cancelled) < len(match.column.values)
+    comment = f"orders such as {cancelled[0]} look cancelled: are their quantities below 0?" if some else ""
+    sql = column if match.column.is_text else f"CAST({column} AS VARCHAR)"
+    return Line("order_id", sql, (comment,) if comment else ())

@@ -177,7 +177,7 @@ def _where(plan: Plan) -> str:
     conditions = " AND ".join([*there, *(condition for _, condition in left_out)])
     if not conditions:
         return ""
-    told = f" ({'; '.join(missing)})" if missing else ""
+    missed = f" ({'; '.join(missing)})" if missing else ""
     without = "rows without a user or an item" + (", or found in one file only," if plan.joins else "")
-    comments = [f"{without} are left out{told}", *(comment for comment, _ in left_out)]
+    comments = [f"{without} are left out{missed}", *(comment for comment, _ in left_out)]
     return "\n" + "".join(map(_comment, comments)) + f"WHERE {conditions}"

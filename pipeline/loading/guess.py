@@ -31,7 +31,7 @@ IDS = re.compile(r"\S+")
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """A column for one of the roles in TABLES.
 
     place: of its name in the table of the role; the lower, the surer
@@ -54,7 +54,7 @@ class Guess:
     """
 
     head: Head
-    roles: dict[str, Found]
+    roles: dict[str, Match]
     event: str | None = None
 
     def lacks(self) -> list[str]:
@@ -67,7 +67,7 @@ def guess(head: Head) -> Guess:
     return Guess(head, roles, None if "event" in roles else _event_of_file(head))
 
 
-def _by_name(head: Head) -> dict[str, Found]:
+def _by_name(head: Head) -> dict[str, Match]:
     found = {
         "user": _id(head, "user"),
         "item": _id(head, "item"),
@@ -77,7 +77,7 @@ def _by_name(head: Head) -> dict[str, Found]:
         **{role: _first(head, role, _are_amounts) for role in ("quantity", "price", "discount")},
         "rating": _first(head, "rating", lambda column: _top(column) is not None),
     }
-    roles: dict[str, Found] = {}
+    roles: dict[str, Match] = {}
     for role, one in found.items():
         if one and all(one.column != other.column for other in roles.values()):
             roles[role] = one
@@ -92,30 +92,30 @@ def _ranked(head: Head, table: Sequence[str]) -> list[tuple[int, Column]]:
     )
 
 
-def _first(head: Head, role: str, fits: Callable[[Column], bool]) -> Found | None:
-    return next((Found(column, place) for place, column in _ranked(head, TABLES[role]) if fits(column)), None)
+def _first(head: Head, role: str, fits: Callable[[Column], bool]) -> Match | None:
+    return next((Match(column, place) for place, column in _ranked(head, TABLES[role]) if fits(column)), None)
 
 
-def _id(head: Head, role: str) -> Found | None:
+def _id(head: Head, role: str) -> Match | None:
     """The first named column that is there in at least half of the rows, else the first."""
     ranked = _ranked(head, TABLES[role])
     there = [pair for pair in ranked if 2 * pair[1].n_missing <= head.n_rows]
-    return next((Found(column, place) for place, column in (*there, *ranked)), None)
+    return next((Match(column, place) for place, column in (*there, *ranked)), None)
 
 
-def _time(head: Head) -> Found | None:
+def _time(head: Head) -> Match | None:
     """The first named column that holds times, else the only other that does, else days that are counted."""
     ranked = _ranked(head, TABLES["time"])
     for place, column in ranked:
         if form := time_formats.guess(column):
-            return _with_clock(head, Found(column, place, form))
+            return _with_clock(head, Match(column, place, form))
     unnamed = [(column, time_formats.guess(column)) for column in head.columns if _may_be_time(column)]
     times = [(column, form) for column, form in unnamed if form]
     if len(times) == 1:
-        return _with_clock(head, Found(times[0][0], UNNAMED, times[0][1]))
+        return _with_clock(head, Match(times[0][0], UNNAMED, times[0][1]))
     for place, column in _ranked(head, names.DAY_NUMBERS):
         if not times and (form := time_formats.day_number(column)):
-            return Found(column, UNNAMED + place, form)
+            return Match(column, UNNAMED + place, form)
     return None
 
 
@@ -125,20 +125,20 @@ def _may_be_time(column: Column) -> bool:
     return is_date or (column.is_text and not all(map(time_formats.NUMBER.fullmatch, column.values)))
 
 
-def _with_clock(head: Head, found: Found) -> Found:
-    if found.time and found.time.is_day:
+def _with_clock(head: Head, match: Match) -> Match:
+    if match.time and match.time.is_day:
         for _, clock in _ranked(head, names.CLOCKS):
-            if clock != found.column and (form := time_formats.guess(found.column, clock)):
-                return Found(found.column, found.place, form, clock)
-    return found
+            if clock != match.column and (form := time_formats.guess(match.column, clock)):
+                return Match(match.column, match.place, form, clock)
+    return match
 
 
-def _event(head: Head) -> Found | None:
+def _event(head: Head) -> Match | None:
     """A named column of which a value is a known word, or one that is surely meant although none is."""
     ranked = _ranked(head, TABLES["event"])
     known = [pair for pair in ranked if any(plain(value) in EVENT_OF for value in pair[1].values)]
     sure = [pair for pair in ranked if pair[0] < names.EVENTS.index("activity") and len(pair[1].values) <= 20]
-    return next((Found(column, place) for place, column in (*known, *sure)), None)
+    return next((Match(column, place) for place, column in (*known, *sure)), None)
 
 
 def _event_of_file(head: Head) -> str | None:
@@ -147,25 +147,25 @@ def _event_of_file(head: Head) -> str | None:
     return next((EVENT_OF_FILE[word] for word in reversed(words) if word in EVENT_OF_FILE), None)
 
 
-def _by_values(head: Head) -> dict[str, Found]:
+def _by_values(head: Head) -> dict[str, Match]:
     """A file without names: the time and the events by their values, of the other columns the first two are
     the user and the item, as in most public data sets (Amazon's ratings of 2018 begin with the item)."""
-    roles: dict[str, Found] = {}
+    roles: dict[str, Match] = {}
     left = [column for column in head.columns if column.values]
     times = [(column, form) for column in left if (form := time_formats.guess(column))]
     if times:
         column, form = max(times, key=lambda pair: len(pair[0].values))
-        roles["time"] = Found(column, UNNAMED, form)
+        roles["time"] = Match(column, UNNAMED, form)
         left = [column for column in left if column != roles["time"].column]
     if events := [column for column in left if _are_events(column)]:
-        roles["event"] = Found(events[0], UNNAMED)
+        roles["event"] = Match(events[0], UNNAMED)
         left = [column for column in left if column != events[0]]
     ids = [column for column in left if all(map(IDS.fullmatch, column.values))]
     for role, column in zip(("user", "item"), ids, strict=False):
-        roles[role] = Found(column, UNNAMED)
+        roles[role] = Match(column, UNNAMED)
     rest = [column for column in ids[2:] if _top(column) is not None]
     if rest and "event" not in roles and _event_of_file(head) is None:
-        roles["rating"] = Found(rest[0], UNNAMED)
+        roles["rating"] = Match(rest[0], UNNAMED)
     return roles
 
 

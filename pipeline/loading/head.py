@@ -130,10 +130,10 @@ def _text(
     given = {"encoding": literal(encoding)} if encoding != "utf-8" else {}
     if is_gzip and path.suffix.lower() != ".gz":
         given["compression"] = "'gzip'"
-    known = {"delim": "'::'"} if "::" in line else {}
-    if told := re.fullmatch(r"sep=(.)\s*", line):
-        known = {"delim": literal(told[1]), "skip": "1"}
-    sniffed = _call("sniff_csv", str(path.absolute()), {**given, **known})
+    options = {"delim": "'::'"} if "::" in line else {}
+    if match := re.fullmatch(r"sep=(.)\s*", line):
+        options = {"delim": literal(match[1]), "skip": "1"}
+    sniffed = _call("sniff_csv", str(path.absolute()), {**given, **options})
     [(delim, quote, escape, skip, has_names, columns)] = db.execute(
         f"SELECT Delimiter, Quote, Escape, SkipRows, HasHeader, Columns FROM {sniffed}"
     ).fetchall()

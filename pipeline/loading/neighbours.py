@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.loading import head, names
-from pipeline.loading.guess import NEEDED, UNNAMED, Found, Guess, guess
+from pipeline.loading.guess import NEEDED, UNNAMED, Guess, Match, guess
 from pipeline.loading.head import Column
 from pipeline.loading.names import plain
 
@@ -42,10 +42,10 @@ class Plan:
     def files(self) -> list[Guess]:
         return [self.first, *(join.guess for join in self.joins)]
 
-    def role(self, name: str) -> tuple[int, Found] | None:
+    def role(self, name: str) -> tuple[int, Match] | None:
         """The number of the file, and the column in it, that is surest to be `name`."""
-        found = [(number, file.roles[name]) for number, file in enumerate(self.files) if name in file.roles]
-        return min(found, key=lambda pair: pair[1].place, default=None)
+        matches = [(number, file.roles[name]) for number, file in enumerate(self.files) if name in file.roles]
+        return min(matches, key=lambda pair: pair[1].place, default=None)
 
     def lacks(self) -> list[str]:
         return [name for name in NEEDED if self.role(name) is None]

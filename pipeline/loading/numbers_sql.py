@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pipeline.contract.datasets import MAY_CARRY
 from pipeline.loading.columns_sql import Line, reference, shown
-from pipeline.loading.guess import Found
+from pipeline.loading.guess import Match
 from pipeline.loading.neighbours import Plan
 
 THOUSANDS = re.compile(r"-?\d{1,3}(\.\d{3})+")
@@ -32,31 +32,37 @@ def carried_by(plans: Sequence[Plan]) -> list[str]:
 
 
 def _quantity(plan: Plan) -> Line:
-    if (found := plan.role("quantity")) is None:
+    if (place := plan.role("quantity")) is None:
         return Line("quantity", "1", ())
-    sql, told = _number(plan, "quantity", *found)
-    if any(value.startswith("-") for value in found[1].column.values):
-        told.append("quantities below 0 are returns, which a night leaves out")
-    return Line("quantity", sql, tuple(told))
+    number, match = place
+    sql, comments = _number(plan, "quantity", number, match)
+    if any(value.startswith("-") for value in match.column.values):
+        comments.append("quantities below 0 are returns, which a night leaves out")
+    return Line("quantity", sql, tuple(comments))
 
 
 def _carried(plan: Plan, name: str) -> Line:
-    if (found := plan.role(name)) is None:
+    if (place := plan.role(name)) is None:
         return Line(name, "NULL", ())
-    sql, told = _number(plan, name, *found, cast="TRY_CAST")  # null where it is no number: it costs no load
-    return Line(name, sql, (CHECK[name].format(shown(found[1].column.name)), *told))
+    number, match = place
+    sql, comments = _number(
+        plan, name, number, match, "TRY_CAST"
+    )  # null where it is no number: costs no load
+    return Line(name, sql, (CHECK[name].format(shown(match.column.name)), *comments))
 
 
-def _number(plan: Plan, role: str, number: int, one: Found, cast: str = "CAST") -> tuple[str, list[str]]:
+def _number(plan: Plan, role: str, number: int, match: Match, cast: str = "CAST") -> tuple[str, list[str]]:
     """SQL that reads a column as a number, and what is to be said of its commas and points."""
-    column, values = reference(plan, number, one.column), one.column.values
-    if one.column.is_text and any("," in value for value in values):
+    column, values = reference(plan, number, match.column), match.column.values
+    if match.column.is_text and any("," in value for value in values):
         decimal = any(re.search(r",(\d{1,2}|\d{4,})$", value) for value in values)
         inner = f"replace(replace({column}, '.', ''), ',', '.')" if decimal else f"replace({column}, ',', '')"
         where = "before the decimals" if decimal else "between thousands: LOOK AT IT, if it has decimals"
-        told = [f"the {role}: {shown(one.column.name)}, its comma {where}"]
-        return f"{cast}({inner} AS DOUBLE)", told
-    told = []
-    if one.column.is_text and values and all(map(THOUSANDS.fullmatch, values)):
-        told = [f"LOOK AT IT: is the point in the {role} one between thousands? Then replace(..., '.', '')"]
-    return f"{cast}({column} AS DOUBLE)", told
+        comments = [f"the {role}: {shown(match.column.name)}, its comma {where}"]
+        return f"{cast}({inner} AS DOUBLE)", comments
+    comments = []
+    if match.column.is_text and values and all(map(THOUSANDS.fullmatch, values)):
+        comments = [
+            f"LOOK AT IT: is the point in the {role} one between thousands? Then replace(..., '.', '')"
+        ]
+    return f"{cast}({column} AS DOUBLE)", comments

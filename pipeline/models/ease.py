@@ -22,8 +22,8 @@ from pipeline.models.top_n import TopN
 from pipeline.splits.history import History
 
 MOST_ITEMS = 2_000
-"""Items that take part. Their matrix has 16 MB and is inverted within a second; 4,000 items take eight times as
-long, and the lists were no better (`docs/models.md`)."""
+"""Items that take part. Their matrix has 16 MB and is inverted within a second; 4,000 items take eight times
+as long, and the lists were no better (`docs/models.md`)."""
 MOST_USERS = 100_000
 """Users whose purchases the weights are learnt from, spread evenly over the row numbers."""
 PENALTY = 500.0
@@ -54,23 +54,23 @@ class Ease:
         order = np.argsort(-n_buyers, kind="stable")[: self.most_items]
         columns = np.sort(order[n_buyers[order] > 0]).astype(np.int64)
         step = max(-(-bought.shape[0] // self.most_users), 1)
-        known = bought[::step][:, columns]
-        known = sp.csr_matrix((np.ones_like(known.data), known.indices, known.indptr), known.shape)
-        return EaseWeights(_asked(history, columns), _solved(known), columns, history.item_ids)
+        cells = bought[::step][:, columns]
+        ones = sp.csr_matrix((np.ones_like(cells.data), cells.indices, cells.indptr), cells.shape)
+        return EaseWeights(_faded(history, columns), _solved(ones), columns, history.item_ids)
 
 
 @dataclass(frozen=True)
 class EaseWeights:
     """Fitted EASE.
 
-    asked:   what each user is scored by: faded purchases, at most 1 for an item, shape (n_users, n_known)
-    weights: float32, shape (n_known, n_known): what the purchase of a row says of the item of a column
-    columns: column numbers of the items that take part, ascending, shape (n_known,)
+    faded:   what each user is scored by: faded purchases, at most 1 for an item, shape (n_users, n_columns)
+    weights: float32, shape (n_columns, n_columns): what a purchase of the row's item says of the column's
+    columns: column numbers of the items that take part, ascending, shape (n_columns,)
     item_ids: of all items, shape (n_items,)
     hidden:  column numbers of items that nobody is shown
     """
 
-    asked: sp.csr_matrix
+    faded: sp.csr_matrix
     weights: NDArray[np.float32]
     columns: NDArray[np.int64]
     item_ids: pa.Array
@@ -82,18 +82,18 @@ class EaseWeights:
     def onto(self, history: History) -> EaseWeights:
         """The same weights for what has been bought until a later cut; an item new to it takes no part."""
         place = pc.index_in(self.item_ids.take(pa.array(self.columns)), value_set=history.item_ids)
-        is_known = place.is_valid().to_numpy(zero_copy_only=False)
-        weights = self.weights if is_known.all() else self.weights[np.ix_(is_known, is_known)]
+        is_there = place.is_valid().to_numpy(zero_copy_only=False)
+        weights = self.weights if is_there.all() else self.weights[np.ix_(is_there, is_there)]
         columns = place.drop_null().to_numpy().astype(np.int64)
-        return EaseWeights(_asked(history, columns), weights, columns, history.item_ids)
+        return EaseWeights(_faded(history, columns), weights, columns, history.item_ids)
 
     def learnt(self) -> EaseWeights:
         """The weights without the users that they score: what a later cut needs."""
-        return replace(self, asked=self.asked[:0])
+        return replace(self, faded=self.faded[:0])
 
     def scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Of the users `rows` for the items `columns`, shape (len(rows), n_known); above 0 speaks for it."""
-        scores: NDArray[np.float32] = self.asked[rows] @ self.weights
+        """Of the users `rows` for the items `columns`, shape (len(rows), n_columns); above 0 is in favour."""
+        scores: NDArray[np.float32] = self.faded[rows] @ self.weights
         return scores
 
     def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
@@ -113,10 +113,10 @@ class EaseWeights:
             scores[exclude[:, self.columns].nonzero()] = 0.0
         if self.hidden is not None:
             scores[:, np.isin(self.columns, self.hidden)] = 0.0
-        top, n_known = TopN.empty(len(scores), n), scores.shape[1]
-        if not n_known:
+        top, width = TopN.empty(len(scores), n), min(n, scores.shape[1])
+        if not width:
             return top
-        least = -np.partition(-scores, min(n, n_known) - 1, axis=1)[:, min(n, n_known) - 1]
+        least = -np.partition(-scores, width - 1, axis=1)[:, width - 1]
         users, places = np.nonzero((scores > 0) & (scores >= least[:, None]))
         kept = best_in_groups(scores[users, places], users, n)
         users, places = users[kept], places[kept]
@@ -126,18 +126,18 @@ class EaseWeights:
         return top
 
 
-def _asked(history: History, columns: NDArray[np.int64]) -> sp.csr_matrix:
-    asked = sp.csr_matrix(history.purchases(HALF_LIFE_DAYS)[:, columns])
-    asked.data = np.float32(FADED) + np.float32(1.0 - FADED) * np.minimum(asked.data, np.float32(1.0))
-    return asked
+def _faded(history: History, columns: NDArray[np.int64]) -> sp.csr_matrix:
+    cells = sp.csr_matrix(history.purchases(HALF_LIFE_DAYS)[:, columns])
+    cells.data = np.float32(FADED) + np.float32(1.0 - FADED) * np.minimum(cells.data, np.float32(1.0))
+    return cells
 
 
-def _solved(known: sp.csr_matrix) -> NDArray[np.float32]:
-    """The weights, zero on the diagonal. known: who bought what, ones, shape (n_users, n_known)
+def _solved(bought: sp.csr_matrix) -> NDArray[np.float32]:
+    """The weights, zero on the diagonal. bought: ones, shape (n_users, n_columns)
 
-    With P the inverse of known' known + penalty, a weight is -P[i, j] / P[j, j].
+    With P the inverse of bought' bought + penalty, a weight is -P[i, j] / P[j, j].
     """
-    gram = np.asarray((known.T @ known).toarray(order="F"), np.float32)
+    gram = np.asarray((bought.T @ bought).toarray(order="F"), np.float32)
     gram[np.diag_indices_from(gram)] += np.float32(PENALTY)
     if not len(gram):
         return gram

@@ -68,7 +68,7 @@ class CandidateTable:
 class ItemScores:
     """Scores of some users for some items.
 
-    values: float32, shape (n_users, n_known); columns: column numbers of those items, ascending
+    values: float32, shape (n_users, n_columns); columns: numbers of those items, ascending
     """
 
     values: NDArray[np.float32]
@@ -78,9 +78,9 @@ class ItemScores:
         """Of the pairs (slots, items), shape of both; 0 where an item is none of `columns`."""
         place = np.searchsorted(self.columns, items)
         scores = np.zeros(len(items), np.float32)
-        is_known = place < len(self.columns)
-        is_known[is_known] = self.columns[place[is_known]] == items[is_known]
-        scores[is_known] = self.values[slots[is_known], place[is_known]]
+        is_there = place < len(self.columns)
+        is_there[is_there] = self.columns[place[is_there]] == items[is_there]
+        scores[is_there] = self.values[slots[is_there], place[is_there]]
         return scores
 
 

@@ -80,11 +80,11 @@ def _in_words(beside: str) -> str:
 def _compared(split: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
     """What every list was compared with, and how often; who was measured more than once."""
     n_buyers = different_buyers(ours)
-    told = held_out.compared(split, words.count(n_buyers, "buyer"))
+    sentence = held_out.compared(split, words.count(n_buyers, "buyer"))
     if ours["n_users"] == n_buyers:
-        return told
+        return sentence
     again = "A buyer is measured at each cut after which the buyer bought something that counts"
-    return f"{told} {again}: {measured(ours)}."
+    return f"{sentence} {again}: {measured(ours)}."
 
 
 def _tiles(folder: RunFolder, ours: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -41,12 +41,12 @@ def compared(split: Row, buyers: str) -> str:
 
     buyers: how many, in words
     """
-    told = COMPARED.get(split.get("method", "time"), COMPARED["time"]).format(buyers)
+    sentence = COMPARED.get(split.get("method", "time"), COMPARED["time"]).format(buyers)
     n_cuts = split.get("n_test_cuts", 1)
     if n_cuts > 1:
-        told = ROLLED.format(n=n_cuts, days=words.count(split["test_days"], "day"), buyers=buyers)
+        sentence = ROLLED.format(n=n_cuts, days=words.count(split["test_days"], "day"), buyers=buyers)
     more = (split.get("horizon"), split.get("worth"))
-    return " ".join([told, *(_sentence(text) for text in more if text)])
+    return " ".join([sentence, *(_sentence(text) for text in more if text)])
 
 
 def how_good(split: Row, mode: str, precision: float) -> list[str]:

@@ -19,10 +19,10 @@ def lines(document: Row) -> list[str]:
     """The document `session_lists` for a terminal; first-time buyers, if there are any, on a second line."""
     if document["why"]:
         return [f"session lists: not judged, {document['why']}"]
-    told = [f"session lists: {_in_short(document['all'], document['length'])}"]
+    sentences = [f"session lists: {_in_short(document['all'], document['length'])}"]
     if document["first_time"]:
-        told.append(f"  first-time buyers: {_in_short(document['first_time'], document['length'])}")
-    return told
+        sentences.append(f"  first-time buyers: {_in_short(document['first_time'], document['length'])}")
+    return sentences
 
 
 def session_lists(folder: RunFolder) -> dict[str, Any] | None:
@@ -87,18 +87,18 @@ def _sentences(document: Row) -> list[str]:
         " popular ones that fill the list up."
     )
     first = document["first_time"]
-    told = [found, _verdict(row), named]
+    sentences = [found, _verdict(row), named]
     if first is None:
-        told.append("Nobody among these buyers bought for the first time.")
+        sentences.append("Nobody among these buyers bought for the first time.")
     elif _is_few(first):
-        told.append(f"First-time buyers: {words.count(first['n_orders'], 'order')}. {_verdict(first)}")
+        sentences.append(f"First-time buyers: {words.count(first['n_orders'], 'order')}. {_verdict(first)}")
     else:
-        told.append(
+        sentences.append(
             f"First-time buyers: in {words.percent(first['hit_rate_at_10'])} of"
             f" {words.count(first['n_orders'], 'order')}, with popular items in"
             f" {words.percent(first['popular_hit_rate_at_10'])}. {_verdict(first)}"
         )
-    return [*told, *filter(None, [_single(document).strip()])]
+    return [*sentences, *filter(None, [_single(document).strip()])]
 
 
 def _verdict(row: Row) -> str:

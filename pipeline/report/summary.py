@@ -42,8 +42,8 @@ def metrics_table(folder: RunFolder, settings: Settings) -> str:
     rows = folder.table("metrics").to_pylist()
     table = metrics_lines([row for row in rows if row["repeat_purchases"] == mode], mode)
     split = folder.document("split") if rows and folder.has("split") else {}
-    told = filter(None, (split.get("horizon"), split.get("worth")))
-    return "\n".join([table, *(f"  {line}" for line in told)])
+    lines = filter(None, (split.get("horizon"), split.get("worth")))
+    return "\n".join([table, *(f"  {line}" for line in lines)])
 
 
 def metrics_lines(rows: Sequence[Mapping[str, Any]], mode: str) -> str:

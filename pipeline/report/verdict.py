@@ -70,10 +70,10 @@ def amount(failure: Mapping[str, Any]) -> str:
 
 
 def _judged(decision: Mapping[str, Any], publication: Mapping[str, Any] | None) -> Content:
-    told = (decision.get("fallback") or {}).get("why")  # in sentences of its own
+    fallback_text = (decision.get("fallback") or {}).get("why")  # in sentences of its own
     reasons = decision.get("reasons", [])
     is_unjudged = (decision.get("judged") or {}).get("is_unjudged", False)
-    warnings = [warning for warning in decision.get("warnings", []) if warning != told]
+    warnings = [warning for warning in decision.get("warnings", []) if warning != fallback_text]
     if is_unjudged:
         warnings = [warning for warning in warnings if not warning.startswith(UNJUDGED)]
     content: Content = {

@@ -67,11 +67,11 @@ def _measured_at(where: Cuts) -> dict[str, tuple[int, ...]]:
 def _lines(chosen: Chosen) -> list[str]:
     """What a person is told of a split that measures nobody, or that is not the one of the settings."""
     why, worth = chosen.unmeasured, WORTH[chosen.how.method]
-    told = [f"{chosen.how.method}: {worth}"] if worth else []
+    lines = [f"{chosen.how.method}: {worth}"] if worth else []
     if why is None:
-        return told
+        return lines
     if not chosen.n_measured:
         return [f"{why.what}; {why.found}", f"no model can be judged; what to do about it: {why.then}"]
     instead = f"rows are held out at random instead, and {chosen.n_measured:,} users are measured"
     others = [f"what else would measure somebody: {why.then}"] if why.then else []
-    return [f"{why.what}; {why.found}", instead, *told, *others]
+    return [f"{why.what}; {why.found}", instead, *lines, *others]

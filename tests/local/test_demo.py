@@ -1,4 +1,4 @@
-"""`make demo` as a newcomer has it: a night, then Ctrl-C in the middle of a second one, which reuses the search."""
+"""`make demo` as a newcomer has it: a night, then a second one, which reuses the search, and Ctrl-C in it."""
 
 from __future__ import annotations
 
