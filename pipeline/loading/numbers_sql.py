@@ -45,9 +45,8 @@ def _carried(plan: Plan, name: str) -> Line:
     if (place := plan.role(name)) is None:
         return Line(name, "NULL", ())
     number, match = place
-    sql, comments = _number(
-        plan, name, number, match, "TRY_CAST"
-    )  # null where it is no number: costs no load
+    # what is no number becomes null, so that one price costs no load
+    sql, comments = _number(plan, name, number, match, "TRY_CAST")
     return Line(name, sql, (CHECK[name].format(shown(match.column.name)), *comments))
 
 

@@ -23,7 +23,7 @@ from pipeline.splits.history import History
 
 MOST_ITEMS = 2_000
 """Items that take part. Their matrix has 16 MB and is inverted within a second; 4,000 items take eight times
-as long, and the lists were no better (`docs/models.md`)."""
+as long, and chance explains what the lists gained or lost by them (`docs/models.md`)."""
 MOST_USERS = 100_000
 """Users whose purchases the weights are learnt from, spread evenly over the row numbers."""
 PENALTY = 500.0
