@@ -10,6 +10,9 @@ The night, in its order:
                 fitted.py puts them together
     evaluation  metrics, and every model judged on the same users (evaluate)
     tuning      the search for parameters, and the race that chooses the published model (tune)
+    cold        items that nobody bought yet: what they are like, how much they are asked for
+    segments    groups of people who bought nothing yet, by what they look at, and what is popular in each
+    users       what the shop says of its users: attributes, as categories and numbers
     lists       what apps read, before it is published (recommend)
     gate        whether the lists may go live; the lists' suites are in expectations/ (gate)
     serving     the schema that apps read (sql/serving/), publishing and taking back (publish);
@@ -29,15 +32,18 @@ What apps read, over what is published; no package of a night is needed there:
 
     reading     the queries of an app as statements, and the shapes of their answers (sql/reading/)
     service     answers them by HTTP, with a page for people
+    export      copies the lists to Redis, for apps that look them up by key
 
 Beside it:
 
     report      the pages of a run
     retention   old run folders removed, users forgotten
     loading     files and made-up shops into the source database
+    fetching    users behind an HTTP API into a table of the source database (dags/fetch_users.py)
     local       the local Airflow of make demo and make up
     shops, alerts, rollback_form   for the DAGs; who is alerted and when: dags/nightshelf_airflow/
-    jobs, backtest, cli, __main__  the entry points: a night, a trial on a file, the command line
+    help        the look of the command line's help
+    jobs, backtest, cli, __main__, serving_commands  the entry points: a night, a trial, the command line
 """
 
 __version__ = "0.2.0"

@@ -1,12 +1,10 @@
-"""The commands of `python -m pipeline`: runs, loads, publications and the local servers."""
+"""The commands of `python -m pipeline`: runs, loads, local servers; serving_commands has the others."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import pwd
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline import advice, cli, config, disk, jobs
+from pipeline import advice, cli, config, disk, jobs, serving_commands
 from pipeline.config import Settings
 from pipeline.contract.stages import STAGES
 from pipeline.errors import AirflowError, NightshelfError, RunError
@@ -146,6 +144,7 @@ def backtest(options: argparse.Namespace, say: Say) -> None:
     """Judge every model on an events file."""
     from pipeline import backtest as trial
     from pipeline.loading.query_file import Query
+    from pipeline.report.backtest_table import table
 
     overrides = {"repeat_purchases": options.repeat_purchases} if options.repeat_purchases else {}
     settings = config.load(options.config, overrides)
@@ -155,10 +154,19 @@ def backtest(options: argparse.Namespace, say: Say) -> None:
         trial.check_place(options.json)
     events = options.events or Query(options.query)
     items = options.items or (options.items_query and Query(options.items_query))
-    document = trial.backtest(events, items, settings, options.as_of, options.windows, say)
+    document = trial.backtest(
+        events,
+        items,
+        settings,
+        options.as_of,
+        options.windows,
+        say,
+        embeddings=options.embeddings,
+        users=options.users,
+    )
     if options.json:
         trial.write_json(options.json, document)
-    say(trial.table(document))
+    say(table(document))
 
 
 def load(options: argparse.Namespace, say: Say) -> None:
@@ -193,85 +201,12 @@ def url(options: argparse.Namespace, _: Say) -> None:
     print(url_of(options.database, options.role, prefix))
 
 
-def migrate(options: argparse.Namespace, say: Say) -> None:
-    """Create the serving schema, or reset it."""
-    from pipeline.databases.urls import url_of
-    from pipeline.serving import migrate as create
-
-    settings = config.load(options.config)
-    create(url_of("serving"), settings, say=say, reset=options.reset_serving)
-
-
-def publications(options: argparse.Namespace, say: Say) -> None:
-    """Print the stored versions, with the live one marked."""
-    from pipeline.databases.urls import url_of
-    from pipeline.serving import publications as stored
-    from pipeline.serving.tables import publications_table
-
-    rows, hold = stored(url_of("serving"), config.load(options.config))
-    say(publications_table(rows, hold))
-
-
-def rollback(options: argparse.Namespace, say: Say) -> None:
-    """Put an earlier publication live again."""
-    from pipeline.databases.urls import url_of
-    from pipeline.rollback_form import save_choices
-    from pipeline.serving import rollback as put_back
-
-    settings, serving = config.load(options.config), url_of("serving")
-    put_back(serving, settings, to=options.to, hold=options.hold, who=account(), say=say)
-    save_choices(serving, settings, say)
-
-
-def release(options: argparse.Namespace, say: Say) -> None:
-    """End a hold."""
-    from pipeline.databases.urls import url_of
-    from pipeline.rollback_form import save_choices
-    from pipeline.serving import release as end_hold
-
-    settings, serving = config.load(options.config), url_of("serving")
-    end_hold(serving, settings, who=account(), say=say)
-    save_choices(serving, settings, say)
-
-
-def forget(options: argparse.Namespace, say: Say) -> None:
-    """Erase a user, and keep that user out of later nights."""
-    from pipeline.databases.urls import url_of
-    from pipeline.retention.forget import forget as erase
-
-    text = sys.stdin.read().rstrip("\r\n") if options.user_id == "-" else options.user_id
-    settings = config.load(options.config)
-    runs = config.runs_folder(settings)
-    erase(text, settings, url_of("serving"), runs, now=datetime.now(UTC), say=say)
-
-
-def serve(options: argparse.Namespace, say: Say) -> None:
-    """Answer apps and people by HTTP, from the database of NIGHTSHELF_READER_URL or the embedded one."""
-    from pipeline import environment
-    from pipeline.databases.urls import url_of
-    from pipeline.service.run import run as answer
-
-    url = environment.configured_url("reader")
-    if url is None:
-        url = url_of("serving", "reader", config.load(options.config).serving.role_prefix)
-    answer(url, options.config, options.host, options.port, say)
-
-
 def tidy(options: argparse.Namespace, say: Say) -> None:
     """Remove old run folders."""
     from pipeline.databases.urls import url_of
     from pipeline.retention.old_runs import remove_old_runs
 
     remove_old_runs(config.load(options.config), url_of("serving"), now=datetime.now(UTC), say=say)
-
-
-def account() -> str:
-    """The caller's account, which rollbacks record: `anna@host`."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = f"uid {os.getuid()}"
-    return f"{name}@{socket.gethostname()}"
 
 
 def demo(_: argparse.Namespace, say: Say) -> None:
@@ -319,12 +254,13 @@ COMMANDS: dict[str, Callable[[argparse.Namespace, Say], None]] = {
     "backtest": backtest,
     "load": load,
     "url": url,
-    "migrate": migrate,
-    "publications": publications,
-    "rollback": rollback,
-    "release": release,
-    "forget": forget,
-    "serve": serve,
+    "migrate": serving_commands.migrate,
+    "publications": serving_commands.publications,
+    "rollback": serving_commands.rollback,
+    "release": serving_commands.release,
+    "export": serving_commands.export,
+    "forget": serving_commands.forget,
+    "serve": serving_commands.serve,
     "tidy": tidy,
     "demo": demo,
     "up": up,

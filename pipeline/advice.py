@@ -26,6 +26,7 @@ from pipeline.errors import NightshelfError
 
 TAKE_CONFIG = (
     rf"run(?: (?:{'|'.join(BY_NAME)})\b)?",
+    r"export(?: redis)?",
     r"load (?:complete-journey|retailrocket|events|query|synthetic)",
     *("report", "backtest", "url", "migrate", "publications", "rollback", "release", "forget", "tidy"),
     "serve",
@@ -34,7 +35,7 @@ TAKE_CONFIG = (
 
 COMMAND = re.compile(rf"python -m pipeline (?>{'|'.join(TAKE_CONFIG)})(?![\w-])(?! --(?:config|help))")
 FILE = re.compile(r"(?<![\w./-])config\.toml(?![\w/-]|\.\w)")
-DAG = re.compile(r"\bthe DAG (?:recommendations|rollback|release)\b(?!__)")
+DAG = re.compile(r"\bthe DAG (?:recommendations|rollback|release|export_redis)\b(?!__)")
 SHOP = re.compile(r"config\.(?P<name>.+)\.toml")
 PYTHON = re.compile(r"(?<![\w./-])python(?= -m pipeline\b)")
 

@@ -20,34 +20,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipeline import config, disk, engine, jobs
 from pipeline.config import Ids, Settings
 from pipeline.contract.datasets import DATASETS, EVENTS_ORDER, FALLBACK
-from pipeline.contract.measured import different_buyers, measured
 from pipeline.contract.stages import BY_NAME
 from pipeline.errors import DataError, SettingsError, shortened
 from pipeline.home import make_home
 from pipeline.loading import dataset_file, events_file
 from pipeline.loading.query_file import Query
-from pipeline.report import session_lists
-from pipeline.report.summary import results_table
-from pipeline.report.words import FEW_BUYERS
+from pipeline.loading.shop import Shop
+from pipeline.report.backtest_table import MEASURES
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import leave_receipt, run_stage
+from pipeline.source import further
 from pipeline.splits import first_look, first_look_words
 from pipeline.splits.unmeasured import Unmeasured
 from pipeline.splits.window import empty_window
 from pipeline.times import CLOCK_SKEW, FIRST_OF_A_SHOP, utc
+from pipeline.users.kept import kept
 
 STAGES = ("validate", "filter_purchasers", "split", "tune", "train", "evaluate")
-MEASURES = (
-    "precision_at_3", "ci_low", "ci_high", "n_users", "n_buyers", "recall_at_10", "ndcg_at_10",
-    "coverage_at_3",
-)  # fmt: skip
-OF_A_WINDOW = ("against", "fallback", "session_lists")
+EMBEDDINGS, ATTRIBUTES = "item_embeddings", "user_attributes"
+KINDS = {"number": "number", "word": "text", "time": "time"}
+"""The kinds of a loaded shop's further columns of users -> of the source's columns."""
+WIDE = 4096
+"""Rows of a batch of embeddings, of which each has hundreds of numbers."""
+OF_A_WINDOW = ("against", "fallback", "session_lists", "cold_items", "first_purchases")
 """What is no mean: a backtest of several windows has it in each."""
 OF_THE_SPLIT = ("method", "worth", "asked_days", "test_days", "n_test_cuts", "horizon")
 COUNTED = ("n_users", "n_buyers")
@@ -74,7 +73,15 @@ class Files:
 
 
 def backtest(
-    events: Path | Query, items: Path | Query | None, settings: Settings, as_of: str, n_windows: int, say: Say
+    events: Path | Query,
+    items: Path | Query | None,
+    settings: Settings,
+    as_of: str,
+    n_windows: int,
+    say: Say,
+    *,
+    embeddings: Path | None = None,
+    users: Path | None = None,
 ) -> dict[str, Any]:
     """What `--json` writes: `results` for each model, `windows` where there are several.
 
@@ -99,7 +106,7 @@ def backtest(
     home = config.home()
     make_home(home)
     with disk.noticing(home), tempfile.TemporaryDirectory(prefix="backtest-", dir=home) as scratch:
-        shop = _read(events, items, settings, Path(scratch), say)
+        shop = _read(events, items, users, embeddings, settings, Path(scratch), say)
         zone = settings.source.timezone
         newest = jobs.just_after(shop.last_at) if as_of == "last" else jobs.moment(as_of, zone, "backtest")
         jobs.refuse_before_shops(newest)
@@ -141,16 +148,26 @@ def _refuse_too_many(n_windows: int, newest: datetime, step: timedelta, shop: Fi
 
 
 def _read(
-    events: Path | Query, items: Path | Query | None, settings: Settings, scratch: Path, say: Say
+    events: Path | Query,
+    items: Path | Query | None,
+    users: Path | None,
+    embeddings: Path | None,
+    settings: Settings,
+    scratch: Path,
+    say: Say,
 ) -> Files:
     """The files as datasets, ids and times as `load` would read them."""
     now, zone = datetime.now(UTC), settings.source.timezone
-    with events_file.read(events, items, None, settings.ids, zone, now, say) as shop:
+    with events_file.read(events, items, users, settings.ids, zone, now, say, embeddings) as shop:
         ids = Ids(user=shop.customer, item=shop.product)
         dataset_file.write(scratch / "events.parquet", "events", ids, shop.events)
         has_items = shop.products is not None
         if shop.products is not None:
             dataset_file.write(scratch / "items.parquet", "items", ids, shop.products)
+        if shop.customers is not None:
+            _write_users(shop, ids, scratch)
+        if shop.embeddings is not None:
+            dataset_file.write(scratch / f"{EMBEDDINGS}.parquet", EMBEDDINGS, ids, shop.embeddings)
         for note in shop.notes:
             say(note)
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, scratch) as db:
@@ -160,8 +177,24 @@ def _read(
         raise DataError(f"{events} holds no events with a time that has passed", then="name a file that does")
     first_at, last_at = utc(span["first_at"]), utc(span["last_at"])
     option = "--items-query" if isinstance(items, Query) else "--items"
-    named = {"events": str(events), "items": f"{items} ({option})"}
+    named = {
+        "events": str(events),
+        "items": f"{items} ({option})",
+        "users": f"{users} (--users)",
+        EMBEDDINGS: f"{embeddings} (--embeddings)",
+    }
     return Files(scratch, named, ids, has_items, first_at, last_at)
+
+
+def _write_users(shop: Shop, ids: Ids, scratch: Path) -> None:
+    """`users`, and where the file has further columns `user_attributes`, as `extract` reads them."""
+    if not shop.further:
+        dataset_file.write(scratch / "users.parquet", "users", ids, shop.customers or ())
+        return
+    columns = further.sorted_out({name: KINDS[kind] for name, kind in shop.further.items()})
+    users = dataset_file.copied(scratch / "users.parquet", "users", ids, shop.customers or ())
+    rows = (further.rows(further.aliased(batch, columns, "customer_id"), columns) for batch in users)
+    dataset_file.write(scratch / f"{ATTRIBUTES}.parquet", ATTRIBUTES, ids, rows)
 
 
 def _window(shop: Files, settings: Settings, as_of: datetime, say: Say, *, is_newest: bool) -> dict[str, Any]:
@@ -192,6 +225,8 @@ def _window(shop: Files, settings: Settings, as_of: datetime, say: Say, *, is_ne
         "against": folder.document("comparison")["against"],
         "fallback": folder.document("fallback"),
         "session_lists": folder.document("session_lists"),
+        "cold_items": folder.document("cold_items"),
+        "first_purchases": folder.document("first_purchases"),
         "results": sorted(results, key=lambda row: -row["precision_at_3"]),
     }
 
@@ -211,11 +246,22 @@ def _extract(job: Job, shop: Files) -> None:
         order = ", ".join(EVENTS_ORDER)
         rows = db.sql(f"SELECT {', '.join(schema.names)} FROM events ORDER BY {order}")
         n_events = folder.write("events", rows.to_arrow_reader(engine.BATCH))
+        if shop.has_items:
+            engine.view(db, "items", shop.path("items"))
+            folder.write("items", engine.rows(db, "items_as_of", {"as_of": folder.as_of}))
+        if shop.path("users").exists():
+            rows = db.sql(f"FROM {engine.parquet(shop.path('users'))} ORDER BY ALL")
+            folder.write("users", rows.to_arrow_reader(engine.BATCH))
+        if shop.path(ATTRIBUTES).exists():
+            engine.view(db, ATTRIBUTES, shop.path(ATTRIBUTES))
+            if (attributes := kept(db, job.say)) is not None:
+                folder.write(ATTRIBUTES, attributes)
+        if shop.path(EMBEDDINGS).exists():
+            numbers = db.sql(f"FROM {engine.parquet(shop.path(EMBEDDINGS))} ORDER BY ALL")
+            folder.write(EMBEDDINGS, numbers.to_arrow_reader(WIDE))
     if not n_events:
         found = f"events from {shop.first_at.isoformat()} to {shop.last_at.isoformat()}"
         raise empty_window(start, folder.as_of, found, "choose another --as-of, or fewer --windows")
-    if shop.has_items:
-        folder.write("items", pq.read_table(shop.path("items")))
     folder.write_document("live", {})
     leave_receipt(job, "extract", {"n_events": n_events}, 0.0)
 
@@ -235,6 +281,8 @@ def _document(
         "against": newest["against"],
         "fallback": newest["fallback"],
         "session_lists": newest["session_lists"],
+        "cold_items": newest["cold_items"],
+        "first_purchases": newest["first_purchases"],
     }
 
 
@@ -262,50 +310,6 @@ def _means(of_windows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
         spread = {"lowest": min(values), "highest": max(values), "n_windows": len(rows)}
         averaged.append({"model": model, **means, **counted, **spread})
     return sorted(averaged, key=lambda row: -row["precision_at_3"])
-
-
-def _measured(document: dict[str, Any]) -> str:
-    """How many buyers are measured, how often, and whether they decide anything."""
-    first = document["results"][0]
-    few = ", too few to decide anything" if different_buyers(first) < FEW_BUYERS else ""
-    return f"{measured(first)}{few}"
-
-
-def _held_out(document: dict[str, Any]) -> str:
-    """For how long lists are judged, and at how many cuts."""
-    days, n_cuts = document["test_days"], document["n_test_cuts"]
-    if days is None:
-        return "rows at random held out"
-    return f"{days:.3g} days held out" if n_cuts == 1 else f"{n_cuts} cuts of {days:.3g} days held out"
-
-
-def table(document: dict[str, Any]) -> str:
-    """The document of `backtest` as lines for a person: a model each, best first, and the best rule."""
-    several = "windows" in document
-    head = f"repeat_purchases = {document['repeat_purchases']}, {_held_out(document)}"
-    head += f", as of {document['as_of']}, {_measured(document)}"
-    head += f", means over {len(document['windows'])} windows" if several else ""
-    interval = (
-        ("lowest to highest", "lowest", "highest") if several else ("95% interval", "ci_low", "ci_high")
-    )
-    horizon = () if several else (document["horizon"],)
-    lines = [head, *(f"  {line}" for line in (*horizon, document["worth"]) if line)]
-    lines += results_table(document["results"], MEASURES, interval)
-    for window in document.get("windows", [document]):
-        lines += [_against(window, row) for row in window["against"] if row["against"] == "best_rule"]
-        lines += [f"    a night: {why}"] if (why := window["fallback"]["why"]) else []
-        lines += [f"  {line}" for line in session_lists.lines(window["session_lists"])]
-    return "\n".join([*lines, f"  {document['seconds']:.0f} seconds"])
-
-
-def _against(window: dict[str, Any], row: dict[str, Any]) -> str:
-    """One line: the published model against the best rule of its window."""
-    share = f"{row['difference'] / row['precision_at_3']:+.1%}" if row["precision_at_3"] else "better"
-    return (
-        f"  as of {window['as_of'][:10]} ({_held_out(window)}): {window['published_model']} is chosen,"
-        f" {share} against {row['model']}: {row['difference']:+.4f}"
-        f" ({row['ci_low']:+.4f} to {row['ci_high']:+.4f})"
-    )
 
 
 def check_place(path: Path) -> None:

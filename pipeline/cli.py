@@ -1,21 +1,19 @@
-"""Defines the command line: the commands and flags of `python -m pipeline`, and the look of their help."""
+"""Defines the command line: the commands and flags of `python -m pipeline`."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
-
-from rich_argparse import RawDescriptionRichHelpFormatter
+from typing import Any
 
 from pipeline import config
 from pipeline.contract import as_of
 from pipeline.contract.stages import STAGES
 from pipeline.errors import shortened
+from pipeline.help import Parser, capital
 from pipeline.service.options import add_options
 from pipeline.version import version
 
@@ -32,6 +30,7 @@ GROUPS = {
         "rollback": "put an earlier publication live again",
         "release": "end a hold; the newest publication it kept back goes live",
         "serve": "answer apps by HTTP, and people with a page (make serve)",
+        "export": "copy what is live to Redis, for apps that look lists up by key",
         "forget": "erase a user from every version and run, and keep the user out",
     },
     "data": {
@@ -48,9 +47,7 @@ GROUPS = {
 }
 """The commands in the order of `--help`: group -> command -> what it does."""
 
-NARROWEST = 40
-"""Columns of the narrowest help."""
-
+EMBEDDINGS = "Parquet: item_id, embedding and, if there, kind, known_at"
 SUMMARIES = {name: summary for group in GROUPS.values() for name, summary in group.items()}
 
 KINDS = {
@@ -61,44 +58,6 @@ KINDS = {
     "synthetic": "made-up views, carts and purchases of any number",
 }
 """The kinds of `load`, and what each one loads."""
-
-
-def _capital(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
-
-
-class Help(RawDescriptionRichHelpFormatter):
-    """Help with colours on a terminal, as plain text elsewhere. Brackets in a text are no markup."""
-
-    help_markup = False
-    text_markup = False
-    highlights: ClassVar[list[str]] = [
-        *RawDescriptionRichHelpFormatter.highlights,
-        r"(?m)^ *(?P<args>[a-z_-]+)(?=  )",
-    ]
-    """The last: a command or stage at the beginning of a row."""
-    group_name_formatter: ClassVar[Callable[[str], str]] = _capital
-
-    def __init__(self, prog: str, **options: Any) -> None:
-        columns = max(shutil.get_terminal_size().columns, NARROWEST)
-        super().__init__(prog, **{"width": columns - 2, **options})
-
-    def format_help(self) -> str:
-        """The help; on a terminal that is narrower than NARROWEST, or says so, it runs over the edge."""
-        self.console.width = max(self.console.width, NARROWEST)
-        return super().format_help()
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser of one command, with its help as Help writes it."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"formatter_class": Help, **options})
-
-    def error(self, message: str) -> NoReturn:
-        """Print the usage and the message to stderr, plain: rich would ask whether stdout is a terminal."""
-        self.formatter_class = argparse.HelpFormatter
-        super().error(message)
 
 
 class _Version(argparse.Action):
@@ -178,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _command(commands: argparse._SubParsersAction[Parser], name: str, **options: Any) -> Parser:
     """The parser of one command of GROUPS."""
-    return commands.add_parser(name, description=f"{_capital(SUMMARIES[name])}.", **options)
+    return commands.add_parser(name, description=f"{capital(SUMMARIES[name])}.", **options)
 
 
 def _rows(summaries: Mapping[str, str], width: int) -> str:
@@ -256,6 +215,8 @@ def _backtest(commands: argparse._SubParsersAction[Parser]) -> None:
     items = judge.add_mutually_exclusive_group()
     items.add_argument("--items", type=Path, metavar="FILE", help="item_id and, if there, category, ...")
     items.add_argument("--items-query", type=Path, metavar="SQL", help="a SELECT with those columns")
+    judge.add_argument("--users", type=Path, metavar="FILE", help="user_id and, if there, segment, ...")
+    judge.add_argument("--embeddings", type=Path, metavar="FILE", help=EMBEDDINGS)
     judge.add_argument(
         "--as-of",
         default="last",
@@ -292,13 +253,16 @@ def _serving(commands: argparse._SubParsersAction[Parser]) -> None:
         "--hold", action="store_true", help="keep later nights stored but not live, until release"
     )
     release = _command(commands, "release")
+    export = _command(commands, "export")
+    export.add_argument("store", choices=("redis",), help="where to: the server of NIGHTSHELF_REDIS_URL")
+    export.add_argument("--again", action="store_true", help="copy the lists even if they are there")
     forget = _command(commands, "forget")
     forget.add_argument(
         "user_id",
         metavar="USER_ID",
         help="the id as the shop writes it; - reads it from stdin, so that no shell history keeps it",
     )
-    for command in (stored, rollback, release, forget):
+    for command in (stored, rollback, release, export, forget):
         _config(command)
 
 
@@ -309,15 +273,18 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
         dest="kind", required=True, metavar="KIND", help=argparse.SUPPRESS, prog=load.prog
     )
     parsers = {
-        name: kinds.add_parser(name, description=f"{_capital(summary)}.") for name, summary in KINDS.items()
+        name: kinds.add_parser(name, description=f"{capital(summary)}.") for name, summary in KINDS.items()
     }
     rocket, synthetic = parsers["retailrocket"], parsers["synthetic"]
     rocket.add_argument("file", type=Path, metavar="FILE", help="events.csv, as it was downloaded")
+    more: dict[str, Any] = {"type": Path, "action": "append", "default": [], "metavar": "FILE"}
+    rocket.add_argument("--properties", **more, help="item_properties_part1.csv; again for part2")
     for name, kind in (("events", "Parquet or CSV"), ("query", "a SELECT of DuckDB")):
         one = parsers[name]
         one.add_argument("file", type=Path, metavar="FILE", help=f"{kind}: user_id, item_id, ...")
         one.add_argument("--items", type=Path, metavar="FILE", help=f"{kind}: item_id, name, category, ...")
-        one.add_argument("--users", type=Path, metavar="FILE", help=f"{kind}: user_id, segment")
+        one.add_argument("--users", type=Path, metavar="FILE", help=f"{kind}: user_id, segment, ...")
+        one.add_argument("--embeddings", type=Path, metavar="FILE", help=EMBEDDINGS)
     synthetic.add_argument(
         "--events", dest="n_events", type=_number, required=True, metavar="N", help="how many"
     )
@@ -335,6 +302,14 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="D",
         help="promote one best seller in the last D days, so that a model loses to best sellers"
         " (default: %(default)s)",
+    )
+    synthetic.add_argument(
+        "--look-first",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the buyers who look around for weeks or months before they first buy, so that what"
+        " they look at can tell what they will buy (default: %(default)s)",
     )
     for name, parser in parsers.items():
         if name not in ("events", "query"):

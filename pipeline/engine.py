@@ -60,7 +60,7 @@ def connect(
         connection.close()
 
 
-def _microseconds(moment: datetime) -> int:
+def microseconds(moment: datetime) -> int:
     """Microseconds since 1970. DuckDB would read a bound datetime in the machine's time zone."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
@@ -109,9 +109,9 @@ def view(
     rows = db.sql(f"FROM {parquet(*files)}")
     moment = duckdb.FunctionExpression("epoch_us", duckdb.ColumnExpression("occurred_at"))
     if since is not None:
-        rows = rows.filter(moment >= duckdb.ConstantExpression(_microseconds(since)))
+        rows = rows.filter(moment >= duckdb.ConstantExpression(microseconds(since)))
     if until is not None:
-        rows = rows.filter(moment < duckdb.ConstantExpression(_microseconds(until)))
+        rows = rows.filter(moment < duckdb.ConstantExpression(microseconds(until)))
     rows.create_view(name, replace=True)
 
 

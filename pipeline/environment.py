@@ -106,6 +106,14 @@ class Environment(BaseSettings):
     reader_url_file: Path | None = Field(
         None, description="a file that holds that URL; NIGHTSHELF_READER_URL wins over it"
     )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="the URL of the Redis server that lists are copied to, with the password; in Airflow used"
+        " only where the connection that config.toml names does not exist (default: none)",
+    )
+    redis_url_file: Path | None = Field(
+        None, description="a file that holds that URL; NIGHTSHELF_REDIS_URL wins over it"
+    )
     service_tokens: SecretStr | None = Field(
         None,
         description="tokens that open the HTTP service, one a line, at least 16 characters each"
@@ -172,6 +180,14 @@ def configured_url(database: Literal["source", "serving", "reader"]) -> str | No
     """
     which = "serving" if database == "reader" else database
     return _secret(f"{database}_url", "URL", f"a file with the URL of the {which} database")
+
+
+def redis_url() -> str | None:
+    """`NIGHTSHELF_REDIS_URL`, else the URL in the file `..._URL_FILE`; None: nothing is copied to Redis.
+
+    Raises SettingsError, which never shows the content of the file, where it cannot be read or is empty.
+    """
+    return _secret("redis_url", "URL", "a file with the URL of the Redis server")
 
 
 def service_tokens() -> tuple[str, ...]:

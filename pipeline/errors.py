@@ -8,8 +8,10 @@
     │   ├── Interrupted          the server broke a statement off: cancelled, a lock, a failover (retry)
     │   ├── DamagedDatabase      the server says that its own data are damaged
     │   ├── SourceError          a table or column of the shop is missing or of the wrong type
-    │   └── ServingError         the serving schema is missing, old, or of other id types
-    │       └── PublisherBusy    another publisher holds the lock                   (retry)
+    │   ├── ServingError         the serving schema is missing, old, or of other id types
+    │   │   └── PublisherBusy    another publisher holds the lock                   (retry)
+    │   ├── RedisRefused         the Redis server cannot hold the lists: full, read-only, one of a cluster
+    │   └── ExportBusy           another export to Redis is at work                 (retry)
     ├── RunError                 the run folder misses a dataset or a receipt
     │   ├── DamagedFile          a file is not what its receipt says
     │   ├── RunBusy              another process works on the run                   (retry)
@@ -19,6 +21,8 @@
     │   ├── ContractBroken       a dataset has other columns, types or a doubled key
     │   └── ValidationFailed     a critical expectation failed
     ├── Refused                  the gate refuses to publish
+    ├── ApiError                 the HTTP API of a shop's users refuses, or answers what was not promised
+    │   └── ApiBusy              it gives no answer, or asks to come back later           (retry)
     └── AirflowError             Airflow's API refuses a request, or a run under Airflow fails
 
 `can_retry` says whether trying the same again, with nothing changed, can help.
@@ -129,6 +133,16 @@ class PublisherBusy(ServingError):
     can_retry = True
 
 
+class RedisRefused(DatabaseError):
+    """The Redis server cannot hold the lists; what apps read there stays."""
+
+
+class ExportBusy(DatabaseError):
+    """Another export to Redis is at work, or what is live has changed meanwhile."""
+
+    can_retry = True
+
+
 class RunError(NightshelfError):
     """The run folder misses a dataset or a receipt."""
 
@@ -167,6 +181,16 @@ class ValidationFailed(DataError):
 
 class Refused(NightshelfError):
     """The gate refuses to publish; the live publication stays."""
+
+
+class ApiError(NightshelfError):
+    """The HTTP API of a shop's users refuses a request or answers what was not promised. Shows no secret."""
+
+
+class ApiBusy(ApiError):
+    """The API gives no answer or asks to come back later; the pages so far are kept."""
+
+    can_retry = True
 
 
 class AirflowError(NightshelfError):

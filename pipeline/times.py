@@ -16,9 +16,12 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of the shop, or of Airflow, may run ahead of ours."""
 ZONED = r"[0-9:.](Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 WITH_TIME = r"[0-9][T ][0-9]"
+NO_DATE = r"^0000-00-00([T ]00:00(:00([.]0*)?)?)?$"
 DAY = 86_400
 YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000
 """In microseconds since 1970: the range that databases and Python's datetime can hold."""
+MICROSECONDS = {"date32[day]": DAY * 10**6, "s": 10**6, "ms": 10**3, "date64[ms]": 10**3, "us": 1}
+"""Of one unit that Arrow counts times or dates in."""
 
 
 def utc(moment: datetime) -> datetime:
@@ -57,6 +60,34 @@ def moments(column: pa.Array, zone: str) -> pa.Array:
     is no time, or for a year outside 1 to 9999.
     """
     return _checked(_moments(column, zone))
+
+
+def open_moments(column: pa.Array, zone: str) -> pa.Array:
+    """As `moments`, of times that may stand for always or for ever: the latter have many spellings.
+
+    What lies outside the years 1 to 9999, such as `infinity` in PostgreSQL, is the first or the last moment
+    of them; so is the text `infinity`. The text `0000-00-00`, which MySQL writes for no time, is null. A date
+    is the midnight that it begins. Raises ValueError with the first text that is no time.
+    """
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return _bounded(_moments(_bounded(column), zone))
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    texts = pc.if_else(pc.match_substring_regex(texts, NO_DATE), pa.scalar(None, pa.string()), texts)
+    for pattern, edge in ((r"^(?i)-infinity$", "0001-01-01"), (r"^(?i)\+?infinity$", "9999-12-31")):
+        texts = pc.replace_substring_regex(texts, pattern, edge)
+    return _bounded(_moments(texts, zone))
+
+
+def _bounded(times: pa.Array) -> pa.Array:
+    """Timestamps or dates; those outside the years 1 to 9999 are the first or the last of these years."""
+    unit = str(times.type) if pa.types.is_date(times.type) else times.type.unit
+    if unit == "ns":  # 64 bits of them end in the year 2262
+        return times
+    per = MICROSECONDS[unit]
+    counts = (times.cast(pa.int32()) if unit == "date32[day]" else times).cast(pa.int64())
+    late = pc.min_element_wise(counts, pa.scalar((YEAR_10000 - 1) // per), skip_nulls=False)
+    inside = pc.max_element_wise(late, pa.scalar(YEAR_1 // per), skip_nulls=False)
+    return (inside.cast(pa.int32()) if unit == "date32[day]" else inside).cast(times.type)
 
 
 def _moments(column: pa.Array, zone: str) -> pa.Array:

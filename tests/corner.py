@@ -16,7 +16,7 @@ import pyarrow as pa
 from pipeline.config import Filter, Run
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
-from tests.shelf import day, events
+from tests.shelf import day, events, whole
 
 CUT = day(100)
 MILK, BREAD, TEA, LATER = 10, 11, 12, 13
@@ -41,7 +41,7 @@ ITEMS = pa.table(
 @contextmanager
 def history(folder: RunFolder, rows: list[tuple[object, ...]]) -> Iterator[tuple[History, Path]]:
     """The shop with these events, and the file of its items."""
-    folder.write("items", ITEMS)
+    folder.write("items", whole("items", ITEMS))
     folder.write("purchaser_events", events(*rows))
     with opened([folder.file("purchaser_events")], CUT, Filter(), Run(), folder.scratch()) as history:
         yield history, folder.file("items")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.contract.datasets import DATASETS, DOCUMENTS, MAY_CARRY, TIME
+from pipeline.contract.datasets import DATASETS, DOCUMENTS, MAY_CARRY, TIME, TIMES_OF_ITEMS
 from pipeline.lists.personal import DETAILS
 from pipeline.runs.files import fingerprint, write_json
 from pipeline.runs.folder import RunFolder
@@ -15,6 +15,8 @@ from pipeline.runs.folder import RunFolder
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 NO_FALLBACK = {"model": None, "reason": None, "why": "", "lost_by": None}
 """`fallback` of a night whose chosen model has lost to no rule, as far as later stages read it."""
+NO_SEGMENTS = {"is_published": False}
+"""`first_purchases` of a night that publishes no segments, as far as later stages read it."""
 
 
 def day(number: float) -> datetime:
@@ -49,7 +51,7 @@ def give(folder: RunFolder, **parts: Any) -> None:
     for name, content in parts.items():
         if name in DATASETS:
             stage = DATASETS[name].stage
-            folder.write(name, _with_details(content) if name == "recommendations" else content)
+            folder.write(name, whole(name, content))
         else:
             stage = DOCUMENTS[name]
             folder.write_document(name, content)
@@ -61,14 +63,18 @@ def give(folder: RunFolder, **parts: Any) -> None:
         )
 
 
-def _with_details(lists: pa.Table) -> pa.Table:
-    """Rows of `recommendations`; the details that are not told are null."""
-    if isinstance(lists, pa.Table):
-        schema = DATASETS["recommendations"].schema({"user": "integer", "item": "integer"})
-        for name in DETAILS:
-            if name not in lists.column_names:
-                lists = lists.append_column(name, pa.nulls(len(lists), schema.field(name).type))
-    return lists
+LEFT_OFF = {"recommendations": DETAILS, "items": TIMES_OF_ITEMS}
+"""Columns that rows given to a run may leave off; they are null then."""
+
+
+def whole(name: str, rows: pa.Table) -> pa.Table:
+    """Rows of a dataset, with nulls in the columns of LEFT_OFF that they leave off."""
+    if isinstance(rows, pa.Table):
+        schema = DATASETS[name].schema({"user": "integer", "item": "integer"})
+        for column in LEFT_OFF.get(name, ()):
+            if column not in rows.column_names:
+                rows = rows.append_column(column, pa.nulls(len(rows), schema.field(column).type))
+    return rows
 
 
 def pairs(table: pa.Table, *columns: str) -> list[tuple[Any, ...]]:

@@ -17,15 +17,17 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import config
+from pipeline import backtest, config
 from pipeline.__main__ import main
 from pipeline.backtest import STAGES
-from pipeline.contract.datasets import MAY_CARRY
+from pipeline.contract.datasets import MAY_CARRY, TIME
 from pipeline.jobs import just_after
 from pipeline.loading import synthetic
 from pipeline.models.catalog import MODELS
+from pipeline.runs.folder import RunFolder
+from pipeline.runs.job import Databases, Job
 from tests import tastes
-from tests.shelf import events
+from tests.shelf import day, events, whole
 
 Document = dict[str, Any]
 ROW = {
@@ -185,6 +187,34 @@ def test_a_shop_of_baskets_has_its_session_lists_judged_beside_the_models(
     assert f"session lists: the hidden item was {found}" in said
 
 
+def test_embeddings_say_who_buys_an_item_that_is_new(
+    files: Path, judged: Callable[..., tuple[Document, str]]
+) -> None:
+    """24 items come in the test, of which nothing else is known: each user buys those of one taste."""
+    rng = np.random.default_rng(8)
+    later = [
+        (user, 20 + 2 * int(item) + user % 2, 86.5 + 0.01 * user + place)
+        for user in range(40)
+        for place, item in enumerate(rng.choice(12, 3, replace=False))
+    ]
+    pq.write_table(pa.concat_tables([tastes.shop(), events(*later)]), files / "arrivals.parquet")
+    (files / "bare.csv").write_text("item_id\n" + "".join(f"{item}\n" for item in range(44)))
+    taste = np.array([[item % 2, 1 - item % 2] for item in range(44)]) + rng.normal(0, 0.1, (44, 2))
+    numbers = pa.table({"item_id": range(44), "embedding": list(taste)})
+    pq.write_table(numbers, files / "embeddings.parquet")
+    given = ["arrivals.parquet", "--items", str(files / "bare.csv")]
+    found: dict[str, dict[str, float]] = {}
+    for name, more in (("without", []), ("with", ["--embeddings", str(files / "embeddings.parquet")])):
+        document, said = judged(*given, *more)
+        measured = document["cold_items"]["all"]
+        assert document["cold_items"]["n_items"] == 24
+        assert ("embeddings.parquet: 44 embeddings read" in said) is (name == "with")
+        found[name] = {row["list"]: row["recall_at_10"] for row in measured["lists"]}
+    assert found["with"]["content"] > 0.75
+    assert found["without"]["content"] < 0.6
+    assert found["with"]["random"] == pytest.approx(10 / 24)
+
+
 def test_a_first_look_is_told_before_any_stage_and_stands_in_the_document(
     two: tuple[Document, str],
 ) -> None:
@@ -267,6 +297,70 @@ def test_a_window_knows_nothing_of_the_one_after_it(
     assert numbers(alone["results"]) == numbers(older["results"])
 
 
+def test_an_item_is_not_available_in_a_window_before_it_was_added(tmp_path: Path) -> None:
+    items = tastes.ITEMS.append_column("added_at", pa.array([tastes.AS_OF] * 20, TIME))
+    pq.write_table(tastes.shop(), tmp_path / "events.parquet")
+    pq.write_table(whole("items", items), tmp_path / "items.parquet")
+    ids = tastes.settings_of().ids
+    files = backtest.Files(tmp_path, {}, ids, True, day(0), day(99))
+    for at, is_sold in ((day(99), False), (tastes.AS_OF, True)):
+        folder = RunFolder.create(tmp_path / "runs", f"at_{is_sold}", at, ids.model_dump(), {})
+        backtest._extract(Job(folder, tastes.settings_of(), Databases(str, str), at, str), files)
+        wanted = tastes.ITEMS["available"].to_pylist() if is_sold else [False] * 20
+        assert folder.table("items")["available"].to_pylist() == wanted
+
+
+def test_a_file_of_users_gives_a_window_what_extract_reads(tmp_path: Path) -> None:
+    """The users, and of their further columns those that tell of many: an address does not."""
+    pq.write_table(tastes.shop(), tmp_path / "events.parquet")
+    rows = [
+        f"{user},gold,{'free' if user % 2 else 'paid'},{20 + user},{user}@secret,2026-01-0{1 + user % 2}"
+        for user in range(40)
+    ]
+    (tmp_path / "users.csv").write_text("\n".join(["user_id,segment,plan,age,mail,known_at", *rows]))
+    settings, said = tastes.settings_of(), list[str]()
+    (tmp_path / "scratch").mkdir()
+    files = backtest._read(
+        tmp_path / "events.parquet",
+        None,
+        tmp_path / "users.csv",
+        None,
+        settings,
+        tmp_path / "scratch",
+        said.append,
+    )
+    assert files.named["users"] == f"{tmp_path / 'users.csv'} (--users)"
+    folder = RunFolder.create(tmp_path / "runs", "window", day(99), settings.ids.model_dump(), {})
+    backtest._extract(Job(folder, settings, Databases(str, str), day(99), said.append), files)
+    assert folder.table("users").to_pylist() == [{"user_id": u, "segment": "gold"} for u in range(40)]
+    attributes, at = folder.table("user_attributes").to_pylist(), datetime(2026, 1, 1, tzinfo=UTC)
+    assert len(attributes) == 80
+    assert attributes[:2] == [
+        {"user_id": 0, "name": "age", "category": None, "number": 20.0, "known_at": at},
+        {"user_id": 0, "name": "plan", "category": "paid", "number": None, "known_at": at},
+    ]
+    assert [line for line in said if "mail" in line] == [
+        "column `mail` of users is left out:"
+        " it holds 40 different texts, most of one user only, or e-mail addresses"
+    ]
+    assert folder.has("users")
+    assert folder.has("user_attributes")
+
+
+def test_users_without_further_columns_have_no_attributes(tmp_path: Path) -> None:
+    pq.write_table(tastes.shop(), tmp_path / "events.parquet")
+    (tmp_path / "users.csv").write_text("user_id,segment,known_at\n1,gold,2026-01-01\n")
+    settings = tastes.settings_of()
+    (tmp_path / "scratch").mkdir()
+    files = backtest._read(
+        tmp_path / "events.parquet", None, tmp_path / "users.csv", None, settings, tmp_path / "scratch", str
+    )
+    folder = RunFolder.create(tmp_path / "runs", "window", day(99), settings.ids.model_dump(), {})
+    backtest._extract(Job(folder, settings, Databases(str, str), day(99), str), files)
+    assert folder.table("users").to_pylist() == [{"user_id": 1, "segment": "gold"}]
+    assert not folder.has("user_attributes")
+
+
 def test_the_other_mode_and_other_days(judged: Callable[..., tuple[Document, str]]) -> None:
     document, said = judged("events.csv", "--repeat-purchases", "allow", "--test-days", "7")
     assert (document["repeat_purchases"], document["test_days"]) == ("allow", 7)
@@ -319,12 +413,16 @@ def refused(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["--json", "{tmp}"], "is a folder"),
         (["--config", "{tmp}/no.toml"], "no.toml"),
         (["--items", "{tmp}/no.csv"], "no.csv"),
+        (["--embeddings", "{tmp}/no.parquet"], "no.parquet"),
+        (["--users", "{tmp}/no.csv"], "no.csv"),
+        (["--embeddings", "{tmp}/small.toml"], "embeddings are not read from"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(
     files: Path, tmp_path: Path, refused: Callable[..., str], arguments: list[str], told: str
 ) -> None:
     small = [] if "--config" in arguments else ["--config", str(files / "small.toml")]
+    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
     given = [argument.format(tmp=tmp_path) for argument in arguments]
     assert told in refused("--events", str(files / "events.csv"), *small, *given)
 

@@ -72,6 +72,21 @@ def test_a_night_and_then_one_stage_of_it(
 
 
 @pytest.mark.slow
+def test_a_second_night_reuses_the_search_of_the_first(
+    databases: str, runs: Callable[[], list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    searching = ["run", "--tune", "auto", "--trials", "2", "--window-days", "200"]
+    assert main(searching) == 0
+    assert re.search(r"^tune: .*\b2 trials\b.*source searched", capsys.readouterr().out, re.MULTILINE)
+    for stage in [stage.name for stage in STAGES[:5]]:
+        first = ["--as-of", "now", "--run-id", "second", *searching[1:]] if stage == "extract" else []
+        assert main(["run", stage, *(first or ["--run-id", "second"])]) == 0
+    [line] = re.findall(r"^tune: .* rows in.*$", capsys.readouterr().out, re.MULTILINE)
+    assert "source reused" in line
+    assert "trial" not in line
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["""-'it"s' 100%20 #1? [x]* {a,b} $HOME ü日""", "user_id=5", "%(x)s;&|"],

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from pipeline import config
-from pipeline.__main__ import account, main
+from pipeline.__main__ import main
 from pipeline.runs.folder import RunFolder
 from pipeline.serving import forgotten
 from pipeline.serving.schema import VERSION
+from pipeline.serving_commands import account
 from tests.serving.nights import Shop
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.contract.datasets import DATASETS
 from pipeline.source.columns import Shape, column
-from pipeline.times import clock, moments
+from pipeline.times import clock, moments, open_moments
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,42 @@ def test_what_is_no_time_is_named(text: str) -> None:
 def test_years_that_no_database_holds_are_refused(zone: str) -> None:
     with pytest.raises(ValueError, match="microseconds after 1970"):
         moments(pa.array([300_000_000_000_000_000], pa.timestamp("us")), zone)
+
+
+FIRST = datetime(1, 1, 1, tzinfo=UTC)
+LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+@pytest.mark.parametrize("tz", [None, "UTC", "Asia/Tokyo"])
+def test_times_beyond_all_years_stand_for_always_and_for_ever(unit: str, zone: str, tz: str | None) -> None:
+    column = pa.array([-(2**63) + 1, 2**63 - 1, None, 0], pa.timestamp(unit, tz=tz))
+    first, last, none, plain = open_moments(column, zone).to_pylist()
+    assert FIRST <= first < FIRST + timedelta(days=1)
+    assert LAST - timedelta(days=1) < last <= LAST
+    assert (none, plain) == (None, moments(column.slice(3), zone)[0].as_py())
+
+
+def test_dates_and_nanoseconds_that_stand_for_ever() -> None:
+    days = pa.array([-(2**31) + 1, 2**31 - 1, None, 20_454], pa.int32()).cast(pa.date32())
+    last_day = datetime(9999, 12, 31, tzinfo=UTC)
+    assert open_moments(days, "UTC").to_pylist() == [FIRST, last_day, None, datetime(2026, 1, 1, tzinfo=UTC)]
+    end = open_moments(pa.array([2**63 - 1], pa.timestamp("ns")), "UTC")[0].as_py()
+    assert end.year == 2262
+
+
+def test_texts_that_stand_for_always_for_ever_or_nothing() -> None:
+    texts = pa.array(
+        ["-infinity", "Infinity", "+infinity", "0000-00-00", "0000-00-00 00:00:00.000", " ", None]
+    )
+    last_day = datetime(9999, 12, 31, tzinfo=UTC)
+    assert open_moments(texts, "UTC").to_pylist() == [FIRST, last_day, last_day, None, None, None, None]
+    for text in ("infinite", "0000-00-01", "10000-01-01", "1795750215"):
+        with pytest.raises(ValueError, match=text):
+            open_moments(pa.array(["2026-01-01", text]), "UTC")
+    with pytest.raises(ValueError, match="infinity"):
+        moments(pa.array(["infinity"]), "UTC")
 
 
 @pytest.mark.parametrize(

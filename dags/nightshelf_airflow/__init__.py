@@ -14,6 +14,9 @@ A DAG is put together from:
     links            the buttons of a task: the report, the validation result
     broken_settings  the DAG of a shop whose settings cannot be read
 
+The users are fetched (fetch_users.py):
+    http_api         requests to the API behind an Airflow connection
+
 Somebody is alerted, in this order (drawn in `alerts`):
     alerts           when: the callbacks and the deadline that Airflow calls
     alert_subject    about what: the run, the task, the window, the pages

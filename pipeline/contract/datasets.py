@@ -15,6 +15,10 @@ from pipeline.config import IdType
 from pipeline.contract.features import FEATURES
 
 TIME = pa.timestamp("us", tz="UTC")
+EMBEDDING = pa.list_(pa.float32())
+DEFAULT_KIND = "default"
+"""The kind of embeddings of which a shop has one kind, and no name for it."""
+
 USER, ITEM = "user_id", "item_id"
 
 _EVENT: dict[str, object] = {
@@ -34,6 +38,9 @@ Every dataset of events has these columns; they are null where the shop says not
 
 EVENTS_ORDER = ("user_id", "occurred_at", "item_id", "event_type", "order_id", "quantity", *MAY_CARRY)
 """The columns that rows of events are sorted by, which are all of them; nulls come last."""
+
+_SEGMENTS: dict[str, object] = {"user_id": USER, "segment": pa.int32()}
+"""A user without purchases, and the number of the group of such users: 1, 2, ..."""
 
 _SCORES: dict[str, object] = {
     "n_held_out": pa.int32(),
@@ -93,7 +100,11 @@ def _events(name: str, stage: str, nullable: frozenset[str] = frozenset({"order_
     return Dataset(name, stage, _EVENT, nullable=nullable, optional=frozenset(MAY_CARRY))
 
 
-_OF_ITEMS = frozenset({"name", "category", "price", "discount", "available"})
+TIMES_OF_ITEMS = ("added_at", "available_until", "known_at")
+"""Since when an item is sold, from when on it no longer is, and since when its row says what it says: name,
+category and all else count only in cuts at or after that. Null: always, and for ever."""
+
+_OF_ITEMS = frozenset({"name", "category", "price", "discount", "available", *TIMES_OF_ITEMS})
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
@@ -109,6 +120,7 @@ DATASETS: dict[str, Dataset] = {
                 "price": pa.float64(),
                 "discount": pa.float64(),
                 "available": pa.bool_(),
+                **dict.fromkeys(TIMES_OF_ITEMS, TIME),
             },
             nullable=_OF_ITEMS | {"item_id"},
             optional=_OF_ITEMS,
@@ -120,6 +132,27 @@ DATASETS: dict[str, Dataset] = {
             nullable=frozenset({"user_id", "segment"}),
             optional=frozenset({"segment"}),
         ),
+        Dataset(
+            "item_embeddings",
+            "extract",
+            {"item_id": ITEM, "kind": pa.string(), "embedding": EMBEDDING, "known_at": TIME},
+            nullable=frozenset({"item_id", "embedding", "known_at"}),
+            optional=frozenset({"kind", "known_at"}),
+        ),
+        Dataset(
+            "user_attributes",
+            "extract",
+            {
+                "user_id": USER,
+                "name": pa.string(),
+                "category": pa.string(),
+                "number": pa.float64(),
+                "known_at": TIME,
+            },
+            key=("user_id", "name"),
+            nullable=frozenset({"category", "number", "known_at"}),
+        ),
+        Dataset("live_segments", "extract", _SEGMENTS, key=("user_id",)),
         _events("purchaser_events", "filter_purchasers"),
         _events("browser_events", "filter_purchasers"),
         _events("train", "split"),
@@ -237,6 +270,13 @@ DATASETS: dict[str, Dataset] = {
             {"user_id": USER, "rank": pa.int32(), "category": pa.string()},
             key=("user_id", "rank"),
         ),
+        Dataset("user_segments", "recommend", _SEGMENTS, key=("user_id",)),
+        Dataset(
+            "popular_in_segment",
+            "recommend",
+            {"segment": pa.int32(), "rank": pa.int32(), "item_id": ITEM, "score": pa.float64()},
+            key=("segment", "rank"),
+        ),
         Dataset(
             "item_names",
             "recommend",
@@ -262,6 +302,8 @@ DOCUMENTS: dict[str, str] = {
     "comparison": "evaluate",
     "fallback": "evaluate",
     "session_lists": "evaluate",
+    "cold_items": "evaluate",
+    "first_purchases": "evaluate",
     "decision": "gate",
     "publication": "publish",
 }

@@ -1,4 +1,4 @@
-"""Builds the database URL of an Airflow connection from the connection's parts."""
+"""Builds the URL of an Airflow connection, of a database or of Redis, from the connection's parts."""
 
 from __future__ import annotations
 
@@ -53,6 +53,31 @@ def url(
         whole = URL.create(kind, database=host or f"/{schema}", query=query)
     else:
         whole = URL.create(kind, login, password, host, port, schema, query)
+    return _written(whole, kind)
+
+
+def redis_url(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    login: str | None = None,
+    password: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> str:
+    """`redis://login:password@host:port/db?extra`, or `rediss://` for TLS, of a connection of type Redis.
+
+    Of the extras `db` is the number of the database and `ssl` asks for TLS; other texts become the query,
+    such as `ssl_ca_certs`. The password is included. Raises SettingsError as `url`.
+    """
+    given = dict(extra or {})
+    scheme = "rediss" if given.pop("ssl", False) in (True, "true", "True") else "redis"
+    number = str(given.pop("db", 0))
+    query = {key: value for key, value in given.items() if isinstance(value, str)}
+    whole = URL.create(scheme, login, password, host or "localhost", port, number, query)
+    return _written(whole, "redis")
+
+
+def _written(whole: URL, kind: str) -> str:
     try:
         return whole.render_as_string(hide_password=False)
     except UnicodeEncodeError:

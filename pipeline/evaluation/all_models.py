@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline.config import Ids
 from pipeline.contract.datasets import DATASETS, PUBLISHED
-from pipeline.evaluation.judge import Judge, Outcome
+from pipeline.evaluation.judge import LENGTH, Judge, Outcome
 from pipeline.evaluation.metrics import PerUser
 from pipeline.evaluation.pooled import Measurements, pooled_row, pooled_scores
 from pipeline.models.catalog import is_reranker, rules
@@ -28,6 +29,8 @@ from pipeline.splits.holdout import HeldOut
 
 MODES = {"exclude": True, "allow": False}
 """Each value of `run.repeat_purchases`, and whether repeats are excluded."""
+PUBLISHED_LENGTH = 20
+"""How far down the published lists are kept, for what they hold below the first ten."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,13 @@ class JudgedCut:
 
     held_out: the holdout of each mode
     outcomes: by mode and model; of a mode in which nobody is measured at this cut they have no users
+    published: the lists of PUBLISHED in the mode that is published, shape (n_users, PUBLISHED_LENGTH)
     """
 
     fold: Fold
     held_out: Mapping[str, HeldOut]
     outcomes: Mapping[str, Mapping[str, Outcome]]
+    published: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -109,19 +114,22 @@ def judge_at(models: FittedModels, scorers: Mapping[str, Scorer], fold: Fold) ->
     }
     judge = judges[mode]
     outcomes: dict[str, dict[str, Outcome]] = {name: {} for name in MODES}
-    chosen_lists = np.empty((0, 0), np.int32)
+    chosen_lists = published = np.empty((0, 0), np.int32)
     for name, ranker in _with_published(models, scorers):
         for of_mode, judge_of_mode in judges.items():
             is_main = of_mode == mode
             if not (is_main or _is_judged_in_both(name)):
                 continue
+            is_longer = is_main and name in (models.params.model, PUBLISHED)
             has_no_gaps = name == PUBLISHED and judge.is_full(chosen_lists)
-            lists = chosen_lists if has_no_gaps else judge_of_mode.lists(ranker)
-            outcomes[of_mode][name] = judge_of_mode.outcome(lists)
+            length = PUBLISHED_LENGTH if is_longer else LENGTH
+            lists = chosen_lists if has_no_gaps else judge_of_mode.lists(ranker, length)
+            outcomes[of_mode][name] = judge_of_mode.outcome(lists[:, :LENGTH])
             if is_main:
                 chosen_lists = lists
+                published = lists if name == PUBLISHED else published
     held_out = {name: judge_of_mode.held_out for name, judge_of_mode in judges.items()}
-    return JudgedCut(fold, held_out, outcomes)
+    return JudgedCut(fold, held_out, outcomes, published)
 
 
 def pool(cuts: Sequence[JudgedCut], mode: str, seed: int) -> Judged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.contract.datasets import DATASETS
+from pipeline.evaluation.cold_items import not_measured
 from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.evaluation.fallback import no_fallback
 from pipeline.evaluation.session_lists import not_judged
@@ -20,5 +21,6 @@ def leave_unjudged(job: Job) -> Counts:
     folder.write_document("comparison", comparison(job, {}, None, opponents(job, {})))
     folder.write_document("fallback", no_fallback(job))
     folder.write_document("session_lists", not_judged(UNJUDGED))
+    folder.write_document("cold_items", {**not_measured(UNJUDGED), "new_items": None})
     job.say("evaluate: nobody can be measured, so no model is judged")
     return {"n_measured_users": 0}

@@ -6,6 +6,10 @@ The queries of these suites may read, beside the lists (`{batch}`):
                                       whom the settings leave nothing to recommend
     known_items (item_id, available)  every item of the events and of the shop's catalogue
     left_out    (user_id, item_id)    items that a user's list must not hold; empty when repeats are allowed
+    purchasers  (user_id)             users who bought something: nobody of them is in a segment
+    assigned_segments (segment)       segments that somebody is in
+    new_items   (item_id)             items that lists may show as new in the shop
+    places      (slots, from_rank)    how many of them a list may hold, and from which rank on; one row
 """
 
 from __future__ import annotations
@@ -16,15 +20,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from pipeline import engine
+from pipeline.cold.items import COLD_DAYS, KNOWN_DAYS
 from pipeline.lists.popular import longest_popular
 from pipeline.runs.job import Job
 from pipeline.times import utc
 from pipeline.validation.checks import Result, check
 from pipeline.validation.suites import project_suite
 
-LISTS = ("recommendations", "popular_items", "similar_items")
-TABLES = ("buyers", "known_items", "left_out")
+LISTS = ("recommendations", "popular_items", "similar_items", "user_segments", "popular_in_segment")
+SEGMENTS = {"assigned_segments": "user_segments"}
+"""The dataset of which the table of segments holds the numbers."""
+TABLES = ("buyers", "purchasers", *SEGMENTS, "known_items", "left_out", "new_items", "places")
+NOTHING_MORE = "true AS available, NULL::TIMESTAMPTZ AS added_at"
+"""What the gate reads of an item beside its id, of a shop without a table of items."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +66,17 @@ def read_shop(job: Job) -> Shop:
         if items := folder.optional("items"):
             engine.view(db, "items", items)
         else:
-            db.sql("SELECT item_id, true AS available FROM events WHERE false").create_view("items")
+            db.sql(f"SELECT item_id, {NOTHING_MORE} FROM events WHERE false").create_view("items")
         engine.keep(db, "user_rows", "user_rows", job.settings.filter.model_dump())
         engine.keep(db, "left_out", "left_out", {"is_exclude": run.excludes_repeats})
+        lengths = job.settings.recommend
+        days = {"days": lengths.new_items_days, "cold_days": COLD_DAYS, "known_days": KNOWN_DAYS}
+        engine.keep(db, "new_items", "new_in_shop", {"as_of": folder.as_of, **days})
+        slots, from_rank = lengths.new_items_slots, lengths.new_items_from_rank
+        db.sql(f"SELECT {slots} AS slots, {from_rank} AS from_rank").create("places")
+        db.sql("SELECT DISTINCT user_id FROM history").create("purchasers")
+        for name, dataset in SEGMENTS.items():
+            _keep_segments(db, name, folder.optional(dataset))
         for name in ("item_rows", "known_items", "shelf_items", "buyers"):
             engine.keep(db, name, name)
         tables = {name: folder.scratch() / f"{name}.parquet" for name in TABLES}
@@ -72,6 +91,12 @@ def read_shop(job: Job) -> Shop:
         for name, values in queries.items():
             numbers |= engine.rows(db, name, values).read_all().to_pylist()[0]
     return Shop(tables, numbers["n_shown"], utc(numbers["newest"]), numbers["n_users"], numbers["n_items"])
+
+
+def _keep_segments(db: duckdb.DuckDBPyConnection, name: str, path: Path | None) -> None:
+    """The numbers of the segments in a dataset; none where the run is of an earlier release, without it."""
+    rows = engine.parquet(path) if path else "(SELECT 1 AS segment WHERE false)"
+    db.sql(f"SELECT DISTINCT segment FROM {rows}").create(name)
 
 
 def check_lists(job: Job, shop: Shop, rows: Mapping[str, int]) -> dict[str, Result]:

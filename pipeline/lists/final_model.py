@@ -107,7 +107,7 @@ def unjudged_model(
     model = Filled((fitted.ranker(params.model), MostTouched().fit(history))).hide(hidden)
     audiences = [_buyers(fitted, model)]
     if browsers is not None:
-        user_ids, looked_at = history.fold_in(browsers, params.weights, as_of)
+        user_ids, looked_at = history.fold_in([browsers], params.weights, as_of, min_views=0, min_carts=0)
         if len(user_ids):
             audiences.append(Audience(user_ids, model, looked_at, None, LOOKED_AT, SIMILAR_TO_VIEW))
     return FinalModel(fitted, hidden, audiences)
@@ -133,7 +133,7 @@ def _buyers(fitted: FittedModels, model: Filled) -> Audience:
 def _browsers(fitted: FittedModels, browsers: Path, as_of: datetime) -> list[Audience]:
     """Engaged browsers, whose events are folded into the finished ALS model; none where there are none."""
     params = fitted.params
-    user_ids, weights = fitted.history.fold_in(browsers, params.weights, as_of)
+    user_ids, weights = fitted.history.fold_in([browsers], params.weights, as_of, min_views=0, min_carts=0)
     if not len(user_ids):
         return []
     factors = params.als_model(fitted.settings).fold_in(fitted.factors, user_ids, weights)

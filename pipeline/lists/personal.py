@@ -12,9 +12,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.lists.evidence import Evidence
-from pipeline.lists.reasons import reasons_of
+from pipeline.lists.new_items import NewItems
+from pipeline.lists.reasons import NEW_IN_CATEGORY, reasons_of
 from pipeline.models.als import AlsFactors
-from pipeline.models.top_n import NOTHING, Ranker, numbered
+from pipeline.models.top_n import NOTHING, Ranker, TopN, numbered
 
 BATCH_USERS = 2048
 DETAILS = ("last_bought_on", "gap_days", "percent_off")
@@ -39,19 +40,25 @@ class Audience:
     reason_near: str
 
     def lists(
-        self, rows: NDArray[np.int64], factors: AlsFactors, evidence: Evidence, length: int
+        self,
+        rows: NDArray[np.int64],
+        factors: AlsFactors,
+        evidence: Evidence,
+        length: int,
+        new: NewItems | None = None,
     ) -> pa.Table:
         """The lists of the users `rows`, in the order of `rows`.
 
         factors:  their cosine says which of a user's own items is nearest to a listed one
         evidence: what other reasons build on, of the users of this audience
+        new:      the new items that have places in the lists; None: none have
         """
         top = self.model.top_n(rows, length, self.exclude)
         slots, ranks = np.nonzero(top.items != NOTHING)
         why = reasons_of(
             top.items, rows, self.own, factors.item_factors, evidence, (self.reason_own, self.reason_near)
         )
-        return pa.table(
+        table = pa.table(
             {
                 "user_id": self.user_ids.take(pa.array(rows[slots])),
                 "rank": numbered(slots),
@@ -62,14 +69,54 @@ class Audience:
                 **{name: why[name] for name in DETAILS},
             }
         )
+        return table if new is None else _with_new(table, top, self.user_ids.take(pa.array(rows)), new, rows)
+
+
+def _with_new(
+    table: pa.Table, top: TopN, user_ids: pa.Array, new: NewItems, rows: NDArray[np.int64]
+) -> pa.Table:
+    """The rows of the lists `top` with the new items in their places.
+
+    table: the rows without them, in the order of users and ranks; user_ids, rows: of the users
+    """
+    best = new.best(rows, top.items)
+    source = new.put_in(top.items, best)
+    slots, places = np.nonzero(source != NOTHING)
+    of = source[slots, places]
+    is_new = of < NOTHING
+    row_of_slot = np.cumsum(top.items != NOTHING).reshape(top.items.shape) - 1
+    kept = table.take(pa.array(row_of_slot[slots[~is_new], of[~is_new]]))
+    kept = kept.set_column(1, "rank", pa.array((places[~is_new] + 1).astype(np.int32)))
+    slot, place = slots[is_new], places[is_new]
+    added = pa.table(
+        {
+            "user_id": user_ids.take(pa.array(slot)),
+            "rank": pa.array((place + 1).astype(np.int32)),
+            "item_id": new.item_ids.take(pa.array(best[slot, -2 - of[is_new]])),
+            "score": _score_there(top, slot, new.from_rank - 1),
+            "reason": pa.repeat(NEW_IN_CATEGORY, len(slot)),
+        }
+    )
+    return pa.concat_tables([kept, added], promote_options="default").select(table.column_names)
+
+
+def _score_there(top: TopN, slots: NDArray[np.int64], place: int) -> NDArray[np.float64]:
+    """The score of what stood at `place` before, or of a shorter list's last item: scores never rise."""
+    last = (top.items != NOTHING).sum(axis=1) - 1
+    return np.asarray(top.scores[slots, np.minimum(place, last[slots])], np.float64)
 
 
 def user_lists(
-    audiences: list[Audience], factors: AlsFactors, evidence: Evidence, length: int
+    audiences: list[Audience],
+    factors: AlsFactors,
+    evidence: Evidence,
+    length: int,
+    new: NewItems | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Rows of `recommendations` for all audiences, in the order of the user ids; no user is in two.
 
     evidence: what reasons build on, of the first audience, the buyers
+    new:      the new items that have places in the buyers' lists; None: none have
     """
     browsers = audiences[1:]
     evidences = [evidence, *(evidence.of_browsers(len(others.user_ids)) for others in browsers)]
@@ -81,7 +128,13 @@ def user_lists(
     for start in range(0, len(order), BATCH_USERS):
         batch = order[start : start + BATCH_USERS]
         parts = [
-            audience.lists(row[batch[audience_of[batch] == number]], factors, evidences[number], length)
+            audience.lists(
+                row[batch[audience_of[batch] == number]],
+                factors,
+                evidences[number],
+                length,
+                new if number == 0 else None,
+            )
             for number, audience in enumerate(audiences)
         ]
         table = pa.concat_tables(parts)

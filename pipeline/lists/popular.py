@@ -53,7 +53,11 @@ def user_categories(
     return history.rows("user_categories", values)
 
 
-def item_names(history: History, items: Path | None) -> pa.RecordBatchReader:
-    """Rows of `item_names`: names and categories, where the shop gives them."""
+def item_names(history: History, items: Path | None, more: pa.Array | None = None) -> pa.RecordBatchReader:
+    """Rows of `item_names`: names and categories, where the shop gives them.
+
+    more: ids of items that nobody touched and lists show all the same; None: none
+    """
     history.show_items(items)
+    history.give("untouched", pa.table({"item_id": history.item_ids[:0] if more is None else more}))
     return history.rows("item_names")

@@ -36,6 +36,8 @@ BOUGHT_AGAIN, SIMILAR_TO_PURCHASE = "bought_again", "similar_to_purchase"
 ON_DISCOUNT, ALSO_BOUGHT_WITH, FAVOURITE_CATEGORY = "on_discount", "also_bought_with", "favourite_category"
 LOOKED_AT, SIMILAR_TO_VIEW = "looked_at", "similar_to_view"
 """Of browsers, who bought nothing."""
+NEW_IN_CATEGORY = "new_in_category"
+"""Of what stands in a place for new items (`lists/new_items`), whatever else is true."""
 RECENTLY_POPULAR = "recently_popular"
 """Where nothing that the user bought or looked at is clearly near."""
 NEAR = 0.9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -48,9 +48,12 @@ def load(
     file: Path | None = None,
     items: Path | None = None,
     users: Path | None = None,
+    properties: Sequence[Path] = (),
+    embeddings: Path | None = None,
     n_events: int = 0,
     seed: int = 0,
     promotion_days: int = 0,
+    look_first: float = 0.0,
     keep_dates: bool = False,
     copy: Path | None = None,
 ) -> Loaded:
@@ -58,7 +61,9 @@ def load(
 
     kind:               complete-journey, retailrocket, events, query or synthetic
     file, items, users: of `retailrocket` (file), `events` and `query`
-    n_events, seed, promotion_days: of `synthetic`
+    properties:         of `retailrocket`: its files of the items' properties
+    embeddings:         of `events` and `query`: a Parquet file
+    n_events, seed, promotion_days, look_first: of `synthetic`
     keep_dates:         do not shift the times by whole days so that the last event lies within the
                         24 hours before `now`; `events` and `query` always keep their dates
 
@@ -70,10 +75,10 @@ def load(
     readers: Mapping[str, Callable[[], AbstractContextManager[Shop]]] = {
         "complete-journey": lambda: complete_journey.read(now, keep_dates=keep_dates),
         "retailrocket": lambda: retailrocket.read(
-            _required(file, kind), now, settings.ids, say, keep_dates=keep_dates
+            _required(file, kind), now, settings.ids, say, properties=properties, keep_dates=keep_dates
         ),
         "events": lambda: events_file.read(
-            _required(file, kind), items, users, settings.ids, settings.source.timezone, now, say
+            _required(file, kind), items, users, settings.ids, settings.source.timezone, now, say, embeddings
         ),
         "query": lambda: events_file.read(
             Query(_required(file, kind)),
@@ -83,9 +88,15 @@ def load(
             settings.source.timezone,
             now,
             say,
+            embeddings,
         ),
         "synthetic": lambda: synthetic.read(
-            n_events, seed, now, keep_dates=keep_dates, promotion_days=promotion_days
+            n_events,
+            seed,
+            now,
+            keep_dates=keep_dates,
+            promotion_days=promotion_days,
+            look_first=look_first,
         ),
     }
     if kind not in readers:

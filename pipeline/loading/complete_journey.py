@@ -43,7 +43,8 @@ PRODUCTS = """
         FROM days QUALIFY row_number() OVER (PARTITION BY product_id ORDER BY day DESC) = 1
     )
     SELECT product_id, nullif(concat_ws(' ', product_type, package_size), '') AS name,
-           product_category AS category, price, discount, true AS available
+           product_category AS category, price, discount, true AS available,
+           NULL::TIMESTAMP AS added_at, NULL::TIMESTAMP AS available_until, NULL::TIMESTAMP AS known_at
     FROM products FULL JOIN (SELECT DISTINCT product_id FROM transactions) USING (product_id)
     LEFT JOIN sold USING (product_id)
     ORDER BY product_id

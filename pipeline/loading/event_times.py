@@ -1,8 +1,11 @@
-"""Reads `occurred_at` of an events file as times in UTC; refuses numbers, notes times of no shop."""
+"""Reads times of a shop's files in UTC: refuses numbers, notes times of no shop.
+
+`occurred_at` of events must be times; those of items may be dates, and stand for always or for ever.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -14,7 +17,7 @@ from pipeline.errors import SourceError
 from pipeline.loading.ids import EXACT, FLOATS, INTEGERS
 from pipeline.loading.table_file import AGAIN, TableFile
 from pipeline.loading.words import counted, is_word, literal, trimmed, without
-from pipeline.times import FIRST_OF_A_SHOP, moments, utc
+from pipeline.times import FIRST_OF_A_SHOP, moments, open_moments, utc
 
 NAME = "occurred_at"
 AHEAD = timedelta(days=1)
@@ -25,38 +28,41 @@ COMPACT = r"(19|20)[0-9]{6}([0-9]{6})?"
 """20260131 and 20260131180500: dates without separators, not numbers."""
 
 
-def sql(file: TableFile) -> str:
-    """SQL for the column; words for a missing time are null. Raises SourceError where it holds no times."""
-    kind = file.types[NAME]
+def sql(file: TableFile, name: str = NAME) -> str:
+    """SQL for the column; words for a missing time are null, and all of it where the file has no such column.
+
+    Raises SourceError where it holds no times.
+    """
+    kind = file.types.get(name, '"NULL"')
     if kind.startswith((*INTEGERS, *EXACT, *FLOATS)) and not kind.endswith("]"):
-        _refuse_numbers(file, f"{NAME} IS NOT NULL")
+        _refuse_numbers(file, name, f"{name} IS NOT NULL")
         return "CAST(NULL AS TIMESTAMP)"
     if kind == '"NULL"':
         return "CAST(NULL AS TIMESTAMP)"
     if kind == "VARCHAR" or kind.startswith("ENUM"):
-        value = trimmed(NAME)
-        has_no_colon = f"NOT contains(CAST({NAME} AS VARCHAR), ':')"  # as no number has: a quick first look
+        value = trimmed(name)
+        has_no_colon = f"NOT contains(CAST({name} AS VARCHAR), ':')"  # as no number has: a quick first look
         is_number = f"{has_no_colon} AND regexp_full_match({value}, {literal(NUMERIC)})"
-        _refuse_numbers(file, f"{is_number} AND NOT regexp_full_match({value}, '{COMPACT}')")
+        _refuse_numbers(file, name, f"{is_number} AND NOT regexp_full_match({value}, '{COMPACT}')")
         query = f"SELECT count(*), min({value}) FROM {file.source} WHERE {is_word(value, WORDS)}"
         [(n_rows, shown)] = file.fetch(query)
         if n_rows:
             file.notes.append(
-                f"{file.path.name}: `{NAME}`: {shown} in {counted(n_rows, 'row')}, read as missing"
+                f"{file.path.name}: `{name}`: {shown} in {counted(n_rows, 'row')}, read as missing"
             )
         return without(value)
     if kind.startswith(("TIMESTAMP", "DATE")) and not kind.endswith("]"):
-        return NAME
+        return name
     raise SourceError(
-        f"`{NAME}` of {file.path} holds no times",
+        f"`{name}` of {file.path} holds no times",
         found=kind,
         promised="timestamps, dates, or ISO 8601 texts such as 2026-01-31 18:05:00",
         then=f"write it as one of those, {AGAIN}",
     )
 
 
-def _refuse_numbers(file: TableFile, condition: str) -> None:
-    found = file.first(NAME, condition)
+def _refuse_numbers(file: TableFile, name: str, condition: str) -> None:
+    found = file.first(name, condition)
     if found is None:
         return
     row, value = found
@@ -69,10 +75,10 @@ def _refuse_numbers(file: TableFile, condition: str) -> None:
     then = "write times instead"
     if unit:
         divided = f" / {UNITS[unit[0]][1]}.0" if UNITS[unit[0]][1] > 1 else ""
-        pandas = f'in pandas pd.to_datetime({NAME}, unit="{unit[0]}", utc=True), in PostgreSQL '
-        then += f": {'' if file.is_query else pandas}to_timestamp({NAME}{divided})"
+        pandas = f'in pandas pd.to_datetime({name}, unit="{unit[0]}", utc=True), in PostgreSQL '
+        then += f": {'' if file.is_query else pandas}to_timestamp({name}{divided})"
     raise SourceError(
-        f"`{NAME}` of {file.path} holds numbers, not times",
+        f"`{name}` of {file.path} holds numbers, not times",
         found=f"{value} in {row}{meaning}",
         promised="timestamps, dates, or ISO 8601 texts such as 2026-01-31 18:05:00",
         then=f"{then}; {AGAIN}",
@@ -107,11 +113,29 @@ def in_utc(file: TableFile, query: str, zone: str, now: datetime) -> Iterator[pa
         try:
             times = moments(batch.column(index), zone)
         except ValueError as error:
-            raise _no_time(file, str(error)) from error
+            raise _no_time(file, NAME, str(error)) from error
         early.count(times, pc.less(times, pa.scalar(FIRST_OF_A_SHOP, TIME)))
         late.count(times, pc.greater(times, pa.scalar(utc(now) + AHEAD, TIME)))
         yield batch.set_column(index, NAME, times)
     file.notes.extend(f"{file.path.name}: `{NAME}`: {part}" for part in (early, late) if part.n_rows)
+
+
+def open_in_utc(
+    file: TableFile, batches: Iterable[pa.RecordBatch], names: Iterable[str], zone: str
+) -> Iterator[pa.RecordBatch]:
+    """The rows of `batches`, the columns `names` read as times in UTC (`times.open_moments`).
+
+    Raises SourceError with the first value that is no time, and its row.
+    """
+    for batch in batches:
+        for name in names:
+            index = batch.schema.get_field_index(name)
+            try:
+                times = open_moments(batch.column(index), zone)
+            except ValueError as error:
+                raise _no_time(file, name, str(error)) from error
+            batch = batch.set_column(index, name, times)
+        yield batch
 
 
 class Outside:
@@ -129,10 +153,10 @@ class Outside:
         return f"{counted(self.n_rows, 'time')} {self.where}, such as {self.first}"
 
 
-def _no_time(file: TableFile, value: str) -> SourceError:
-    found = file.first(NAME, f"{trimmed(NAME)} = {literal(value)}")
+def _no_time(file: TableFile, name: str, value: str) -> SourceError:
+    found = file.first(name, f"{trimmed(name)} = {literal(value)}")
     return SourceError(
-        f"`{NAME}` of {file.path} holds what is no time",
+        f"`{name}` of {file.path} holds what is no time",
         found=f"{value} in {found[0]}" if found else value,
         promised="ISO 8601, such as 2026-01-31 18:05:00 or 2026-01-31T18:05:00+01:00",
         then=f"write every time like that, {AGAIN}",

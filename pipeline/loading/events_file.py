@@ -2,8 +2,9 @@
 
     events: user_id, item_id, event_type, occurred_at; optional: order_id, quantity (1 where it is empty),
             price, discount, rating
-    items:  item_id; optional: name, category, price, discount, available (else true)
-    users:  user_id; optional: segment
+    items:  item_id; optional: name, category, price, discount, available (else true), and the times or dates
+            added_at, available_until, known_at
+    users:  user_id; optional: segment, known_at (a time or date), and any others (see `user_columns`)
 
 Dates are kept, and so is every row. Only what cannot be read is refused, with its row; nulls, unknown event
 types and times in the future are for stage `validate` to judge, and are noted.
@@ -19,14 +20,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import Ids, IdType
-from pipeline.contract.datasets import MAY_CARRY
-from pipeline.loading import account, draft, event_times, values
+from pipeline.contract.datasets import MAY_CARRY, TIMES_OF_ITEMS
+from pipeline.loading import account, draft, embeddings_file, event_times, user_columns, values
 from pipeline.loading import ids as id_types
 from pipeline.loading.ids import IdColumn
 from pipeline.loading.progress import Say, silent
 from pipeline.loading.query_file import Query
 from pipeline.loading.shop import Shop
 from pipeline.loading.table_file import TableFile, opened
+from pipeline.loading.user_columns import UserColumns
 
 TABLE_NAMES = {"user_id": "customer_id", "item_id": "product_id"}
 EVENTS = ("user_id", "item_id", "event_type", "occurred_at")
@@ -41,20 +43,24 @@ def read(
     zone: str,
     now: datetime,
     say: Say = silent,
+    embeddings: Path | None = None,
 ) -> Iterator[Shop]:
     """The files as a shop; times without zone are read in `zone`. Its notes are whole when all was read.
 
-    say: takes a line now and then while a query is read
+    say:        takes a line now and then while a query is read
+    embeddings: a Parquet file of embeddings of items (see `embeddings_file`)
 
     Raises SourceError for a file that is missing, damaged, of another format, lacks a column, or holds a
     value that cannot be read, and for a query that fails. The refusal of a file with other columns, or
     other times, carries the draft of a query that reads it.
     """
-    with opened(path, items, users, say=say) as (events, products, customers):
+    with opened(path, items, users, embeddings, say=say) as (events, products, customers, numbers):
         with draft.offered(path):
             events.require(EVENTS)
         user, user_ids = _ids("user_id", (events, customers), ids.user)
-        item, item_ids = _ids("item_id", (events, products), ids.item)
+        if numbers:
+            embeddings_file.check(numbers)
+        item, item_ids = _ids("item_id", (events, products, numbers), ids.item)
         event_type = values.event_type(events)
         with draft.offered(path, event_times.NAME):
             occurred_at = event_times.sql(events)
@@ -67,11 +73,15 @@ def read(
             "quantity": values.number(events, "quantity", absent="1.0"),
             **{name: values.number(events, name) for name in MAY_CARRY},
         }
-        item_rows = products and _rows(products, _item_columns(products, item_ids[1]))
-        user_rows = customers and _rows(customers, _user_columns(customers, user_ids[1]))
+        item_rows = products and _items(products, item_ids[1], zone)
+        vectors = numbers and _renamed(embeddings_file.read(numbers, item_ids[-1], zone))
+        more = user_columns.further(customers) if customers else UserColumns({}, {})
+        user_rows = customers and _users(customers, user_ids[1], more, zone)
         account.rows(events, columns)
         if products:
             account.unknown((events, item_ids[0]), (products, item_ids[1]), "items")
+        if numbers:
+            account.unknown((events, item_ids[0]), (numbers, item_ids[-1]), "items")
         if customers:
             account.unknown((events, user_ids[0]), (customers, user_ids[1]), "users")
         yield Shop(
@@ -81,6 +91,8 @@ def read(
             item_rows,
             user_rows,
             events.notes,
+            vectors,
+            _kinds(more, is_dated=bool(customers and "known_at" in customers.types)),
         )
 
 
@@ -105,11 +117,27 @@ def _item_columns(file: TableFile, item_id: str) -> dict[str, str]:
         "price": values.number(file, "price"),
         "discount": values.number(file, "discount"),
         "available": values.boolean(file, "available", absent="true"),
+        **{name: event_times.sql(file, name) for name in TIMES_OF_ITEMS},
     }
 
 
-def _user_columns(file: TableFile, user_id: str) -> dict[str, str]:
-    return {"user_id": user_id, "segment": values.label(file, "segment")}
+def _items(file: TableFile, item_id: str, zone: str) -> Iterator[pa.RecordBatch]:
+    rows = _rows(file, _item_columns(file, item_id))
+    return event_times.open_in_utc(file, rows, TIMES_OF_ITEMS, zone)
+
+
+def _users(file: TableFile, user_id: str, more: UserColumns, zone: str) -> Iterator[pa.RecordBatch]:
+    columns = {"user_id": user_id, "segment": values.label(file, "segment"), **more.sql}
+    if not more.sql:
+        return _rows(file, columns)
+    rows = _rows(file, {**columns, "known_at": event_times.sql(file, "known_at")})
+    return event_times.open_in_utc(file, rows, ("known_at",), zone)
+
+
+def _kinds(more: UserColumns, *, is_dated: bool) -> dict[str, str]:
+    """The kind of each further column of the shop's table of users; `known_at` dates them, if it is there."""
+    kinds = {**dict.fromkeys(more.numbers, "number"), **dict.fromkeys(more.words, "word")}
+    return {**kinds, **({"known_at": "time"} if kinds and is_dated else {})}
 
 
 def _rows(file: TableFile, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
@@ -131,4 +159,5 @@ def _renamed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _query(file: TableFile, columns: Mapping[str, str]) -> str:
-    return f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM {file.source}"
+    selected = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
+    return f"SELECT {selected} FROM {file.source}"

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.contract.datasets import TIME
+
+FIRST = datetime(2025, 1, 1, tzinfo=UTC)
+"""The first of the DAYS of the year in which things happen."""
 DAYS = 365
+DAY_US = 86_400_000_000
 N_REPEATS = 2
+LOOKS_DAYS = 14
+"""Days for which they look at least who look around before they first buy."""
 SHARE_OF_REDUCED = 0.1
 CATEGORIES = (
     *("Tea", "Coffee", "Bread", "Cheese", "Fruit", "Vegetables", "Pasta", "Rice"),
@@ -34,6 +43,7 @@ class World:
     tastes:  [n_customers, 2] clusters, the preferred one first
     repeat_customer, repeat_product, period, offset: one row for each product that a buyer buys repeatedly
     promotion_days: days at the end of the year on which `promoted` is promoted; 0: none
+    look_first: share of the buyers who look around for weeks or months before they first buy
     """
 
     seed: int
@@ -53,9 +63,10 @@ class World:
     period: Integers
     offset: Integers
     promotion_days: int
+    look_first: float
 
     @classmethod
-    def make(cls, n_events: int, seed: int, promotion_days: int = 0) -> World:
+    def make(cls, n_events: int, seed: int, promotion_days: int = 0, look_first: float = 0.0) -> World:
         """A shop of a size that suits `n_events`: 40 events a customer, 150 a product."""
         rng = np.random.default_rng([seed, 0])
         n_products = int(np.clip(n_events // 150, 40, 200_000))
@@ -88,7 +99,16 @@ class World:
             period=period,
             offset=rng.integers(0, period),
             promotion_days=promotion_days,
+            look_first=look_first,
         )
+
+    @cached_property
+    def buys_from(self) -> Integers:
+        """The day from which each customer may buy; who looks first waits for LOOKS_DAYS or more."""
+        rng = np.random.default_rng([self.seed, 6])
+        is_looking = rng.random(len(self.joined)) < self.look_first
+        waits = LOOKS_DAYS + rng.random(len(self.joined)) * np.maximum(DAYS - LOOKS_DAYS - self.joined, 0)
+        return np.where(is_looking, self.joined + waits.astype(np.int64), self.joined)
 
     @property
     def promoted(self) -> int:
@@ -121,7 +141,10 @@ class World:
         return price, np.round(usual - price, 2)
 
     def products(self) -> Iterator[pa.RecordBatch]:
-        """The rows of table `products`, by id: their prices are those of the last day."""
+        """The rows of table `products`, by id: their prices are those of the last day.
+
+        `added_at` is the day on which a product was born; null where that was before the second day.
+        """
         rng = np.random.default_rng([self.seed, 5])
         count = len(self.product_ids)
         cluster = np.searchsorted(self.cluster_starts, np.arange(count), side="right") - 1
@@ -130,6 +153,8 @@ class World:
         ids = self.product_ids[order]
         price, discount = (amounts[order] for amounts in self.prices(DAYS - 1))
         is_promoted = (order == self.promoted) & (self.promotion_days > 0)
+        born = np.floor(self.born[order]).astype(np.int64)
+        added_at = pa.array(int(FIRST.timestamp()) * 1_000_000 + born * DAY_US, mask=born < 1).cast(TIME)
         yield pa.RecordBatch.from_pydict(
             {
                 "product_id": ids,
@@ -138,6 +163,9 @@ class World:
                 "price": price,
                 "discount": discount,
                 "available": (rng.random(count) < 0.97) | is_promoted,
+                "added_at": added_at,
+                "available_until": pa.nulls(count, TIME),
+                "known_at": pa.nulls(count, TIME),
             }
         )
 

@@ -5,13 +5,13 @@ Columns: timestamp (epoch ms), visitorid, event (view, addtocart, transaction), 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from pipeline.config import Ids
-from pipeline.loading import account, event_times
+from pipeline.loading import account, event_times, retailrocket_items
 from pipeline.loading.ids import IdColumn, common
 from pipeline.loading.progress import Say, silent
 from pipeline.loading.shop import Shop, days_to_shift, shifted
@@ -38,18 +38,29 @@ EVENTS = """
 
 
 @contextmanager
-def read(path: Path, now: datetime, ids: Ids, say: Say = silent, *, keep_dates: bool) -> Iterator[Shop]:
+def read(
+    path: Path,
+    now: datetime,
+    ids: Ids,
+    say: Say = silent,
+    *,
+    properties: Sequence[Path] = (),
+    keep_dates: bool,
+) -> Iterator[Shop]:
     """All its events, shifted by whole days so that they end within the 24 hours before `now`.
 
+    properties: files of the items' properties; without them the products are the ids in the events
     keep_dates: do not shift
 
     Other columns are ignored. Raises SourceError for another file, naming an invalid row.
     """
-    with opened(path, say=say) as (file,):
+    with opened(path, *properties, say=say) as (file, *item_files):
         last = _last(file, now)
         visitor, item = IdColumn(file, "visitorid"), IdColumn(file, "itemid")
         order = IdColumn(file, "transactionid", is_label=True)
-        customer, product = common([visitor.allowed], ids.user), common([item.allowed], ids.item)
+        retailrocket_items.check(item_files)
+        items = [item.allowed, *(IdColumn(of_items, "itemid").allowed for of_items in item_files)]
+        customer, product = common([visitor.allowed], ids.user), common(items, ids.item)
         columns = {
             "user_id": visitor.sql(customer),
             "item_id": item.sql(product),
@@ -70,7 +81,10 @@ def read(path: Path, now: datetime, ids: Ids, say: Say = silent, *, keep_dates: 
                 f"all times are {days:,} days later than in the file, so that the last is of today;"
                 " --keep-dates keeps them"
             )
-        yield Shop(customer, product, shifted(file.rows(query), days), notes=file.notes)
+        products = (
+            retailrocket_items.products(item_files, file, product, last) if item_files and last else None
+        )
+        yield Shop(customer, product, shifted(file.rows(query), days), products, notes=file.notes)
 
 
 def _last(file: TableFile, now: datetime) -> datetime | None:

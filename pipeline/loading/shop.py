@@ -8,9 +8,9 @@ one, and a failed load leaves the old one. Tables that no load created are never
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -23,11 +23,13 @@ from pipeline.databases import connect, urls
 from pipeline.databases.sessions import SILENT_MINUTES, source_session
 from pipeline.errors import LoginRefused, SourceError
 from pipeline.loading import progress, tables
-from pipeline.loading.tables import TABLES, text_type
+from pipeline.loading.tables import EMBEDDINGS, TABLES, text_type
 from pipeline.times import utc
 
 MARK = "nightshelf_load"
-"""A table with one row about the last load. Where it exists, a load created the other tables."""
+"""A table with one row about the last load. Where it exists, a load created the tables in its column MADE."""
+MADE = "made"
+"""Names with blanks between them. Marks of earlier versions have no such column."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class Shop:
     """What a reader of this package yields. The iterables are read once, in this order.
 
     customer, product: id types
-    events:    batches with the columns of the table `events`
-    products:  batches with the columns of `products`; None: the ids in the events
-    customers: batches with the columns of `customers`; None: the ids in the events
-    notes:     what a user should know of the files; whole once all batches were read
+    events:     batches with the columns of the table `events`
+    products:   batches with the columns of `products`; None: the ids in the events
+    customers:  batches with the columns of `customers`; None: the ids in the events
+    notes:      what a user should know of the files; whole once all batches were read
+    embeddings: batches with the columns of `item_embeddings`; None: the shop has no such table
+    further:    the further columns of `customers`, name -> `number`, `word` or `time`
     """
 
     customer: IdType
@@ -47,6 +51,8 @@ class Shop:
     products: Iterable[pa.RecordBatch] | None = None
     customers: Iterable[pa.RecordBatch] | None = None
     notes: Sequence[str] = ()
+    embeddings: Iterable[pa.RecordBatch] | None = None
+    further: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -76,11 +82,15 @@ def fill(
     that the database refuses) and whatever reading `shop` raises; the old shop then stays.
     """
     token = secrets.token_hex(4)
-    new = tables.define(shop.customer, shop.product, suffix="_loading")
+    new = tables.define(shop.customer, shop.product, suffix="_loading", further=shop.further)
     with _transaction(url, silent_minutes, say) as db:
-        _refuse_foreign_tables(db)
+        made = _made(db)
         for table in new.values():
             table.drop(db, checkfirst=True)
+        if shop.embeddings is None:
+            del new[EMBEDDINGS]
+        _refuse_foreign_tables(db, set(new) - made)
+        for table in new.values():
             table.create(db)
         written = Written()
         for batch in shop.events:
@@ -93,11 +103,13 @@ def fill(
         written.n_customers = tables.write_or_derive(
             db, new["customers"], shop.customers, new["events"], "customer_id"
         )
+        if shop.embeddings is not None:
+            tables.write_embeddings(db, new[EMBEDDINGS], shop.embeddings)
         if db.dialect.name == "postgresql":
-            db.exec_driver_sql("ANALYZE events_loading, products_loading, customers_loading")
+            db.exec_driver_sql(f"ANALYZE {', '.join(table.name for table in new.values())}")
         replaced = _marked_kind(db)
-        _swap(db)
-        _mark(db, kind, now)
+        _swap(db, made, new)
+        _mark(db, kind, now, new)
     if replaced is not None:
         say(f"the shop that was there (`{replaced}`) is replaced")
     return written
@@ -146,12 +158,14 @@ def days_to_shift(last: datetime, now: datetime) -> int:
     return (utc(now) - utc(last)) // timedelta(days=1)
 
 
-def shifted(batches: Iterable[pa.RecordBatch], days: int) -> Iterator[pa.RecordBatch]:
-    """The same events, `days` days later."""
+def shifted(
+    batches: Iterable[pa.RecordBatch], days: int, column: str = "occurred_at"
+) -> Iterator[pa.RecordBatch]:
+    """The same rows, the times in `column` `days` days later."""
     delta = pa.scalar(timedelta(days=days), pa.duration("us"))
     for batch in batches:
-        index = batch.schema.get_field_index("occurred_at")
-        yield batch.set_column(index, "occurred_at", pc.add(batch.column(index), delta))
+        index = batch.schema.get_field_index(column)
+        yield batch.set_column(index, column, pc.add(batch.column(index), delta))
 
 
 @contextmanager
@@ -182,12 +196,20 @@ def _refused(error: sa.exc.SQLAlchemyError | psycopg.Error, url: str) -> SourceE
     )
 
 
-def _refuse_foreign_tables(db: sa.Connection) -> None:
-    """Raise SourceError where a table of the shop exists that no load created."""
+def _made(db: sa.Connection) -> set[str]:
+    """The tables of the shop that the last load made; an earlier version made all but the embeddings."""
     inspector = sa.inspect(db)
-    if inspector.has_table(MARK):
-        return
-    foreign = [name for name in TABLES if inspector.has_table(name)]
+    if not inspector.has_table(MARK):
+        return set()
+    if MADE not in {column["name"] for column in inspector.get_columns(MARK)}:
+        return set(TABLES) - {EMBEDDINGS}
+    return set(db.execute(sa.select(sa.column(MADE)).select_from(sa.table(MARK))).scalar_one().split())
+
+
+def _refuse_foreign_tables(db: sa.Connection, names: Collection[str]) -> None:
+    """Raise SourceError where one of the tables `names`, which no load made, exists."""
+    inspector = sa.inspect(db)
+    foreign = [name for name in TABLES if name in names and inspector.has_table(name)]
     if foreign:
         raise SourceError(
             "the source database holds tables that no load made; they are left as they are",
@@ -209,11 +231,13 @@ def _count(written: Written, batch: pa.RecordBatch, say: Callable[[str], None]) 
         written.last_at = max(filter(None, (written.last_at, utc(span["max"]))))
 
 
-def _swap(db: sa.Connection) -> None:
-    """Drop the old tables and give the new ones their names."""
+def _swap(db: sa.Connection, made: Collection[str], new: Collection[str]) -> None:
+    """Drop the tables that the last load made, and give those in `new` their names."""
     for name in TABLES:
-        sa.Table(name, sa.MetaData()).drop(db, checkfirst=True)
-        db.exec_driver_sql(f"ALTER TABLE {name}_loading RENAME TO {name}")
+        if name in made:
+            sa.Table(name, sa.MetaData()).drop(db, checkfirst=True)
+        if name in new:
+            db.exec_driver_sql(f"ALTER TABLE {name}_loading RENAME TO {name}")
 
 
 def _marked_kind(db: sa.Connection) -> str | None:
@@ -222,8 +246,13 @@ def _marked_kind(db: sa.Connection) -> str | None:
     return db.execute(sa.select(sa.column("kind")).select_from(sa.table(MARK))).scalar()
 
 
-def _mark(db: sa.Connection, kind: str, now: datetime) -> None:
-    mark = sa.Table(MARK, sa.MetaData(), sa.Column("kind", text_type()), sa.Column("loaded_at", text_type()))
+def _mark(db: sa.Connection, kind: str, now: datetime, new: Collection[str]) -> None:
+    columns = (sa.Column(name, text_type()) for name in ("kind", "loaded_at", MADE))
+    mark = sa.Table(MARK, sa.MetaData(), *columns)
     mark.create(db, checkfirst=True)
+    if MADE not in {column["name"] for column in sa.inspect(db).get_columns(MARK)}:
+        made = sa.schema.CreateColumn(mark.c[MADE]).compile(dialect=db.dialect)
+        db.exec_driver_sql(f"ALTER TABLE {MARK} ADD COLUMN {made}")
     db.execute(sa.delete(mark))
-    db.execute(sa.insert(mark), {"kind": kind, "loaded_at": now.astimezone(UTC).isoformat()})
+    values = {"kind": kind, "loaded_at": now.astimezone(UTC).isoformat(), MADE: " ".join(new)}
+    db.execute(sa.insert(mark), values)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,9 @@ import pyarrow as pa
 
 from pipeline.contract.datasets import TIME
 from pipeline.errors import SettingsError, shortened
-from pipeline.loading.made_up import DAYS, Integers, World, pick
+from pipeline.loading.made_up import DAY_US, DAYS, FIRST, Integers, World, pick
 from pipeline.loading.shop import Shop, days_to_shift, shifted
 
-FIRST = datetime(2025, 1, 1, tzinfo=UTC)
-DAY_US = 86_400_000_000
 BATCH = 128 * 1024
 MOST_EVENTS = 1_000_000_000
 """More customers than these make would not fit into the memory of most machines."""
@@ -37,28 +35,40 @@ NAMES = pa.array(["view", "cart", "purchase"])
 
 @contextmanager
 def read(
-    n_events: int, seed: int, now: datetime, *, keep_dates: bool, promotion_days: int = 0
+    n_events: int,
+    seed: int,
+    now: datetime,
+    *,
+    keep_dates: bool,
+    promotion_days: int = 0,
+    look_first: float = 0.0,
 ) -> Iterator[Shop]:
     """`n_events` events over a year, in time order, the last within the 24 hours before `now`.
 
     keep_dates:     keep the dates of 2025 instead
     promotion_days: the last days, on which one best seller is promoted; 0: none
+    look_first:     share of the buyers who look around for weeks or months before they first buy
 
-    Raises SettingsError when `n_events` is below 1 or above MOST_EVENTS, `seed` is negative, or the promotion
-    is longer than the year.
+    Raises SettingsError when `n_events` is below 1 or above MOST_EVENTS, `seed` is negative, the promotion
+    is longer than the year, or `look_first` is no share.
     """
-    if not 1 <= n_events <= MOST_EVENTS or seed < 0 or not 0 <= promotion_days <= DAYS:
+    is_year = 0 <= promotion_days <= DAYS
+    if not (1 <= n_events <= MOST_EVENTS and seed >= 0 and is_year and 0 <= look_first <= 1):
         raise SettingsError(
             "a made-up shop needs events",
-            found=shortened(f"--events {n_events} --seed {seed} --promotion-days {promotion_days}"),
+            found=shortened(
+                f"--events {n_events} --seed {seed} --promotion-days {promotion_days}"
+                f" --look-first {look_first:g}"
+            ),
             promised=f"--events of 1 to {MOST_EVENTS:,}, --seed of at least 0,"
-            f" --promotion-days of 0 to {DAYS}",
+            f" --promotion-days of 0 to {DAYS}, --look-first of 0 to 1",
             then="choose other numbers",
         )
-    world = World.make(n_events, seed, promotion_days)
+    world = World.make(n_events, seed, promotion_days, look_first)
     days = 0 if keep_dates else days_to_shift(_last(world, n_events), now)
     events = shifted(_events(world, n_events), days)
-    yield Shop("integer", "integer", events, world.products(), world.customers())
+    products = shifted(world.products(), days, "added_at")
+    yield Shop("integer", "integer", events, products, world.customers())
 
 
 def quotas(n_events: int) -> Integers:
@@ -133,7 +143,7 @@ def _prices(world: World, day: int, product: Integers, is_purchase: Any) -> dict
 def _repeats(world: World, day: int, most: int, rng: np.random.Generator) -> dict[str, Any]:
     """At most `most` repeat purchases that are due on `day`: a cart and a purchase event each."""
     due = (day + world.offset) % world.period == 0
-    due &= world.joined[world.repeat_customer] <= day
+    due &= world.buys_from[world.repeat_customer] <= day
     rows = np.flatnonzero(due)
     rows = rng.permutation(rows[rng.random(len(rows)) < 0.8])[:most]
     product = world.repeat_product[rows]
@@ -168,8 +178,9 @@ def _sessions(
         product[_is_promoted(rng, n)[visit]] = world.promoted
     viewed_last = product[np.cumsum(n_views) - 1]
     chance = rng.random(n)
-    carts = np.flatnonzero(chance < np.where(world.is_buyer[customer], 0.35, 0.05))
-    bought = np.flatnonzero((chance < 0.25) & world.is_buyer[customer])
+    may_buy = world.is_buyer[customer] & (world.buys_from[customer] <= day)
+    carts = np.flatnonzero(chance < np.where(may_buy, 0.35, 0.05))
+    bought = np.flatnonzero((chance < 0.25) & may_buy)
     visits = np.concatenate([visit, carts, bought])
     parts = {
         "customer": customer[visits],

@@ -157,10 +157,13 @@ class TableFile:
                 then=f"{then or 'mend that column'}, {AGAIN}",
             )
 
-    def rows(self, query: str) -> Iterator[pa.RecordBatch]:
-        """The rows of `query`, streamed in the file's order. Raises SourceError for a text with NUL in it."""
+    def rows(self, query: str, batch_rows: int = engine.BATCH) -> Iterator[pa.RecordBatch]:
+        """The rows of `query`, streamed in the file's order, at most `batch_rows` at a time.
+
+        Raises SourceError for a text with NUL in it.
+        """
         with reading(self.path):
-            for batch in self.db.cursor().sql(query).to_arrow_reader(engine.BATCH):
+            for batch in self.db.cursor().sql(query).to_arrow_reader(batch_rows):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
                     if pa.types.is_string(column.type) and pc.any(pc.match_substring(column, "\0")).as_py():
                         self._refuse_nul(name, column)

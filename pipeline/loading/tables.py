@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 from pyarrow import csv
 from sqlalchemy.dialects import mysql
 
 from pipeline.config import IdType
-from pipeline.contract.datasets import MAY_CARRY, TIME
+from pipeline.contract.datasets import MAY_CARRY, TIME, TIMES_OF_ITEMS
 from pipeline.errors import SourceError
 
-TABLES = ("events", "products", "customers")
+EMBEDDINGS = "item_embeddings"
+TABLES = ("events", "products", "customers", EMBEDDINGS)
 INSERTED_ROWS = 10_000
 """Rows of one INSERT, on databases without COPY."""
 
 
-def define(customer: IdType, product: IdType, suffix: str = "") -> dict[str, sa.Table]:
+def define(
+    customer: IdType, product: IdType, suffix: str = "", further: Mapping[str, str] | None = None
+) -> dict[str, sa.Table]:
     """Definitions of TABLES, `suffix` added to each name in the database.
+
+    further: columns of `customers` beside its own: name -> `number`, `word` or `time`
 
     No column is constrained: stage `validate` judges the rows.
     """
     time: sa.types.TypeEngine[datetime] = sa.DateTime(timezone=True).with_variant(
         mysql.DATETIME(fsp=6), "mysql", "mariadb"
     )
+    numbers: sa.types.TypeEngine[Any] = sa.Text().with_variant(sa.ARRAY(sa.REAL), "postgresql")
+    numbers = numbers.with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+    of_kind: dict[str, sa.types.TypeEngine[Any]] = {"number": sa.Double(), "word": text_type(), "time": time}
     columns: dict[str, list[sa.Column[Any]]] = {
         "events": [
             sa.Column("customer_id", _id_type(customer)),
@@ -45,8 +54,19 @@ def define(customer: IdType, product: IdType, suffix: str = "") -> dict[str, sa.
             sa.Column("price", sa.Double),
             sa.Column("discount", sa.Double),
             sa.Column("available", sa.Boolean),
+            *(sa.Column(name, time) for name in TIMES_OF_ITEMS),
         ],
-        "customers": [sa.Column("customer_id", _id_type(customer)), sa.Column("segment", text_type())],
+        "customers": [
+            sa.Column("customer_id", _id_type(customer)),
+            sa.Column("segment", text_type()),
+            *(sa.Column(name, of_kind[kind]) for name, kind in (further or {}).items()),
+        ],
+        EMBEDDINGS: [
+            sa.Column("product_id", _id_type(product)),
+            sa.Column("kind", text_type()),
+            sa.Column("embedding", numbers),
+            sa.Column("known_at", time),
+        ],
     }
     metadata = sa.MetaData()
     return {name: sa.Table(name + suffix, metadata, *columns[name]) for name in TABLES}
@@ -62,6 +82,26 @@ def _id_type(kind: IdType) -> sa.types.TypeEngine[Any]:
 def text_type() -> sa.types.TypeEngine[Any]:
     """The type of text columns: at most 255 characters on MySQL and MariaDB, of any length elsewhere."""
     return sa.Text().with_variant(sa.String(255), "mysql", "mariadb")
+
+
+def write_embeddings(db: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> int:
+    """Append rows of `item_embeddings`; returns how many.
+
+    PostgreSQL takes the numbers as an array, `{0.5,-1}`; the others keep them as a text of JSON, `[0.5,-1]`.
+    """
+    opening, closing = "{}" if db.dialect.name == "postgresql" else "[]"
+    return write(db, table, (_as_texts(batch, opening, closing) for batch in batches))
+
+
+def _as_texts(batch: pa.RecordBatch, opening: str, closing: str) -> pa.RecordBatch:
+    """The column `embedding` as texts, with the digits that float32 needs to be the same when read again."""
+    place = batch.schema.get_field_index("embedding")
+    lists = batch.column(place)
+    lengths = pc.fill_null(pc.list_value_length(lists), 0)
+    offsets = pa.array([0, *pc.cumulative_sum(lengths).to_pylist()], pa.int32())
+    numbers = pa.ListArray.from_arrays(offsets, lists.flatten().cast(pa.string()), mask=lists.is_null())
+    texts = pc.binary_join_element_wise(opening, pc.binary_join(numbers, ","), closing, "")
+    return batch.set_column(place, "embedding", texts)
 
 
 def write(db: sa.Connection, table: sa.Table, batches: Iterable[pa.RecordBatch]) -> int:
@@ -84,12 +124,13 @@ def _copy(db: sa.Connection, table: sa.Table, batch: pa.RecordBatch) -> None:
     sink = pa.BufferOutputStream()
     plain = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
     csv.write_csv(plain, sink, csv.WriteOptions(include_header=False))
+    names = ", ".join(f'"{name}"' for name in batch.schema.names)
     connection = db.connection.driver_connection
     if connection is None:
         raise SourceError("the connection to the source database is closed", then="load again")
     with (
         connection.cursor() as cursor,
-        cursor.copy(f"COPY {table.name} ({', '.join(batch.schema.names)}) FROM STDIN (FORMAT csv)") as copy,
+        cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT csv)") as copy,
     ):
         copy.write(sink.getvalue().to_pybytes())
 

@@ -3,6 +3,7 @@
     ids         ids of the shop's type, read from text
     queries   each query as one statement and its values; PostgreSQL makes the answer's JSON
     answers     the shape of each answer
+    keys        the keys of the copy in Redis
     shop        what a reader finds: the schema's version, id types, and what the login may do
 
 The statements lie in sql/reading/. Nothing here connects to anything: a door runs the statements with

@@ -91,10 +91,11 @@ class AlsoBought(Item):
 
 
 class Popular(TypedDict):
-    """Best sellers of the shop, or of one category."""
+    """Best sellers of the shop or of one category, or what is popular in one segment."""
 
     version: int
     category: str | None
+    segment: int | None
     items: list[Scored]
 
 

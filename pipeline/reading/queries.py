@@ -76,6 +76,10 @@ class Queries:
         """The best sellers of the shop or of a category: answers.Popular."""
         return self._ask("popular", n=n, category=category)
 
+    def popular_in_segment(self, n: int, segment: int) -> Query:
+        """What is popular in a segment of people without purchases: answers.Popular."""
+        return self._ask("popular_in_segment", n=n, segment=segment)
+
     def session(self, item_ids: Sequence[str], n: int, *, explain: bool = False) -> Query:
         """What goes with the items of a basket: answers.Session."""
         return self._ask("session", item_ids=list(item_ids), n=n, explain=explain)

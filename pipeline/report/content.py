@@ -10,6 +10,8 @@ from pipeline.contract.datasets import PUBLISHED
 from pipeline.contract.measured import different_buyers, measured
 from pipeline.report import content_parts, held_out, machine, words
 from pipeline.report.buyers import buyers
+from pipeline.report.cold_items import cold_items
+from pipeline.report.first_purchases import first_purchases
 from pipeline.report.left_out import left_out
 from pipeline.report.session_lists import session_lists
 from pipeline.report.trend import trend
@@ -54,6 +56,8 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "trend": trend(folder, settings, ours),
         "groups": content_parts.groups(folder, name, beside) if beside else [],
         "session_lists": session_lists(folder),
+        "cold_items": cold_items(folder),
+        "first_purchases": first_purchases(folder),
         "variety": content_parts.variety(rows),
         "tuning": tuning(folder),
         "buyers": buyers(folder, name),

@@ -77,8 +77,8 @@ def _people(met: Counts, kept: Counts, made: Counts) -> list[Row]:
         rows += [row for row in others if row.n > 0]
     if n_browsers := kept.get("n_browsers", 0):
         has_lists = made.get("n_browsers", 0)
-        so = f"; {has_lists:,} of them have lists all the same" if has_lists else ""
-        why = f"they bought nothing: recommend.audience decides whether they get lists{so}"
+        so = f"; {has_lists:,} of them have one all the same" if has_lists else ""
+        why = f"they bought nothing: recommend.audience decides whether they get lists of their own{so}"
         rows.append(Row("People who only looked", n_browsers, users["n_ids"], why))
     return rows
 

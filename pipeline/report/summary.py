@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.config import Settings
 from pipeline.contract.measured import different_buyers, measured
-from pipeline.report import session_lists
+from pipeline.report import cold_items, first_purchases, session_lists
 from pipeline.report.words import FEW_BUYERS
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.pages import page_of
@@ -28,6 +28,10 @@ def ending(folder: RunFolder, settings: Settings) -> str:
     lines = ["", metrics_table(folder, settings)]
     if folder.has("session_lists"):
         lines += session_lists.lines(folder.document("session_lists"))
+    if folder.has("cold_items"):
+        lines += cold_items.lines(folder.document("cold_items"))
+    if folder.has("first_purchases"):
+        lines += first_purchases.lines(folder.document("first_purchases"))
     lines += ["", f"files: {folder.path}"]
     if page := page_of(folder.path.parent, folder.run_id):
         lines.append(f"report: {page}")

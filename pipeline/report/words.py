@@ -23,6 +23,7 @@ REASONS = {
     "also_bought_with": "bought by people who bought the same",
     "favourite_category": "of a category they buy from often",
     "on_discount": "reduced, and they often buy reduced items",
+    "new_in_category": "new, of a category they buy from",
 }
 PARAMETERS = {
     "factors": "factors: numbers that describe a taste",
@@ -73,6 +74,11 @@ def percent(share: float, digits: int = 1) -> str:
 def signed(share: float) -> str:
     """A relative difference: +2.4 %, -0.5 %."""
     return f"{100 * share:+.1f}{NBSP}%".replace("-", "\N{MINUS SIGN}")
+
+
+def points(share: float) -> str:
+    """A difference of shares in points of 100: +1.23, -0.05."""
+    return f"{100 * share:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def count(number: float, one: str, many: str = "") -> str:

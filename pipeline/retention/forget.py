@@ -27,12 +27,20 @@ PROMISED: dict[IdType, str] = {
 
 
 def forget(
-    text: str, settings: Settings, url: str, runs: Path, *, now: datetime, say: Callable[[str], None]
+    text: str,
+    settings: Settings,
+    url: str,
+    runs: Path,
+    redis_url: str | None = None,
+    *,
+    now: datetime,
+    say: Callable[[str], None],
 ) -> None:
     """Erase the user with the id `text`, and keep that user out of later nights.
 
     url:  of the serving database
     runs: where this shop's run folders lie
+    redis_url: of the Redis server that lists are copied to; None: they are not
 
     Raises SettingsError, with nothing done, where `text` is no id of this shop. A failure in one place does
     not stop the others; at the end it is raised as RunBusy (a stage or a publisher is at work) or RunError
@@ -50,6 +58,11 @@ def forget(
         say(f"serving database: {stored.n_rows:,} rows of {stored.n_versions:,} versions erased")
     except NightshelfError as error:
         undone.append(error)
+    if redis_url:
+        try:
+            n_found += _clean_redis(redis_url, settings, user, say)
+        except NightshelfError as error:
+            undone.append(error)
     for path in latest(runs):
         try:
             n_found += _clean(path, user, settings, now, say)
@@ -91,6 +104,14 @@ def _integer(text: str) -> int:
     if number is None or not -(2**63) <= number < 2**63:
         raise ValueError
     return number
+
+
+def _clean_redis(redis_url: str, settings: Settings, user: int | str, say: Callable[[str], None]) -> int:
+    from pipeline.export.redis import erase as erase_in_redis
+
+    n_keys = erase_in_redis(redis_url, settings, user)
+    say(f"Redis: {n_keys:,} keys erased or mended")
+    return n_keys
 
 
 def _clean(path: Path, user: int | str, settings: Settings, now: datetime, say: Callable[[str], None]) -> int:

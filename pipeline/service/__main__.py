@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from pipeline import environment
-from pipeline.errors import NightshelfError, SettingsError
+from pipeline.errors import NightshelfError
 from pipeline.service import run
 from pipeline.service.options import add_options
 
@@ -19,14 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     options = parser.parse_args(arguments)
     try:
-        url = environment.configured_url("reader")
-        if url is None:
-            raise SettingsError(
-                "the service does not know its database",
-                then="set NIGHTSHELF_READER_URL to the URL of a login that is a member of nightshelf_reader",
-            )
         run.run(
-            url,
+            environment.configured_url("reader"),
             options.config,
             options.host,
             options.port,

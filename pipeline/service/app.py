@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 
 from pipeline.config import Settings
 from pipeline.service import operations, pages, routes
-from pipeline.service.database import Database, Unavailable, Unstorable
+from pipeline.service.database import Unavailable, Unstorable
+from pipeline.service.lists import Lists
 from pipeline.service.middleware import Middleware
 from pipeline.service.records import Records
 from pipeline.service.replies import Refusal, refusal
@@ -22,25 +23,24 @@ from pipeline.service.tokens import OPEN, Tokens
 
 log = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 2.0
 NOT_FOUND = "there is no such route; /docs has them all"
 
 
-def make_app(url: str, settings: Settings, tokens: tuple[str, ...] = ()) -> ASGIApp:
+def make_app(database: Lists, settings: Settings, tokens: tuple[str, ...] = ()) -> ASGIApp:
     """The service of one shop.
 
-    url:    of a login that is a member of the reader's role
-    tokens: one of them opens it; none: it is open
+    database: where its lists are read
+    tokens:   one of them opens it; none: it is open
     """
-    database, records, admitted = Database(url, settings), Records(), Tokens(tokens)
+    records, admitted = Records(), Tokens(tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await database.pool.open(wait=False)
+        await database.open()
         try:
             yield
         finally:
-            await database.pool.close(timeout=CLOSE_SECONDS)
+            await database.close()
 
     app = FastAPI(
         title="Nightshelf",

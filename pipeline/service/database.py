@@ -8,7 +8,7 @@ import os
 import re
 import socket
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import errors as pg
@@ -34,6 +34,7 @@ RECONNECT_SECONDS = 1.5
 """How long a lost connection is tried again. Afterwards the next request makes one."""
 GRACE_SECONDS = 0.5
 """How much later than the server this side gives a statement up: a server that is frozen ends nothing."""
+CLOSE_SECONDS = 2.0
 WAITING = 100
 """Requests that may wait for each connection."""
 NOT_OURS = (pg.UndefinedTable, pg.UndefinedFunction, pg.InvalidSchemaName, pg.InsufficientPrivilege)
@@ -53,6 +54,14 @@ class Unavailable(Exception):
 
 class Unstorable(Exception):
     """A value that the database cannot hold, so that nothing can be stored under it."""
+
+
+class Connections(NamedTuple):
+    """Connections, those that nobody uses, and requests that wait for one."""
+
+    n: int
+    n_idle: int
+    n_waiting: int
 
 
 class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
@@ -94,6 +103,21 @@ class Database:
             reconnect_timeout=RECONNECT_SECONDS,
             configure=self._configure,
             open=False,
+        )
+
+    async def open(self) -> None:
+        """Begin to connect."""
+        await self.pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Let all connections go."""
+        await self.pool.close(timeout=CLOSE_SECONDS)
+
+    def connections(self) -> Connections:
+        """How many there are now."""
+        pool = self.pool.get_stats()
+        return Connections(
+            pool.get("pool_size", 0), pool.get("pool_available", 0), pool.get("requests_waiting", 0)
         )
 
     async def queries(self) -> Queries:

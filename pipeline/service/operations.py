@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-from pipeline.service.database import EMPTY, Database, Unavailable
+from pipeline.service.database import EMPTY, Unavailable
+from pipeline.service.lists import Lists
 from pipeline.service.records import Records
 from pipeline.service.replies import NEVER
 
@@ -22,7 +23,7 @@ async def health() -> Response:
 @router.get("/ready")
 async def ready(request: Request) -> Response:
     """200 where the database answers and something is live, else 503 and one sentence. Needs no token."""
-    database: Database = request.app.state.database
+    database: Lists = request.app.state.database
     version = (await database.look()).version
     if version is None:
         raise Unavailable(EMPTY)
@@ -32,7 +33,7 @@ async def ready(request: Request) -> Response:
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Requests, latencies, connections and the live version, as Prometheus reads them."""
-    database: Database = request.app.state.database
+    database: Lists = request.app.state.database
     records: Records = request.app.state.records
     try:
         version = (await database.look()).version
@@ -42,10 +43,10 @@ async def metrics(request: Request) -> Response:
     else:
         records.is_up.set(1)
         records.version.set(version or 0)
-    pool = database.pool.get_stats()
-    records.connections.set(pool.get("pool_size", 0))
-    records.idle.set(pool.get("pool_available", 0))
-    records.waiting.set(pool.get("requests_waiting", 0))
+    connections = database.connections()
+    records.connections.set(connections.n)
+    records.idle.set(connections.n_idle)
+    records.waiting.set(connections.n_waiting)
     return Response(
         generate_latest(records.registry), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": NEVER}
     )

@@ -45,6 +45,17 @@ class Parameters:
             raise Refusal(422, "category must be a text without the character NUL")
         return given
 
+    def segment(self) -> int | None:
+        """The segment of the query; None: not asked for."""
+        given = self.request.query_params.get("segment") or None
+        if given is None:
+            return None
+        if not re.fullmatch("[0-9]{1,9}", given, re.ASCII) or int(given) < 1:
+            raise Refusal(422, "segment must be a whole number, 1 or more")
+        if self.category() is not None:
+            raise Refusal(422, "category and segment cannot be asked for together")
+        return int(given)
+
     def explain(self) -> bool:
         """Whether reasons in words are wanted."""
         given = self.request.query_params.get("explain", "false").lower()

@@ -10,9 +10,9 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from pipeline.reading import Queries, Query, answers
+from pipeline.reading import answers
 from pipeline.service import paths, replies
-from pipeline.service.database import Database
+from pipeline.service.lists import Lists, Questions
 from pipeline.service.parameters import DEFAULT_N, Parameters, too_many
 from pipeline.service.replies import NEVER, PRIVATE, SHARED, Refusal
 
@@ -30,6 +30,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "in": "query",
         "schema": {"type": "string"},
         "description": "only items of this category; left out: the whole shop",
+    },
+    "segment": {
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1},
+        "description": "what is popular in this segment of people without purchases; not with a category",
     },
     "explain": {
         "in": "query",
@@ -148,12 +153,16 @@ async def also_bought(request: Request) -> Response:
     return await _answer(parameters, parameters.n(), lambda n: queries.also_bought(item, n), SHARED)
 
 
-@get("/popular", answers.Popular, "category", "n")
+@get("/popular", answers.Popular, "category", "segment", "n")
 async def popular(request: Request) -> Response:
-    """The best sellers of the shop, or of one category."""
+    """The best sellers of the shop or of one category, or what is popular in one segment."""
     parameters, queries = await _shop(request)
-    category = parameters.category()
-    return await _answer(parameters, parameters.n(), lambda n: queries.popular(n, category), SHARED)
+    category, segment = parameters.category(), parameters.segment()
+
+    def query(n: int) -> Any:
+        return queries.popular(n, category) if segment is None else queries.popular_in_segment(n, segment)
+
+    return await _answer(parameters, parameters.n(), query, SHARED)
 
 
 @router.post(
@@ -186,16 +195,16 @@ async def top_n(request: Request) -> Response:
     return await recommendations(request)
 
 
-async def _shop(request: Request) -> tuple[Parameters, Queries]:
-    database: Database = request.app.state.database
+async def _shop(request: Request) -> tuple[Parameters, Questions]:
+    database: Lists = request.app.state.database
     return Parameters(request, await database.shop()), await database.queries()
 
 
 async def _answer(
-    parameters: Parameters, n: int | None, query: Callable[[int], Query], caching: str
+    parameters: Parameters, n: int | None, query: Callable[[int], Any], caching: str
 ) -> Response:
     """The answer to a query for `n` rows; None: as many as is usual, or as the shop gives at most."""
-    database: Database = parameters.request.app.state.database
+    database: Lists = parameters.request.app.state.database
     answer = await database.answer(query(n or DEFAULT_N))
     if n is not None and n > answer.max_n:
         raise too_many(answer.max_n)

@@ -17,17 +17,18 @@ from pipeline.config import Settings
 from pipeline.errors import SettingsError
 from pipeline.reading.shop import NEEDED_VERSION, Rights, Shop, check, no_shop, rights_query, shop_query
 from pipeline.service.app import make_app
-from pipeline.service.database import CONNECT_SECONDS, NOT_OURS, conninfo
+from pipeline.service.database import CONNECT_SECONDS, NOT_OURS, Database, conninfo
+from pipeline.service.lists import Lists
 
 BACKLOG = 2048
 STOP_SECONDS = 5
 """How long requests that are being answered may take when the service stops."""
 
 
-def run(url: str, file: Path | None, host: str, port: int, say: Callable[[str], None]) -> None:
+def run(url: str | None, file: Path | None, host: str, port: int, say: Callable[[str], None]) -> None:
     """Answer requests until SIGTERM or Ctrl-C.
 
-    url:  of a login that is a member of the reader's role
+    url:  of a login that is a member of the reader's role; not needed where lists are read from Redis
     file: the settings; None: config.toml
     port: 0: a free one
 
@@ -36,8 +37,7 @@ def run(url: str, file: Path | None, host: str, port: int, say: Callable[[str], 
     """
     settings, tokens = config.load(file), environment.service_tokens()
     with _listening(host, port) as listener:
-        look_first(url, settings, say)
-        app = make_app(url, settings, tokens)
+        app = make_app(_lists(url, settings, say), settings, tokens)
         where = f"[{host}]" if ":" in host else host
         say(f"the service answers at http://{where}:{listener.getsockname()[1]}")
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,6 +54,35 @@ def run(url: str, file: Path | None, host: str, port: int, say: Callable[[str], 
             )
         )
         server.run(sockets=[listener])
+
+
+def _lists(url: str | None, settings: Settings, say: Callable[[str], None]) -> Lists:
+    """Where lists are read. Raises SettingsError and ServingError where that can never do."""
+    if settings.service.lists_from == "redis":
+        from pipeline.service.redis_lists import RedisLists
+
+        redis_url = environment.redis_url()
+        if redis_url is None:
+            raise SettingsError(
+                "the service does not know its Redis server",
+                promised='service.lists_from = "redis" in the settings',
+                then="set NIGHTSHELF_REDIS_URL",
+            )
+        try:
+            return RedisLists(redis_url, settings)
+        except ValueError:
+            raise SettingsError(
+                "the URL of the Redis server cannot be read",
+                promised="redis://user:password@host:port/0, or rediss://... for TLS, percent-encoded",
+                then="mend NIGHTSHELF_REDIS_URL",
+            ) from None
+    if url is None:
+        raise SettingsError(
+            "the service does not know its database",
+            then="set NIGHTSHELF_READER_URL to the URL of a login that is a member of nightshelf_reader",
+        )
+    look_first(url, settings, say)
+    return Database(url, settings)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
 """The serving database: the schema apps read, publishing into it, and what is live."""
 
-from pipeline.serving.live import read_encoding, read_live
+from pipeline.serving.live import read_encoding, read_live, read_segments
 from pipeline.serving.pointer import Moved, Stored, publications, release, rollback
 from pipeline.serving.publication import About, Publication, publish, refuse
 from pipeline.serving.schema import migrate
@@ -15,6 +15,7 @@ __all__ = [
     "publish",
     "read_encoding",
     "read_live",
+    "read_segments",
     "refuse",
     "release",
     "rollback",

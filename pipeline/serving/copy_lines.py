@@ -32,6 +32,8 @@ class ListKind:
     details: array columns of the same name that a list may do without: null where no row of it has a value,
              or where the dataset is an older release's without the column
     values:  columns of a dataset without ranks that the table takes as they are; there are no arrays then
+    since:   the version of the schema that brought the table; None: the first one. Runs that a release before
+             that version made have no such dataset
     """
 
     dataset: str
@@ -40,6 +42,7 @@ class ListKind:
     arrays: dict[str, str]
     details: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    since: int | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -75,6 +78,14 @@ KINDS = (
     ),
     ListKind("user_purchases", "user_purchases", "user_id", {"item_id": "item_ids"}),
     ListKind("user_categories", "user_categories", "user_id", {"category": "categories"}),
+    ListKind("user_segments", "user_segments", "user_id", {}, values=("segment",), since=12),
+    ListKind(
+        "popular_in_segment",
+        "segment_lists",
+        "segment",
+        {"item_id": "item_ids", "score": "scores"},
+        since=12,
+    ),
     ListKind("item_names", "item_names", "item_id", {}, values=("name", "category")),
 )
 

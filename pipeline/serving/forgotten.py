@@ -73,10 +73,10 @@ def read_forgotten(url: str, settings: Settings) -> Forgotten:
             if not db.has_table(db.names.storage, "forgotten"):
                 return NOBODY
         with db.transaction():
-            return _forgotten(db)
+            return forgotten_in(db)
 
 
-def _forgotten(db: Session) -> Forgotten:
+def forgotten_in(db: Session) -> Forgotten:
     """The record, inside a transaction as the publisher."""
     key = db.one("forget_key") or {"key": b""}
     return Forgotten(bytes(key["key"]), frozenset(bytes(row["user_hash"]) for row in db.run("forgotten")))
@@ -85,7 +85,7 @@ def _forgotten(db: Session) -> Forgotten:
 def remember(url: str, settings: Settings, user: int | str) -> bool:
     """Record that `user` is to be kept out from now on; whether that is new."""
     with session(url, settings, "nightshelf forget") as db, db.transaction():
-        user_hash = _forgotten(db).hash_of(user)
+        user_hash = forgotten_in(db).hash_of(user)
         return db.run("remember", {"user_hash": user_hash, "forgotten_at": None}).rowcount == 1
 
 
@@ -135,7 +135,7 @@ def forget_in_version(db: Session, version: int) -> int:
     that `forget` never saw, or that was extracted before it. Whoever is recorded later is erased by
     `erase_stored`, which waits for that transaction. Costs nothing when nobody is forgotten.
     """
-    forgotten = _forgotten(db)
+    forgotten = forgotten_in(db)
     if not forgotten.hashes:
         return 0
     erased: set[int | str] = set()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+from psycopg import sql
+from psycopg.rows import tuple_row
+
 from pipeline.config import Settings
+from pipeline.contract.datasets import DATASETS
 from pipeline.databases.embedded import silent
 from pipeline.serving import schema
 from pipeline.serving.session import session
 
 ENCODING = "SELECT current_setting('server_encoding') AS encoding"
 SEARCH = ("searched_at", "n_trials", "precision_at_3", "repeat_purchases")
+FETCHED = 50_000
+"""Rows of the live publication's segments fetched at a time."""
 FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -65,3 +72,29 @@ def read_live(
         "recent": recent,
         "n_refused_for_shrink": refused["n_runs"],
     }
+
+
+def read_segments(
+    url: str, settings: Settings, live: Mapping[str, Any], as_of: datetime
+) -> Generator[pa.RecordBatch, None, None]:
+    """The segment of each user in the live publication: columns of `live_segments`, in no order.
+
+    live:  what `read_live` returned
+    as_of: end of this run's window; nothing comes of a live publication that ends later, which a run of an
+           earlier time must not know
+    """
+    if not live or live["as_of"] > as_of:
+        return
+    schema = DATASETS["live_segments"].schema(settings.ids.model_dump())
+    with session(url, settings, "nightshelf read segments") as db, db.transaction():
+        table = sql.Identifier(db.names.storage, "user_segments")
+        query = sql.SQL("SELECT user_id::text, segment FROM {} WHERE version = %(version)s").format(table)
+        with db.connection.cursor("live_segments", row_factory=tuple_row) as rows:
+            rows.execute(query, {"version": live["version"]})
+            while fetched := rows.fetchmany(FETCHED):
+                users, segments = zip(*fetched, strict=True)
+                columns = pa.array(users, pa.string()), pa.array(segments, pa.int32())
+                yield pa.RecordBatch.from_arrays(
+                    [column.cast(field.type) for column, field in zip(columns, schema, strict=True)],
+                    schema=schema,
+                )

@@ -14,7 +14,7 @@ from datetime import datetime
 from pipeline.config import Settings
 from pipeline.errors import ServingError
 from pipeline.serving import schema
-from pipeline.serving.session import PUBLICATIONS, Session, session
+from pipeline.serving.session import PUBLICATIONS, session
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def rollback(
             f"version {number} cannot be put back", found="no version has that number", then=PUBLICATIONS
         )
     with session(url, settings, "nightshelf rollback") as db:
-        _require_schema(db, settings)
+        schema.require(db, settings)
         with db.transaction():
             moved = Moved(**(db.one("rollback", {"to": to, "hold": hold, "who": who}) or {}))
     if moved.from_version == moved.live_version:
@@ -96,7 +96,7 @@ def rollback(
 def release(url: str, settings: Settings, *, who: str | None = None, say: Callable[[str], None]) -> Moved:
     """End a hold and put the newest publication it kept back live. Nothing where there is no hold."""
     with session(url, settings, "nightshelf release") as db:
-        _require_schema(db, settings)
+        schema.require(db, settings)
         with db.transaction():
             row = db.one("release", {"who": who}) or {}
     moved = Moved(row["from_version"], row["live_version"], is_held=False)
@@ -112,26 +112,8 @@ def release(url: str, settings: Settings, *, who: str | None = None, say: Callab
 def publications(url: str, settings: Settings) -> tuple[list[Stored], Hold | None]:
     """Every publication and refusal, the oldest first, and the hold, if one is on."""
     with session(url, settings, "nightshelf publications") as db:
-        _require_schema(db, settings)
+        schema.require(db, settings)
         with db.transaction():
             stored = [Stored(**row) for row in db.run("publications")]
             hold = db.one("hold")
     return stored, Hold(**hold) if hold else None
-
-
-def _require_schema(db: Session, settings: Settings) -> None:
-    """Refuse where nothing can have been published, and where the schema is of another version."""
-    info = schema.look(db)
-    if info is None:
-        raise ServingError(
-            f"there is no serving schema `{db.names.schema}`: nothing was published yet",
-            then="python -m pipeline run (in Airflow: trigger the DAG recommendations)",
-        )
-    schema.check(info, settings)
-    if info.version < schema.VERSION:
-        raise ServingError(
-            f"the serving schema `{db.names.schema}` is of an older release",
-            found=f"version {info.version}",
-            promised=f"version {schema.VERSION}",
-            then="python -m pipeline migrate (upgrades it in place)",
-        )

@@ -136,7 +136,7 @@ def _load(db: Session, folder: RunFolder, version: int, say: Say) -> dict[str, i
     with db.transaction():
         db.lock(wait=False)
         _require_attempt(db, version)
-        for kind in KINDS:
+        for kind in _kinds(folder):
             n_lists, n_rows = _copy(db, kind, folder, version)
             say(f"publish: {n_rows:,} rows of {kind.dataset} loaded, {n_lists:,} lists")
         if n_users := forget_in_version(db, version):
@@ -147,6 +147,11 @@ def _load(db: Session, folder: RunFolder, version: int, say: Say) -> dict[str, i
             name = sql.Identifier(db.names.storage, kind.table)
             db.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(name))
     return counts
+
+
+def _kinds(folder: RunFolder) -> tuple[ListKind, ...]:
+    """The lists of the run; one that an earlier release made lacks those that came later."""
+    return tuple(kind for kind in KINDS if kind.since is None or folder.has(kind.dataset))
 
 
 def _copy(db: Session, kind: ListKind, folder: RunFolder, version: int) -> tuple[int, int]:
@@ -289,5 +294,5 @@ def _counted(folder: RunFolder) -> dict[str, int]:
 def _fingerprint(folder: RunFolder) -> str:
     """One hash of all lists, from the receipt of the stage that wrote them."""
     files = folder.receipt("recommend")["files"]
-    hashes = "".join(files[folder.dataset(kind.dataset).name]["sha256"] for kind in KINDS)
+    hashes = "".join(files[folder.dataset(kind.dataset).name]["sha256"] for kind in _kinds(folder))
     return hashlib.sha256(hashes.encode()).hexdigest()

@@ -190,6 +190,24 @@ def check(info: SchemaInfo, settings: Settings) -> None:
         )
 
 
+def require(db: Session, settings: Settings) -> None:
+    """Refuse where nothing can have been published, and a schema that is not of this version."""
+    info = look(db)
+    if info is None:
+        raise ServingError(
+            f"there is no serving schema `{db.names.schema}`: nothing was published yet",
+            then="python -m pipeline run (in Airflow: trigger the DAG recommendations)",
+        )
+    check(info, settings)
+    if info.version < VERSION:
+        raise ServingError(
+            f"the serving schema `{db.names.schema}` is of an older release",
+            found=f"version {info.version}",
+            promised=f"version {VERSION}",
+            then="python -m pipeline migrate (upgrades it in place)",
+        )
+
+
 def _create_schemas(db: Session) -> None:
     names = db.names
     for schema, role in ((names.storage, names.publisher), (names.schema, names.owner)):

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from pipeline.settings.data import MOST_TEST_DAYS, Filter, Ids, IdType, Source, Split, Weights
 from pipeline.settings.learning import Als, Ranking, Tune
 from pipeline.settings.publishing import Approval, Gate, Recommend, Serving
+from pipeline.settings.redis import Redis
 from pipeline.settings.running import Alerts, Run, Schedule
 from pipeline.settings.section import PRESETS, Section
 from pipeline.settings.service import Service
@@ -22,6 +23,7 @@ __all__ = [
     "Filter",
     "IdType",
     "Ids",
+    "Redis",
     "Run",
     "Service",
     "Serving",
@@ -51,6 +53,7 @@ class Settings(Section):
     alerts: Alerts = Alerts()
     serving: Serving = Serving(schema="serving")
     service: Service = Service()
+    redis: Redis = Redis()
 
     @model_validator(mode="after")
     def _runs_outlive_the_question(self) -> Settings:

@@ -15,10 +15,12 @@ class Recommend(Section):
     audience: Literal["buyers", "engaged"] = Field(
         "buyers", description="who gets lists; engaged: people who looked at enough and bought nothing, too"
     )
-    engaged_views: AtLeastOne = Field(5, description="views from which somebody is engaged")
+    engaged_views: AtLeastOne = Field(5, description="views from which somebody is engaged, and in a segment")
     engaged_carts: AtLeastOne = Field(1, description="or items put into the cart from which somebody is")
     list_length: Length = Field(50, description="items in a user's list")
-    popular_length: int = Field(200, ge=1, le=10_000, description="items in each popular list")
+    popular_length: int = Field(
+        200, ge=1, le=10_000, description="items in each popular list, of a category or a segment"
+    )
     similar_length: Length = Field(20, description="items in each list of similar items")
     popular_half_life_days: HalfLife = Field(
         30.0, description="days after which a purchase counts half for the popular lists; 0: always whole"
@@ -26,8 +28,22 @@ class Recommend(Section):
     user_categories: int = Field(
         10, ge=0, le=100, description="categories of a user that recommend() fills a short list from"
     )
+    new_items_slots: int = Field(
+        1, ge=0, le=20, description="places in each list for items that are new in the shop; 0: none"
+    )
+    new_items_days: float = Field(
+        14.0, gt=0.0, le=14.0, description="days that an item is new: since added_at, or its first purchase"
+    )
+    new_items_from_rank: int = Field(
+        11,
+        ge=4,
+        le=10_000,
+        description="rank from which they stand; lists are judged by their first three",
+    )
     also_bought_length: Length = Field(20, description="items in each also-bought list")
-    also_bought_min_buyers: AtLeastOne = Field(5, description="people who must have bought both items")
+    also_bought_min_buyers: AtLeastOne = Field(
+        5, description="people who must have bought both items, or an item of a segment's list"
+    )
 
 
 class Gate(Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from pipeline.settings.section import Section
@@ -10,6 +12,11 @@ from pipeline.settings.section import Section
 class Service(Section):
     """The HTTP service that answers apps and people from what is published."""
 
+    lists_from: Literal["postgresql", "redis"] = Field(
+        "postgresql",
+        description="where lists are read; redis: from the copy there, without words, baskets and lists of a"
+        " user within a category",
+    )
     connections: int = Field(8, ge=1, le=200, description="connections to the database that a service keeps")
     statement_timeout_ms: int = Field(
         1_000, ge=10, le=60_000, description="milliseconds that the database may take for an answer; then 503"

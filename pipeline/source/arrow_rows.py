@@ -54,6 +54,14 @@ def names(db: sa.Connection, query: sa.TextClause) -> list[str]:
     return list(_rows(db, query, {}).columns)
 
 
+def kinds(db: sa.Connection, statement: Statement) -> dict[str, str]:
+    """The kind of each column of a statement that binds nothing, in the words of PROMISES."""
+    rows = _rows(db, statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0"), {})
+    types = [field.type for field in rows.to_arrow_table().schema]
+    plain = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in types]
+    return {name: _kind(str(of), t) for name, of, t in zip(rows.columns, rows.types, plain, strict=True)}
+
+
 def holds_moments(db: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> bool:
     """Whether the column `occurred_at` names moments, not times of a clock."""
     rows = _rows(db, statement.around("SELECT * FROM ({}) rows_of_source"), values)

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import IdType
-from pipeline.contract.datasets import ITEM, TIME, USER, Dataset
+from pipeline.contract.datasets import DEFAULT_KIND, EMBEDDING, ITEM, TIME, USER, Dataset
 from pipeline.errors import SourceError
 from pipeline.source import advice, epochs
+from pipeline.source.embeddings import VECTORS, embeddings
 from pipeline.source.values import EXACT, canonical_uuids, first_json, labels, whole_numbers
-from pipeline.times import moments
+from pipeline.times import NO_DATE, moments, open_moments
 
 HINTS = {
     "order_id": "NULL AS order_id is fine for views and carts",
@@ -34,6 +35,7 @@ PROMISES: Mapping[str, tuple[frozenset[str], str]] = {
     "number": (frozenset({"integer", "decimal", *EXACT}), "a number"),
     "boolean": (frozenset({"boolean", "integer"}), "true or false, or 1 and 0"),
     "time": (frozenset({"time", "time with zone"}), "a time (timestamp, datetime)"),
+    "embedding": (frozenset({"list", "text", "json", *VECTORS}), "a list of numbers, such as [0.1, 0.2]"),
 }
 """What a column is promised to hold -> the kinds of column accepted for it, and the promise in words."""
 
@@ -55,6 +57,7 @@ class Shape:
     ids:      type of ids: `user` and `item` -> integer, text or uuid
     timezone: zone of times without one
     dialect:  SQLAlchemy's name of the database system, for the SQL in messages
+    in_utc:   columns whose times without zone are of UTC, whatever `timezone` says
     """
 
     dataset: Dataset
@@ -62,11 +65,17 @@ class Shape:
     ids: Mapping[str, IdType]
     timezone: str
     dialect: str = ""
+    in_utc: frozenset[str] = frozenset()
 
     @property
     def has_text_times(self) -> bool:
         """Whether the database has no type for times (SQLite): ISO 8601 text is read as a time."""
         return self.dialect == "sqlite"
+
+    @property
+    def has_open_times(self) -> bool:
+        """Whether times may be dates, and may stand for always or for ever: those of events may not."""
+        return self.dataset.name != "events"
 
     @property
     def then(self) -> str:
@@ -81,6 +90,7 @@ class Shape:
         if column == "event_type":
             return "text"
         names = {pa.string(): "label", pa.float64(): "number", pa.bool_(): "boolean", TIME: "time"}
+        names |= {EMBEDDING: "embedding"}
         return names[kind]
 
     def schema(self) -> pa.Schema:
@@ -88,8 +98,11 @@ class Shape:
         return self.dataset.schema(self.ids)
 
 
-def check_names(shape: Shape, names: Sequence[str]) -> None:
-    """Raise SourceError where a column of the dataset is missing, unknown or returned twice."""
+def check_names(shape: Shape, names: Sequence[str], *, may_have_more: bool = False) -> None:
+    """Raise SourceError where a column of the dataset is missing, or one is unknown or returned twice.
+
+    may_have_more: whether columns that the dataset does not have are welcome
+    """
     wanted = list(shape.dataset.columns)
     name = shape.dataset.name
     if missing := [column for column in wanted if column not in (*names, *shape.dataset.optional)]:
@@ -101,7 +114,8 @@ def check_names(shape: Shape, names: Sequence[str]) -> None:
             promised=f"{shape.file} selects it{hint}",
             then=shape.then,
         )
-    if unknown := [column for column in names if column not in wanted]:
+    unknown = [column for column in names if column not in wanted]
+    if unknown and not may_have_more:
         raise SourceError(
             f"`{name}` has unknown column {', '.join(f'`{u}`' for u in unknown)}",
             found=", ".join(names),
@@ -120,8 +134,8 @@ def check_names(shape: Shape, names: Sequence[str]) -> None:
 def is_accepted(shape: Shape, column: str, kind: str) -> bool:
     """Whether a column may be of this kind, in the words of PROMISES; kind `null` fits everywhere."""
     promise = shape.promise(column)
-    is_text_time = shape.has_text_times and kind == "text" and promise == "time"
-    return kind == "null" or kind in PROMISES[promise][0] or is_text_time
+    may_be = {"text": shape.has_text_times, "date": shape.has_open_times} if promise == "time" else {}
+    return kind == "null" or kind in PROMISES[promise][0] or may_be.get(kind, False)
 
 
 def wrong_kind(shape: Shape, column: str, kind: str, example: object) -> SourceError:
@@ -141,7 +155,8 @@ def wrong_kind(shape: Shape, column: str, kind: str, example: object) -> SourceE
         if sql is None and kind == "text":
             sql = advice.text_as_time(shape.dialect, column, example)
         sql = sql or advice.cast(shape.dialect, column, kind, promise)
-        then = f"in {shape.file} write {sql} in place of {column}, before its AS and in WHERE"
+        also = " and in WHERE" if shape.dataset.name == "events" else ""
+        then = f"in {shape.file} write {sql} in place of {column}, before its AS{also}"
     elif shape.dataset.columns[column] in (USER, ITEM):
         which = "user" if shape.dataset.columns[column] == USER else "item"
         words = kind if kind in PROMISES or kind in EXACT or kind == "decimal" else _plural(kind)
@@ -181,7 +196,7 @@ def kind_of(kind: pa.DataType) -> str:
 def enforce(shape: Shape, batch: pa.RecordBatch, kinds: Mapping[str, str]) -> pa.RecordBatch:
     """`batch` with the contract's columns, order and types; an optional column that it lacks is null.
 
-    Raises SourceError naming the column at fault.
+    An embedding without a kind is of DEFAULT_KIND. Raises SourceError naming the column at fault.
 
     kinds: column -> what the source says it holds (`kind_of` the Arrow type, or `uuid`)
     """
@@ -192,6 +207,8 @@ def enforce(shape: Shape, batch: pa.RecordBatch, kinds: Mapping[str, str]) -> pa
         else pa.nulls(batch.num_rows, field.type)
         for field in schema
     ]
+    if (place := schema.get_field_index("kind")) >= 0:
+        columns[place] = pc.fill_null(columns[place], DEFAULT_KIND)
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
@@ -223,11 +240,16 @@ def _convert(shape: Shape, name: str, values: pa.Array, kind: str) -> pa.Array:
     if promise == "uuid":
         return canonical_uuids(values)
     if promise == "time":
-        return moments(values, shape.timezone)
+        read = open_moments if shape.has_open_times else moments
+        return read(values, "UTC" if name in shape.in_utc else shape.timezone)
+    if promise == "embedding":
+        return embeddings(values)
     if promise == "integer":
         return whole_numbers(values, kind)
     if promise == "label":
         return labels(values, kind)
+    if promise == "number" and shape.dataset.name == "user_attributes":
+        return values.cast(pa.float64(), safe=False)  # of whole numbers beyond 2^53 the nearest
     if promise == "boolean" and kind == "integer":
         outside = pc.any(pc.invert(pc.is_in(pc.drop_null(values), pa.array([0, 1], values.type)))).as_py()
         if outside:
@@ -242,6 +264,8 @@ def as_arrow(shape: Shape, name: str, values: Sequence[Any], kind: str | None = 
 
     Raises SourceError where they are of several types.
     """
+    if shape.promise(name) == "time" and shape.has_open_times:
+        values = [None if isinstance(value, str) and re.match(NO_DATE, value) else value for value in values]
     first = next((value for value in values if value is not None), None)
     if type(first).__name__ == "UUID":
         return pa.array([None if value is None else str(value) for value in values], pa.string()), "uuid"

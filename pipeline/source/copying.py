@@ -38,6 +38,13 @@ KINDS = {20: "integer", 21: "integer", 23: "integer", 26: "integer", 700: "real"
 CATEGORIES = {"S": "text", "E": "text", "X": "text", "A": "list", "R": "range", "C": "record"}
 """pg_type.typcategory of strings, enums, untyped literals, arrays, ranges and composite types."""
 
+TIMES = ("time", "time with zone", "date")
+BOUNDED = (
+    "(CASE WHEN {0} > '9999-12-31 23:59:59.999999' THEN '9999-12-31 23:59:59.999999'"
+    " WHEN {0} < '0001-01-01' THEN '0001-01-01' ELSE {0} END)"
+)
+"""SQL for times of which some stand for always or for ever: `infinity`, and years unknown to Arrow."""
+
 CHAR = 1042
 """OID of char(n). Its values are filled up with spaces, which a cast to text takes off."""
 
@@ -72,14 +79,13 @@ def prepare(
     Raises SourceError where a column is missing, unknown or of the wrong kind.
     """
     shape = statement.shape
-    with db.execute(statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0"), values) as result:
-        described = [(column[0], column[1]) for column in result.cursor.description]
+    described = _described(db, statement, values)
     check_names(shape, [name for name, _ in described])
     kinds = {name: _kind(db, oid) for name, oid in described}
     for name, kind in kinds.items():
         if kind != "text" and not is_accepted(shape, name, kind):
             raise wrong_kind(shape, name, kind, _example(db, statement, values, name))
-    columns = ", ".join(_selected(name, kinds[name], oid) for name, oid in described)
+    columns = ", ".join(_selected(shape, name, kinds[name], oid) for name, oid in described)
     inner = statement.around(
         f"SELECT {columns} FROM ({{}}) rows_of_source{f' LIMIT {limit}' if limit else ''}"
     )
@@ -97,6 +103,17 @@ def prepare(
         {name: _csv_type(shape, name, kind) for name, kind in kinds.items()},
         None if has_encoding else encoding,
     )
+
+
+def kinds(db: sa.Connection, statement: Statement) -> dict[str, str]:
+    """The kind of each column of a statement that binds nothing, in the words of PROMISES."""
+    return {name: _kind(db, oid) for name, oid in _described(db, statement, {})}
+
+
+def _described(db: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Name and OID of the type of each column."""
+    with db.execute(statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0"), values) as result:
+        return [(column[0], column[1]) for column in result.cursor.description]
 
 
 def read(copy: Copy, batch_rows: int) -> Generator[pa.RecordBatch, None, None]:
@@ -185,10 +202,16 @@ def _example(db: sa.Connection, statement: Statement, values: Mapping[str, Any],
     return db.execute(statement.around(query), values).scalar()
 
 
-def _selected(name: str, kind: str, oid: Any) -> str:
+def _selected(shape: Shape, name: str, kind: str, oid: Any) -> str:
+    """SQL for a column: what it holds as CSV that Arrow reads. Times with zone are those of UTC."""
+    column = f'"{name}"'
     if oid == CHAR:
-        return f'"{name}"::text'
-    return f"\"{name}\" AT TIME ZONE 'UTC'" if kind == "time with zone" else f'"{name}"'
+        return f"{column}::text"
+    if kind == "time with zone":
+        column = f"({column} AT TIME ZONE 'UTC')"
+    if shape.promise(name) == "time" and shape.has_open_times and kind in TIMES:
+        return f"{BOUNDED.format(column)}::timestamp"
+    return column
 
 
 def _csv_type(shape: Shape, name: str, kind: str) -> pa.DataType:
@@ -196,5 +219,5 @@ def _csv_type(shape: Shape, name: str, kind: str) -> pa.DataType:
     if kind == "decimal":
         return pa.float64() if shape.promise(name) == "number" else pa.string()
     types = {"integer": pa.int64(), "number": pa.float64(), "real": pa.float64(), "boolean": pa.bool_()}
-    types |= {"time": pa.timestamp("us"), "time with zone": pa.timestamp("us")}
+    types |= dict.fromkeys(TIMES if shape.promise(name) == "time" else (), pa.timestamp("us"))
     return types.get(kind, pa.string())

@@ -11,6 +11,12 @@ MYSQL_FLOAT, MYSQL_TIMESTAMP, MYSQL_BIT, MYSQL_JSON, MYSQL_CHAR = 4, 7, 16, 245,
 MYSQL_KINDS = {MYSQL_FLOAT: "float", MYSQL_BIT: "bits", MYSQL_JSON: "json"}
 """Column types of MySQL's protocol (PyMySQL: constants/FIELD_TYPE.py). FLOAT is sent with six digits."""
 
+MYSQL_IN_UTC = (
+    "CAST('1970-01-01' AS DATETIME(6)) + INTERVAL nullif(UNIX_TIMESTAMP(`{0}`), 0) * 1000000 MICROSECOND"
+    " AS `{0}`"
+)
+"""SQL for a TIMESTAMP as a time of UTC; 0000-00-00, which is the number 0, as null."""
+
 MYSQL_SET, MYSQL_BINARY = 2048, 63
 """The flag of a SET column, and the character set of bytes (PyMySQL: constants/FLAG.py)."""
 
@@ -37,7 +43,7 @@ def _mysql(of: int, flags: int, charset: int) -> str | None:
     return MYSQL_KINDS.get(of)
 
 
-def holds_moments(dialect: str, cursor: Any, column: str) -> bool:
-    """Whether a column names moments (MySQL's TIMESTAMP, PostgreSQL's timestamptz), not times of a clock."""
-    moments = 1184 if dialect == "postgresql" else MYSQL_TIMESTAMP
-    return any(described[0] == column and described[1] == moments for described in cursor.description)
+def moments(dialect: str, cursor: Any) -> frozenset[str]:
+    """The columns of moments (MySQL's TIMESTAMP, PostgreSQL's timestamptz), not of times of a clock."""
+    of = 1184 if dialect == "postgresql" else MYSQL_TIMESTAMP
+    return frozenset(str(described[0]) for described in cursor.description if described[1] == of)

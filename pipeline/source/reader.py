@@ -27,12 +27,17 @@ from pipeline.databases.embedded import silent
 from pipeline.databases.watch import Watch
 from pipeline.errors import DataError, SourceError
 from pipeline.source import arrow_rows, copying, driver_types, no_times
+from pipeline.source import further as further_columns
 from pipeline.source import statement as statements
 from pipeline.source.columns import Shape, as_arrow, check_names, column, enforce
 from pipeline.source.driver_types import MYSQL
+from pipeline.source.further import Further
 from pipeline.source.statement import Statement
 from pipeline.source.window import EARLIEST, LATEST, MARGIN, before, ends, within
 from pipeline.times import FIRST_OF_A_SHOP, utc
+
+WIDE_ROWS = 4096
+"""Rows of a batch of embeddings, of which each has hundreds of numbers."""
 
 ANY_IDS: Mapping[str, IdType] = {"user": "text", "item": "text"}
 
@@ -62,16 +67,17 @@ class Source:
         return self.dialect == "postgresql" and self.db.dialect.driver == "psycopg"
 
     def has(self, name: str) -> bool:
-        """Whether the shop has a statement for this dataset."""
-        return statements.path(self.settings.sql, name).exists()
+        """Whether the shop has a statement for this dataset, and the tables without which it is left out."""
+        needed = statements.needed_tables(self.settings.sql, name)
+        return statements.path(self.settings.sql, name).exists() and all(map(self._columns_of, needed))
 
     def batches(
         self, name: str, start: datetime = EARLIEST, end: datetime = LATEST, limit: int | None = None
     ) -> Generator[pa.RecordBatch, None, None]:
-        """Rows of `events` within [start, end), of `items` or of `users`, in the columns of the contract.
+        """Rows of `events` within [start, end), or all of another dataset, in the columns of the contract.
 
-        At most `settings.batch_rows` at a time and `limit` in all. Raises SourceError naming the
-        statement and the column, or Unreachable.
+        At most `settings.batch_rows` at a time (of embeddings WIDE_ROWS) and `limit` in all. Raises
+        SourceError naming the statement and the column, or Unreachable.
         """
         statement = self._statement(name)
         bounds = self._bounds(statement, start, end) if name == "events" else {}
@@ -84,6 +90,16 @@ class Source:
             yield batch
             if left == 0 and not self._is_copied:
                 return
+
+    def further(self) -> Further:
+        """The columns that `users.sql` selects beyond those of `users`."""
+        with self._failures_named(statement := self._written("users")):
+            return further_columns.of(self.db, statement, self._is_copied, self.settings.batch_rows)
+
+    def attributes(self, further: Further) -> Generator[pa.RecordBatch, None, None]:
+        """The rows of `user_attributes`: the values of the further columns of `users.sql` that are read."""
+        statement = self._in_zone(further_columns.selected(self._written("users"), further))
+        return (further_columns.rows(batch, further) for batch in self._read(statement, {}, None))
 
     def span(self, start: datetime = EARLIEST, end: datetime = LATEST) -> tuple[datetime, datetime] | None:
         """The times of the oldest and the newest event within [start, end), UTC; None without events."""
@@ -136,12 +152,23 @@ class Source:
             self._explain(statement, is_empty=True)
         return (min(found), max(found)) if found else None
 
-    def _statement(self, name: str) -> Statement:
-        """The shop's statement. Where its times are moments, they are compared and read in UTC."""
-        file = f"{self.settings.sql}/{name}.sql"
-        zone = self.settings.timezone
+    def _written(self, name: str) -> Statement:
+        """The statement as the shop wrote it."""
+        file, zone = f"{self.settings.sql}/{name}.sql", self.settings.timezone
         shape = Shape(DATASETS[name], file, self.ids, zone, self.dialect)
-        statement = statements.read(shape, self._columns_of)
+        return statements.read(shape, self._columns_of)
+
+    def _statement(self, name: str) -> Statement:
+        """The statement that returns the columns of the dataset `name`."""
+        statement = self._written(name)
+        if name == "users":
+            with self._failures_named(statement):
+                statement = further_columns.narrowed(self.db, statement)
+        return self._in_zone(statement)
+
+    def _in_zone(self, statement: Statement) -> Statement:
+        """The statement. Where its times are moments, they are compared and read in UTC."""
+        shape, name, zone = statement.shape, statement.shape.dataset.name, self.settings.timezone
         if zone != "UTC" and self.dialect in ("postgresql", "duckdb", *MYSQL):
             in_utc = name == "events" and self._holds_moments(statement)
             if self.dialect in MYSQL:
@@ -149,6 +176,8 @@ class Source:
                     self.db.execute(sa.text("SET time_zone = :zone"), {"zone": "+00:00" if in_utc else zone})
             if in_utc:
                 return replace(statement, shape=replace(shape, timezone="UTC"))
+            if name != "events" and self.dialect in MYSQL:
+                return self._with_exact_moments(statement)
         if name == "events" and shape.has_text_times:
             self._explain(statement)
         return statement
@@ -171,6 +200,22 @@ class Source:
             return []
         return names if self.dialect == "postgresql" else [name.lower() for name in names]
 
+    def _with_exact_moments(self, statement: Statement) -> Statement:
+        """The statement with its columns of MySQL's TIMESTAMP as times of UTC.
+
+        The session stays in the shop's zone, in which expressions are computed; a TIMESTAMP of the hour that
+        comes twice would be read there as of the first.
+        """
+        query = statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0")
+        with self._failures_named(statement), self.db.execute(query) as result:
+            names, exact = list(result.keys()), driver_types.moments(self.dialect, result.cursor)
+        if not exact:
+            return statement
+        check_names(statement.shape, names)
+        columns = ", ".join(driver_types.MYSQL_IN_UTC.format(n) if n in exact else f"`{n}`" for n in names)
+        text = f"SELECT {columns} FROM (\n{statement.sql}\n) rows_of_source"
+        return replace(statement, sql=text, shape=replace(statement.shape, in_utc=exact))
+
     def _holds_moments(self, statement: Statement) -> bool:
         query = statement.around("SELECT * FROM ({}) rows_of_source LIMIT 0")
         bounds = ends(self.dialect, self.settings.timezone, EARLIEST, LATEST, timedelta(0))
@@ -178,19 +223,22 @@ class Source:
             with self._failures_named(statement):
                 return arrow_rows.holds_moments(self.db, statement, bounds)
         with self._failures_named(statement), self.db.execute(query, bounds) as result:
-            return driver_types.holds_moments(self.dialect, result.cursor, "occurred_at")
+            return "occurred_at" in driver_types.moments(self.dialect, result.cursor)
 
     def _read(
         self, statement: Statement, bounds: Mapping[str, Any], limit: int | None
     ) -> Generator[pa.RecordBatch, None, None]:
+        batch_rows = self.settings.batch_rows
+        if statement.shape.dataset.name == "item_embeddings":
+            batch_rows = min(batch_rows, WIDE_ROWS)
         if self._is_copied:
             with self._failures_named(statement):
                 copy = copying.prepare(self.db, statement, bounds, limit, self.settings.encoding)
-                rows = copying.read(copy, self.settings.batch_rows)
+                rows = copying.read(copy, batch_rows)
         elif self.dialect == "duckdb":
-            rows = arrow_rows.read(self.db, statement, bounds, self.settings.batch_rows)
+            rows = arrow_rows.read(self.db, statement, bounds, batch_rows)
         else:
-            rows = self._fetch(statement, bounds)
+            rows = self._fetch(statement, bounds, batch_rows)
         with closing(rows):
             while True:
                 with self._failures_named(statement):
@@ -200,14 +248,14 @@ class Source:
                 yield batch
 
     def _fetch(
-        self, statement: Statement, bounds: Mapping[str, Any]
+        self, statement: Statement, bounds: Mapping[str, Any], batch_rows: int
     ) -> Generator[pa.RecordBatch, None, None]:
-        options = {"stream_results": True, "max_row_buffer": self.settings.batch_rows}
+        options = {"stream_results": True, "max_row_buffer": batch_rows}
         with self.db.execute(statement.text, bounds, execution_options=options) as result:
             names = list(result.keys())
             check_names(statement.shape, names)
             kinds = driver_types.kinds(self.dialect, result.cursor)
-            for rows in result.partitions(self.settings.batch_rows):
+            for rows in result.partitions(batch_rows):
                 columns = dict(zip(names, zip(*rows, strict=True), strict=True))
                 read = {
                     name: as_arrow(statement.shape, name, values, kinds.get(name))

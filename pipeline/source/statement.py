@@ -19,6 +19,12 @@ WINDOW = ("window_start", "window_end")
 ALSO = re.compile(r"^[ \t]*-- also, where ([\w.]+) has them: (\w+(?:, *\w+)*)[ \t]*$", re.MULTILINE)
 """A comment that stands for further columns: those of the names in group 2 that the table of group 1 has."""
 
+ALL_BUT = re.compile(r"^[ \t]*-- also, all columns of ([\w.]+) but (\w+(?:, *\w+)*)[ \t]*$", re.MULTILINE)
+"""A comment that stands for all columns that the table of group 1 has beyond those of group 2."""
+
+ONLY = re.compile(r"^[ \t]*-- only where there is a table ([\w.]+)[ \t]*$", re.MULTILINE)
+"""A comment that says that the statement is left out where the shop has no table of the name in group 1."""
+
 TOKEN = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`)|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 """A quoted text or name (group 1, kept) or a comment (removed)."""
 
@@ -45,10 +51,21 @@ def path(folder: str, name: str) -> Path:
     return ROOT / folder / f"{name}.sql"
 
 
+def needed_tables(folder: str, name: str) -> list[str]:
+    """The tables without which the statement is left out, by its comments `only where there is a table ...`.
+
+    None of a file that cannot be read: `read` says what is wrong with it.
+    """
+    try:
+        return ONLY.findall(path(folder, name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
 def read(shape: Shape, columns_of: Callable[[str], Collection[str]]) -> Statement:
     """Read `shape.file`.
 
-    columns_of: the names of a table's columns, which a comment `also, where TABLE has them: ...` asks for
+    columns_of: the names of a table's columns, which the comments ALSO and ALL_BUT ask for
 
     Raises SourceError where the file cannot be read or is empty, and where `events.sql` does not bind
     exactly `:window_start` and `:window_end`: it would read too much, or fail in the middle of a run.
@@ -64,6 +81,9 @@ def read(shape: Shape, columns_of: Callable[[str], Collection[str]]) -> Statemen
             then=f"write {shape.file}, or set [source] sql in config.toml to the folder that has it",
         ) from error
     text = ALSO.sub(lambda also: _selected(also[2], columns_of(also[1])), text)
+    text = ALL_BUT.sub(
+        lambda also: _others(also[2], columns_of(also[1]), shape.dialect, shape.dataset.columns), text
+    )
     sql = TOKEN.sub(lambda token: token.group(1) or " ", text).strip().rstrip(";").strip()
     wanted = set(WINDOW) if shape.dataset.name == "events" else set()
     bound = set(sa.text(sql).compile().params)
@@ -80,3 +100,15 @@ def read(shape: Shape, columns_of: Callable[[str], Collection[str]]) -> Statemen
 def _selected(names: str, there: Collection[str]) -> str:
     """SQL that goes on a list of columns with those of `names` that are there."""
     return "".join(f", {name} AS {name}" for name in re.findall(r"\w+", names) if name in there)
+
+
+def _others(names: str, there: Collection[str], dialect: str, taken: Collection[str]) -> str:
+    """SQL that goes on a list of columns with all of those that are there but `names`, and `taken`."""
+    known = {name.lower() for name in (*re.findall(r"\w+", names), *taken)}
+    return "".join(f", {quoted(dialect, name)}" for name in there if name.lower() not in known)
+
+
+def quoted(dialect: str, name: str) -> str:
+    """A name of any characters, in SQL whose bound names begin with a colon."""
+    sign = "`" if dialect in ("mysql", "mariadb") else '"'
+    return sign + name.replace(sign, sign * 2).replace(":", r"\:") + sign

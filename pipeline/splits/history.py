@@ -41,8 +41,8 @@ class History:
     user_ids: each user's id by row number; item_ids: each item's id by column number
     """
 
-    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
-        self._db = db
+    def __init__(self, db: duckdb.DuckDBPyConnection, known_until: datetime | None) -> None:
+        self._db, self._known_until = db, known_until
         self._purchases: dict[float, sp.csr_matrix] = {}
         self.user_ids: pa.Array = _ids(db, "user")
         self.item_ids: pa.Array = _ids(db, "item")
@@ -95,17 +95,22 @@ class History:
         of_items[columns["item_row"]] = columns["category"]
         return of_items
 
-    def fold_in(self, events: Path, weights: Weights, cut_at: datetime) -> tuple[pa.Array, sp.csr_matrix]:
-        """Users outside this history who touched one of its items before `cut_at`: ids, and weights by item.
+    def fold_in(
+        self, events: Sequence[Path], weights: Weights, cut_at: datetime, *, min_views: int, min_carts: int
+    ) -> tuple[pa.Array, sp.csr_matrix]:
+        """People who looked at items before `cut_at` and had bought nothing: ids, and weights by item.
 
-        events: events of such users, as in the dataset `browser_events`
+        events:    files of events; those of buyers, and those after the cut, are left out
+        min_views: views from which somebody takes part; min_carts: or items put into the cart
         """
-        engine.view(self._db, "guests", events, until=cut_at)
+        engine.view(self._db, "guests", *events, until=cut_at)
         values = {
             "cut_at": cut_at,
             "view": weights.view,
             "cart": weights.cart,
             "half_life_days": weights.half_life_days,
+            "min_views": min_views,
+            "min_carts": min_carts,
         }
         rows = self.rows("folded_in", values).read_all()
         users = group_by_id(rows["user_id"])
@@ -142,15 +147,22 @@ class History:
     def show_items(self, items: Path | None, *, are_all_available: bool = False) -> None:
         """Let statements read the shop's items as the table `items`, which is empty where it has none.
 
+        Of an item whose row became known after the cut (`known_at`), name and category are null; tonight,
+        when nothing is measured, the shop's word of today counts.
+
         are_all_available: as if each of them were available
         """
         if items is None:
             self._db.execute(f"CREATE OR REPLACE TEMP VIEW items AS {NO_ITEMS}")
             return
-        self.show("items", items)
-        if are_all_available:
-            rows = self._db.sql(f"SELECT * REPLACE (true AS available) FROM {engine.parquet(items)}")
-            rows.create_view("items", replace=True)
+        replaced = ["true AS available"] if are_all_available else []
+        if self._known_until is not None:
+            is_later = f"epoch_us(known_at) > {engine.microseconds(self._known_until)}"
+            for name in ("name", "category"):
+                replaced.append(f"CASE WHEN {is_later} THEN NULL ELSE {name} END AS {name}")
+        star = f"* REPLACE ({', '.join(replaced)})" if replaced else "*"
+        rows = self._db.sql(f"SELECT {star} FROM {engine.parquet(items)}")
+        rows.create_view("items", replace=True)
 
     def _matrix(self, **values: float | bool) -> sp.csr_matrix:
         table = self.rows("interactions", values).read_all()
@@ -161,17 +173,26 @@ class History:
 
 
 @contextmanager
-def opened(files: Sequence[Path], cut_at: datetime, who: Filter, run: Run, spill: Path) -> Iterator[History]:
+def opened(
+    files: Sequence[Path],
+    cut_at: datetime,
+    who: Filter,
+    run: Run,
+    spill: Path,
+    *,
+    is_tonight: bool = False,
+) -> Iterator[History]:
     """The events of `files` before `cut_at` (events of contract/datasets.py), open while the block runs.
 
     who: which users take part, judged on these events; spill: where DuckDB puts what memory does not hold
+    is_tonight: lists are made, and nothing is measured: what the shop says of its items today is known
     """
     with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
         engine.view(db, "history", *files, until=cut_at)
         engine.keep(db, "user_rows", "user_rows", who.model_dump())
         engine.keep(db, "item_rows", "item_rows")
         engine.keep(db, "event_rows", "event_rows", {"cut_at": cut_at})
-        yield History(db)
+        yield History(db, None if is_tonight else cut_at)
 
 
 class Groups(NamedTuple):

@@ -9,25 +9,33 @@ import pyarrow as pa
 from pipeline.contract.datasets import DATASETS, FALLBACK
 from pipeline.evaluation.all_models import MODES, JudgedCut, in_order, judge_at, pool
 from pipeline.evaluation.at_cut import Before, left_by, trained, training_rows
+from pipeline.evaluation.cold_items import ColdCut, cold_at, cold_before, cold_items_document
+from pipeline.evaluation.cold_items import counts as cold_counts
 from pipeline.evaluation.comparison import comparison, opponents
 from pipeline.evaluation.fallback import fall_back
+from pipeline.evaluation.new_items import Places, places_at, places_document
 from pipeline.evaluation.segments import Groups, groups_at, segment_rows
 from pipeline.evaluation.session_lists import Orders, counts, orders_at, session_lists
-from pipeline.evaluation.unjudged import leave_unjudged
+from pipeline.evaluation.unjudged import UNJUDGED, leave_unjudged
 from pipeline.models.catalog import PLAIN_ALS
 from pipeline.ranking.learnt import Learnt
 from pipeline.ranking.saved import read_scorers
+from pipeline.report.cold_items import lines as cold_lines
+from pipeline.report.first_purchases import lines as first_lines
 from pipeline.report.session_lists import lines
 from pipeline.report.summary import metrics_lines
 from pipeline.runs.job import Counts, Job
+from pipeline.segments.judged import JudgedSegments, first_purchases_document, judged_at, not_measured
+from pipeline.segments.judged import counts as first_counts
 from pipeline.splits import folds
 
 
 def run(job: Job) -> Counts:
-    """`train`, `validation_set`, `test`, `model`, `best_params`, `examples`, `live`, `items`, `users`
-    -> `metrics`, `user_metrics`, `segment_metrics`, `latest_examples`, `comparison`, `fallback`,
-    `session_lists`."""
+    """`train`, `validation_set`, `test`, `model`, `best_params`, `examples`, `live`, `items`, `users`,
+    `item_embeddings`, `browser_events` -> `metrics`, `user_metrics`, `segment_metrics`, `latest_examples`,
+    `comparison`, `fallback`, `session_lists`, `cold_items`, `first_purchases`."""
     if folds.is_unjudged(job.folder):
+        job.folder.write_document("first_purchases", not_measured(UNJUDGED))
         return leave_unjudged(job)
     folder, settings = job.folder, job.settings
     mode, seed = settings.run.repeat_purchases, settings.run.seed
@@ -37,6 +45,14 @@ def run(job: Job) -> Counts:
     segments = segment_rows(job, groups, judged.measurements, judged.users)
     sessions = session_lists([cut.orders for cut in cuts if cut.orders], seed)
     folder.write_document("session_lists", sessions)
+    cold = {
+        **cold_items_document([cut.cold for cut in cuts if cut.cold], seed),
+        "new_items": places_document([cut.places for cut in cuts if cut.places], job),
+    }
+    folder.write_document("cold_items", cold)
+    is_timed = folder.document("split")["method"] == "time"
+    first = first_purchases_document([cut.segments for cut in cuts if cut.segments], seed, is_timed=is_timed)
+    folder.write_document("first_purchases", first)
     others = opponents(job, judged.users)
     folder.write_document("comparison", comparison(job, judged.users, judged.measurements.clusters, others))
     fallback = fall_back(job, judged, groups, others, [cut.before for cut in cuts])
@@ -52,10 +68,11 @@ def run(job: Job) -> Counts:
     folder.write("user_metrics", judged.user_metrics(settings.ids))
     for of_mode in MODES:
         job.say(metrics_lines(judged.of_mode(of_mode), of_mode))
-    job.say("\n".join(lines(sessions)))
+    job.say("\n".join([*lines(sessions), *cold_lines(cold), *first_lines(first)]))
     rule = fallback.document["model"]
     of_models = judged.counts(mode)
-    return {**of_models, **counts(sessions), **({"fallback": rule} if rule else {})}
+    new = {**counts(sessions), **cold_counts(cold), **first_counts(first)}
+    return {**of_models, **new, **({"fallback": rule} if rule else {})}
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,9 @@ class _Cut:
     groups: Groups
     training_rows: pa.Table
     orders: Orders | None
+    cold: ColdCut | None
+    places: Places | None
+    segments: JudgedSegments | None
 
 
 def _at_cuts(job: Job) -> list[_Cut]:
@@ -98,10 +118,14 @@ def _at_cuts(job: Job) -> list[_Cut]:
             judged = judge_at(models, before.scorers, fold)
             groups = groups_at(job, models, judged.held_out[mode])
             orders = orders_at(job, models, fold) if fold.cut_at in with_orders else None
+            history, cold = models.history, cold_before(job, models.history, fold)
+            found = cold_at(job, history, cold, fold) if cold is not None else None
+            places = places_at(job, history, cold, judged)
+            segments = judged_at(job, models, fold)
             teaches = for_learning.get(fold.cut_at)
             rows = training_rows(models, teaches) if teaches else nothing
             learnt.rows.append(rows)
             if fold is not tests[-1]:
                 earlier = left_by(models, fold, earlier, with_plain=has_lost)
-            cuts.append(_Cut(judged, before, groups, rows, orders))
+            cuts.append(_Cut(judged, before, groups, rows, orders, found, places, segments))
     return cuts

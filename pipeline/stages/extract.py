@@ -13,14 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline import engine
 from pipeline.contract.datasets import DATASETS, EVENTS_ORDER
-from pipeline.engine import BATCH, connect, parquet
 from pipeline.errors import DataError
 from pipeline.runs.files import write_whole
 from pipeline.runs.job import Counts, Job
 from pipeline.source import Source, opened
+from pipeline.source.further import Further
 from pipeline.splits.window import empty_window
 from pipeline.times import CLOCK_SKEW
+from pipeline.users.kept import kept
 
 if TYPE_CHECKING:
     from pipeline.serving.forgotten import Forgotten
@@ -28,18 +30,23 @@ if TYPE_CHECKING:
 ORDER = {"events": EVENTS_ORDER}
 """How rows are sorted; a dataset that is not named is sorted by its columns as they come."""
 
+OPTIONAL = ("items", "users", "item_embeddings", "user_attributes")
+"""What a shop need not have; what it has no longer is removed from the run."""
+
 MAX_AHEAD = 1_000
 TOLD_EVERY = 500_000
 
 
 def run(job: Job) -> Counts:
-    """Source database -> `events`, `items`, `users`; serving schema -> `live`, `serving`.
+    """Source database -> `events` and what else the shop has (OPTIONAL); serving schema -> `live`,
+    `live_segments`, `serving`.
 
     The window is [as_of - window_days, as_of). Events of the future, which no window would show,
-    are handed on too (at most MAX_AHEAD), for `validate` to refuse. Users who were forgotten are left
-    out of both `events` and `users`. Events older than any shop are counted. DataError on an empty window.
+    are handed on too (at most MAX_AHEAD), for `validate` to refuse. Items that are not sold yet or no longer,
+    by `added_at` and `available_until`, are not available. Users who were forgotten are left out of all that
+    names users. Events older than any shop are counted. DataError on an empty window.
     """
-    from pipeline.serving import read_encoding, read_live
+    from pipeline.serving import read_encoding, read_live, read_segments
     from pipeline.serving.forgotten import read_forgotten
 
     serving = job.databases.serving()
@@ -47,23 +54,37 @@ def run(job: Job) -> Counts:
     job.folder.write_document("live", live)
     job.folder.write_document("serving", {"encoding": read_encoding(serving, job.settings)})
     forgotten = read_forgotten(serving, job.settings)
+    of_live = read_segments(serving, job.settings, live, job.folder.as_of)
+    _read(job, "live_segments", forgotten, of_live)
+    n_segments = _sort(job, "live_segments")
     start = job.folder.as_of - timedelta(days=job.settings.run.window_days)
     settings = job.settings
     with opened(job.databases.source(), settings.source, settings.ids.model_dump(), job.say) as source:
         counts = {"events": _read_events(job, source, forgotten, start, job.folder.as_of)}
-        for name in ("items", "users"):
+        for name in ("items", "users", "item_embeddings"):
             if source.has(name):
                 counts[name] = _read(job, name, forgotten, source.batches(name))
+        if source.has("users") and (further := _further(job, source)).read:
+            counts["user_attributes"] = _read(job, "user_attributes", forgotten, source.attributes(further))
         n_old, oldest = source.before_any_shop()
-    for name in ("events", "items", "users"):
-        if name in counts:
-            _sort(job, name)
+    n_written: dict[str, int] = {}
+    for name in ("events", *OPTIONAL):
+        if name in counts and (n_rows := _sort(job, name)) is not None:
+            n_written[f"n_{name}"] = n_rows
         else:
             job.folder.drop(name)
     n_left_out = sum(read.n_left_out for read in counts.values())
-    n_written = {f"n_{name}": read.n_written for name, read in counts.items()}
     old: Counts = {"n_before_1990": n_old, "oldest": oldest} if n_old else {}
-    return {"rows_in": sum(n_written.values()) + n_left_out, **n_written, **old}
+    segments: Counts = {"n_live_segments": n_segments} if n_segments else {}
+    return {"rows_in": sum(n_written.values()) + n_left_out, **n_written, **segments, **old}
+
+
+def _further(job: Job, source: Source) -> Further:
+    """The further columns of `users.sql`; a line for each that is left out."""
+    further = source.further()
+    for name, kind in further.left_out:
+        job.say(f"extract: column `{name}` of users is left out: it holds {kind}, neither numbers nor words")
+    return further
 
 
 class Rows(NamedTuple):
@@ -113,15 +134,27 @@ def _read(
     return Rows(count, n_left_out)
 
 
-def _sort(job: Job, name: str) -> None:
-    """Write a dataset out of core from its scratch file: a source promises no order, a dataset does."""
+def _sort(job: Job, name: str) -> int | None:
+    """Write a dataset out of core from its scratch file: a source promises no order, a dataset does.
+
+    Returns the number of its rows; None where there is none, because no attribute of users is kept.
+    """
     dataset, unsorted = DATASETS[name], _unsorted(job, name)
     columns, order = ", ".join(dataset.columns), ", ".join(ORDER.get(name, tuple(dataset.columns)))
     memory, threads = job.settings.run.memory_limit_gb, job.settings.run.threads
-    with connect(memory, threads, job.folder.scratch()) as db:
-        query = f"SELECT {columns} FROM {parquet(unsorted)} ORDER BY {order}"
-        job.folder.write(name, db.sql(query).to_arrow_reader(BATCH))
+    with engine.connect(memory, threads, job.folder.scratch()) as db:
+        if name == "items":
+            engine.view(db, name, unsorted)
+            rows = engine.rows(db, "items_as_of", {"as_of": job.folder.as_of})
+        elif name == "user_attributes":
+            engine.view(db, name, unsorted)
+            rows = kept(db, lambda line: job.say(f"extract: {line}"))
+        else:
+            query = f"SELECT {columns} FROM {engine.parquet(unsorted)} ORDER BY {order}"
+            rows = db.sql(query).to_arrow_reader(engine.BATCH)
+        n_rows = None if rows is None else job.folder.write(name, rows)
     unsorted.unlink()
+    return n_rows
 
 
 def _unsorted(job: Job, name: str) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import duckdb
-
 from pipeline import engine
 from pipeline.errors import DataError
 from pipeline.runs.job import Counts, Job
@@ -24,7 +22,9 @@ def run(job: Job) -> Counts:
             db.sql("SELECT DISTINCT user_id FROM events").create_view("users")
         met = engine.rows(db, "purchaser_counts").read_all().to_pylist()[0]
         folder.write("purchaser_events", engine.rows(db, "purchaser_events"))
-        _write_browsers(job, db)
+        wanted = settings.recommend
+        least = {"min_views": wanted.engaged_views, "min_carts": wanted.engaged_carts}
+        folder.write("browser_events", engine.rows(db, "browser_events", least))
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "purchaser_events", folder.file("purchaser_events"))
         kept = engine.rows(db, "event_counts").read_all().to_pylist()[0]
@@ -42,16 +42,6 @@ def run(job: Job) -> Counts:
         "n_unknown_buyers": met["n_unknown_buyers"],
         "n_events_of_unknown_users": met["n_events_of_unknown_users"],
     }
-
-
-def _write_browsers(job: Job, db: duckdb.DuckDBPyConnection) -> None:
-    """`browser_events`, where the audience is more than the buyers."""
-    wanted = job.settings.recommend
-    if wanted.audience == "buyers":
-        job.folder.drop("browser_events")
-        return
-    least = {"min_views": wanted.engaged_views, "min_carts": wanted.engaged_carts}
-    job.folder.write("browser_events", engine.rows(db, "browser_events", least))
 
 
 def _refuse_too_little(job: Job, kept: dict[str, int], met: dict[str, int]) -> None:

@@ -6,7 +6,7 @@ from pipeline.gate import rules
 from pipeline.gate.output import LISTS, check_lists, read_shop
 from pipeline.runs.job import Counts, Job
 
-MAY_BE_EMPTY = ("similar_items",)
+MAY_BE_EMPTY = ("similar_items", "user_segments", "popular_in_segment")
 
 
 def run(job: Job) -> Counts:

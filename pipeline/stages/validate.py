@@ -16,7 +16,7 @@ from pipeline.validation.suites import SOURCE_SUITES, project_suite
 
 
 def run(job: Job) -> Counts:
-    """`events`, `items` and `users` (the last two where the shop has them), `serving` -> `validation`.
+    """`events`, what else the shop has of its own datasets, `serving` -> `validation`.
 
     Its page is written too, and both before anything is refused. Raises ValidationFailed, which names every
     critical expectation that failed; warnings are counted and logged.
@@ -32,6 +32,8 @@ def run(job: Job) -> Counts:
     memory = job.settings.run.memory_limit_gb
     beside, left_out = compare(job)
     beside |= look_through(job)
+    if listed := folder.optional("items") or folder.optional("item_embeddings"):
+        beside["listed_items"] = listed
     results = [check(suite, folder.dataset(suite.name), parameters, memory, beside) for suite in suites]
     counts = folder.receipt("extract").get("counts", {})
     results[0] = with_old_times(results[0], counts.get("n_before_1990", 0), counts.get("oldest", ""))

@@ -85,7 +85,8 @@ def _show_known(db: duckdb.DuckDBPyConnection, file: Path | None, column: str) -
 
 def _show_items(db: duckdb.DuckDBPyConnection, file: Path | None) -> None:
     if file is None:
-        db.sql("SELECT '' AS item_id, '' AS name, '' AS category WHERE false").create_view("items")
+        nothing = "SELECT '' AS item_id, '' AS name, '' AS category, true AS available WHERE false"
+        db.sql(nothing).create_view("items")
     else:
         engine.view(db, "items", file)
 

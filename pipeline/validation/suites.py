@@ -23,8 +23,8 @@ from pipeline.config import ROOT
 from pipeline.contract.datasets import DATASETS
 from pipeline.errors import SettingsError
 
-SOURCE_SUITES = ("events", "items", "users")
-"""Datasets of the shop that have a suite; a shop may have no items and no users."""
+SOURCE_SUITES = ("events", "items", "users", "item_embeddings")
+"""Datasets of the shop that have a suite; a shop need have no more than events."""
 
 QUERY = "unexpected_rows_expectation"
 """GX's expectation of a query that must find no rows. The rows it finds need not be rows of the dataset."""

@@ -5,6 +5,7 @@ SELECT
     json_build_object(
         'version', shop.version,
         'category', %(category)s::text,
+        'segment', NULL,
         'items', coalesce(list.items, '[]')
     )::text AS body
 FROM {schema}.shop

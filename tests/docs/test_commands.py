@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
 
@@ -37,6 +38,7 @@ ITEM, USER = 1082185, 42
 """The item and the user that the pages ask about."""
 ELSEWHERE = {
     f"{COMMAND}airflow ": "tests/local/test_nights.py runs it",
+    f"{COMMAND}export redis": "tests/docs/test_redis.py runs it, where there is a Redis server",
     "UI=": "tests/local/test_nights.py runs it",
     "TOKEN=": "tests/local/test_nights.py runs it",
     'curl "http://127.0.0.1:3000/': "tests/docs/test_readers.py runs it",
@@ -53,9 +55,9 @@ ELSEWHERE = {
 
 
 def commands() -> list[str]:
-    """Every `python -m pipeline ...` line of the shell blocks, in order and once, but those for Airflow."""
+    """Every `python -m pipeline ...` line of the shell blocks, in order and once, but those run elsewhere."""
     lines = [line for line in dict.fromkeys(shell_lines()) if line.startswith(COMMAND)]
-    return [line for line in lines if not line.startswith(f"{COMMAND}airflow ")]
+    return [line for line in lines if not line.startswith(tuple(ELSEWHERE))]
 
 
 def write_events(path: Path) -> None:
@@ -69,6 +71,29 @@ def write_events(path: Path) -> None:
                 at = now - timedelta(hours=1 + user % 24, days=10 * step + user % 10)
                 item = ITEM + (user % 3) * 25 + (user * 7 + step * 3) % 25
                 rows.writerow([user, item, "purchase", at.isoformat()])
+
+
+def write_items(folder: Path) -> None:
+    """The items of `write_events`, and an embedding of two numbers for each."""
+    item_ids = range(ITEM, ITEM + 75)
+    with (folder / "my_items.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["item_id", "name", "category"])
+        names = ("TROPICAL FRUIT", "GRAPES")
+        rows.writerows((item_id, f"FRUIT {item_id}", names[item_id % 2]) for item_id in item_ids)
+    embeddings = [[1.0, float(item_id % 3)] for item_id in item_ids]
+    table = pa.table({"item_id": item_ids, "embedding": embeddings})
+    pq.write_table(table, folder / "my_embeddings.parquet")
+
+
+def write_users(path: Path) -> None:
+    """The users of `write_events`, with two attributes and an address that is none."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["user_id", "segment", "plan", "year_of_birth", "mail", "known_at"])
+        for user in range(1, 61):
+            plan = ("free", "paid")[user % 2]
+            rows.writerow([user, "", plan, 1950 + user, f"{user}@example.com", "2026-01-01"])
 
 
 @dataclass(frozen=True)
@@ -87,6 +112,8 @@ class Newcomer:
 def newcomer(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     folder = tmp_path_factory.mktemp("newcomer")
     write_events(folder / "my_events.csv")
+    write_items(folder)
+    write_users(folder / "my_users.csv")
     (folder / "events.sql").write_text("SELECT * FROM 'my_events.csv'", encoding="utf-8")
     items = "SELECT DISTINCT item_id, 'FRUIT' AS name, 'TROPICAL FRUIT' AS category FROM 'my_events.csv'"
     (folder / "items.sql").write_text(items, encoding="utf-8")
@@ -170,7 +197,7 @@ def test_the_views_have_the_columns_of_the_table(newcomer: Newcomer, page: str) 
         "popular_items",
         "similar_items",
         "also_bought",
-        *(() if page == "README.md" else ("items", "shop")),
+        *(() if page == "README.md" else ("popular_in_segment", "user_segments", "items", "shop")),
     ]
     with psycopg.connect(newcomer.serving_url) as db:
         for name, columns in promised:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import cli, config
+from pipeline.cold import items as cold
+from pipeline.cold import ranking as cold_ranking
 from pipeline.config import ROOT, Settings
 from pipeline.contract.stages import STAGES
 from pipeline.environment import Environment, variable
@@ -19,6 +21,7 @@ from pipeline.models import ease
 from pipeline.models.catalog import rules
 from pipeline.ranking import blend, candidates, trees
 from pipeline.ranking.training_rows import DRAWN
+from pipeline.settings.publishing import Recommend
 from pipeline.splits import folds
 from pipeline.splits.horizon import ENOUGH, ENOUGH_TO_CHOOSE, LEAST_VALIDATION_CUTS, MOST_CUTS, MOST_DAYS
 from pipeline.tuning.parameters import GRID
@@ -167,8 +170,16 @@ def test_apps_md_has_every_reason_of_a_listed_item() -> None:
 
 def test_the_numbers_of_models_md_are_those_of_the_code() -> None:
     page = " ".join(text(ROOT / "docs" / "models.md").split())
+    lengths = Recommend()
     for words in (
         f"at most {candidates.FROM_ALS} items from ALS",
+        f"first bought less than {cold.COLD_DAYS:.0f} days ago",
+        f"(halved every {cold.HALF_LIFE_DAYS:.0f} days), {cold.LOOK_WEIGHT} of a purchase for each view",
+        f"if the events reach back {cold.KNOWN_DAYS:.0f} days",
+        f"It gives the {cold_ranking.MOST_RANKED:,} most asked for a list of similar items",
+        f"`recommend.new_items_slots` ({lengths.new_items_slots}) from rank"
+        f" `new_items_from_rank` ({lengths.new_items_from_rank}) on",
+        f"in the last `new_items_days` ({lengths.new_items_days:.0f})",
         f"{candidates.FROM_EASE} from EASE, {candidates.FROM_NEIGHBOURS} neighbours of what the user bought",
         f"inverse(X' X + {ease.PENALTY:g} I)",
         f"the {ease.MOST_ITEMS:,} items with the most buyers take part",

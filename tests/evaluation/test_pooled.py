@@ -101,6 +101,7 @@ def judged_cuts(cuts: list[tuple[Fold, Judge, Outcome]]) -> list[JudgedCut]:
             fold,
             {"exclude": judge.held_out.sampled(0, 0), "allow": judge.held_out},
             {"exclude": {"als": outcome}, "allow": {"als": outcome, "published": outcome}},
+            np.empty((judge.n_users, 0), np.int32),
         )
         for fold, judge, outcome in cuts
     ]

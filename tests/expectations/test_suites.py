@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,8 +53,13 @@ BAD_IDS: beside_ids.Rows = {
 }
 BESIDE = {
     "buyers": {"user_id": [1, 2]},
+    "purchasers": {"user_id": [1, 2]},
+    "assigned_segments": {"segment": [1, 2]},
     "known_items": {"item_id": [10, 20, 30], "available": [True, True, False]},
+    "listed_items": {"item_id": [10, 20, None]},
     "left_out": {"user_id": [1, 1, 2], "item_id": [40, 50, 20]},
+    "new_items": {"item_id": [20]},
+    "places": {"slots": [1], "from_rank": [4]},
 }
 CARRIED, NOTHING = (2.5, 0.0, 4.0), (None, None, None)
 """Price, discount and rating of an event; of a recommendation what its reason is told with."""
@@ -65,15 +70,28 @@ GOOD: dict[str, list[tuple[object, ...]]] = {
         (1, 10, "purchase", TIME, "A", 2.0, *CARRIED),
         (1, 10, "purchase", TIME, "A", 2.0, *NOTHING),
     ],
-    "items": [(10, "Jam", "food", 2.0, None, True), (20, None, None, None, None, None)],
+    "items": [
+        (10, "Jam", "food", 2.0, None, True, TIME, TIME, TIME),
+        (20, None, None, None, None, None, TIME, None, None),
+        (30, None, None, None, None, None, None, TIME, None),
+    ],
     "users": [(1, "gold"), (2, None)],
+    "item_embeddings": [
+        (10, "default", [0.5, -1.0], TIME),
+        (20, "default", [0.0, 2.0], None),
+        (10, "text", [1.0], None),
+    ],
     "recommendations": [
         (1, 1, 10, 0.5, None, None, *NOTHING),
         (1, 2, 20, -0.5, "bought_again", None, date(2026, 1, 1), 9, None),
         (2, 1, 10, 0.1, "x", 20, None, None, 25),
+        (3, 1, 10, 0.1, None, None, *NOTHING),
+        (3, 2, 20, 0.1, "new_in_category", None, *NOTHING),
     ],
     "popular_items": [("all", 1, 10, 3.0), ("all", 2, 20, 1.0), ("food", 1, 10, 3.0)],
     "similar_items": [(10, 1, 20, 0.9), (20, 1, 10, 0.9)],
+    "user_segments": [(7, 2), (8, 1), (9, 2)],
+    "popular_in_segment": [(1, 1, 10, 3.0), (1, 2, 20, 1.0), (2, 1, 10, 3.0)],
 }
 NAN = float("nan")
 BAD: dict[str, list[tuple[object, ...]]] = {
@@ -83,8 +101,19 @@ BAD: dict[str, list[tuple[object, ...]]] = {
         (1, 10, "purchase", datetime(2024, 12, 31, tzinfo=UTC), None, NAN, *NOTHING),
         *[(3, 30, "view", TIME, None, 1.0, *CARRIED)] * 2,
     ],
-    "items": [(None, None, "all", -1.0, None, None), *[(10, None, None, NAN, None, None)] * 2],
+    "items": [
+        (None, None, "all", -1.0, None, None, TIME, TIME - timedelta(seconds=1), None),
+        *[(10, None, None, NAN, None, None, None, None, None)] * 2,
+    ],
     "users": [(None, None), (1, None), (1, None)],
+    "item_embeddings": [
+        (None, "text", None, None),
+        *[(10, "text", [0.0, 0.0], None)] * 2,
+        (20, "text", [1.0, NAN], None),
+        (30, "text", [1.0, None], None),
+        (20, "other", [], None),
+        (40, "text", [1.0], None),
+    ],
     "recommendations": [
         (None, None, None, None, None, None, *NOTHING),
         (1, 0, 10, -3.4e38, None, None, *NOTHING),
@@ -92,6 +121,8 @@ BAD: dict[str, list[tuple[object, ...]]] = {
         (1, 3, 20, 1.0, None, None, *NOTHING),
         *[(3, 3, item, 1.0, None, None, *NOTHING) for item in (30, 40)],
         (1, 5, 40, 1.0, None, None, *NOTHING),
+        (4, 1, 10, 1.0, "new_in_category", None, *NOTHING),
+        (4, 2, 20, 1.0, None, None, *NOTHING),
     ],
     "popular_items": [
         (None, None, None, None),
@@ -104,6 +135,14 @@ BAD: dict[str, list[tuple[object, ...]]] = {
         (None, None, None, None),
         *[(10, 0, 10, NAN), (10, 3, 20, 1.0), (10, 3, 20, 1.0)],
         (20, 2, 40, 1.0),
+    ],
+    "user_segments": [(None, None), (7, 0), (7, 3), (1, 1)],
+    "popular_in_segment": [
+        (None, None, None, None),
+        (0, 0, 10, NAN),
+        (1, 3, 10, 1.0),
+        *[(1, 3, item, 1.0) for item in (10, 20)],
+        (3, 2, 30, 1.0),
     ],
 }
 TABLE_AS_A_WHOLE = {

@@ -1,7 +1,8 @@
 """Nights whose every item tells its day, list and rank, so that SQL can judge what is on the shelf.
 
-An item is day * DAY + key * KEY + rank. What is read is whole when every list is there to its last
-rank, every item is where it belongs, and all of it is of one version and that version's day.
+An item is day * DAY + key * KEY + rank, a segment is day * 10 + key. What is read is whole when every list
+is there to its last rank, every item is where it belongs, and all of it is of one version and that version's
+day.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tests.serving.nights import Shop, as_of, fill
 T = TypeVar("T")
 DAY, KEY = 1_000_000, 100
 N_USERS, N_ITEMS, N_CATEGORIES, LENGTH = 500, 100, 5, 20
+N_SEGMENTS, N_BROWSERS = 5, 50
 NOBODY = -1
 BASKET = 7
 """The one item of a basket."""
@@ -35,6 +37,9 @@ WITH shown (kind, version, key, place, item) AS (
     UNION ALL SELECT 'popular_items', version,
         CASE category WHEN 'all' THEN 0 ELSE split_part(category, ' ', 2)::bigint END, rank, item_id
         FROM serving.popular_items
+    UNION ALL SELECT 'popular_in_segment', version, segment % 10, rank, item_id
+        FROM serving.popular_in_segment
+    UNION ALL SELECT 'user_segments', version, 0, 0, segment::bigint / 10 * {DAY} FROM serving.user_segments
     UNION ALL SELECT 'recommend', version, 0, rank, item_id FROM serving.recommend({NOBODY}, {LENGTH})
     UNION ALL SELECT 'recommend_from', version, {BASKET}, rank, item_id
         FROM serving.recommend_from('{{{BASKET}}}', {LENGTH})
@@ -69,6 +74,8 @@ N_ROWS = {
     "similar_items": N_ITEMS * LENGTH,
     "also_bought": N_ITEMS * LENGTH,
     "popular_items": (N_CATEGORIES + 1) * LENGTH,
+    "popular_in_segment": N_SEGMENTS * LENGTH,
+    "user_segments": N_BROWSERS,
     "recommend": LENGTH,
     "recommend_from": LENGTH,
     "items": N_ITEMS,
@@ -96,6 +103,8 @@ def night(shop: Shop, day: int) -> RunFolder:
         also_bought=beside,
         purchases={user: items(user, LENGTH + 1, 3) for user in users},
         categories=dict.fromkeys(users, names[:2]),
+        segments={N_USERS + n: day * 10 + 1 + n % N_SEGMENTS for n in range(1, N_BROWSERS + 1)},
+        in_segment={day * 10 + key: items(key) for key in range(1, N_SEGMENTS + 1)},
         names={item: (str(day), names[0]) for item in beside},
     )
 

@@ -81,7 +81,7 @@ def test_how_far_an_item_is_reduced_now(
     shop = events(
         *(bought(user, 5, at, 100 - discount, discount) for user in range(n_lines)), bought(9, 5, 0, 100, 0)
     )
-    items = table("items", (5, None, None, 90.0, 10.0, None))
+    items = table("items", (5, None, None, 90.0, 10.0, None, None, None, None))
     assert evidence(tmp_path, shop, items=items).percent_off.tolist() == [percent]
 
 
@@ -102,7 +102,7 @@ def test_what_the_shop_says_of_today_is_believed_up_to_what_was_paid(
     tmp_path: Path, price: float | None, discount: float | None, percent: int
 ) -> None:
     """At most 10 was paid in full: 15 off 8.5 is no money but a percentage."""
-    items = table("items", (5, None, None, price, discount, None))
+    items = table("items", (5, None, None, price, discount, None, None, None, None))
     shop = events(bought(1, 5, 0, 10.0, 0.0), bought(2, 5, 1, 30.0, 3.0))
     assert evidence(tmp_path, shop, items=items).percent_off.tolist() == [percent]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
-from pipeline.lists.similar import similar_by_people, similar_items
+from pipeline.cold.items import ColdItems, cold_items
+from pipeline.lists.similar import merged, similar_by_people, similar_items, similar_to_cold
 from pipeline.models.als import AlsFactors
+from tests.cold.shop import CUT, at_cut, items, written
 from tests.shelf import pairs
 
 FACTORS = AlsFactors(
@@ -68,3 +72,57 @@ def test_without_a_model_pairs_need_enough_people_in_common() -> None:
 def test_the_score_is_the_cosine_between_the_people_of_two_items() -> None:
     [first, *_] = similar_by_people(TOUCHED, pa.array([10, 11, 12, 13]), np.array([], np.int64), 5, 3)
     assert np.allclose(first["score"].to_pylist(), 3 / np.sqrt(3 * 4))
+
+
+OF_TEAS = AlsFactors(
+    np.ones((3, 2), np.float32),
+    np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9], [0, 1]], np.float32),
+    pa.array([1, 2, 3]),
+    pa.array([10, 11, 20, 21, 32]),
+)
+"""Factors of the items that somebody touched in tests/cold/shop.py: who bought the white tea likes tools."""
+
+
+def cold(path: Path) -> ColdItems:
+    with at_cut(path) as history:
+        found = cold_items(history, written(path / "items.parquet", items()), None, CUT)
+    assert found is not None
+    return found
+
+
+def of_cold(path: Path, factors: AlsFactors, length: int = 3, min_buyers: int = 5) -> pa.Table:
+    return pa.Table.from_batches(list(similar_to_cold(cold(path), factors, length, min_buyers)))
+
+
+def test_what_nobody_bought_is_like_items_of_the_same_words(tmp_path: Path) -> None:
+    rows = of_cold(tmp_path, OF_TEAS)
+    by_item = {(a, rank): b for a, rank, b in pairs(rows, "item_id", "rank", "similar_item_id")}
+    assert [by_item[30, rank] for rank in (1, 2, 3)] == [10, 11, 32], "the other teas, green tea first"
+    assert {by_item[31, 1], by_item[31, 2]} == {20, 21}
+    assert (31, 3) not in by_item, "no tea is in any way like a chisel"
+    assert 40 not in rows["item_id"].to_pylist(), "nothing is known of it"
+
+
+def test_likeness_of_content_gives_way_to_factors_as_purchases_come(tmp_path: Path) -> None:
+    """The white tea was bought once, by somebody who otherwise buys as people do who buy tools."""
+    first = {
+        n: of_cold(tmp_path, OF_TEAS, min_buyers=n).filter(pa.compute.field("item_id") == 32) for n in (1, 50)
+    }
+    assert first[50]["similar_item_id"].to_pylist()[0] in (10, 11)
+    little, much = (dict(pairs(rows, "similar_item_id", "score")) for rows in (first[50], first[1]))
+    assert much[20] > little.get(20, 0.0)
+    assert 32 not in much
+
+
+def test_hidden_items_are_in_no_list_of_a_cold_one(tmp_path: Path) -> None:
+    assert 10 not in of_cold(tmp_path, OF_TEAS.hide(np.array([0])))["similar_item_id"].to_pylist()
+
+
+def test_lists_of_cold_items_stand_among_the_others_in_the_order_of_the_ids(tmp_path: Path) -> None:
+    whole = pa.Table.from_batches(
+        merged(similar_items(OF_TEAS, 2, np.arange(4)), [*of_cold(tmp_path, OF_TEAS).to_batches()])
+    )
+    keys = pairs(whole, "item_id", "rank")
+    assert keys == sorted(keys)
+    assert {item for item, _ in keys} == {10, 11, 20, 21, 30, 31, 32}
+    assert pa.Table.from_batches(merged([], of_cold(tmp_path, OF_TEAS).to_batches())).num_rows == 8

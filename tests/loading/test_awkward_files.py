@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,12 @@ def test_times_that_cannot_be_a_shops_are_told(shop: Shop, events: Callable[...,
         ("available", ["yes", "0.0", "NULL", "True"], [1, 0, None, 1]),
         ("available", [1.0, 0.0, None], [1, 0, None]),
         ("available", [True, False], [1, 0]),
+        ("added_at", ["2026-05-01", "2026-05-01T10:00:00+02:00", "\\N"],
+         ["2026-05-01 00:00:00.000000", "2026-05-01 08:00:00.000000", None]),
+        ("available_until", ["9999-12-31", "infinity", "-Infinity", "0000-00-00 00:00:00"],
+         ["9999-12-31 00:00:00.000000", "9999-12-31 00:00:00.000000", "0001-01-01 00:00:00.000000", None]),
+        ("available_until", [date(9999, 12, 31), None], ["9999-12-31 00:00:00.000000", None]),
+        ("known_at", [datetime(2026, 5, 1, 10, tzinfo=UTC), None], ["2026-05-01 10:00:00.000000", None]),
     ],
 )  # fmt: skip
 def test_columns_of_items(
@@ -160,6 +166,9 @@ def test_columns_of_items(
         ("price", ["€ 3"], "€ 3"),
         ("available", ["maybe"], "maybe"),
         ("available", [2], "2"),
+        ("added_at", [1795750215], "2026-11-27 03:30:15 UTC if it counts seconds"),
+        ("available_until", ["2026-01-01", "soon"], "soon in row 2"),
+        ("known_at", [["2026-01-01"]], "VARCHAR[]"),
     ],
 )
 def test_columns_of_items_that_hold_something_else(

@@ -15,9 +15,11 @@ import sqlalchemy as sa
 
 from pipeline import config, loading
 from pipeline.cli import KINDS
+from pipeline.config import Settings
 from pipeline.contract.datasets import DATASETS
 from pipeline.errors import NightshelfError, SettingsError, SourceError
 from pipeline.loading import Loaded, csv_file, is_stale, progress
+from pipeline.source import opened
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 EVENTS = """\
@@ -91,6 +93,29 @@ def test_a_shop_that_an_earlier_version_loaded_is_stale(shop_url: str) -> None:
     assert not is_stale(shop_url, NOW)
 
 
+def test_files_and_queries_of_items_may_say_since_when_and_until_when(
+    shop_url: str, written: Callable[[str, str], Path], make_settings: Callable[..., Settings]
+) -> None:
+    """Times without zone, and dates, are of the shop's zone; a night reads them as they were meant."""
+    berlin = make_settings(source={"timezone": "Europe/Berlin"})
+    events = written("e.csv", EVENTS)
+    days = "7,2026-05-01,infinity,\n8,2026-05-01 10:00Z,9999-12-31,NULL"
+    items = written("i.csv", f"item_id,added_at,available_until,known_at\n{days}")
+    query = written("i.sql", "SELECT * REPLACE (added_at::TIMESTAMPTZ AS added_at) FROM 'i.csv'")
+    select = written("e.sql", "FROM 'e.csv'")
+    for kind, file, catalogue, midnight in (
+        ("events", events, items, datetime(2026, 4, 30, 22, tzinfo=UTC)),
+        ("query", select, query, datetime(2026, 5, 1, tzinfo=UTC)),  # which computes in UTC
+    ):
+        load(shop_url, kind, file=file, items=catalogue, settings=berlin)
+        with opened(shop_url, berlin.source, {"user": "integer", "item": "text"}) as source:
+            found = [row for batch in source.batches("items") for row in batch.to_pylist()]
+        added = {row["item_id"]: row["added_at"] for row in found}
+        assert added == {"7": midnight, "8": datetime(2026, 5, 1, 10, tzinfo=UTC)}
+        assert [row["available_until"].year for row in found] == [9999, 9999]
+        assert [row["known_at"] for row in found] == [None, None]
+
+
 def test_files_may_carry_prices_discounts_and_ratings(
     shop_url: str, written: Callable[[str, str], Path]
 ) -> None:
@@ -119,12 +144,62 @@ def test_retailrocket_with_a_column_more(shop_url: str, written: Callable[[str, 
     ]
     assert rows(shop_url, "SELECT count(price), count(discount), count(rating) FROM events") == [(0, 0, 0)]
     assert rows(shop_url, "SELECT * FROM products ORDER BY product_id") == [
-        (344224, None, None, None, None, True),
-        (396045, None, None, None, None, True),
+        (344224, None, None, None, None, True, None, None, None),
+        (396045, None, None, None, None, True, None, None, None),
     ]
     assert rows(shop_url, "SELECT * FROM customers ORDER BY 1") == [(1134473, None), (1314862, None)]
     kept = load(shop_url, "retailrocket", file=file, keep_dates=True)
     assert kept.last_at == datetime(2015, 9, 18, 2, 40, tzinfo=UTC)
+
+
+PROPERTIES = """timestamp,itemid,property,value
+1433041200000,396045,categoryid,1338
+1433041200000,396045,888,n552.000 639502 n720.000 424566
+1433041200000,396045,790,n12345.500
+1433041200000,396045,available,1
+1433041200000,7,112,679677
+"""
+LATER_PROPERTIES = """timestamp,itemid,property,value
+1433646000000,396045,categoryid,99
+1433646000000,396045,available,0
+1449000000000,396045,categoryid,after the last event
+1433041200000,9,available,0
+1433041200000,9,888,n12.000
+"""
+
+
+def test_retailrocket_s_items_have_their_last_properties(
+    shop_url: str, written: Callable[[str, str], Path]
+) -> None:
+    files = [written("part1.csv", PROPERTIES), written("part2.csv", LATER_PROPERTIES)]
+    load(shop_url, "retailrocket", file=written("events.csv", ROCKET), properties=files)
+    assert rows(shop_url, "SELECT * FROM products ORDER BY product_id") == [
+        (9, None, None, None, None, False, None, None, None),
+        (344224, None, None, None, None, True, None, None, None),
+        (396045, "639502 424566", "99", 12345.5, None, False, None, None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("n12345.500", "12345.500", "'12345.500' in row 3"),
+        ("available,1", "available,yes", "'yes' in row 4"),
+        ("1433041200000,7", "soon,7", "'soon' in row 5"),
+        ("property,value", "property,values", "values"),
+        ("1338", "13\0 38", r"'13\x00 38' in row 1"),
+        ("639502", "639\0 502", r"'n552.000 639\x00 502 n720.000 424566' in row 2"),
+        ("396045,categoryid", "396\0 045,categoryid", r"'396\x00 045' in row 1"),
+    ],
+)
+def test_retailrocket_refuses_other_properties(
+    shop_url: str, written: Callable[[str, str], Path], old: str, new: str, found: str
+) -> None:
+    file = written("part1.csv", PROPERTIES.replace(old, new))
+    with pytest.raises(SourceError) as caught:
+        load(shop_url, "retailrocket", file=written("events.csv", ROCKET), properties=[file])
+    assert found in caught.value.found
+    assert str(file) in caught.value.what
 
 
 @pytest.mark.parametrize(
@@ -213,8 +288,8 @@ def test_events_parquet_with_items_and_users(shop_url: str, tmp_path: Path) -> N
         (user, 7, 1.0, None)
     ]
     assert rows(shop_url, "SELECT * FROM products ORDER BY product_id") == [
-        (7, None, None, 1.5, None, True),
-        (8, None, None, None, None, True),
+        (7, None, None, 1.5, None, True, None, None, None),
+        (8, None, None, None, None, True, None, None, None),
     ]
     assert rows(shop_url, "SELECT customer_id::text, segment FROM customers") == [(user, "gold")]
 

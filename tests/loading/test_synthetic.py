@@ -93,6 +93,28 @@ def test_there_is_something_to_find() -> None:
     assert len(first - last) > 10
 
 
+def test_a_product_is_added_on_the_day_it_is_born() -> None:
+    """In the days of the events, shifted as they are; what was there on the first day was always sold."""
+    with synthetic.read(100_000, 1, NOW, keep_dates=True) as read:
+        assert read.products is not None
+        kept = pa.Table.from_batches(list(read.events)).to_pandas()
+        products = pa.Table.from_batches(list(read.products)).to_pandas().set_index("product_id")
+    added = products["added_at"].dropna()
+    assert 0.25 < len(added) / len(products) < 0.45
+    assert added.min() >= datetime(2025, 1, 2, tzinfo=UTC)
+    assert (added == added.dt.normalize()).all()
+    assert products[["available_until", "known_at"]].isna().all(axis=None)
+    first = kept.groupby("product_id")["occurred_at"].min().reindex(added.index).dropna()
+    assert len(first) > 100
+    assert (first >= added[first.index]).all()
+    assert ((first - added[first.index]).dt.days < 30).mean() > 0.9
+    shifted, later, _ = shop(100_000, 1)
+    by = shifted["occurred_at"][0].as_py() - kept["occurred_at"][0].to_pydatetime()
+    assert by.days > 0
+    moved = later.to_pandas().set_index("product_id")["added_at"].dropna()
+    assert (moved - added == by).all()
+
+
 @pytest.mark.parametrize(("n_events", "seed"), [(0, 0), (-5, 0), (10, -1)])
 def test_nonsense_is_refused(n_events: int, seed: int) -> None:
     with pytest.raises(SettingsError):
@@ -127,3 +149,29 @@ def test_a_promotion_is_no_longer_than_the_year() -> None:
     ):
         pass
     assert "--promotion-days of 0 to 365" in str(caught.value)
+
+
+def test_who_looks_first_looks_for_two_weeks_or_more_and_then_buys() -> None:
+    with synthetic.read(100_000, 1, NOW, keep_dates=True, look_first=1.0) as read:
+        events = pa.Table.from_batches(list(read.events)).to_pandas()
+    is_purchase = events["event_type"] == "purchase"
+    looks_from = events[~is_purchase].groupby("customer_id")["occurred_at"].min()
+    buys_from = events[is_purchase].groupby("customer_id")["occurred_at"].min()
+    waits = (buys_from - looks_from.loc[buys_from.index]).dt.days
+    assert len(buys_from) > 300
+    assert (waits >= 1).mean() > 0.8, "some come for the first time when they buy"
+    assert waits.median() > 60
+
+
+def test_where_nobody_looks_first_nothing_changes() -> None:
+    with synthetic.read(5_000, 1, NOW, keep_dates=False, look_first=0.0) as read:
+        assert pa.Table.from_batches(list(read.events)).equals(shop(5_000, 1)[0])
+
+
+def test_a_share_is_no_more_than_one() -> None:
+    with (
+        pytest.raises(SettingsError, match="made-up shop") as caught,
+        synthetic.read(10, 1, NOW, keep_dates=False, look_first=1.5),
+    ):
+        pass
+    assert "--look-first of 0 to 1" in str(caught.value)

@@ -16,7 +16,7 @@ from pipeline.ranking.candidates import CandidateSource
 from pipeline.ranking.statistics import count_statistics
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
-from tests.shelf import day, events
+from tests.shelf import day, events, whole
 
 HITS = range(100, 140)
 """Bought by everybody else yesterday: more than the candidates from the popular."""
@@ -44,7 +44,7 @@ def shop(run_folder: Callable[..., RunFolder]) -> Iterator[tuple[History, RunFol
         "discount": pa.nulls(n, pa.float64()),
         "available": pa.nulls(n, pa.bool_()),
     }
-    folder.write("items", pa.table(items))
+    folder.write("items", whole("items", pa.table(items)))
     with opened([folder.file("purchaser_events")], day(100), Filter(), Run(), folder.scratch()) as history:
         yield history, folder
 

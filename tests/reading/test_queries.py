@@ -29,6 +29,8 @@ ASKED = {
     "similar to the unknown": (lambda ask: ask.similar("99", 5), answers.Similar),
     "also bought": (lambda ask: ask.also_bought("11", 5), answers.AlsoBought),
     "popular": (lambda ask: ask.popular(5), answers.Popular),
+    "popular in a segment": (lambda ask: ask.popular_in_segment(5, 2), answers.Popular),
+    "popular in the unknown": (lambda ask: ask.popular_in_segment(5, 99), answers.Popular),
     "session": (lambda ask: ask.session(["11", "12"], 5), answers.Session),
     "an explained session": (lambda ask: ask.session(["11"], 5, explain=True), answers.Session),
     "an empty session": (lambda ask: ask.session([], 5), answers.Session),
@@ -83,22 +85,23 @@ def test_what_is_not_shown_has_no_explanation(live: ServedShop) -> None:
 def test_every_statement_is_one_that_is_asked() -> None:
     files = {path.stem for path in (ROOT / "sql" / "reading").glob("*.sql")}
     assert files == {
-        "recommendations", "explanation", "similar", "also_bought", "popular", "session", "users",
-        "publication", "shop", "rights",
+        "recommendations", "explanation", "similar", "also_bought", "popular", "popular_in_segment",
+        "session", "users", "publication", "shop", "rights",
     }  # fmt: skip
 
 
 def test_the_schema_that_is_needed_is_the_newest_that_a_statement_needs() -> None:
-    """`reason_in_words` of a user came with version 10: `recommendations` asks for it."""
+    """The view `popular_in_segment` came with version 12: the statement of that name asks for it."""
     assert NEEDED_VERSION <= VERSION
     upgrades = ROOT / "sql" / "serving" / "upgrades"
     [needed] = upgrades.glob(f"{NEEDED_VERSION:03}_*.sql")
     asked = " ".join(path.read_text() for path in (ROOT / "sql" / "reading").glob("*.sql"))
+    made = r"CREATE (?:FUNCTION|VIEW) \{schema\}\.(\w+)"
     using = {
         path
         for path in upgrades.glob("*.sql")
-        for name in re.findall(r"CREATE FUNCTION \{schema\}\.(\w+)", path.read_text())
-        if f"{{schema}}.{name}(" in asked
+        for name in re.findall(made, path.read_text())
+        if re.search(rf"\{{schema\}}\.{name}\b", asked)
     }
     assert max(using) == needed
 

@@ -225,6 +225,64 @@ def item_names() -> pa.Table:
     )
 
 
+COLD: dict[str, Any] = {
+    "n_purchases": 400,
+    "n_buyers": 300,
+    "times_random": 12.0,
+    "against": {"difference": 0.04, "ci_low": 0.02, "ci_high": 0.06},
+    "lists": [
+        {"list": name, "recall_at_10": recall, "ci_low": low, "ci_high": high, "recall_at_50": 3 * recall}
+        for name, recall, low, high in (
+            ("content", 0.06, 0.04, 0.08),
+            ("popular_in_categories", 0.02, 0.01, 0.03),
+            ("random_in_categories", 0.005, 0.004, 0.006),
+            ("random", 0.001, 0.001, 0.001),
+        )
+    ],
+}
+OF_NEVER_BOUGHT = [row for row in COLD["lists"] if row["list"] != "popular_in_categories"]
+COLD_ITEMS = {
+    "why": "",
+    "cold_days": 14.0,
+    "n_cuts": 2,
+    "n_items": 1200,
+    "n_never_bought": 900,
+    "n_unknown": 7,
+    "all": COLD,
+    "never_bought": {**COLD, "against": None, "lists": OF_NEVER_BOUGHT},
+    "new_items": {
+        "slots": 1,
+        "days": 14.0,
+        "from_rank": 11,
+        "n_lists": 100,
+        "n_with_new": 80,
+        "n_bought": 2,
+        "recall_at_20": 0.21,
+        "recall_at_20_without": 0.214,
+        "difference": -0.004,
+        "ci_low": -0.009,
+        "ci_high": 0.001,
+    },
+}
+
+FIRST_PURCHASES: dict[str, Any] = {
+    "why": "",
+    "is_published": True,
+    "n_cuts": 4,
+    "n_people": 5_000,
+    "n_segments": [8, 16, 16, 16],
+    "has_attributes": False,
+    "attributes": [],
+    "newcomer_days": 28,
+    "n_users": 400,
+    "n_purchases": 450,
+    "recall_at_10": 0.25,
+    "recall_at_10_popular": 0.05,
+    "difference": 0.2,
+    "ci_low": 0.17,
+    "ci_high": 0.23,
+}
+
 WHOLE: dict[str, Any] = {
     "live": LIVE,
     "validation": VALIDATION,
@@ -240,6 +298,8 @@ WHOLE: dict[str, Any] = {
     "item_names": item_names(),
     "fallback": NO_FALLBACK,
     "session_lists": SESSION_LISTS,
+    "cold_items": COLD_ITEMS,
+    "first_purchases": FIRST_PURCHASES,
     "decision": DECISION,
 }
 

@@ -80,7 +80,7 @@ def test_every_reason_has_a_row_with_its_number_and_share(rows: Callable[..., li
     ]
     assert "sql/source/users.sql" in rows()[0]["why"]
     assert "[filter]" in rows()[1]["why"]
-    assert "5 of them have lists" in rows()[4]["why"]
+    assert "5 of them have one all the same" in rows()[4]["why"]
 
 
 def test_a_run_that_stopped_at_validate_says_who_is_unknown(

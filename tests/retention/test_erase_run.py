@@ -18,6 +18,7 @@ import pytest
 
 from pipeline import config, report
 from pipeline.config import Settings
+from pipeline.contract.datasets import TIME
 from pipeline.errors import DamagedFile, RunBusy
 from pipeline.models.als import AlsFactors
 from pipeline.report import validation
@@ -59,6 +60,15 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Job:
         folder,
         events=pa.concat_tables([shop(), events((None, 3, 4.0), (None, 5, 4.0))]),
         users=pa.table({"user_id": [*range(30), ELENA, None], "segment": pa.nulls(32, pa.string())}),
+        user_attributes=pa.table(
+            {
+                "user_id": [*range(30), ELENA],
+                "name": ["plan"] * 31,
+                "category": [*["free"] * 30, "elenas own"],
+                "number": pa.nulls(31, pa.float64()),
+                "known_at": pa.nulls(31, TIME),
+            }
+        ),
         purchaser_events=shop(),
         items=pa.table(
             {
@@ -109,7 +119,9 @@ def holders(folder: RunFolder, user: Any) -> list[str]:
 
 def test_the_user_goes_and_the_run_goes_on(night: Job) -> None:
     folder = night.folder
-    assert set(holders(folder, ELENA)) >= {"events.parquet", "model/als.npz", "recommendations.parquet"}
+    assert set(holders(folder, ELENA)) >= (
+        {"events.parquet", "user_attributes.parquet", "model/als.npz", "recommendations.parquet"}
+    )
     n_rows = sum(
         pc.sum(pc.equal(pq.read_table(folder.path / name)["user_id"], ELENA)).as_py()
         for name in holders(folder, ELENA)
@@ -119,10 +131,23 @@ def test_the_user_goes_and_the_run_goes_on(night: Job) -> None:
     erased = erase(folder, ELENA, NOW)
     assert (erased.n_files, erased.n_rows) == (n_files, n_rows)
     assert holders(folder, ELENA) == []
+    assert b"elenas own" not in folder.file("user_attributes").read_bytes()
+    assert set(folder.table("user_attributes")["category"].to_pylist()) == {"free"}
     for stage in (*STAGES, "gate"):
         folder.check(stage)
     for stage in ("evaluate", "recommend"):
         run_stage(stage, night)
+
+
+def test_the_segment_of_the_user_goes(night: Job) -> None:
+    """What was live when the night began, and what the night made."""
+    rows = pa.table({"user_id": [7, ELENA], "segment": pa.array([1, 2], pa.int32())})
+    give(night.folder, live_segments=rows, user_segments=rows)
+    assert {"live_segments.parquet", "user_segments.parquet"} < set(holders(night.folder, ELENA))
+    erase(night.folder, ELENA, NOW)
+    assert holders(night.folder, ELENA) == []
+    for name in ("live_segments", "user_segments"):
+        assert night.folder.table(name).to_pylist() == [{"user_id": 7, "segment": 1}], name
 
 
 def test_others_rows_are_those_that_the_stage_wrote(night: Job, tmp_path: Path) -> None:

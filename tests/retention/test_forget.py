@@ -152,7 +152,11 @@ def load(place: Place, folder: Path) -> None:
         writer = csv.writer(lines)
         writer.writerow(("user_id", "item_id", "event_type", "occurred_at", "order_id", "quantity"))
         writer.writerows(events_of(place.users))
-    place.say("load", "events", str(file))
+    with (folder / "users.csv").open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(("user_id", "plan", "age"))
+        writer.writerows((user, ("free", "paid")[n % 2], 20 + n) for n, user in enumerate(place.users))
+    place.say("load", "events", str(file), "--users", str(folder / "users.csv"))
 
 
 @pytest.mark.slow
@@ -166,7 +170,8 @@ def test_a_user_is_nowhere_after_it_and_stays_away(
     place.say("run", "--as-of", "last", "--run-id", "first")
     before = place.lists()
     assert elena in before
-    assert {"first/events.parquet", "first/validation.json", "first/model/als.npz"} <= set(
+    attributes = "first/user_attributes.parquet"
+    assert {"first/events.parquet", attributes, "first/validation.json", "first/model/als.npz"} <= set(
         files_that_hold(place.runs, elena)
     )
 
@@ -192,6 +197,7 @@ def test_a_user_is_nowhere_after_it_and_stays_away(
     output = place.say("run", "--as-of", "last", "--run-id", "second")
     assert "extract: 17 events of forgotten users left out" in output
     assert "extract: 1 users of forgotten users left out" in output
+    assert "extract: 2 user_attributes of forgotten users left out" in output
     assert files_that_hold(place.runs, elena) == []
     assert elena not in place.lists()
     assert sorted(place.lists()) == sorted(place.users[1:])

@@ -26,6 +26,8 @@ LISTS = {
     "also_bought": {11: [12, 13], 12: [11, 21]},
     "purchases": {2: [22]},
     "categories": {2: ["tea & coffee"]},
+    "segments": {7: 2},
+    "in_segment": {2: [22, 12, 15]},
     "names": {
         11: ("BANANAS", "fruit"),
         12: ("Äpfel & Birnen", "fruit"),

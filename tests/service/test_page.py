@@ -249,6 +249,17 @@ def test_a_basket_takes_a_hundred_items(service: Running) -> None:
         expect(page.get_by_role("button", name="Add to basket: BANANAS").first).to_be_enabled()
 
 
+def test_whoever_only_looked_around_gets_what_is_popular_in_the_segment(service: Running) -> None:
+    with visiting(service.url) as visit:
+        page = open_page(visit, "/?user=7")
+        expect(page.locator("#shelf .note")).to_have_text(
+            "User 7 has bought nothing yet. This is popular with people like them."
+        )
+        first = cards(page).first
+        expect(first.locator(".source")).to_have_text("Popular with people like you")
+        expect(first.locator(".why")).to_be_empty()
+
+
 def test_whoever_is_not_known_gets_what_is_popular_and_is_told(service: Running) -> None:
     with visiting(service.url) as visit:
         page = open_page(visit, "/?user=999")

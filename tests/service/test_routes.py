@@ -95,6 +95,16 @@ def test_every_other_route(service: Running) -> None:
     assert listed(service.get("/popular")) == listed(service.get("/popular?category=all")) == [11, 15, 21, 22]
     assert listed(service.get(f"/popular?category={quote('tea & coffee')}&n=1")) == [21]
     assert listed(service.get("/popular?category=none")) == []
+    assert service.get("/popular?segment=2&n=2") == {
+        "version": 1,
+        "category": None,
+        "segment": 2,
+        "items": [
+            {"rank": 1, "item_id": 22, "name": "<b>Coffee</b>", "category": "tea & coffee", "score": 1},
+            {"rank": 2, "item_id": 12, "name": "Äpfel & Birnen", "category": "fruit", "score": 0.5},
+        ],
+    }
+    assert listed(service.get("/popular?segment=99")) == []
     publication = service.get("/publication")
     assert publication.pop("published_at").endswith("Z")
     assert publication == {
@@ -108,6 +118,16 @@ def test_every_other_route(service: Running) -> None:
         "is_fallback": False,
         "is_unjudged": False,
     }
+
+
+def test_somebody_who_only_looked_around_gets_what_is_popular_in_the_segment(service: Running) -> None:
+    answer = service.get("/users/7/recommendations?explain=true&n=4")
+    assert listed(answer) == [22, 12, 15, 11]
+    assert [item["source"] for item in answer["items"]] == [*["popular_in_segment"] * 3, "popular"]
+    assert answer["items"][0]["reason"] == "popular_in_segment"
+    assert answer["items"][0]["explanation"] == "popular with people like you"
+    assert service.get("/users/7/recommendations/12/explanation")["explanation"].startswith("popular with")
+    assert listed(service.get("/users/7/recommendations?category=fruit")) == [12, 11]
 
 
 def test_a_basket_gets_what_goes_with_it(service: Running) -> None:
@@ -135,6 +155,8 @@ def test_blocked_items_come_in_no_list(shop: Shop, service: Running) -> None:
         "/items/11/similar",
         "/items/11/also-bought",
         "/popular?category=fruit",
+        "/popular?segment=2",
+        "/users/7/recommendations",
     ):
         assert 12 not in listed(service.get(path)), path
     reply = service.ask("/session/recommendations", "POST", {"item_ids": [11]})

@@ -57,7 +57,8 @@ def new_login(server: Server) -> Callable[[str, str], str]:
 @pytest.fixture
 def live_shop(shop: Shop) -> Shop:
     """The same with a first publication."""
-    shop.publish(shop.night(1, also_bought={11: [12]}, names={11: ("BANANAS", "fruit")}))
+    beside = {"also_bought": {11: [12]}, "segments": {7: 2}, "in_segment": {2: [13]}}
+    shop.publish(shop.night(1, **beside, names={11: ("BANANAS", "fruit")}))
     return shop
 
 

@@ -27,6 +27,7 @@ USERS: Lists = {1: [11, 12, 13], 2: [12, 14]}
 POPULAR: Lists = {"all": [11, 15, 16, 17], "tea": [15, 16]}
 SIMILAR: Lists = {11: [12, 13], 12: [11]}
 NONE: Lists = {}
+NO_SEGMENTS: Mapping[Any, int] = {}
 
 
 def as_of(day: int) -> datetime:
@@ -49,8 +50,8 @@ def ranked(key: str, item: str, lists: Lists, types: tuple[pa.DataType, pa.DataT
 
 
 def without_details() -> tuple[ListKind, ...]:
-    """What a release before version 10 of the schema copied: reasons without details."""
-    return tuple(replace(kind, details=()) for kind in KINDS)
+    """What a release before version 10 of the schema copied: reasons without details, and no segments."""
+    return tuple(replace(kind, details=()) for kind in KINDS if kind.since is None)
 
 
 def fill(
@@ -62,12 +63,15 @@ def fill(
     also_bought: Lists = NONE,
     purchases: Lists = NONE,
     categories: Lists = NONE,
+    segments: Mapping[Any, int] = NO_SEGMENTS,
+    in_segment: Lists = NONE,
     names: Lists = NONE,
 ) -> RunFolder:
     """Give the run its lists; every first item is there because of itself. A list not named here is empty.
 
     also_bought: `{item: [first, second, ...]}`, of support 1 / rank and lift 1 + 1 / rank
     purchases:   `{user: [item, ...]}`; categories: `{user: [category, ...]}`
+    segments:    `{user: segment}`; in_segment: `{segment: [first, second, ...]}`
     names:       `{item: (name, category)}`
     """
     user, item = arrow_id(folder.ids["user"]), arrow_id(folder.ids["item"])
@@ -94,6 +98,13 @@ def fill(
         "user_categories": ranked("user_id", "category", categories, (user, pa.string())).drop_columns(
             "score"
         ),
+        "user_segments": pa.table(
+            {
+                "user_id": pa.array(sorted(segments), user),
+                "segment": pa.array([segments[u] for u in sorted(segments)], pa.int32()),
+            }
+        ),
+        "popular_in_segment": ranked("segment", "item_id", in_segment, (pa.int32(), item)),
         "item_names": pa.table(
             {
                 "item_id": pa.array(sorted(names), item),

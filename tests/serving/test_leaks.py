@@ -27,6 +27,8 @@ KEYS = {
     "popular_items": "category",
     "similar_items": "item_id",
     "also_bought": "item_id",
+    "popular_in_segment": "segment",
+    "user_segments": "user_id",
     "items": "item_id",
 }
 CONDITIONS = (
@@ -54,6 +56,8 @@ def shop(shop: Shop) -> Shop:
             popular={"secret": [61]},
             similar={61: [62]},
             also_bought={62: [61]},
+            segments={ONLY_BEFORE: 64, ERASED: 64},
+            in_segment={64: [61]},
             names={61: ("secret", "secret"), 62: ("secret", "secret")},
         ),
     )
@@ -62,6 +66,8 @@ def shop(shop: Shop) -> Shop:
             2,
             {ELENA: [11, 12], OTTO: [12], ERASED: [11]},
             also_bought={11: [12]},
+            segments={OTTO: 3, ERASED: 3},
+            in_segment={3: [12, 14]},
             names={11: ("Tea", "tea")},
         )
     )
@@ -177,6 +183,8 @@ def test_every_table_under_a_view_of_lists_has_the_barrier(shop: Shop) -> None:
         ("live", False),
         ("popular_lists", True),
         ("publication", False),
+        ("segment_lists", True),
         ("similar_lists", True),
         ("user_lists", True),
+        ("user_segments", True),
     ]

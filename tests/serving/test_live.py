@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.config import Settings
+from pipeline.contract.datasets import DATASETS
 from pipeline.errors import ServingError, Unreachable
 from pipeline.runs.files import write_json
-from pipeline.serving import About, migrate, publish, read_live, refuse
+from pipeline.serving import About, migrate, publish, read_live, read_segments, refuse, rollback
+from pipeline.serving import live as live_module
 from tests.serving.nights import Shop, as_of
 
 
@@ -164,3 +166,50 @@ def test_other_id_types_stop_the_night_before_it_begins(new_shop: Callable[..., 
 def test_a_server_that_does_not_answer(shop: Shop) -> None:
     with pytest.raises(Unreachable):
         read_live("postgresql://someone:hush@127.0.0.1:1/none", shop.settings)
+
+
+def segments(shop: Shop, day: int) -> list[tuple[object, ...]]:
+    """`user_id, segment` as a night that ends at a day of January reads them, by user."""
+    live = read_live(shop.url, shop.settings, as_of=as_of(day))
+    batches = list(read_segments(shop.url, shop.settings, live, as_of(day)))
+    for batch in batches:
+        assert batch.schema == DATASETS["live_segments"].schema(shop.settings.ids.model_dump())
+    return sorted(tuple(row.values()) for batch in batches for row in batch.to_pylist())
+
+
+LISTS = {"segments": {9: 2, 7: 1, 8: 2}, "in_segment": {1: [11], 2: [12]}}
+
+
+@pytest.mark.parametrize("fetched", [1, 2, 3, 50_000])
+def test_the_segments_of_the_live_publication(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, fetched: int
+) -> None:
+    monkeypatch.setattr(live_module, "FETCHED", fetched)
+    assert segments(shop, 1) == [], "there is no schema"
+    shop.publish(shop.night(1, **LISTS))
+    assert segments(shop, 2) == segments(shop, 1) == [(7, 1), (8, 2), (9, 2)]
+    shop.publish(shop.night(2, segments={7: 3}, in_segment={3: [11]}))
+    assert segments(shop, 3) == [(7, 3)]
+    rollback(shop.url, shop.settings, say=shop.said.append)
+    assert segments(shop, 3) == [(7, 1), (8, 2), (9, 2)]
+
+
+def test_a_run_of_an_earlier_time_sees_no_segments_of_a_later_one(shop: Shop) -> None:
+    shop.publish(shop.night(5, **LISTS))
+    assert segments(shop, 4) == []
+    assert len(segments(shop, 5)) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "users"),
+    [
+        ("text", ["a\tb", "é", "00123"]),
+        ("uuid", [f"{n:08x}-0000-0000-0000-00000000000a" for n in (1, 2, 171)]),
+    ],
+)
+def test_segments_have_the_ids_of_the_shop(
+    new_shop: Callable[..., Shop], kind: str, users: list[str]
+) -> None:
+    shop = new_shop(ids={"user": kind})
+    shop.publish(shop.night(1, {users[0]: [11]}, segments=dict.fromkeys(users, 1), in_segment={1: [11]}))
+    assert segments(shop, 1) == [(user, 1) for user in sorted(users)]

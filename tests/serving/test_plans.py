@@ -20,14 +20,24 @@ from pipeline.databases.embedded import PREFIX, Server
 from pipeline.runs.folder import RunFolder
 from tests.serving.nights import Shop
 
-N_USERS, N_ITEMS, N_CATEGORIES, N_VERSIONS = 3000, 2000, 60, 3
+N_USERS, N_ITEMS, N_CATEGORIES, N_SEGMENTS, N_VERSIONS = 3000, 2000, 60, 90, 3
 BESIDE = {"also_bought_lists", "similar_lists"}
-STORED = {"user_lists", "user_purchases", "user_categories", "popular_lists", "item_names", "blocked_items"}
+STORED = {
+    *("user_lists", "user_purchases", "user_segments", "user_categories", "popular_lists", "item_names"),
+    "blocked_items",
+}
+IN_SEGMENT = {"user_segments", "segment_lists"}
 CALLS = {
     "a known user": ("recommend(77, 5)", {"user_lists", "blocked_items"}),
     "a list to fill up": ("recommend(77, 40)", STORED - {"item_names"}),
     "an unknown user": ("recommend(-1, 5)", STORED - {"item_names"}),
     "nobody": ("recommend(NULL, 5)", STORED - {"item_names"}),
+    "somebody who looks around": ("recommend(3077, 25)", IN_SEGMENT | {"user_lists", "blocked_items"}),
+    "somebody who looks around, to fill up": ("recommend(3077, 60)", (STORED | IN_SEGMENT) - {"item_names"}),
+    "somebody who looks around a category": (
+        "recommend(3077, 40, 'category 17')",
+        IN_SEGMENT | {"item_names"},
+    ),
     "within a category": ("recommend(77, 40, 'category 17')", STORED - {"user_categories"}),
     "a basket": ("recommend_from('{77,78,77,99}', 5)", BESIDE | {"blocked_items"}),
     "a basket to fill up": (
@@ -73,7 +83,7 @@ def big_shop(server: Server) -> Iterator[Shop]:
 
 
 def full_night(shop: Shop, day: int) -> RunFolder:
-    """Lists of ten; purchases of five; three categories; forty popular items in each."""
+    """Lists of ten; five purchases; three categories; forty popular items in each; as many in segments."""
     users, items, names = range(N_USERS), range(N_ITEMS), [f"category {c}" for c in range(N_CATEGORIES)]
     return shop.night(
         day,
@@ -83,6 +93,8 @@ def full_night(shop: Shop, day: int) -> RunFolder:
         also_bought={i: [i + 1, i + 2] for i in items},
         purchases={u: [u % 97, 100 + u % 97] for u in users},
         categories={u: [names[(u + k) % N_CATEGORIES] for k in range(3)] for u in users},
+        segments={N_USERS + u: 1 + u % N_SEGMENTS for u in users},
+        in_segment={s: range(s, s + 40) for s in range(1, N_SEGMENTS + 1)},
         names={i: (f"item {i}", names[i % N_CATEGORIES]) for i in items},
     )
 
@@ -179,7 +191,10 @@ VIEWS = {
     "similar_items": ("similar_lists_pkey", "item_id"),
     "also_bought": ("also_bought_lists_pkey", "item_id"),
     "popular_items": ("popular_lists_pkey", "category"),
+    "popular_in_segment": ("segment_lists_pkey", "segment"),
 }
+FEW_LISTS = ("popular_items", "popular_in_segment")
+"""Views of a few lists, by a key that apps have no large table of."""
 ONE = (
     "SELECT * FROM serving.{view} WHERE {key} = '77' ORDER BY rank LIMIT 3",
     "SELECT * FROM serving.{view} WHERE {key} = '77' AND rank <= 3",
@@ -210,9 +225,19 @@ def test_the_name_of_an_item_is_one_index_lookup(shop: Shop) -> None:
         assert "(item_id = " in names["Index Cond"]
 
 
+def test_the_segment_of_a_user_is_one_index_lookup(shop: Shop) -> None:
+    [[[plan]]] = shop.read(
+        "EXPLAIN (FORMAT JSON) SELECT segment FROM serving.user_segments WHERE user_id = 3077"
+    )
+    [own] = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == "user_segments"]
+    assert own["Index Name"] == "user_segments_pkey"
+    assert "(version = (InitPlan" in own["Index Cond"]
+    assert "(user_id = " in own["Index Cond"]
+
+
 @pytest.mark.parametrize(
     ("view", "query"),
-    [(view, query) for view in VIEWS for query in (ONE if view == "popular_items" else ONE + BY_JOIN)],
+    [(view, query) for view in VIEWS for query in (ONE if view in FEW_LISTS else ONE + BY_JOIN)],
 )
 def test_a_list_of_a_view_is_one_index_lookup(shop: Shop, view: str, query: str) -> None:
     index, key = VIEWS[view]

@@ -62,6 +62,8 @@ def written(day: date) -> str:
         ((16, "similar_to_purchase", 11, None, None, None), "because you bought BANANAS"),
         ((12, "favourite_category", None, None, None, None), "from tea, where you buy often"),
         ((13, "favourite_category", None, None, None, None), "recommended for you"),
+        ((12, "new_in_category", None, None, None, None), "new in tea, where you bought"),
+        ((13, "new_in_category", None, None, None, None), "recommended for you"),
         ((12, None, None, None, None, None), "recommended for you"),
     ],
 )  # fmt: skip

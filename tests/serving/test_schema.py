@@ -83,6 +83,18 @@ PROMISED = {
         ("lift", "double precision"),
         ("version", "bigint"),
     ],
+    "popular_in_segment": [
+        ("segment", "integer"),
+        ("rank", "integer"),
+        ("item_id", ITEM),
+        ("score", "double precision"),
+        ("version", "bigint"),
+    ],
+    "user_segments": [
+        ("user_id", USER),
+        ("segment", "integer"),
+        ("version", "bigint"),
+    ],
     "items": [
         ("item_id", ITEM),
         ("name", "text"),
@@ -130,7 +142,12 @@ LISTS = {
     "recommend(text, integer, text)": "user_id text, n integer, category text",
     "recommend_from(uuid[], integer)": "item_ids uuid[], n integer DEFAULT 10",
 }
-FUNCTIONS = (*LISTS, "fill_up", "is_blocked", *["reason_in_words"] * 2, "explain", "rollback", "release")
+FUNCTIONS = (
+    *LISTS,
+    *("fill_up", "fill_from_segment", "is_blocked"),
+    *["reason_in_words"] * 2,
+    *("explain", "rollback", "release"),
+)
 
 
 @pytest.mark.parametrize("function", LISTS)

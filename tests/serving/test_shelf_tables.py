@@ -14,12 +14,16 @@ SHELF = {
     "also_bought": {11: [12, 13]},
     "purchases": {1: [15, 16], 9: [15]},
     "categories": {1: ["tea", 'b"i\\g'], 9: ["tea"]},
+    "segments": {7: 2, 8: 1},
+    "in_segment": {1: [12], 2: [11, 12]},
     "names": {11: ("Assam\tloose", "tea"), 12: (None, "tea"), 13: ("Cup", None)},
 }
 STORED = {
     "also_bought_lists": [(1, 11, [12, 13], [1.0, 0.5], [2.0, 1.5])],
     "user_purchases": [(1, 1, [15, 16]), (1, 9, [15])],
     "user_categories": [(1, 1, ["tea", 'b"i\\g']), (1, 9, ["tea"])],
+    "user_segments": [(1, 7, 2), (1, 8, 1)],
+    "segment_lists": [(1, 1, [12], [1.0]), (1, 2, [11, 12], [1.0, 0.5])],
     "item_names": [(1, 11, "Assam\tloose", "tea"), (1, 12, None, "tea"), (1, 13, "Cup", None)],
 }
 
@@ -56,6 +60,9 @@ def test_is_published_anew_when_it_alone_has_changed(shop: Shop) -> None:
         ({"also_bought": {11: [12, 12]}}, "no_item_twice"),
         ({"purchases": {1: [15, 15]}}, "no_item_twice"),
         ({"categories": {1: ["tea", "tea"]}}, "no_category_twice"),
+        ({"in_segment": {1: [12, 12]}}, "no_item_twice"),
+        ({"in_segment": {0: [12]}}, "segment_lists_segment_check"),
+        ({"segments": {7: 0}}, "user_segments_segment_check"),
     ],
 )
 def test_nonsense_is_refused(shop: Shop, wrong: dict[str, object], constraint: str) -> None:

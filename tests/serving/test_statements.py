@@ -400,6 +400,8 @@ TABLES = {
     "also_bought_lists": "(%s, 1, '{2}', '{1}', '{2}')",
     "user_purchases": "(%s, 1, '{1}')",
     "user_categories": "(%s, 1, '{a}')",
+    "user_segments": "(%s, 1, 2)",
+    "segment_lists": "(%s, 2, '{1}', '{1}')",
     "item_names": "(%s, 1, 'a', 'b')",
 }
 
@@ -437,7 +439,7 @@ def test_stored_versions_and_stored_counts(db: Session) -> None:
 
 
 def test_tables_of_users(db: Session) -> None:
-    expected = [("user_categories",), ("user_lists",), ("user_purchases",)]
+    expected = [("user_categories",), ("user_lists",), ("user_purchases",), ("user_segments",)]
     assert rows(db, "tables_of_users", storage="serving_storage") == expected
     assert rows(db, "tables_of_users", storage="elsewhere") == []
 

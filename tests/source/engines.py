@@ -16,7 +16,7 @@ from tests.source.test_mariadb import PASSWORD, mariadb
 __all__ = ["PASSWORD", "SLOW", "database", "mariadb", "of_each"]
 
 SLOW = [pytest.mark.slow]
-TABLES = ("shelf", "events", "products", "customers")
+TABLES = ("shelf", "events", "products", "customers", "item_embeddings")
 
 
 def of_each(cases: list[tuple[object, ...]]) -> list[object]:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipeline.config import Settings
-from pipeline.contract.datasets import DATASETS, MAY_CARRY
+from pipeline.contract.datasets import DATASETS, MAY_CARRY, TIMES_OF_ITEMS
 from pipeline.databases import connect
 from pipeline.errors import SourceError
 from pipeline.source import opened
@@ -107,7 +107,7 @@ def test_items_and_users_may_leave_out_all_but_their_ids(
     )
     with opened(url, make_settings(source={"sql": folder}).source, IDS) as source:
         [[item], [user]] = (next(source.batches(name)).to_pylist() for name in ("items", "users"))
-    nothing = dict.fromkeys(("category", "price", "discount", "available"))
+    nothing = dict.fromkeys(("category", "price", "discount", "available", *TIMES_OF_ITEMS))
     assert item == {"item_id": 10, "name": "Tea", **nothing}
     assert user == {"user_id": 1, "segment": None}
     shops.write(tmp_path / "sql", users="SELECT 'gold' AS segment")

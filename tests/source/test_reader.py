@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from pipeline.config import Settings
+from pipeline.contract.datasets import TIMES_OF_ITEMS
 from pipeline.databases.embedded import Server
 from pipeline.errors import DataError, SourceError, Unreachable
 from pipeline.source import last_event_at, opened
@@ -130,6 +131,7 @@ def test_enums_numbers_and_flags_of_postgresql_become_the_contracts(
     with opened(shop_url, settings, IDS) as source:
         assert next(source.batches("items")).to_pylist() == [
             {"item_id": 1, "name": "7", "category": "tea", "price": 2.5, "discount": None, "available": True}
+            | dict.fromkeys(TIMES_OF_ITEMS)
         ]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract.datasets import DATASETS, MAY_CARRY
+from pipeline.contract.datasets import DATASETS, MAY_CARRY, TIMES_OF_ITEMS
 from pipeline.errors import SourceError
 from pipeline.source import statement
 from pipeline.source.columns import Shape
@@ -24,7 +24,7 @@ def read(of: Shape, *columns: str) -> statement.Statement:
 
 @pytest.mark.parametrize("name", ["events", "items", "users"])
 def test_the_statements_of_the_project_select_what_the_contract_says(name: str) -> None:
-    text = statement.read(shape("sql/source", name), lambda _: MAY_CARRY).sql
+    text = statement.read(shape("sql/source", name), lambda _: (*MAY_CARRY, *TIMES_OF_ITEMS)).sql
     for column in DATASETS[name].columns:
         assert f"AS {column}" in text
 
@@ -49,6 +49,19 @@ def test_a_window_that_is_not_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="binds other names") as refused:
         read(shape(folder, "events"))
     assert refused.value.promised == ":window_start and :window_end"
+
+
+@pytest.mark.parametrize(("dialect", "sign"), [("postgresql", '"'), ("mysql", "`"), ("sqlite", '"')])
+def test_all_columns_of_a_table_but_some_are_selected_whatever_their_names(
+    tmp_path: Path, dialect: str, sign: str
+) -> None:
+    text = "SELECT id AS user_id\n  -- also, all columns of shop.people but id, segment\nFROM shop.people"
+    written = Shape(DATASETS["users"], f"{shops.write(tmp_path, users=text)}/users.sql", IDS, "UTC", dialect)
+    names = ["id", "Segment", "user_id", "order", f"Age {sign}:years"]
+    sql = statement.read(written, lambda _: names).sql
+    age = f"{sign}Age {sign}{sign}\\:years{sign}"
+    assert " ".join(sql.split()) == f"SELECT id AS user_id , {sign}order{sign}, {age} FROM shop.people"
+    assert " ".join(read(written, "id", "segment").sql.split()) == "SELECT id AS user_id FROM shop.people"
 
 
 def test_further_columns_are_selected_where_their_table_has_them(tmp_path: Path) -> None:

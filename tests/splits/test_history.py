@@ -15,6 +15,7 @@ from pipeline.config import Filter, Run, Weights
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
 from pipeline.splits.holdout import UNSERVED, hold_out
+from tests.cold import shop as cold
 from tests.shelf import day, events
 
 BEFORE = events(
@@ -177,3 +178,15 @@ def test_nobody_held_out(run_folder: Callable[..., RunFolder]) -> None:
         nobody = hold_out(past, [folder.file("test")], is_repeat_relevant=True)
     assert len(nobody.rows) == 0
     assert nobody.items.shape == (0, 3)
+
+
+def test_names_and_categories_that_became_known_after_the_cut_are_not_known(tmp_path: Path) -> None:
+    """Of items 10 and 20 one row is of the moment of the cut, the other of a day later."""
+    table = cold.items((10, "tea", "Tea"), (20, "hammer", "Tools"), known_at={10: cold.CUT, 20: day(101)})
+    file = cold.written(tmp_path / "items.parquet", table)
+    with cold.at_cut(tmp_path) as past:
+        of_items = zip(past.item_ids.to_pylist(), past.item_categories(file).tolist(), strict=True)
+        assert {item: category for item, category in of_items if item in (10, 20)} == {10: 0, 20: -1}
+        past.show_items(file, are_all_available=True)
+        past.give("untouched", pa.table({"item_id": past.item_ids[:0]}))
+        assert past.rows("item_names").read_all()["item_id"].to_pylist() == [10]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.errors import DamagedFile
+from pipeline.evaluation.cold_items import NO_COLD_ITEMS
 from pipeline.evaluation.session_lists import NO_BASKET
 from pipeline.models.catalog import MODELS, rules
 from pipeline.runs.job import Job
@@ -98,7 +99,7 @@ def test_segments_hold_every_model(learnt: Job) -> None:
 def test_on_the_same_input_it_leaves_the_same_bytes(learnt: Job) -> None:
     names = (
         "model", "metrics", "user_metrics", "segment_metrics", "latest_examples", "comparison",
-        "session_lists",
+        "session_lists", "cold_items", "first_purchases",
     )  # fmt: skip
     files = [learnt.folder.file(name) for name in names] + sorted(learnt.folder.path.glob("model/*"))
     before = [file.read_bytes() for file in files]
@@ -115,8 +116,16 @@ def test_lists_for_baskets_are_judged_and_said(learnt: Job, said: list[str]) -> 
     assert (
         document["n_orders_of_one_item"] == pc.count_distinct(learnt.folder.table("test")["user_id"]).as_py()
     )
-    assert f"session lists: not judged, {NO_BASKET}" in said
+    assert any(f"session lists: not judged, {NO_BASKET}\n" in line for line in said)
     assert said[-1].endswith(", 0 session orders")
+
+
+def test_new_items_are_judged_and_said(learnt: Job, said: list[str]) -> None:
+    """In the shop of two tastes every item was bought long before the test."""
+    run_stage("evaluate", learnt)
+    document = learnt.folder.document("cold_items")
+    assert (document["why"], document["new_items"]) == (NO_COLD_ITEMS, None)
+    assert said[-2].endswith(f"new items: not judged, {NO_COLD_ITEMS}")
 
 
 def test_refuses_a_model_of_other_events(learnt: Job) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import traceback
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,11 @@ import pytest
 from pipeline.config import Settings
 from pipeline.databases import urls
 from pipeline.errors import DatabaseError, DataError, LoginRefused, ServingError, SourceError, Unreachable
+from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
+from pipeline.serving.forgotten import remember
+from tests.serving.nights import Shop
 from tests.source import shops
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,10 +77,125 @@ def test_items_and_users_come_where_the_shop_has_them(url: str, extract: Callabl
     )
     done = extract(url)
     assert rows(done, "items") == [
-        (10, "Jam", None, 3.0, 0.5, False),
-        (20, "Tea", "drinks", 2.5, None, True),
+        (10, "Jam", None, 3.0, 0.5, False, None, None, None),
+        (20, "Tea", "drinks", 2.5, None, True, None, None, None),
     ]
     assert rows(done, "users") == [(1, "gold")]
+
+
+def test_items_that_are_not_sold_yet_or_no_longer_are_not_available(
+    url: str, extract: Callable[..., Job]
+) -> None:
+    """As of the night, whatever `available` says otherwise; without these times it says what it said."""
+    shops.make(url, *ROWS)
+    kind = "text" if url.startswith("sqlite") else "timestamp with time zone"
+    for name in ("added_at", "available_until"):
+        shops.run(url, f"ALTER TABLE products ADD COLUMN {name} {kind}")
+    at, before = "'2026-01-01 00\\:00\\:00+00\\:00'", "'2025-12-31 23\\:59\\:59.999999+00\\:00'"
+    after = "'2026-01-01 00\\:00\\:00.000001+00\\:00'"
+    times = [(at, "NULL"), (after, "NULL"), ("NULL", at), ("NULL", after), (before, after), ("NULL", "NULL")]
+    given = [(*pair, available) for pair in times for available in ("true", "false", "NULL")]
+    for item, (added_at, until, available) in enumerate(given):
+        row = f"{item}, NULL, NULL, NULL, NULL, {available}, {added_at}, {until}"
+        shops.run(url, f"INSERT INTO products VALUES ({row})")
+    found = extract(url, as_of=AS_OF).folder.table("items")
+    said, gone = [True, False, None], [False] * 3
+    assert found["available"].to_pylist() == [*said, *gone, *gone, *said, *said, *said]
+    assert found["added_at"].to_pylist()[:3] == [AS_OF] * 3
+    assert found["available_until"].to_pylist()[6:9] == [AS_OF] * 3
+
+
+def test_embeddings_come_where_the_shop_has_a_table_of_them(url: str, extract: Callable[..., Job]) -> None:
+    """Sorted by item and kind; a run that finds none any more drops those it had."""
+    shops.make(url, *ROWS)
+    assert not extract(url).folder.has("item_embeddings")
+    kind = "text" if url.startswith("sqlite") else "double precision[]"
+    one, two = ("'[1, 2]'", "'[3, 4]'") if kind == "text" else ("ARRAY[1, 2]", "ARRAY[3, 4]")
+    shops.run(url, f"CREATE TABLE item_embeddings (product_id bigint, kind varchar(9), embedding {kind})")
+    for item, given, numbers in ((20, "'text'", one), (10, "NULL", two), (20, "'picture'", two)):
+        shops.run(url, f"INSERT INTO item_embeddings VALUES ({item}, {given}, {numbers})")
+    done = extract(url)
+    assert rows(done, "item_embeddings") == [
+        (10, "default", [3.0, 4.0], None),
+        (20, "picture", [3.0, 4.0], None),
+        (20, "text", [1.0, 2.0], None),
+    ]
+    assert done.folder.receipt("extract")["counts"]["n_item_embeddings"] == 3
+    first = done.folder.dataset("item_embeddings").read_bytes()
+    assert extract(url, run_id="again").folder.dataset("item_embeddings").read_bytes() == first
+    shops.run(url, "DROP TABLE item_embeddings")
+    assert not extract(url).folder.has("item_embeddings")
+
+
+ALL_COLUMNS = "SELECT customer_id AS user_id, segment, plan, age, mail, known_at, born FROM customers"
+
+
+def with_attributes(url: str, tmp_path: Path) -> str:
+    """A shop whose users have a plan, an age, an address and a birthday; the folder of its statements."""
+    shops.make(url, *ROWS)
+    time = "text" if url.startswith("sqlite") else "timestamp with time zone"
+    born = "blob" if url.startswith("sqlite") else "date"
+    for column in ("plan text", "age int", "mail text", f"known_at {time}", f"born {born}"):
+        shops.run(url, f"ALTER TABLE customers ADD COLUMN {column}")
+    birthday = "x'00'" if born == "blob" else "'1990-01-01'"
+    rows = [
+        (4, "'x'", "' paid'", "NULL", "'d@secret'", "NULL"),
+        (3, "NULL", "'free '", "1.0", "'c@secret'", "'2025-12-31 12\\:00\\:00+00\\:00'"),
+        (2, "NULL", "'paid'", "42", "'b@secret'", "NULL"),
+        (1, "'gold'", "'free'", "NULL", "'a@secret'", "NULL"),
+    ]
+    for row in rows:
+        shops.run(url, f"INSERT INTO customers VALUES ({', '.join(map(str, row))}, {birthday})")
+    return shops.write(tmp_path / "sql", users=ALL_COLUMNS, events=SELECT)
+
+
+def test_further_columns_of_users_are_attributes(
+    url: str,
+    extract: Callable[..., Job],
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    said: list[str],
+) -> None:
+    settings = make_settings(source={"sql": with_attributes(url, tmp_path)})
+    done = extract(url, settings=settings)
+    at = datetime(2025, 12, 31, 12, tzinfo=UTC)
+    assert rows(done, "user_attributes") == [
+        (1, "plan", "free", None, None),
+        (2, "age", None, 42.0, None),
+        (2, "plan", "paid", None, None),
+        (3, "age", None, 1.0, at),
+        (3, "plan", "free", None, at),
+        (4, "plan", "paid", None, None),
+    ]
+    assert rows(done, "users") == [(1, "gold"), (2, None), (3, None), (4, "x")]
+    assert done.folder.receipt("extract")["counts"]["n_user_attributes"] == 6
+    kind = "bytes" if url.startswith("sqlite") else "date"
+    assert [line for line in said if "left out" in line] == [
+        f"extract: column `born` of users is left out: it holds {kind}, neither numbers nor words",
+        "extract: column `mail` of users is left out:"
+        " it holds 4 different texts, most of one user only, or e-mail addresses",
+    ]
+    files = [path for path in done.folder.path.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"secret" in path.read_bytes()]
+    first = done.folder.dataset("user_attributes").read_bytes()
+    again = extract(url, settings=settings, run_id="again").folder
+    assert again.dataset("user_attributes").read_bytes() == first
+
+
+def test_a_shop_without_attributes_gets_what_it_got(
+    url: str, extract: Callable[..., Job], make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """Also where all further columns are left out. A run that finds none any more drops those it had."""
+    settings = make_settings(source={"sql": with_attributes(url, tmp_path)})
+    extract(url, settings=settings)
+    users = tmp_path / "sql" / "users.sql"
+    for select in ("customer_id AS user_id, segment", "segment, mail, born, customer_id AS user_id"):
+        users.write_text(f"SELECT {select} FROM customers", encoding="utf-8")
+        done = extract(url, settings=settings).folder
+        assert not done.has("user_attributes")
+        assert not (done.path / "user_attributes.parquet").exists()
+        assert "n_user_attributes" not in done.receipt("extract")["counts"]
+        assert done.table("users")["user_id"].to_pylist() == [1, 2, 3, 4]
 
 
 def test_the_same_source_gives_the_same_bytes_whatever_order_it_answers_in(
@@ -382,3 +501,27 @@ def test_a_source_that_does_not_answer_is_named(
         extract(address)
     assert refused.value.can_retry is (kind is Unreachable)
     assert "hidden-word" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_the_segments_of_the_live_publication_are_read_without_forgotten_users(
+    extract: Callable[..., Job],
+    make_settings: Callable[..., Settings],
+    run_folder: Callable[..., RunFolder],
+    serving_url: str,
+    tmp_path: Path,
+) -> None:
+    """Empty before the first publication, and for a night that ends before what is live."""
+    url = shops.make(f"sqlite:///{tmp_path / 'shop.db'}", *ROWS)
+    settings = make_settings(serving={"role_prefix": f"t{uuid.uuid4().hex[:8]}"})
+    first = extract(url, settings=settings, as_of=AS_OF)
+    assert (rows(first, "live_segments"), first.folder.rows("live_segments")) == ([], 0)
+    shop = Shop(serving_url, settings, run_folder)
+    shop.publish(shop.night(1, segments={9: 2, 7: 1, 8: 2}, in_segment={1: [11], 2: [12]}))
+    remember(serving_url, settings, 8)
+    done = extract(url, settings=settings, as_of=AS_OF)
+    assert done.folder.document("live")["version"] == 1
+    assert rows(done, "live_segments") == [(7, 1), (9, 2)]
+    assert done.folder.receipt("extract")["counts"]["n_live_segments"] == 2
+    earlier = extract(url, settings=settings, as_of=AS_OF - timedelta(seconds=1), run_id="earlier")
+    assert earlier.folder.document("live")["version"] == 1
+    assert rows(earlier, "live_segments") == []

@@ -26,7 +26,9 @@ def test_every_event_of_each_user_who_bought(job: Callable[..., Job]) -> None:
     give(night.folder, events=shop, validation={})
     assert kept(night) == [(1, 7, "view"), (1, 5, "purchase"), (2, 5, "purchase")]
     counts = night.folder.receipt("filter_purchasers")["counts"]
-    assert (counts["rows_in"], counts["rows_out"], counts["n_users"], counts["n_browsers"]) == (5, 3, 2, 1)
+    assert (counts["rows_in"], counts["rows_out"], counts["n_users"], counts["n_browsers"]) == (5, 5, 2, 1)
+    looks = pairs(night.folder.table("browser_events"), "user_id", "item_id", "event_type")
+    assert looks == [(3, 5, "view"), (3, 5, "cart")]
 
 
 def test_a_return_is_no_purchase(job: Callable[..., Job]) -> None:

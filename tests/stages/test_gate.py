@@ -27,6 +27,8 @@ BOUGHT = {1: [11, 12], 2: [12, 13], 3: [13]}
 GOOD = {1: [13, 14], 2: [11, 14], 3: [11, 12, 14]}
 POPULAR = {"all": [13, 12]}
 SIMILAR = {11: [12, 14]}
+SEGMENTS = {9: 2}
+IN_SEGMENT = {2: [14, 11]}
 AS_OF = day(10)
 NEW_ONES_ONLY = "with repeat_purchases = exclude, no list holds what the user bought"
 RULE = {
@@ -69,7 +71,7 @@ def given(
         (user, item, place) for user, own in bought.items() for place, item in enumerate(own, start=1)
     ]
     seen = [*purchases, (1, 14, 5, "view"), (9, 15, 9, "view")]
-    fill(job.folder, users, POPULAR, SIMILAR)
+    fill(job.folder, users, POPULAR, SIMILAR, segments=SEGMENTS, in_segment=IN_SEGMENT)
     given_parts = {
         "events": events(*seen),
         "purchaser_events": events(*(row for row in seen if row[0] != 9)),
@@ -104,7 +106,13 @@ def test_good_lists_pass_and_every_number_is_written_down(night: Callable[..., J
     assert decision["publish"]
     assert not decision["forced"]
     assert [decision[name] for name in ("reasons", "refused_for", "warnings", "let_pass")] == [[]] * 4
-    assert decision["rows"] == {"recommendations": 7, "popular_items": 2, "similar_items": 2}
+    assert decision["rows"] == {
+        "recommendations": 7,
+        "popular_items": 2,
+        "similar_items": 2,
+        "user_segments": 1,
+        "popular_in_segment": 2,
+    }
     assert all(suite["failed"] == [] for suite in decision["suites"].values())
     assert (decision["shrink"]["n_users"], decision["shrink"]["n_items"]) == (3, 4)
     assert decision["age"]["hours"] == 24.0, "a browser's view counts"
@@ -178,7 +186,7 @@ def test_a_score_that_is_no_number_is_refused(night: Callable[..., Job], score: 
     assert "score is a finite number" in decided(job)["reasons"][0]
 
 
-@pytest.mark.parametrize("name", ["recommendations", "popular_items", "similar_items"])
+@pytest.mark.parametrize("name", ["recommendations", "popular_items", "similar_items", "popular_in_segment"])
 def test_every_kind_of_list_is_looked_at(night: Callable[..., Job], name: str) -> None:
     job = night()
     lists = job.folder.table(name)
@@ -197,6 +205,41 @@ def test_lists_that_are_empty(night: Callable[..., Job], name: str, passes: bool
     decision = decided(job)
     assert decision["publish"] is passes
     assert passes or decision["reasons"] == [f"`{name}` is empty: no list could be made"]
+
+
+def test_a_night_without_segments_is_published(night: Callable[..., Job]) -> None:
+    """Empty, and not there at all: the run of an earlier release."""
+    job = night()
+    names = ("user_segments", "popular_in_segment")
+    give(job.folder, **{name: job.folder.table(name).slice(0, 0) for name in names})
+    assert decided(job)["publish"]
+    receipt = job.folder.receipt("recommend")
+    for name in names:
+        job.folder.file(name).unlink()
+        del receipt["files"][f"{name}.parquet"]
+    write_json(job.folder.path / "receipts" / "recommend.json", receipt)
+    assert decided(job)["publish"]
+
+
+@pytest.mark.parametrize(
+    ("segments", "in_segment", "reason"),
+    [
+        (
+            {},
+            {2: [14]},
+            "`popular_in_segment`: not true: somebody is in every segment that has a list (1 rows)",
+        ),
+        ({3: 2}, {2: [14]}, "`user_segments`: not true: nobody in a segment has bought anything (1 rows)"),
+        ({9: 2}, {2: [15]}, "`popular_in_segment`: not true: the shop knows every item, and has it (1 rows)"),
+    ],
+)
+def test_segments_that_must_not_go_live(
+    night: Callable[..., Job], segments: dict[int, int], in_segment: dict[int, list[int]], reason: str
+) -> None:
+    job = night(items=items(15))
+    fill(job.folder, GOOD, POPULAR, SIMILAR, segments=segments, in_segment=in_segment)
+    decision = decided(job)
+    assert (decision["refused_for"], decision["reasons"]) == (["output"], [reason])
 
 
 def test_a_loss_no_chance_explains_is_refused_and_a_lucky_night_is_not(night: Callable[..., Job]) -> None:

@@ -17,7 +17,7 @@ from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests import tastes
-from tests.shelf import NO_FALLBACK, day, events, give, pairs
+from tests.shelf import NO_FALLBACK, NO_SEGMENTS, day, events, give, pairs
 
 LISTS = ("recommendations", "popular_items", "similar_items", "also_bought")
 EXPLAINED = {"also_bought_with", "similar_to_purchase"}
@@ -34,7 +34,12 @@ def chosen(learnt: Job, model: str) -> Job:
 def bare(path: Path, **sections: dict[str, Any]) -> Job:
     """A night that has come as far as `recommend` with the parameters of config.toml: ALS alone."""
     job = tastes.night_at(path, **sections)
-    give(job.folder, fallback=NO_FALLBACK, best_params=Params.configured(job.settings).dump())
+    give(
+        job.folder,
+        fallback=NO_FALLBACK,
+        first_purchases=NO_SEGMENTS,
+        best_params=Params.configured(job.settings).dump(),
+    )
     return job
 
 
@@ -106,7 +111,13 @@ def test_how_many_are_unusual_is_counted_and_each_has_a_list(
     items = pa.table({"item_id": range(5, 11), **columns, **numbers, "available": pa.compute.invert(gone)})
     params = Params.configured(settings).dump()
     give(
-        new_job.folder, purchaser_events=shop, items=items, live={}, fallback=NO_FALLBACK, best_params=params
+        new_job.folder,
+        purchaser_events=shop,
+        items=items,
+        live={},
+        fallback=NO_FALLBACK,
+        first_purchases=NO_SEGMENTS,
+        best_params=params,
     )
     counts = run_stage("recommend", new_job)
     assert (counts["n_users"], counts["n_users_without_list"]) == (4, 0)
@@ -146,7 +157,14 @@ def test_without_an_items_table_every_item_may_be_shown(
 ) -> None:
     new_job = job(as_of=tastes.AS_OF, settings=make_settings(als={"factors": 4}))
     params = Params.configured(new_job.settings).dump()
-    give(new_job.folder, purchaser_events=tastes.shop(), live={}, fallback=NO_FALLBACK, best_params=params)
+    give(
+        new_job.folder,
+        purchaser_events=tastes.shop(),
+        live={},
+        fallback=NO_FALLBACK,
+        first_purchases=NO_SEGMENTS,
+        best_params=params,
+    )
     run_stage("recommend", new_job)
     assert set(new_job.folder.table("popular_items")["category"].to_pylist()) == {"all"}
     assert 4 in new_job.folder.table("recommendations")["item_id"].to_pylist()

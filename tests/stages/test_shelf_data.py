@@ -13,7 +13,7 @@ from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.stages import recommend
-from tests.shelf import NO_FALLBACK, day, events, give, pairs
+from tests.shelf import NO_FALLBACK, NO_SEGMENTS, day, events, give, pairs
 
 SHELF = ("also_bought", "user_purchases", "user_categories", "item_names")
 TEA, MILK, CAKE, PLATE, GONE, VIEWED = 11, 12, 13, 14, 15, 16
@@ -51,7 +51,14 @@ def night(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Ca
         settings = make_settings(als={"factors": 2}, recommend=options, **sections)
         new_job = job(as_of=day(10), settings=settings)
         params = Params.configured(settings).dump()
-        give(new_job.folder, purchaser_events=shop, live={}, fallback=NO_FALLBACK, best_params=params)
+        give(
+            new_job.folder,
+            purchaser_events=shop,
+            live={},
+            fallback=NO_FALLBACK,
+            first_purchases=NO_SEGMENTS,
+            best_params=params,
+        )
         if items is not None:
             ids, names, categories, available = zip(*items, strict=True)
             n = pa.nulls(len(items), pa.float64())
@@ -143,6 +150,7 @@ def test_names_of_what_somebody_touched(night: Callable[..., Job]) -> None:
         (PLATE, "Plate", None),
         (GONE, "Scones", "cakes"),
         (VIEWED, "Tablecloth", "linen"),
+        (99, "Never touched", "tea"),
     ]
 
 
@@ -199,7 +207,14 @@ def test_text_ids(job: Callable[..., Job], make_settings: Callable[..., Settings
         words = pa.array([f"{'u' if name == 'user_id' else 'i'}{n}" for n in SHOP[name].to_pylist()])
         shop = shop.set_column(shop.column_names.index(name), name, words)
     params = Params.configured(settings).dump()
-    give(new_job.folder, purchaser_events=shop, live={}, fallback=NO_FALLBACK, best_params=params)
+    give(
+        new_job.folder,
+        purchaser_events=shop,
+        live={},
+        fallback=NO_FALLBACK,
+        first_purchases=NO_SEGMENTS,
+        best_params=params,
+    )
     run_stage("recommend", new_job)
     assert read(new_job, "also_bought")[0][:3] == ("i11", 1, "i12")
     assert read(new_job, "user_purchases")[-1] == ("u4", 1, "i11")

@@ -30,12 +30,17 @@ TABLES |= {
         }
     ),
     "buyers": pa.schema({"user_id": pa.int64()}),
+    "people": pa.schema({"user_id": pa.int64(), "person": pa.int64()}),
+    "lookers": pa.schema({"user_id": pa.int64()}),
     "clock": pa.schema(
         {"day": pa.int64(), "ahead": pa.int64(), "changes_at": pa.int64(), "ahead_after": pa.int64()}
     ),
     "known_items": pa.schema({"item_id": pa.int64(), "available": pa.bool_()}),
     "left_out": pa.schema({"user_id": pa.int64(), "item_id": pa.int64()}),
     "shelf_items": pa.schema({"item_id": pa.int64()}),
+    "untouched": pa.schema({"item_id": pa.int64()}),
+    "new_in_shop": pa.schema({"item_id": pa.int64()}),
+    "cold_items": pa.schema({"item_id": pa.int64(), "cold_row": pa.int64()}),
     "report_buyers": pa.schema(
         {
             "user_id": pa.int64(),
@@ -77,6 +82,15 @@ TABLES |= {
     "met_items": pa.schema(MET),
     "known": pa.schema({"id": pa.string()}),
     "shop_ids": pa.schema({**MET, "is_known": pa.bool_(), "plain": pa.string()}),
+    "attribute_names": pa.schema(
+        {
+            "name": pa.string(),
+            "is_category": pa.bool_(),
+            "n_words": pa.int64(),
+            "longest": pa.int64(),
+            "is_kept": pa.bool_(),
+        }
+    ),
     "alike_ids": pa.schema(
         {
             "id": pa.string(),

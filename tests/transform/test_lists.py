@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.shelf import day
 from tests.transform.tables import rows_out
 
 BOUGHT = [
@@ -26,6 +27,26 @@ ITEMS = [
     (16, "Cake", "cakes"),
     (17, "Sack", "bags"),
 ]
+
+
+def test_items_as_of() -> None:
+    """Milk is sold from day 10 on and curd until then; the plate is added later; of tea nothing is said."""
+    items: list[tuple[object, ...]] = [
+        (13, "Tea", None, 2.5, 0.5),
+        (12, "Plate", None, None, None, None, day(10.5)),
+        (11, "Curd", "dairy", None, None, True, day(1), day(10)),
+        (10, "Milk", "dairy", None, None, True, day(10), day(11), day(9)),
+        (14, "Salt", None, None, None, False, day(1), day(11)),
+        (15, "Mug", None, None, None, None, day(1), day(11), day(12)),
+    ]
+    assert rows_out("items_as_of", {"as_of": day(10)}, items=items) == [
+        (10, "Milk", "dairy", None, None, True, day(10), day(11), day(9)),
+        (11, "Curd", "dairy", None, None, False, day(1), day(10), None),
+        (12, "Plate", None, None, None, False, day(10.5), None, None),
+        (13, "Tea", None, 2.5, 0.5, None, None, None, None),
+        (14, "Salt", None, None, None, False, day(1), day(11), None),
+        (15, "Mug", None, None, None, None, day(1), day(11), day(12)),
+    ]
 
 
 def test_popular_items() -> None:
@@ -126,7 +147,9 @@ def test_item_names() -> None:
         (2, "", None),
         (1, "Assam", "tea"),
     ]
-    rows = rows_out(
-        "item_names", items=items, item_rows=[(item, item - 1) for item in (5, 8, 7, 1, 2, 4, 3, 6)]
-    )
-    assert rows == [(1, "Assam", "tea"), (4, "ab", "cakes"), (5, None, "linen"), (7, "Plate", None)]
+    touched = [(item, item - 1) for item in (5, 8, 7, 1, 2, 4, 3, 6)]
+    rows = rows_out("item_names", items=items, item_rows=touched, untouched=[])
+    named = [(1, "Assam", "tea"), (4, "ab", "cakes"), (5, None, "linen"), (7, "Plate", None)]
+    assert rows == named
+    shown = rows_out("item_names", items=items, item_rows=touched, untouched=[(9,), (1,), (10,)])
+    assert shown == [*named, (9, "Cloth", "linen")]

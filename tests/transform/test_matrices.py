@@ -84,6 +84,10 @@ def test_no_weight_is_beyond_what_can_be_counted() -> None:
     assert rows == [(0, 0, 20 * 1e12)]
 
 
+ALL = {"min_views": 0, "min_carts": 0}
+"""Everybody who looked at anything takes part."""
+
+
 @pytest.mark.parametrize(
     ("view", "half_life", "rows"),
     [
@@ -94,7 +98,7 @@ def test_no_weight_is_beyond_what_can_be_counted() -> None:
 )
 def test_folded_in(view: float, half_life: float, rows: list[tuple[object, ...]]) -> None:
     """Guests 4, 6, 9, 11 are rows 0 to 3. 6 carted item 8 alone, which the history does not know."""
-    values = {"cut_at": day(10), "view": view, "cart": 3.0, "half_life_days": half_life}
+    values = {"cut_at": day(10), "view": view, "cart": 3.0, "half_life_days": half_life, **ALL}
     guests = [
         (11, 5, -190, "view"),
         (9, 5, 10, "view"),
@@ -108,7 +112,22 @@ def test_folded_in(view: float, half_life: float, rows: list[tuple[object, ...]]
 
 def test_folded_in_by_guest_and_item() -> None:
     guests = [(user, item, 10, "view") for user in (3, 8, 1, 6, 2, 7, 5, 4) for item in (7, 5)]
-    values = {"cut_at": day(10), "view": 1.0, "cart": 3.0, "half_life_days": 10.0}
+    values = {"cut_at": day(10), "view": 1.0, "cart": 3.0, "half_life_days": 10.0, **ALL}
     assert rows_out("folded_in", values, guests=guests, item_rows=[(7, 1), (5, 0)]) == [
         (user - 1, user, row, 1.0) for user in range(1, 9) for row in (0, 1)
     ]
+
+
+def test_folded_in_are_those_who_looked_enough_and_bought_nothing() -> None:
+    """1 viewed twice, 2 has a cart, 3 viewed once, 4 bought: the two that take part are numbered 0 and 1."""
+    values = {"cut_at": day(10), "view": 1.0, "cart": 3.0, "half_life_days": 0.0}
+    guests = [
+        *((1, 5, at, "view") for at in (1, 2)),
+        (2, 7, 3, "cart"),
+        (3, 5, 4, "view"),
+        *((4, 5, at, kind) for at, kind in ((1, "view"), (2, "view"), (5, "purchase"))),
+    ]
+    rows = rows_out(
+        "folded_in", {**values, "min_views": 2, "min_carts": 1}, guests=guests, item_rows=[(5, 0), (7, 1)]
+    )
+    assert rows == [(0, 1, 0, 2.0), (1, 2, 1, 3.0)]

@@ -147,13 +147,19 @@ def test_suspicious_ids() -> None:
 
 
 def test_published_texts() -> None:
-    """Item 12 is in no event; user 3 bought nothing."""
+    """Items 12 and 13 are in no event; 12 may be shown as new, 13 is not available. User 3 bought nothing."""
     tables = {
         "events": EVENTS,
-        "items": [(10, "Jam", "food"), (11, "Jam", None), (12, "Tea", "drinks")],
+        "items": [
+            (10, "Jam", "food"),
+            (11, "Jam", None),
+            (12, "Tea", "drinks"),
+            (13, "Gone", "lost", None, None, False),
+        ],
         "met_users": [("1", 2, 1), ("2", 2, 1), ("3", 1, 0)],
     }
-    of_buyers = [("category", "food"), ("item_id", "10"), ("item_id", "11"), ("name", "Jam")]
+    of_buyers = [("category", "drinks"), ("category", "food")]
+    of_buyers += [("item_id", "10"), ("item_id", "11"), ("item_id", "12"), ("name", "Jam"), ("name", "Tea")]
     of_buyers += [("user_id", "1"), ("user_id", "2")]
     assert rows_out("published_texts", {"is_for_all": False}, **tables) == of_buyers
     assert rows_out("published_texts", {"is_for_all": True}, **tables) == [*of_buyers, ("user_id", "3")]

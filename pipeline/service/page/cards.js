@@ -7,6 +7,7 @@ import { detailsOf } from "./words.js";
 
 const SOURCES = {
   personal: "Own list",
+  popular_in_segment: "Popular with people like you",
   popular_in_category: "Popular in a category they buy from",
   popular: "Popular in the shop",
 };

@@ -39,6 +39,8 @@ function aboutShelf(user, items) {
   if (!items.length) return "There is nothing to show: no list, and nothing popular.";
   if (user === null) return "This is what people get who are not known yet.";
   if (sources.has("personal")) return `${counted(items.length)}, the best first.`;
+  if (sources.has("popular_in_segment"))
+    return `User ${user} has bought nothing yet. This is popular with people like them.`;
   if (sources.has("popular_in_category"))
     return `User ${user} has no list of their own. This is popular in the categories they buy from.`;
   return `User ${user} is not known, or has no list. This is popular in the shop.`;

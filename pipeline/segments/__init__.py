@@ -1,0 +1,1 @@
+"""Segments of people without purchases: groups who looked at alike things, and what is popular in each."""

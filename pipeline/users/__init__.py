@@ -1,0 +1,1 @@
+"""What the shop says of its users beyond their segment, as a model reads it."""
