@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell sed -n 's/^uv==//p' requirements-dev.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo up serve down status logs test test-all test-containers check docs pins clean
+.PHONY: help venv dev demo up serve down status logs lambda test test-all test-containers check docs pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
@@ -31,10 +31,13 @@ status: venv ## what runs
 logs: ## follow the logs of the local Airflow
 	@tail -n 20 -F "$${NIGHTSHELF_HOME:-.nightshelf}"/airflow/*.log
 
+lambda: | $(BIN)/python ## the zip for AWS Lambda, .nightshelf/lambda.zip; docs/aws.md says how to deploy it
+	@$(BIN)/python deploy/aws/build_zip.py
+
 dev: $(VENV)/.dev ## add the tools of the tests to .venv
 
 test: dev ## the tests, without faults, load, the browser and containers; with TESTS=tests/ranking only those
-	@$(BIN)/python -m pytest -m "not slow and not containers" $(WORKERS) $(TESTS)
+	@$(BIN)/python -m pytest -m "not slow and not aws and not containers" $(WORKERS) $(TESTS)
 
 test-all: dev ## all tests; needs curl, chromium, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
 	@$(BIN)/python -m pytest $(if $(TESTS),,-m "not containers") $(WORKERS) $(TESTS)
@@ -55,6 +58,8 @@ pins: dev ## write requirements*.txt again from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml $(PINS) -o requirements.txt
 	$(BIN)/uv pip compile --group demo -c requirements.txt $(PINS) -o requirements-demo.txt
 	$(BIN)/uv pip compile --group service -c requirements.txt $(PINS) -o requirements-service.txt
+	$(BIN)/uv pip compile --group lambda -c requirements.txt $(PINS) -o requirements-lambda.txt
+	$(BIN)/uv pip compile --group aws $(PINS) -o requirements-aws.txt
 	$(BIN)/uv pip compile --group dev -c requirements.txt -c requirements-demo.txt $(PINS) -o requirements-dev.txt
 
 clean: ## stop what runs, remove .venv and caches; .nightshelf (data, runs) stays

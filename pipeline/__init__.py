@@ -30,8 +30,9 @@ What it stands on:
 
 What apps read, over what is published; no package of a night is needed there:
 
-    reading     the queries of an app as statements, and the shapes of their answers (sql/reading/)
+    reading     the queries of an app as statements, routes, and the shapes of answers (sql/reading/)
     service     answers them by HTTP, with a page for people
+    handler     answers them from AWS Lambda
     export      copies the lists to Redis, for apps that look them up by key
 
 Beside it:

@@ -106,6 +106,16 @@ class Environment(BaseSettings):
     reader_url_file: Path | None = Field(
         None, description="a file that holds that URL; NIGHTSHELF_READER_URL wins over it"
     )
+    reader_secret: str | None = Field(
+        None,
+        description="the name or ARN of a secret in AWS Secrets Manager that holds that URL, for the handler"
+        " alone; NIGHTSHELF_READER_URL and NIGHTSHELF_READER_URL_FILE win over it",
+    )
+    shop: str | None = Field(
+        None,
+        description="the further shop that the handler answers for, such as `books` of config.books.toml"
+        " (default: the shop of config.toml)",
+    )
     redis_url: SecretStr | None = Field(
         None,
         description="the URL of the Redis server that lists are copied to, with the password; in Airflow used"
@@ -188,6 +198,16 @@ def redis_url() -> str | None:
     Raises SettingsError, which never shows the content of the file, where it cannot be read or is empty.
     """
     return _secret("redis_url", "URL", "a file with the URL of the Redis server")
+
+
+def reader_secret() -> str | None:
+    """`NIGHTSHELF_READER_SECRET`: the name of a secret; None: unset."""
+    return read().reader_secret
+
+
+def shop() -> str | None:
+    """`NIGHTSHELF_SHOP`: the name of a further shop; None: unset."""
+    return read().shop
 
 
 def service_tokens() -> tuple[str, ...]:

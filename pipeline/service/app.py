@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from pipeline.config import Settings
+from pipeline.reading.refusals import UNSTORABLE, Refusal, Unavailable, Unstorable
 from pipeline.service import operations, pages, routes
-from pipeline.service.database import Unavailable, Unstorable
 from pipeline.service.lists import Lists
 from pipeline.service.middleware import Middleware
 from pipeline.service.records import Records
-from pipeline.service.replies import Refusal, refusal
+from pipeline.service.replies import refusal
 from pipeline.service.tokens import OPEN, Tokens
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def _tell_errors(app: FastAPI, retry_after: str) -> None:
 
     @app.exception_handler(Unstorable)
     async def unstorable(_: Request, error: Unstorable) -> Response:
-        return refusal(422, "the database cannot hold one of the texts that were given")
+        return refusal(422, UNSTORABLE)
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, error: ClientDisconnect) -> Response:

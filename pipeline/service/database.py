@@ -4,56 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import re
-import socket
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import errors as pg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from pipeline.config import Settings
-from pipeline.errors import ServingError
 from pipeline.reading import Answer, Queries, Query
-from pipeline.reading.shop import Rights, Shop, check, no_shop, rights_query, shop_query
+from pipeline.reading.connecting import (
+    GRACE_SECONDS,
+    OPTIONS,
+    WHO_ANSWERS,
+    Line,
+    NoShop,
+    admit,
+    answer_of,
+    conninfo,
+    reading,
+)
+from pipeline.reading.refusals import AWAY, BUSY, EMPTY, Unavailable
+from pipeline.reading.shop import Shop, no_shop, rights_query, shop_query
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 3
-LINE = {
-    "connect_timeout": CONNECT_SECONDS,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-"""A host that is gone without a word is noticed within half a minute, also by a connection nobody uses."""
 RECONNECT_SECONDS = 1.5
 """How long a lost connection is tried again. Afterwards the next request makes one."""
-GRACE_SECONDS = 0.5
-"""How much later than the server this side gives a statement up: a server that is frozen ends nothing."""
 CLOSE_SECONDS = 2.0
 WAITING = 100
 """Requests that may wait for each connection."""
-NOT_OURS = (pg.UndefinedTable, pg.UndefinedFunction, pg.InvalidSchemaName, pg.InsufficientPrivilege)
-"""What a schema that is missing, of an earlier version or just being reset gives."""
-
-SLOW = "the database took too long for an answer"
-AWAY = "the database cannot be reached"
-BUSY = "the database cannot be reached, or its connections are all in use"
-EMPTY = (
-    "nothing is published yet: the first night does it (python -m pipeline run, or the DAG recommendations)"
-)
-
-
-class Unavailable(Exception):
-    """There is no answer now, and there may be one soon; the message is one sentence for the client."""
-
-
-class Unstorable(Exception):
-    """A value that the database cannot hold, so that nothing can be stored under it."""
 
 
 class Connections(NamedTuple):
@@ -64,19 +43,8 @@ class Connections(NamedTuple):
     n_waiting: int
 
 
-class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
-    """is_pooled: whether a pooler stands between, which hands each transaction another server connection
-    is_given_up: whether the server took too long, and the socket was shut for that
-    """
-
-    is_pooled = False
-    is_given_up = False
-
-    def give_up(self) -> None:
-        """Shut the socket: whoever waits for an answer gets an error at once. A cancelled task would wait."""
-        self.is_given_up = True
-        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+class Connection(psycopg.AsyncConnection[tuple[Any, ...]], Line):
+    """A connection of the pool."""
 
 
 class Database:
@@ -95,7 +63,7 @@ class Database:
         self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             conninfo=conninfo(url),
             connection_class=Connection,
-            kwargs={"autocommit": True, "client_encoding": "UTF8", **LINE},
+            kwargs=dict(OPTIONS),
             min_size=min(2, self.settings.connections),
             max_size=self.settings.connections,
             timeout=self.settings.pool_timeout_ms / 1000,
@@ -140,19 +108,12 @@ class Database:
 
     async def look(self) -> Shop:
         """The shop as it is, and the login as it must be. Raises Unavailable."""
-        try:
-            check(Rights(*await self._row(rights_query(self.serving))), self.serving)
-            shop = Shop(*await self._row(shop_query(self.serving)))
-        except ServingError as error:
-            raise Unavailable(error.what) from None
-        return shop
+        admit(await self._row(rights_query(self.serving)), self.serving)
+        return Shop(*await self._row(shop_query(self.serving)))
 
     async def answer(self, query: Query) -> Answer:
         """The answer, always of a live version. Raises Unavailable or Unstorable."""
-        answer = Answer(*await self._row(query))
-        if answer.version is None:
-            raise Unavailable(EMPTY)
-        return answer
+        return answer_of(await self._row(query))
 
     async def _row(self, query: Query) -> tuple[Any, ...]:
         """The row of a query.
@@ -176,23 +137,14 @@ class Database:
             raise Unavailable(BUSY) from None
         timer = asyncio.get_running_loop().call_later(self._patience, connection.give_up)
         try:
-            if connection.is_pooled:
-                cursor = await self._through_a_pooler(connection, query)
-            else:
-                cursor = await connection.execute(query.statement, query.values)
-            row = await cursor.fetchone()
-        except NOT_OURS:
+            with reading(self.serving, connection):
+                if connection.is_pooled:
+                    cursor = await self._through_a_pooler(connection, query)
+                else:
+                    cursor = await connection.execute(query.statement, query.values)
+                row = await cursor.fetchone()
+        except NoShop:
             self._shop = self._queries = None
-            raise Unavailable(no_shop(self.serving).what) from None
-        except pg.QueryCanceled:
-            raise Unavailable(SLOW) from None
-        except psycopg.DataError as error:
-            raise Unstorable from error
-        except psycopg.Error as error:
-            if connection.is_given_up:
-                raise Unavailable(SLOW) from None
-            if connection.closed and not isinstance(error, psycopg.OperationalError):
-                raise psycopg.OperationalError(f"the connection was lost: {error}") from None
             raise
         finally:
             timer.cancel()
@@ -215,14 +167,9 @@ class Database:
         Through a pooler nothing is set for the session and no statement is prepared: an older one forwards
         neither to the right server connection.
         """
-        cursor = await connection.execute("SELECT pg_catalog.pg_backend_pid()")
+        cursor = await connection.execute(WHO_ANSWERS)
         row = await cursor.fetchone()
         connection.is_pooled = row is None or row[0] != connection.info.backend_pid
         connection.prepare_threshold = None if connection.is_pooled else 0
         if not connection.is_pooled:
             await connection.execute(f"SET {self._timeout}".encode())
-
-
-def conninfo(url: str) -> str:
-    """The URL as libpq takes it: without the name of a driver."""
-    return re.sub(r"^(postgres(?:ql)?)\+\w+:", r"\1:", url)

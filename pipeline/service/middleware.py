@@ -13,7 +13,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.service import hosts, paths
+from pipeline.reading import paths
+from pipeline.service import hosts
 from pipeline.service.records import Records
 from pipeline.service.replies import refusal
 from pipeline.service.tokens import Tokens

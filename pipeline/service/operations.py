@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-from pipeline.service.database import EMPTY, Unavailable
+from pipeline.reading.refusals import EMPTY, Unavailable
+from pipeline.reading.replies import NEVER
 from pipeline.service.lists import Lists
 from pipeline.service.records import Records
-from pipeline.service.replies import NEVER
 
 router = APIRouter(tags=["operations"])
 

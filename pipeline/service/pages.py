@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import mimetypes
-from hashlib import blake2b
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from pipeline.reading.refusals import Refusal
+from pipeline.reading.replies import SHARED, etag, is_known
 from pipeline.service import tokens
-from pipeline.service.replies import SHARED, Refusal, is_known
 from pipeline.service.routes_page import routes_page
 
 FOLDER = Path(__file__).parent / "page"
@@ -70,7 +70,7 @@ def _file(request: Request, name: str) -> Response:
     if path is None:
         raise Refusal(404, "there is no such page")
     content = path.read_bytes()
-    headers = {"ETag": f'"{blake2b(content, digest_size=12).hexdigest()}"', "Cache-Control": SHARED}
+    headers = {"ETag": etag(content), "Cache-Control": SHARED}
     if is_known(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     kind = TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 from pipeline.config import Ids, Settings
 from pipeline.reading import Answer, Shop, keys
 from pipeline.reading.keys import Keys
+from pipeline.reading.refusals import Refusal, Unavailable
 from pipeline.reading.shop import NEEDED_VERSION
-from pipeline.service.database import Connections, Unavailable
-from pipeline.service.replies import Refusal
+from pipeline.service.database import Connections
 
 log = logging.getLogger(__name__)
 

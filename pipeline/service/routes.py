@@ -1,4 +1,4 @@
-"""The lists that apps ask for: of users, of items, of the shop, of a basket."""
+"""The routes of pipeline.reading, with what the OpenAPI document says of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from pipeline.reading import answers
-from pipeline.service import paths, replies
-from pipeline.service.lists import Lists, Questions
-from pipeline.service.parameters import DEFAULT_N, Parameters, too_many
-from pipeline.service.replies import NEVER, PRIVATE, SHARED, Refusal
+from pipeline.reading import routes
+from pipeline.reading.parameters import Parameters
+from pipeline.reading.refusals import NOT_SHOWN
+from pipeline.reading.routes import DEFAULT_N, PART
+from pipeline.service import convertors
+from pipeline.service.lists import Lists
+from pipeline.service.replies import response
 
-NOT_SHOWN = "this item is not in the list of this user"
 ID = {"oneOf": [{"type": "integer"}, {"type": "string"}]}
 PARAMETERS: dict[str, dict[str, Any]] = {
     "user_id": {"in": "path", "required": True, "schema": ID, "description": "`/` is written `%2F`"},
@@ -52,6 +53,14 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         503: "the database gives no answer now, or nothing is published; Retry-After says when to ask again",
     }.items()
 }
+MORE_ERRORS: dict[str, dict[int | str, dict[str, Any]]] = {
+    "explanation": {404: {"description": NOT_SHOWN, **ERROR}},
+    "session": {
+        408: {"description": "the body took too long to come", **ERROR},
+        413: {"description": "the body is too large", **ERROR},
+    },
+}
+"""What a route may say besides."""
 BASKET = {
     "required": True,
     "content": {
@@ -88,126 +97,43 @@ class Route(APIRoute):
         self.app = app
 
 
-paths.register()
+convertors.register()
 router = APIRouter(route_class=Route, tags=["lists"])
 
 
-def get(
-    path: str, shape: Any, *names: str, errors: dict[int | str, dict[str, Any]] = ERRORS
-) -> Callable[[Endpoint], Endpoint]:
-    """A GET route: its path, the shape of its answer, its parameters, its errors."""
-    parameters = [{"name": name, **PARAMETERS[name]} for name in names]
+def _endpoint(route: routes.Route) -> Endpoint:
+    """What answers requests to a route."""
+
+    async def answer(request: Request) -> Response:
+        database: Lists = request.app.state.database
+        shop, queries = await database.shop(), await database.queries()
+        body = await request.body() if route.method == "POST" else b""
+        question = route.read(Parameters(shop, request.path_params, request.query_params, body), queries)
+        found = await database.answer(question.first())
+        return response(question.reply(found, request.headers.get("if-none-match")))
+
+    answer.__doc__, answer.__name__ = route.read.__doc__, route.name
+    return answer
+
+
+def _document(route: routes.Route) -> dict[str, Any]:
+    """What the OpenAPI document says of the parameters of a route."""
+    if route.method == "POST":
+        return {"requestBody": BASKET}
+    of_path = {part[1] for part in PART.finditer(route.path)}
+    parameters = [{"name": name, **PARAMETERS[name]} for name in route.names]
     for parameter in parameters:
-        if f"{{{parameter['name']}:" in path:
+        if parameter["name"] in of_path:
             parameter |= {"in": "path", "required": True}
-    return router.get(path, response_model=shape, responses=errors, openapi_extra={"parameters": parameters})
+    return {"parameters": parameters}
 
 
-@get("/users", answers.Users, "n")
-async def users(request: Request) -> Response:
-    """Some users that have a list."""
-    parameters, queries = await _shop(request)
-    return await _answer(parameters, parameters.n(), queries.users, PRIVATE)
-
-
-@get("/users/{user_id:id}/recommendations", answers.Recommendations, "user_id", "n", "category", "explain")
-async def recommendations(request: Request) -> Response:
-    """The list of a user; whoever is not known gets what is popular."""
-    parameters, queries = await _shop(request)
-    user, category, explain = parameters.id("user_id"), parameters.category(), parameters.explain()
-    return await _answer(
-        parameters,
-        parameters.n(),
-        lambda n: queries.recommendations(user, n, category, explain=explain),
-        PRIVATE,
+for route in routes.ROUTES:
+    router.add_api_route(
+        route.path,
+        _endpoint(route),
+        methods=[route.method],
+        response_model=route.shape,
+        responses={**ERRORS, **MORE_ERRORS.get(route.name, {})},
+        openapi_extra=_document(route),
     )
-
-
-@get(
-    "/users/{user_id:id}/recommendations/{item_id:id}/explanation",
-    answers.Explanation,
-    "user_id",
-    "item_id",
-    errors={**ERRORS, 404: {"description": NOT_SHOWN, **ERROR}},
-)
-async def explanation(request: Request) -> Response:
-    """Why an item is in a user's list, in words; 404 where it is not."""
-    parameters, queries = await _shop(request)
-    user, item = parameters.id("user_id"), parameters.id("item_id")
-    return await _answer(parameters, None, lambda _: queries.explanation(user, item), PRIVATE)
-
-
-@get("/items/{item_id:id}/similar", answers.Similar, "item_id", "n")
-async def similar(request: Request) -> Response:
-    """What the same people like."""
-    parameters, queries = await _shop(request)
-    item = parameters.id("item_id")
-    return await _answer(parameters, parameters.n(), lambda n: queries.similar(item, n), SHARED)
-
-
-@get("/items/{item_id:id}/also-bought", answers.AlsoBought, "item_id", "n")
-async def also_bought(request: Request) -> Response:
-    """What the buyers of an item also bought."""
-    parameters, queries = await _shop(request)
-    item = parameters.id("item_id")
-    return await _answer(parameters, parameters.n(), lambda n: queries.also_bought(item, n), SHARED)
-
-
-@get("/popular", answers.Popular, "category", "segment", "n")
-async def popular(request: Request) -> Response:
-    """The best sellers of the shop or of one category, or what is popular in one segment."""
-    parameters, queries = await _shop(request)
-    category, segment = parameters.category(), parameters.segment()
-
-    def query(n: int) -> Any:
-        return queries.popular(n, category) if segment is None else queries.popular_in_segment(n, segment)
-
-    return await _answer(parameters, parameters.n(), query, SHARED)
-
-
-@router.post(
-    "/session/recommendations",
-    response_model=answers.Session,
-    responses={
-        **ERRORS,
-        408: {"description": "the body took too long to come", **ERROR},
-        413: {"description": "the body is too large", **ERROR},
-    },
-    openapi_extra={"requestBody": BASKET},
-)
-async def session(request: Request) -> Response:
-    """What goes with the items of a basket or of a visit, for visitors without an account."""
-    parameters, queries = await _shop(request)
-    items, n, explain = await parameters.basket()
-    return await _answer(parameters, n, lambda n: queries.session(items, n, explain=explain), NEVER)
-
-
-@get("/publication", answers.LivePublication)
-async def publication(request: Request) -> Response:
-    """What is live, since when, and how good it was."""
-    parameters, queries = await _shop(request)
-    return await _answer(parameters, None, lambda _: queries.publication(), SHARED)
-
-
-@get("/topN={n:count}for_user={user_id:id}", answers.Recommendations, "n", "user_id")
-async def top_n(request: Request) -> Response:
-    """The list of a user, at the address that apps of an earlier system know."""
-    return await recommendations(request)
-
-
-async def _shop(request: Request) -> tuple[Parameters, Questions]:
-    database: Lists = request.app.state.database
-    return Parameters(request, await database.shop()), await database.queries()
-
-
-async def _answer(
-    parameters: Parameters, n: int | None, query: Callable[[int], Any], caching: str
-) -> Response:
-    """The answer to a query for `n` rows; None: as many as is usual, or as the shop gives at most."""
-    database: Lists = parameters.request.app.state.database
-    answer = await database.answer(query(n or DEFAULT_N))
-    if n is not None and n > answer.max_n:
-        raise too_many(answer.max_n)
-    if answer.body is None:
-        raise Refusal(404, NOT_SHOWN)
-    return replies.answer(parameters.request, answer.body, caching)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import psycopg
 import uvicorn
@@ -15,9 +14,10 @@ import uvicorn
 from pipeline import config, environment
 from pipeline.config import Settings
 from pipeline.errors import SettingsError
+from pipeline.reading.connecting import CONNECT_SECONDS, NOT_OURS, check_url, conninfo
 from pipeline.reading.shop import NEEDED_VERSION, Rights, Shop, check, no_shop, rights_query, shop_query
 from pipeline.service.app import make_app
-from pipeline.service.database import CONNECT_SECONDS, NOT_OURS, Database, conninfo
+from pipeline.service.database import Database
 from pipeline.service.lists import Lists
 
 BACKLOG = 2048
@@ -93,14 +93,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 def look_first(url: str, settings: Settings, say: Callable[[str], None]) -> None:
     """Refuse a URL, a login or a schema that can never do, before anybody asks."""
     serving = settings.serving
-    try:
-        _check_address(psycopg.conninfo.conninfo_to_dict(conninfo(url)))
-    except (psycopg.Error, ValueError):
-        raise SettingsError(
-            "the URL of the serving database cannot be read",
-            promised="postgresql://user:password@host:port/database, special characters percent-encoded",
-            then="mend NIGHTSHELF_READER_URL",
-        ) from None
+    check_url(url, "mend NIGHTSHELF_READER_URL")
     try:
         with psycopg.connect(conninfo(url), connect_timeout=CONNECT_SECONDS, autocommit=True) as db:
             db.prepare_threshold = None
@@ -119,16 +112,6 @@ def look_first(url: str, settings: Settings, say: Callable[[str], None]) -> None
         raise no_shop(serving)
     if shop.version is None:
         say("nothing is published yet: make demo, or python -m pipeline run; lists are a 503 until then")
-
-
-def _check_address(parts: Mapping[str, Any]) -> None:
-    """Raise ValueError for hosts and ports that no server can have. parts: of the URL, as libpq reads it"""
-    for host in str(parts.get("host") or "").split(","):
-        if host and not host.startswith("/"):
-            host.encode("idna")
-    for port in str(parts.get("port") or "").split(","):
-        if port and not 0 < int(port) <= 65_535:
-            raise ValueError(port)
 
 
 def _listening(host: str, port: int) -> socket.socket:

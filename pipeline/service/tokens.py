@@ -12,7 +12,8 @@ from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.config import ROOT
-from pipeline.service.replies import NEVER, refusal
+from pipeline.reading.replies import NEVER
+from pipeline.service.replies import refusal
 
 OPEN = ("/health", "/ready", "/login", "/page/page.css")
 """Paths that need no token; the form takes the looks of the page."""

@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from starlette.requests import Request
-
-from pipeline.reading import WrongId, read_id
+from pipeline.reading.ids import WrongId, read_id
 from pipeline.reading.queries import MOST_ITEMS
+from pipeline.reading.refusals import Refusal, too_many
 from pipeline.reading.shop import Shop
-from pipeline.service.replies import Refusal
 
-DEFAULT_N = 10
 BODY = "item_ids, n and explain"
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """What a request to a shop asks for."""
+    """What a request to a shop asks for.
 
-    request: Request
+    path:  the parts of the path, by name
+    query: the last value of each name
+    body:  JSON
+    """
+
     shop: Shop
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes = b""
 
     def id(self, name: Literal["user_id", "item_id"]) -> str:
         """An id of the path."""
-        return self._id(self.request.path_params[name], name)
+        return self._id(self.path[name], name)
 
     def n(self) -> int | None:
         """How many rows; None: not said."""
-        given: str | None = self.request.path_params.get("n", self.request.query_params.get("n"))
+        given = self.path.get("n", self.query.get("n"))
         if given is None:
             return None
         if not re.fullmatch("[0-9]{1,9}", given, re.ASCII) or int(given) < 1:
@@ -40,14 +45,14 @@ class Parameters:
 
     def category(self) -> str | None:
         """The category of the query; None: the whole shop."""
-        given = self.request.query_params.get("category") or None
+        given = self.query.get("category") or None
         if given is not None and "\0" in given:
             raise Refusal(422, "category must be a text without the character NUL")
         return given
 
     def segment(self) -> int | None:
         """The segment of the query; None: not asked for."""
-        given = self.request.query_params.get("segment") or None
+        given = self.query.get("segment") or None
         if given is None:
             return None
         if not re.fullmatch("[0-9]{1,9}", given, re.ASCII) or int(given) < 1:
@@ -58,15 +63,15 @@ class Parameters:
 
     def explain(self) -> bool:
         """Whether reasons in words are wanted."""
-        given = self.request.query_params.get("explain", "false").lower()
+        given = self.query.get("explain", "false").lower()
         if given not in ("true", "false", "1", "0"):
             raise Refusal(422, "explain must be true or false")
         return given in ("true", "1")
 
-    async def basket(self) -> tuple[list[str], int | None, bool]:
+    def basket(self) -> tuple[list[str], int | None, bool]:
         """`item_ids`, `n` and `explain` of the body."""
         try:
-            body = json.loads(await self.request.body())
+            body = json.loads(self.body)
         except (ValueError, RecursionError):
             raise Refusal(422, f"the body must be a JSON object with {BODY}") from None
         if not isinstance(body, dict) or set(body) - {"item_ids", "n", "explain"}:
@@ -86,8 +91,3 @@ class Parameters:
             return read_id(value, kind, what or name)
         except WrongId as error:
             raise Refusal(422, str(error)) from None
-
-
-def too_many(max_n: int) -> Refusal:
-    """The refusal of an `n` that is none, or above the shop's own bound."""
-    return Refusal(422, f"n must be a whole number from 1 to {max_n}")

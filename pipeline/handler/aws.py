@@ -1,0 +1,91 @@
+"""What AWS Lambda calls: `pipeline.handler.aws.handle`."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from pipeline import config, environment
+from pipeline.errors import NightshelfError
+from pipeline.handler import events, records
+from pipeline.handler.database import Database
+from pipeline.handler.door import NO_ROUTE, Door
+from pipeline.handler.events import Call
+from pipeline.handler.secret import Login
+from pipeline.reading import replies
+from pipeline.reading.refusals import Refusal
+from pipeline.reading.replies import Reply
+
+NOT_SET_UP = "this function is not set up; its log says what is missing"
+BROKEN = "something is wrong in the function; its log says what"
+
+
+class Function:
+    """One process of the function, which Lambda calls again and again, one call at a time."""
+
+    def __init__(self) -> None:
+        self._opened: tuple[str, Database, Door] | None = None
+
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """The reply to an event. context: of Lambda; only its `aws_request_id` is read"""
+        begun, is_cold = time.perf_counter(), self._opened is None
+        request = getattr(context, "aws_request_id", "")
+        call: Call | None = None
+        route = NO_ROUTE
+        try:
+            call = events.read(event)
+            route, reply = self._door().reply(call)
+        except Refusal as refused:
+            reply = replies.refusal(refused.status, refused.detail)
+        except NightshelfError as error:
+            records.complain(str(error), requestId=request)
+            reply = replies.refusal(500, NOT_SET_UP)
+        except Exception as error:  # noqa: BLE001
+            records.complain(type(error).__name__, requestId=request, trace=_trace(error))
+            reply = replies.refusal(500, BROKEN)
+        self._keep(route, call, reply, time.perf_counter() - begun, is_cold, request)
+        return events.reply_to(event, call, reply)
+
+    def _door(self) -> Door:
+        """Made at the first call that finds the function set up."""
+        if self._opened is None:
+            settings = config.load(_file())
+            database = Database(Login(), settings)
+            self._opened = settings.serving.schema_name, database, Door(settings, database)
+        return self._opened[2]
+
+    def _keep(
+        self, route: str, call: Call | None, reply: Reply, seconds: float, is_cold: bool, request: str
+    ) -> None:
+        n_connects, shop, more = 0, "(none)", {}
+        if self._opened is not None:
+            shop, database, _ = self._opened
+            n_connects, why = database.counted()
+            more = {"why": why} if why else {}
+        values = {
+            "Requests": 1,
+            "Failed": int(reply.status >= 500),
+            "Latency": round(1000 * seconds, 1),
+            "Connects": n_connects,
+            "ColdStarts": int(is_cold),
+        }
+        method = call.method if call else "(none)"
+        records.keep(shop, route, values, method=method, status=reply.status, requestId=request, **more)
+
+
+def _file() -> Path:
+    """The settings of the shop that this function answers for."""
+    shop = environment.shop()
+    return config.path() if shop is None else config.path().with_name(f"config.{shop}.toml")
+
+
+def _trace(error: Exception) -> list[str]:
+    """Where an error was raised; without its message, which may hold what was asked."""
+    return [
+        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+    ]
+
+
+handle = Function()

@@ -1,0 +1,88 @@
+"""From a call to its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.config import Settings
+from pipeline.handler.database import Database
+from pipeline.handler.events import Call
+from pipeline.reading import replies
+from pipeline.reading.parameters import Parameters
+from pipeline.reading.refusals import EMPTY, UNSTORABLE, Refusal, Unavailable, Unstorable
+from pipeline.reading.replies import Reply
+from pipeline.reading.routes import PART, ROUTES, Route
+
+NO_ROUTE = "(none)"
+NOT_FOUND = "there is no such route; docs/service.md has them all"
+STATES = {"/health": "health", "/ready": "ready"}
+NAMES = {route.name: route for route in ROUTES}
+
+
+class Door:
+    """Answers the calls about one shop."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._database, self._retry_after = database, str(settings.service.retry_after_seconds)
+
+    def reply(self, call: Call) -> tuple[str, Reply]:
+        """The name of the route, and the reply. Raises NightshelfError where the function is not set up."""
+        name = NO_ROUTE
+        try:
+            if call.path in STATES:
+                name = STATES[call.path]
+                return name, self._state(name)
+            route, parts = _found(call)
+            name = route.name
+            return name, self._ask(route, parts, call)
+        except Refusal as refused:
+            return name, replies.refusal(refused.status, refused.detail)
+        except Unavailable as away:
+            return name, replies.refusal(503, str(away), {"Retry-After": self._retry_after})
+        except Unstorable:
+            return name, replies.refusal(422, UNSTORABLE)
+
+    def _ask(self, route: Route, parts: Mapping[str, str], call: Call) -> Reply:
+        method = "GET" if call.method == "HEAD" else call.method
+        if method != route.method:
+            takes = "GET, HEAD" if route.method == "GET" else route.method
+            detail = f"this route takes {takes} and nothing else"
+            return replies.refusal(405, detail, {"Allow": takes})
+        database = self._database
+        asked = Parameters(database.shop(), parts, call.query, call.body)
+        question = route.read(asked, database.queries())
+        return question.reply(database.answer(question.first()), call.headers.get("if-none-match"))
+
+    def _state(self, name: str) -> Reply:
+        """Whether the function lives, or whether it can answer."""
+        if name == "health":
+            return replies.with_json(200, {"status": "ok"})
+        version = self._database.look().version
+        if version is None:
+            raise Unavailable(EMPTY)
+        return replies.with_json(200, {"status": "ready", "version": version})
+
+
+def _found(call: Call) -> tuple[Route, Mapping[str, str]]:
+    """The route of a call and the parts of its path. Raises Refusal."""
+    if call.parts is not None:
+        return _named(call, call.parts)
+    for route in ROUTES:
+        parts = route.parts(call.path)
+        if parts is not None:
+            return route, parts
+    raise Refusal(404, NOT_FOUND)
+
+
+def _named(call: Call, given: Mapping[str, str]) -> tuple[Route, Mapping[str, str]]:
+    """The route of a direct call. Raises Refusal, also for what the route does not take."""
+    route = NAMES.get(call.path)
+    if route is None:
+        raise Refusal(404, f"there is no such route; there are {', '.join(NAMES)}")
+    parts = {part[1] for part in PART.finditer(route.path)} - {"n"}
+    lacking, unknown = sorted(parts - given.keys()), sorted({*given, *call.query} - set(route.names))
+    if lacking:
+        raise Refusal(422, f"{call.path} needs {' and '.join(lacking)}")
+    if unknown:
+        raise Refusal(422, f"{call.path} does not take {' and '.join(unknown)}")
+    return route, given
