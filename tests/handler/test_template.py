@@ -62,6 +62,8 @@ def test_the_function_is_what_the_makefile_builds() -> None:
     [python] = re.findall(r'"--python", default="([0-9.]+)"', source)
     assert function["Runtime"] == f"python{python}"
     assert set(template()["Parameters"]["Architecture"]["AllowedValues"]) == set(build_zip.PLATFORMS)
+    workflow = (ROOT / ".github" / "workflows" / "deploy-lambda.yml").read_text(encoding="utf-8")
+    assert f'python-version: "{python}"' in workflow, "so that its zip has bytecode"
     module, _, name = function["Handler"].rpartition(".")
     assert callable(getattr(import_module(module), name))
 

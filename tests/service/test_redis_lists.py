@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from pipeline.config import Settings
 from pipeline.errors import SettingsError
@@ -15,6 +16,7 @@ from pipeline.export.redis import export
 from pipeline.service.run import run
 from tests.export.conftest import store
 from tests.export.servers import RedisServer
+from tests.service.browsing import cards, open_page, visiting
 from tests.service.conftest import LISTS
 from tests.service.running import Running, running
 from tests.serving.nights import Shop
@@ -102,6 +104,26 @@ def test_what_keys_cannot_answer_is_refused_and_so_is_what_cannot_be(
     assert copy.ask("/users/x/recommendations").status == 422
     too_many = copy.ask("/users/1/recommendations?n=21")
     assert (too_many.status, "from 1 to 20" in too_many.json["detail"]) == (422, True)
+
+
+@pytest.mark.slow
+def test_the_page_shows_shelves_without_words_and_says_that_baskets_are_elsewhere(
+    both: tuple[Running, Running], shop: Shop, store: RedisServer
+) -> None:
+    _, copy = both
+    export(shop.url, store.url(), shop.settings)
+    with visiting(copy.url) as visit:
+        page = open_page(visit, "/?user=1")
+        expect(page.locator("#shelf .note")).to_have_text("7 items, the best first.")
+        expect(cards(page).first).to_contain_text("BANANAS")
+        expect(page.locator("#shelf .fault")).to_be_empty()
+        cards(page).first.get_by_role("button").click()
+        expect(page.locator("#basket .fault")).to_contain_text("which has no words, no baskets")
+        expect(page.locator("#basket .fault button")).to_have_count(0)
+        visit.shoot("from_redis")
+        assert all("501" in complaint for complaint in visit.complaints), (
+            "refused questions, and nothing else"
+        )
 
 
 def test_a_server_that_is_away_is_a_503_and_shows_nothing(

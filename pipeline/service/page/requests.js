@@ -3,11 +3,15 @@
 const PATIENCE_MS = 15000;
 const latest = {}; // name of a question -> AbortController of the last time it was asked
 
-/** A question without an answer: `message` is a sentence for people; asking again may help where `canRetry`. */
+/**
+ * A question without an answer: `message` is a sentence for people; asking again may help where `canRetry`.
+ * `isNotHere`: this service cannot answer such questions at all.
+ */
 export class Fault extends Error {
-  constructor(sentence, canRetry) {
+  constructor(sentence, canRetry, isNotHere = false) {
     super(sentence);
     this.canRetry = canRetry;
+    this.isNotHere = isNotHere;
   }
 }
 
@@ -63,7 +67,10 @@ export async function ask(name, path, body) {
   } catch {
     throw new Fault("The service answered something that this page cannot read.", true);
   }
-  if (!reply.ok) throw new Fault(sentence(answer.detail, reply.status), reply.status >= 500 || reply.status === 429);
+  const { ok, status } = reply;
+  const isNotHere = status === 501;
+  const canRetry = (status >= 500 && !isNotHere) || status === 429;
+  if (!ok) throw new Fault(sentence(answer.detail, status), canRetry, isNotHere);
   return answer;
 }
 

@@ -17,14 +17,24 @@ export function showShelf() {
   document.title = user === null ? "Nightshelf" : `User ${user} · Nightshelf`;
   document.body.classList.toggle("has-user", user !== null);
   byId("shelf-title").textContent = user === null ? "Popular in the shop" : `Shelf of user ${user}`;
-  const question = async () =>
-    user === null ? ask("shelf", "/popular") : ask("shelf", `/users/${part(user)}/recommendations?explain=true`);
+  const question = async () => (user === null ? ask("shelf", "/popular") : askFor(user));
   const draw = ({ items }, list) => {
     renew(list, items.map(card));
     showBehind(section.querySelector(".behind"), items);
     return aboutShelf(user, items);
   };
   fill(section, { question, draw, showAgain: showShelf });
+}
+
+/** The list of a user with reasons in words; without them where the service has none. */
+async function askFor(user) {
+  const list = `/users/${part(user)}/recommendations`;
+  try {
+    return await ask("shelf", `${list}?explain=true`);
+  } catch (fault) {
+    if (!fault.isNotHere) throw fault;
+    return ask("shelf", list);
+  }
 }
 
 /** What was shown is another user's. */
