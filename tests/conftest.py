@@ -59,9 +59,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's `.nightshelf` or the databases of the user's environment."""
     monkeypatch.setenv("NIGHTSHELF_HOME", str(tmp_path / "home"))
-    for secret in ("SOURCE_URL", "SERVING_URL", "READER_URL", "SERVICE_TOKENS"):
+    for secret in ("SOURCE_URL", "SERVING_URL", "READER_URL", "REDIS_URL", "SERVICE_TOKENS"):
         monkeypatch.delenv(f"NIGHTSHELF_{secret}", raising=False)
         monkeypatch.delenv(f"NIGHTSHELF_{secret}_FILE", raising=False)
+    monkeypatch.delenv("NIGHTSHELF_READER_SECRET", raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)
