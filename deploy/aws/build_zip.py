@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import compileall
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ PACKAGES = ("handler", "reading", "settings")
 PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
 GLIBC = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 """The newest first. Amazon Linux 2023, which Lambda runs from Python 3.12 on, has glibc 2.34."""
+SETTINGS = re.compile(r"config(\.[A-Za-z0-9_-]{1,60})?\.toml")
+"""Of the shops of this checkout."""
 OF_ALL_TIMES = (1980, 1, 1, 0, 0, 0)
 
 
@@ -38,9 +41,11 @@ def install(folder: Path, python: str, architecture: str) -> None:
 
 def gather(folder: Path) -> None:
     """Copy what the handler needs of this repository into `folder`."""
-    own = [ROOT / "pipeline" / name for name in FILES] + list(ROOT.glob("config*.toml"))
-    for name in (*(f"pipeline/{name}" for name in PACKAGES), "sql/reading"):
-        own += (path for path in (ROOT / name).iterdir() if path.is_file())
+    own = [ROOT / "pipeline" / name for name in FILES]
+    own += [path for path in ROOT.glob("config*.toml") if SETTINGS.fullmatch(path.name)]
+    for name in PACKAGES:
+        own += (ROOT / "pipeline" / name).glob("[!.]*.py")
+    own += (ROOT / "sql" / "reading").glob("[!.]*.sql")
     for path in own:
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -63,11 +68,13 @@ def build(out: Path, python: str, architecture: str) -> None:
         if is_own(python):
             mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
             compileall.compile_dir(folder, stripdir=temporary, quiet=1, invalidation_mode=mode)
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        written = folder.with_suffix(".zip")
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for path in sorted(path for path in folder.rglob("*") if path.is_file()):
                 about = zipfile.ZipInfo(str(path.relative_to(folder)), OF_ALL_TIMES)
                 about.compress_type, about.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
                 archive.writestr(about, path.read_bytes())
+        shutil.move(written, out)
 
 
 def main() -> None:

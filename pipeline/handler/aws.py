@@ -11,13 +11,15 @@ from pipeline import config, environment
 from pipeline.errors import NightshelfError
 from pipeline.handler import events, records
 from pipeline.handler.database import Database
-from pipeline.handler.door import NO_ROUTE, Door
+from pipeline.handler.door import Door
 from pipeline.handler.events import Call
 from pipeline.handler.secret import Login
 from pipeline.reading import replies
 from pipeline.reading.refusals import Refusal
 from pipeline.reading.replies import Reply
+from pipeline.reading.routes import NO_ROUTE
 
+METHODS = ("GET", "HEAD", "POST")
 NOT_SET_UP = "this function is not set up; its log says what is missing"
 BROKEN = "something is wrong in the function; its log says what"
 
@@ -26,11 +28,12 @@ class Function:
     """One process of the function, which Lambda calls again and again, one call at a time."""
 
     def __init__(self) -> None:
-        self._opened: tuple[str, Database, Door] | None = None
+        self._opened: tuple[Database, Door] | None = None
+        self._is_cold = True
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        """The reply to an event. context: of Lambda; only its `aws_request_id` is read"""
-        begun, is_cold = time.perf_counter(), self._opened is None
+        """The reply to an event. context: of Lambda; `function_name` and `aws_request_id` are read from it"""
+        begun = time.perf_counter()
         request = getattr(context, "aws_request_id", "")
         call: Call | None = None
         route = NO_ROUTE
@@ -45,7 +48,7 @@ class Function:
         except Exception as error:  # noqa: BLE001
             records.complain(type(error).__name__, requestId=request, trace=_trace(error))
             reply = replies.refusal(500, BROKEN)
-        self._keep(route, call, reply, time.perf_counter() - begun, is_cold, request)
+        self._keep(route, call, reply, time.perf_counter() - begun, context)
         return events.reply_to(event, call, reply)
 
     def _door(self) -> Door:
@@ -53,26 +56,24 @@ class Function:
         if self._opened is None:
             settings = config.load(_file())
             database = Database(Login(), settings)
-            self._opened = settings.serving.schema_name, database, Door(settings, database)
-        return self._opened[2]
+            self._opened = database, Door(settings, database)
+        return self._opened[1]
 
-    def _keep(
-        self, route: str, call: Call | None, reply: Reply, seconds: float, is_cold: bool, request: str
-    ) -> None:
-        n_connects, shop, more = 0, "(none)", {}
-        if self._opened is not None:
-            shop, database, _ = self._opened
-            n_connects, why = database.counted()
-            more = {"why": why} if why else {}
+    def _keep(self, route: str, call: Call | None, reply: Reply, seconds: float, context: Any) -> None:
+        n_connects, why = self._opened[0].counted() if self._opened else (0, "")
         values = {
             "Requests": 1,
             "Failed": int(reply.status >= 500),
             "Latency": round(1000 * seconds, 1),
             "Connects": n_connects,
-            "ColdStarts": int(is_cold),
+            "ColdStarts": int(self._is_cold),
         }
-        method = call.method if call else "(none)"
-        records.keep(shop, route, values, method=method, status=reply.status, requestId=request, **more)
+        self._is_cold = False
+        method = call.method if call and call.method in METHODS else "other"
+        more = {"method": method, "status": reply.status, "requestId": getattr(context, "aws_request_id", "")}
+        if why:
+            more["why"] = why
+        records.keep(getattr(context, "function_name", "(none)"), route, values, **more)
 
 
 def _file() -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -85,14 +87,19 @@ class Database:
     def _row(self, query: Query) -> tuple[Any, ...]:
         """The row of a query.
 
-        A connection that was kept may have died since, while Lambda had stopped this process; then the query,
-        which only reads, is asked again on a new one.
+        A connection that was kept may have died since, while Lambda had stopped this process, and perhaps
+        without a word. Then the query, which only reads, is asked again on a new one.
         """
-        if self._connection is not None:
+        kept = self._connection
+        if kept is not None:
             try:
-                return self._attempt(self._connection, query)
+                return self._attempt(kept, query)
             except psycopg.OperationalError as error:
                 self._lose(error)
+            except Unavailable as away:
+                if not kept.is_given_up:
+                    raise
+                self._why = str(away)
         connection = self._connected()
         try:
             return self._attempt(connection, query)
@@ -101,11 +108,8 @@ class Database:
             raise Unavailable(AWAY) from None
 
     def _attempt(self, connection: Connection, query: Query) -> tuple[Any, ...]:
-        timer = threading.Timer(self._patience, connection.give_up)
-        timer.daemon = True
-        timer.start()
         try:
-            with reading(self._serving, connection):
+            with self._bounded(connection):
                 if connection.is_pooled:
                     with connection.transaction():
                         connection.execute(f"SET LOCAL {self._timeout}".encode())
@@ -115,20 +119,30 @@ class Database:
         except NoShop:
             self._shop = self._queries = None
             raise
-        finally:
-            timer.cancel()
-            if connection.is_given_up:
-                self.close()
         if row is None:  # no statement of sql/reading/ gives none, unless the shop's record is being reset
             raise Unavailable(no_shop(self._serving).what)
         return row
+
+    @contextmanager
+    def _bounded(self, connection: Connection) -> Iterator[None]:
+        """Around statements: raises what `reading` does, and gives the connection up that takes too long."""
+        timer = threading.Timer(self._patience, connection.give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            with reading(self._serving, connection):
+                yield
+        finally:
+            timer.cancel()
+            timer.join()  # else it might still shut a socket that is another one by now
+            if connection.is_given_up:
+                self.close()
 
     def _connected(self) -> Connection:
         """A new connection. Where it is refused and the secret is another one now, it is tried with that."""
         while True:
             try:
-                self._connection = self._connect(self._login.url())
-                return self._connection
+                return self._connect(self._login.url())
             except psycopg.OperationalError as error:
                 self._lose(error)
                 if not self._login.is_changed():
@@ -136,13 +150,14 @@ class Database:
 
     def _connect(self, url: str) -> Connection:
         """Through a pooler nothing is set for the session, and no statement is prepared."""
-        connection = Connection.connect(conninfo(url), **OPTIONS)
-        row = connection.execute(WHO_ANSWERS).fetchone()
-        connection.is_pooled = row is None or row[0] != connection.info.backend_pid
-        connection.prepare_threshold = None if connection.is_pooled else 0
-        if not connection.is_pooled:
-            connection.execute(f"SET {self._timeout}".encode())
+        connection = self._connection = Connection.connect(conninfo(url), **OPTIONS)
         self._n_connects += 1
+        with self._bounded(connection):
+            row = connection.execute(WHO_ANSWERS).fetchone()
+            connection.is_pooled = row is None or row[0] != connection.info.backend_pid
+            connection.prepare_threshold = None if connection.is_pooled else 0
+            if not connection.is_pooled:
+                connection.execute(f"SET {self._timeout}".encode())
         return connection
 
     def _lose(self, error: psycopg.Error) -> None:

@@ -11,11 +11,10 @@ from pipeline.reading import replies
 from pipeline.reading.parameters import Parameters
 from pipeline.reading.refusals import EMPTY, UNSTORABLE, Refusal, Unavailable, Unstorable
 from pipeline.reading.replies import Reply
-from pipeline.reading.routes import PART, ROUTES, Route
+from pipeline.reading.routes import NO_ROUTE, PART, ROUTES, Route
 
-NO_ROUTE = "(none)"
 NOT_FOUND = "there is no such route; docs/service.md has them all"
-STATES = {"/health": "health", "/ready": "ready"}
+HEALTH, READY = "health", "ready"
 NAMES = {route.name: route for route in ROUTES}
 
 
@@ -29,9 +28,9 @@ class Door:
         """The name of the route, and the reply. Raises NightshelfError where the function is not set up."""
         name = NO_ROUTE
         try:
-            if call.path in STATES:
-                name = STATES[call.path]
-                return name, self._state(name)
+            if call.path.removeprefix("/") in (HEALTH, READY):
+                name = call.path.removeprefix("/")
+                return name, self._state(name, call)
             route, parts = _found(call)
             name = route.name
             return name, self._ask(route, parts, call)
@@ -43,24 +42,31 @@ class Door:
             return name, replies.refusal(422, UNSTORABLE)
 
     def _ask(self, route: Route, parts: Mapping[str, str], call: Call) -> Reply:
-        method = "GET" if call.method == "HEAD" else call.method
-        if method != route.method:
-            takes = "GET, HEAD" if route.method == "GET" else route.method
-            detail = f"this route takes {takes} and nothing else"
-            return replies.refusal(405, detail, {"Allow": takes})
+        if refused := _other_method(call, route.method):
+            return refused
         database = self._database
         asked = Parameters(database.shop(), parts, call.query, call.body)
         question = route.read(asked, database.queries())
         return question.reply(database.answer(question.first()), call.headers.get("if-none-match"))
 
-    def _state(self, name: str) -> Reply:
+    def _state(self, name: str, call: Call) -> Reply:
         """Whether the function lives, or whether it can answer."""
-        if name == "health":
+        if refused := _other_method(call, "GET"):
+            return refused
+        if name == HEALTH:
             return replies.with_json(200, {"status": "ok"})
         version = self._database.look().version
         if version is None:
             raise Unavailable(EMPTY)
         return replies.with_json(200, {"status": "ready", "version": version})
+
+
+def _other_method(call: Call, method: str) -> Reply | None:
+    """The refusal of a method that a route does not take. HEAD is taken for GET."""
+    if call.method == method or (call.method, method) == ("HEAD", "GET"):
+        return None
+    takes = "GET, HEAD" if method == "GET" else method
+    return replies.refusal(405, f"this route takes {takes} and nothing else", {"Allow": takes})
 
 
 def _found(call: Call) -> tuple[Route, Mapping[str, str]]:

@@ -25,7 +25,8 @@ Event = Mapping[str, Any]
 FUNCTION_URL = ".lambda-url."
 """In the domain name of every function URL."""
 IDS = {"user_id", "item_id"}
-NOT_UTF_8 = "the path, the query or the body is not UTF-8"
+NO_BALANCER = "a load balancer is no door of this function; an API Gateway or a function URL is one"
+NOT_UTF_8 = "the path, the query, the body or a value is not UTF-8"
 UNKNOWN = (
     "this is no call: an event of API Gateway or of a function URL is one, or an object with `route`, such as"
     ' {"route": "recommendations", "user_id": 42, "n": 10}'
@@ -52,29 +53,29 @@ class Call:
 
 def read(event: Any) -> Call:
     """The call of an event. Raises Refusal."""
-    if not isinstance(event, Mapping):
-        raise Refusal(422, UNKNOWN)
     try:
-        if "http" in event.get("requestContext", {}):
-            return _second(event)
-        if "httpMethod" in event:
-            return _first(event)
+        if "route" in event:
+            return _direct(event)
+        if "elb" in event["requestContext"]:
+            raise Refusal(422, NO_BALANCER)
+        return _second(event) if "http" in event["requestContext"] else _first(event)
     except (UnicodeError, binascii.Error):
         raise Refusal(422, NOT_UTF_8) from None
-    if "route" in event:
-        return _direct(event)
-    raise Refusal(422, UNKNOWN)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
+        raise Refusal(422, UNKNOWN) from None
 
 
 def _second(event: Event) -> Call:
     """Payload 2.0: of HTTP APIs and of function URLs."""
     context = event["requestContext"]
     stage, path = f"/{context.get('stage', '$default')}", event["rawPath"]
-    is_decoded = FUNCTION_URL not in context.get("domainName", "")
+    is_decoded = FUNCTION_URL not in context["domainName"]
+    if path.startswith(f"{stage}/"):
+        path = path.removeprefix(stage)
     query = parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True, errors="strict")
     return Call(
         context["http"]["method"],
-        _path(_without_base(event, path.removeprefix(stage) if is_decoded else path), is_decoded),
+        _path(_without_base(event, path), is_decoded),
         dict(query),
         _small(event.get("headers")),
         _body(event),
@@ -86,7 +87,7 @@ def _first(event: Event) -> Call:
     return Call(
         event["httpMethod"],
         _path(_without_base(event, event["path"]), "version" in event),
-        event.get("queryStringParameters") or {},
+        {name: _known(value) for name, value in (event.get("queryStringParameters") or {}).items()},
         _small(event.get("headers")),
         _body(event),
     )
@@ -94,12 +95,12 @@ def _first(event: Event) -> Call:
 
 def _direct(event: Event) -> Call:
     """A call that names a route."""
-    rest = {name: value for name, value in event.items() if name != "route" and value is not None}
+    rest = {_known(name): value for name, value in event.items() if name != "route" and value is not None}
     if event["route"] == "session":
         return Call("POST", "session", body=json.dumps(rest).encode(), parts={})
     values = {name: _text(name, value) for name, value in rest.items()}
     parts = {name: values.pop(name) for name in IDS & values.keys()}
-    return Call("GET", str(event["route"]), values, parts=parts)
+    return Call("GET", _known(event["route"]), values, parts=parts)
 
 
 def _text(name: str, value: Any) -> str:
@@ -107,14 +108,22 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | str):
-        return str(value)
+        return _known(str(value))
     raise Refusal(422, f"{name} must be a text or a whole number")
+
+
+def _known(value: Any) -> str:
+    """A text that can be written as UTF-8. Raises TypeError or UnicodeError."""
+    if not isinstance(value, str):
+        raise TypeError
+    value.encode()
+    return value
 
 
 def _without_base(event: Event, path: str) -> str:
     """The path without what a domain name of the shop's own has in front of it, where the route tells."""
     rest = (event.get("pathParameters") or {}).get("proxy")
-    catches_all = (event.get("routeKey") or event.get("resource") or "").endswith((" /{proxy+}", "/{proxy+}"))
+    catches_all = event.get("resource") == "/{proxy+}" or (event.get("routeKey") or "").endswith(" /{proxy+}")
     return f"/{rest}" if catches_all and rest and path.endswith(f"/{rest}") else path
 
 
@@ -129,7 +138,7 @@ def _small(headers: Mapping[str, str] | None) -> Mapping[str, str]:
 
 
 def _body(event: Event) -> bytes:
-    text = event.get("body") or ""
+    text = _known(event.get("body") or "")
     return base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
 
 

@@ -22,13 +22,13 @@ METRICS = {
     "ColdStarts": "Count",
 }
 """Each metric and its unit. Failed: replies of 500 and above; Connects: connections made to the database."""
-DIMENSIONS = [["Shop"], ["Shop", "Route"]]
+DIMENSIONS = [["Function"], ["Function", "Route"]]
 
 
-def keep(shop: str, route: str, values: Mapping[str, float], **more: Any) -> None:
+def keep(function: str, route: str, values: Mapping[str, float], **more: Any) -> None:
     """Write the line of a call.
 
-    shop:   its serving schema
+    function: its name in Lambda
     values: of every metric
     more:   what is only logged
     """
@@ -43,7 +43,7 @@ def keep(shop: str, route: str, values: Mapping[str, float], **more: Any) -> Non
             }
         ],
     }
-    _write({**_head("INFO", now), "Shop": shop, "Route": route, **values, **more, "_aws": emf})
+    _write({**_head("INFO", now), "Function": function, "Route": route, **values, **more, "_aws": emf})
 
 
 def complain(message: str, **more: Any) -> None:
@@ -57,5 +57,5 @@ def _head(level: str, now: float) -> dict[str, Any]:
 
 
 def _write(line: Mapping[str, Any]) -> None:
-    sys.stdout.write(f"{json.dumps(line, ensure_ascii=False)}\n")
+    sys.stdout.write(f"{json.dumps(line)}\n")
     sys.stdout.flush()

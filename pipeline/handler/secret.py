@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -13,14 +14,16 @@ from pipeline.errors import SettingsError
 from pipeline.reading.connecting import check_url
 from pipeline.reading.refusals import Unavailable
 
-SECONDS = 2
-"""In which Secrets Manager must connect, and answer."""
+CONNECT_SECONDS, ANSWER_SECONDS = 1, 2
+"""In which each address of Secrets Manager must connect, and it must answer."""
 PAUSE_SECONDS = 30.0
 """How long a secret is not read again after a login was refused."""
 KEYS = {"host": "host", "port": "port", "username": "user", "password": "password", "dbname": "dbname"}
 """What AWS writes into the secret of a database -> what libpq calls it."""
+NEEDED = {"host", "user", "password", "dbname"}
 PROMISED = "a PostgreSQL URL, or JSON with host, port, username, password and dbname"
-PASSING = ("InternalServiceError", "ThrottlingException", "RequestLimitExceeded", "ServiceUnavailable")
+PASSING = ("InternalServiceError", "ThrottlingException", "RequestLimitExceeded")
+"""Errors of AWS that pass by themselves; so does every status from 500 on."""
 AWAY = "the secret with the database's login cannot be read now"
 
 
@@ -38,14 +41,13 @@ class Login:
         return self._url
 
     def is_changed(self) -> bool:
-        """Whether the secret is another one now; it is asked at most every PAUSE_SECONDS.
-
-        Raises what `url` does.
-        """
-        if self._url is None or time.monotonic() - self._read_at < PAUSE_SECONDS:
+        """Whether the secret is another one now; it is asked at most every PAUSE_SECONDS."""
+        if time.monotonic() - self._read_at < PAUSE_SECONDS:
             return False
-        before, self._url = self._url, None
-        return self.url() != before
+        before, self._read_at = self._url, time.monotonic()
+        with suppress(Unavailable, SettingsError):  # what was read before may be right all the same
+            self._url = self._read()
+        return self._url != before
 
     def _read(self) -> str:
         url, secret = environment.configured_url("reader"), environment.reader_secret()
@@ -66,13 +68,15 @@ class Login:
 
 def _url_of(text: str, then: str) -> str:
     """The URL in a secret."""
-    if not text.lstrip().startswith("{"):
-        return text.strip()
+    text = text.strip()
+    if text and not text.startswith("{"):
+        return text
     try:
-        parts = {ours: str(value) for name, value in json.loads(text).items() if (ours := KEYS.get(name))}
+        values = {ours: json.loads(text).get(theirs) for theirs, ours in KEYS.items()}
     except ValueError:
-        parts = {}
-    if parts.keys() < {"host", "user", "password"}:
+        values = {}
+    parts = {name: str(value) for name, value in values.items() if value}
+    if not parts.keys() >= NEEDED:
         raise SettingsError("the secret does not say how to log in", promised=PROMISED, then=then)
     return psycopg.conninfo.make_conninfo(**parts)
 
@@ -89,14 +93,16 @@ def _secret(name: str) -> str:
             promised="Python as AWS Lambda has it, with boto3",
             then="pip install boto3, or set NIGHTSHELF_READER_URL in its place",
         ) from None
-    patience = Config(connect_timeout=SECONDS, read_timeout=SECONDS, retries={"total_max_attempts": 2})
+    patience = Config(
+        connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, retries={"total_max_attempts": 1}
+    )
     try:
         answer: dict[str, Any] = boto3.client("secretsmanager", config=patience).get_secret_value(
             SecretId=name
         )
     except exceptions.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        if code in PASSING:
+        if code in PASSING or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
             raise Unavailable(AWAY) from None
         raise _unreadable(name, code) from None
     except (exceptions.ConnectionError, exceptions.HTTPClientError):

@@ -1,9 +1,13 @@
 """What an app reads of a shop, as statements that every door uses: the HTTP service, a serverless handler.
 
     ids         ids of the shop's type, read from text
-    queries   each query as one statement and its values; PostgreSQL makes the answer's JSON
+    queries     each query as one statement and its values; PostgreSQL makes the answer's JSON
     answers     the shape of each answer
     keys        the keys of the copy in Redis
+    routes      the table of routes, how a request to each is read, and what it asks;
+                parameters, paths: what stands in a request
+    replies     answers as HTTP says them;  refusals: why there is none
+    connecting  how a door connects, and what errors of the database mean
     shop        what a reader finds: the schema's version, id types, and what the login may do
 
 The statements lie in sql/reading/. Nothing here connects to anything: a door runs the statements with

@@ -79,6 +79,8 @@ def check_url(url: str, then: str) -> None:
     try:
         parts = psycopg.conninfo.conninfo_to_dict(conninfo(url))
         for host in str(parts.get("host") or "").split(","):
+            if "@" in host or host != host.strip():
+                raise ValueError
             if host and not host.startswith("/"):
                 host.encode("idna")
         for port in str(parts.get("port") or "").split(","):

@@ -45,7 +45,7 @@ def refusal(status: int, detail: str, headers: Mapping[str, str] | None = None) 
 
 def with_json(status: int, body: object, headers: Mapping[str, str] | None = None) -> Reply:
     """JSON that nobody keeps."""
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return Reply(status, {"Cache-Control": NEVER, "Content-Type": JSON, **(headers or {})}, content)
 
 

@@ -19,10 +19,12 @@ from pipeline.reading.refusals import NOT_SHOWN, Refusal, too_many
 from pipeline.reading.replies import NEVER, PRIVATE, SHARED, Reply, answer
 
 DEFAULT_N = 10
-PART = re.compile(r"\{(\w+)(?::(\w+))?\}")
+PART = re.compile(r"\{(\w+):(\w+)\}")
+NO_ROUTE = "(none)"
+"""What a log calls a path that is of no route."""
 
 
-class Queries(Protocol):
+class AnyQueries(Protocol):
     """The queries of a shop as `queries.Queries` has them; a door may read lists from elsewhere."""
 
     def recommendations(
@@ -64,7 +66,7 @@ class Question:
         return answer(found.body, self.caching, if_none_match)
 
 
-Read = Callable[[Parameters, Queries], Question]
+Read = Callable[[Parameters, AnyQueries], Question]
 
 
 @dataclass(frozen=True)
@@ -103,36 +105,36 @@ class Route:
         return match and {name: part_of(text) for name, text in match.groupdict().items()}
 
 
-def users(asked: Parameters, queries: Queries) -> Question:
+def users(asked: Parameters, queries: AnyQueries) -> Question:
     """Some users that have a list."""
     return Question(queries.users, asked.n(), PRIVATE)
 
 
-def recommendations(asked: Parameters, queries: Queries) -> Question:
+def recommendations(asked: Parameters, queries: AnyQueries) -> Question:
     """The list of a user; whoever is not known gets what is popular."""
     user, category, explain = asked.id("user_id"), asked.category(), asked.explain()
     return Question(lambda n: queries.recommendations(user, n, category, explain=explain), asked.n(), PRIVATE)
 
 
-def explanation(asked: Parameters, queries: Queries) -> Question:
+def explanation(asked: Parameters, queries: AnyQueries) -> Question:
     """Why an item is in a user's list, in words; 404 where it is not."""
     user, item = asked.id("user_id"), asked.id("item_id")
     return Question(lambda n: queries.explanation(user, item), None, PRIVATE)
 
 
-def similar(asked: Parameters, queries: Queries) -> Question:
+def similar(asked: Parameters, queries: AnyQueries) -> Question:
     """What the same people like."""
     item = asked.id("item_id")
     return Question(lambda n: queries.similar(item, n), asked.n(), SHARED)
 
 
-def also_bought(asked: Parameters, queries: Queries) -> Question:
+def also_bought(asked: Parameters, queries: AnyQueries) -> Question:
     """What the buyers of an item also bought."""
     item = asked.id("item_id")
     return Question(lambda n: queries.also_bought(item, n), asked.n(), SHARED)
 
 
-def popular(asked: Parameters, queries: Queries) -> Question:
+def popular(asked: Parameters, queries: AnyQueries) -> Question:
     """The best sellers of the shop or of one category, or what is popular in one segment."""
     category, segment = asked.category(), asked.segment()
 
@@ -142,18 +144,18 @@ def popular(asked: Parameters, queries: Queries) -> Question:
     return Question(query, asked.n(), SHARED)
 
 
-def session(asked: Parameters, queries: Queries) -> Question:
+def session(asked: Parameters, queries: AnyQueries) -> Question:
     """What goes with the items of a basket or of a visit, for visitors without an account."""
     items, n, explain = asked.basket()
     return Question(lambda n: queries.session(items, n, explain=explain), n, NEVER)
 
 
-def publication(_: Parameters, queries: Queries) -> Question:
+def publication(_: Parameters, queries: AnyQueries) -> Question:
     """What is live, since when, and how good it was."""
     return Question(lambda n: queries.publication(), None, SHARED)
 
 
-def top_n(asked: Parameters, queries: Queries) -> Question:
+def top_n(asked: Parameters, queries: AnyQueries) -> Question:
     """The list of a user, at the address that apps of an earlier system know."""
     return recommendations(asked, queries)
 

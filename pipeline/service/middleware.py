@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.reading import paths
+from pipeline.reading.routes import NO_ROUTE
 from pipeline.service import hosts
 from pipeline.service.records import Records
 from pipeline.service.replies import refusal
@@ -34,7 +35,6 @@ HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 ]
-NO_ROUTE = "(none)"
 TOO_SLOW = f"the body of a request must come in {BODY_SECONDS:.0f} seconds"
 TOO_LARGE = f"a request may have at most {MOST_BYTES:,} bytes"
 

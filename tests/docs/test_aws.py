@@ -6,6 +6,7 @@ import re
 
 from pipeline.config import ROOT
 from pipeline.handler import records
+from pipeline.handler.door import HEALTH, READY
 from pipeline.reading.routes import ROUTES
 from tests.docs.pages import text
 from tests.handler.test_template import template
@@ -22,7 +23,7 @@ def table(head: str) -> list[list[str]]:
 def test_every_route_is_named_with_what_it_takes() -> None:
     told = {name: set(takes.split()) for names, takes in table("`route`") for name in names.split()}
     known = {route.name: set(route.names) for route in ROUTES if route.name != "top_n"}
-    known["session"] = {"item_ids", "n", "explain"}
+    known |= {"session": {"item_ids", "n", "explain"}, HEALTH: set(), READY: set()}
     assert told == known
 
 

@@ -106,6 +106,11 @@ def test_a_direct_call_gets_what_a_request_does(function: Function) -> None:
         ({"route": "recommendations", "user_id": "x"}, 422, "user_id must be a whole number"),
         ({"route": "session", "item_ids": 1}, 422, "item_ids must be a list"),
         ("popular", 422, "this is no call"),
+        ({"route": "popular", "\ud800": 1.5}, 422, "is not UTF-8"),
+        ({"route": "popular", "category": "\ud800"}, 422, "is not UTF-8"),
+        ({"route": "popular", "\ud800": 1}, 422, "is not UTF-8"),
+        ({"route": ["popular"]}, 422, "this is no call"),
+        ({"route": "recommendations", "user_id": 10**5000}, 422, "this is no call"),
     ],
 )
 def test_a_direct_call_that_cannot_be_is_refused(
@@ -117,6 +122,9 @@ def test_a_direct_call_that_cannot_be_is_refused(
 
 
 def test_health_and_ready(function: Function, shop: Shop) -> None:
+    assert function({"route": "ready"}, None) == {"status": 200, "body": {"status": "ready", "version": 1}}
+    wrong = function(over_http("/health", requestContext={"http": {"method": "DELETE"}}), None)
+    assert (wrong["statusCode"], wrong["headers"]["Allow"]) == (405, "GET, HEAD")
     assert json.loads(function(over_http("/health"), None)["body"]) == {"status": "ok"}
     assert json.loads(function(over_http("/ready"), None)["body"]) == {"status": "ready", "version": 1}
     assert function(over_http("/nowhere"), None)["statusCode"] == 404
@@ -133,7 +141,7 @@ def test_each_call_leaves_one_line_that_cloudwatch_reads(
     function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Context:
-        aws_request_id = "8f507cfc"
+        aws_request_id, function_name = "8f507cfc", "nightshelf-Function"
 
     capsys.readouterr()
     function(over_http("/users/42/recommendations"), Context())
@@ -142,6 +150,7 @@ def test_each_call_leaves_one_line_that_cloudwatch_reads(
     assert (first["Route"], first["status"], first["requestId"]) == ("recommendations", 200, "8f507cfc")
     assert [(line["ColdStarts"], line["Connects"]) for line in (first, second)] == [(1, 1), (0, 0)]
     assert (second["status"], second["Failed"], second["Requests"]) == (422, 0, 1)
+    assert first["Function"] == "nightshelf-Function"
     assert "42" not in json.dumps({**first, "timestamp": "", "_aws": "", "Latency": 0})
     [directive] = first["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Nightshelf"
@@ -177,6 +186,8 @@ def test_what_is_missing_is_in_the_log_and_in_no_reply(
     reply = function(over_http("/popular"), None)
     assert (reply["statusCode"], json.loads(reply["body"])) == (500, {"detail": aws.NOT_SET_UP})
     complaint, line = lines(capsys)
+    function(over_http("/popular"), None)
+    assert lines(capsys)[1]["ColdStarts"] == 0
     assert why in complaint["message"]
     assert "next:" in complaint["message"]
     assert line["Failed"] == 1

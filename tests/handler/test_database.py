@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -19,6 +21,8 @@ from pipeline import config
 from pipeline.databases.embedded import Server
 from pipeline.handler import secret
 from pipeline.handler.aws import Function
+from pipeline.handler.secret import Login
+from pipeline.reading.refusals import Unavailable
 from tests.faults.conftest import new_server, shop_on
 from tests.faults.pooler import pooled
 from tests.service.conftest import LISTS, USERS
@@ -145,21 +149,51 @@ def test_a_database_that_stops_is_503_and_one_that_starts_again_is_found(
 
 
 @pytest.mark.slow
-def test_a_server_that_is_frozen_holds_no_call_for_long(own: Server, function: Function) -> None:
+def test_a_connection_that_hangs_costs_no_answer(own: Server, function: Function) -> None:
     pids = service_pids(own, own.url("serving", "reader"))
     assert pids
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         begun = time.monotonic()
-        assert function(CALLS[0], None)["body"]["detail"] == "the database took too long for an answer"
-        assert time.monotonic() - begun < 3
         answers(function)
+        assert time.monotonic() - begun < 3, "by another connection"
     finally:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
     assert threading.active_count() < 10, "no timer is left waiting"
+
+
+def test_a_server_that_never_answers_after_the_login_holds_no_call_for_long(
+    own: Server, shop: Shop, set_up: Callable[..., None]
+) -> None:
+    """As a pooler does that has no connection left: the login is welcome, and the first statement waits."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        set_up(shop, f"postgresql://anybody@127.0.0.1:{listener.getsockname()[1]}/x?sslmode=disable")
+        threading.Thread(target=partial(welcome, listener), daemon=True).start()
+        begun = time.monotonic()
+        reply = Function()(CALLS[0], None)
+    assert reply == {"status": 503, "body": {"detail": "the database took too long for an answer"}}
+    assert time.monotonic() - begun < 3
+
+
+def welcome(listener: socket.socket) -> None:
+    """Let one client in, and say nothing more."""
+    line, _ = listener.accept()
+    line.recv(8_192)
+    ok, key, ready = b"R\0\0\0\x08\0\0\0\0", b"K\0\0\0\x0c\0\0\0\x01\0\0\0\x01", b"Z\0\0\0\x05I"
+    line.sendall(ok + key + ready)
+    while line.recv(8_192):
+        pass
+
+
+def test_a_timer_that_comes_too_late_costs_the_next_call_nothing(function: Function) -> None:
+    assert function._opened is not None
+    database = function._opened[0]
+    assert database._connection is not None
+    database._connection.give_up()
+    answers(function)
 
 
 @pytest.mark.slow
@@ -197,4 +231,26 @@ def test_a_refused_login_is_tried_with_a_secret_that_was_changed(
     function = Function()
     is_away(function)
     monkeypatch.setenv("NIGHTSHELF_READER_URL", right)
+    answers(function)
+
+
+def test_a_secret_that_cannot_be_read_again_leaves_the_login_that_was_right(
+    own: Server, function: Function, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_read = 0
+
+    def away(_: Login) -> str:
+        nonlocal n_read
+        n_read += 1
+        raise Unavailable(secret.AWAY)
+
+    monkeypatch.setattr(Login, "_read", away)
+    assert function._opened is not None
+    login, database = function._opened[0]._login, function._opened[0]
+    login._read_at -= 2 * secret.PAUSE_SECONDS
+    with full(own):
+        for _ in range(3):
+            database.close()
+            assert "connections are all in use" in is_away(function)
+    assert n_read == 1, "once in a pause"
     answers(function)

@@ -19,6 +19,11 @@ SENT_AS_IT_WAS = ("function_url", "rest_api")
 """The doors that hand a path on as it was sent; the others have decoded it."""
 
 
+NESTED: list[Any] = []
+for _ in range(5_000):
+    NESTED = [NESTED]
+
+
 def user_of(call: events.Call) -> str | None:
     """The user whose list is asked for."""
     for route in ROUTES:
@@ -58,8 +63,12 @@ def test_a_stage_and_the_base_path_of_a_domain_are_left_out() -> None:
     of_domain = event("http_api_2", rawPath=f"/shop/v1{path}")
     of_rest = event("rest_api", path=f"/shop{path}")
     assert [events.read(each).path for each in (staged, of_domain, of_rest)] == [path] * 3
-    nested = event("rest_api", path=f"/shop{path}", resource="/shop/users/{proxy+}", pathParameters=None)
-    assert events.read(nested).path == f"/shop{path}"
+    proxy = {"proxy": "1/recommendations"}
+    nested = event("rest_api", path=path, resource="/users/{proxy+}", pathParameters=proxy)
+    of_http = event("http_api_2", rawPath=path, routeKey="GET /users/{proxy+}", pathParameters=proxy)
+    assert [events.read(each).path for each in (nested, of_http)] == [path, path]
+    short = event("http_api_2", rawPath="/popular", requestContext={"stage": "p"}, pathParameters=None)
+    assert events.read(short).path == "/popular"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,6 +109,17 @@ def test_a_direct_call_names_its_route() -> None:
         (event("function_url", rawPath="/users/ä/recommendations"), "is not UTF-8"),
         (event("http_api_2", rawQueryString="category=%ff"), "is not UTF-8"),
         (event("http_api_2", body="no base 64", isBase64Encoded=True), "is not UTF-8"),
+        (event("http_api_2", body="ä", isBase64Encoded=True), "this is no call"),
+        (event("http_api_2", body={"item_ids": []}), "this is no call"),
+        (event("http_api_2", rawPath=None), "this is no call"),
+        (event("http_api_2", requestContext={"http": None}), "this is no call"),
+        (event("http_api_2", requestContext={"domainName": None}), "this is no call"),
+        ({**event("rest_api"), "requestContext": None}, "this is no call"),
+        (event("rest_api", path=None), "this is no call"),
+        ({**event("rest_api"), "queryStringParameters": {"n": 5}}, "this is no call"),
+        ({**event("rest_api"), "queryStringParameters": {"n": None}}, "this is no call"),
+        ({**event("rest_api"), "requestContext": {"elb": {}}}, "a load balancer is no door"),
+        ({"route": "session", "item_ids": NESTED}, "this is no call"),
     ],
 )
 def test_what_is_no_call_is_refused(wrong: Any, why: str) -> None:

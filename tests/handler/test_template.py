@@ -15,7 +15,9 @@ import yaml
 from deploy.aws import build_zip
 from pipeline.config import ROOT
 from pipeline.environment import Environment
-from pipeline.handler import records
+from pipeline.handler import records, secret
+from pipeline.reading.connecting import CONNECT_SECONDS, GRACE_SECONDS
+from pipeline.settings.service import Service
 from tests.handler.tools import with_tools
 
 TEMPLATE = ROOT / "deploy" / "aws" / "template.yaml"
@@ -66,6 +68,13 @@ def test_the_function_is_what_the_makefile_builds() -> None:
     assert f'python-version: "{python}"' in workflow, "so that its zip has bytecode"
     module, _, name = function["Handler"].rpartition(".")
     assert callable(getattr(import_module(module), name))
+
+
+def test_a_first_call_that_waits_everywhere_has_its_reply_before_lambda_ends_it() -> None:
+    statement = Service().statement_timeout_ms / 1000 + GRACE_SECONDS
+    of_a_secret = 3 * secret.CONNECT_SECONDS + secret.ANSWER_SECONDS
+    longest = of_a_secret + CONNECT_SECONDS + 5 * statement
+    assert template()["Resources"]["Function"]["Properties"]["Timeout"] > longest
 
 
 def test_every_variable_is_one_that_is_read() -> None:

@@ -199,7 +199,8 @@ def test_the_login_is_read_from_a_secret_and_read_again_when_it_is_changed(
     ("text", "why"),
     [
         (None, "the secret shop/wrong cannot be read"),
-        (f'{{"password": "{PASSWORD}"}}', "the secret does not say how to log in"),
+        (f'{{"password": "{PASSWORD}", "host": "h", "username": "u"}}', "does not say how to log in"),
+        (f'{{"password": "{PASSWORD}", "host": null, "username": "u", "dbname": "x"}}', "how to log in"),
         (f"{{{PASSWORD}", "the secret does not say how to log in"),
         (f"{PASSWORD} is no URL", "the URL of the serving database cannot be read"),
     ],

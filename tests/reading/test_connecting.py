@@ -38,6 +38,7 @@ def test_a_url_that_may_lead_somewhere_is_taken(url: str) -> None:
         f"postgresql://a:{PASSWORD}@h:port/x",
         f"postgresql://a:{PASSWORD}@{'h' * 70}/x",
         f"nonsense {PASSWORD}",
+        f"postgresql://a:p@{PASSWORD}@h/x",
     ],
 )
 def test_a_url_that_leads_nowhere_is_refused_without_being_shown(url: str) -> None:
