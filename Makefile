@@ -31,8 +31,9 @@ status: venv ## what runs
 logs: ## follow the logs of the local Airflow
 	@tail -n 20 -F "$${NIGHTSHELF_HOME:-.nightshelf}"/airflow/*.log
 
-lambda: | $(BIN)/python ## the zip for AWS Lambda, .nightshelf/lambda.zip; docs/aws.md says how to deploy it
-	@$(BIN)/python deploy/aws/build_zip.py
+lambda: ## the zip for AWS Lambda, .nightshelf/lambda.zip, best with PYTHON=python3.13; docs/aws.md says how to deploy it
+	@mkdir -p .nightshelf && $(PYTHON) -m venv .nightshelf/lambda-venv
+	@.nightshelf/lambda-venv/bin/python deploy/aws/build_zip.py
 
 dev: $(VENV)/.dev ## add the tools of the tests to .venv
 

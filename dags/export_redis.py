@@ -59,7 +59,7 @@ def export_dag(shop: Shop, settings: Settings) -> DAG:
             doc_md="Compares Redis with what is live, copies that where it is another, pointer last.",
         )
         def run() -> dict[str, int]:
-            """Counts for XCom: the version that Redis holds, lists copied, blocked items."""
+            """Counts for XCom: the version that Redis holds, keys written, blocked items."""
             from pipeline.export.redis import export
 
             with adapted_errors(shop):

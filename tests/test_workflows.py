@@ -305,11 +305,26 @@ def test_a_value_is_no_command(deploy: Callable[..., Any], tmp_path: Path) -> No
     assert not (tmp_path / "run").exists()
 
 
-def test_without_the_secret_nothing_is_deployed(deploy: Callable[..., Any]) -> None:
-    status, errors, words = deploy()
-    assert status != 0
-    assert "set LAMBDA_READER_SECRET_ARN in the environment production" in errors
-    assert words == []
+@pytest.mark.parametrize(
+    ("missing", "variable"),
+    [
+        ("ROLE", "AWS_DEPLOY_ROLE"),
+        ("REGION", "AWS_REGION"),
+        ("READER_SECRET_ARN", "LAMBDA_READER_SECRET_ARN"),
+        ("", ""),
+    ],
+)
+def test_what_the_environment_lacks_is_said_before_anything_is_built(
+    tmp_path: Path, missing: str, variable: str
+) -> None:
+    names = [step.get("name", "") for step in steps(read(source("deploy-lambda.yml")))]
+    look = "Look whether the environment has what is needed"
+    assert names.index(look) < names.index("Build the function")
+    [step] = [step for step in steps(read(source("deploy-lambda.yml"))) if step.get("name") == look]
+    given = {name: "" if name == missing else "x" for name in step["env"]}
+    done = run_script(step["run"], tmp_path, **given)
+    assert (done.returncode == 0) == (not missing)
+    assert not missing or f"set the variable {variable} in the environment production" in done.stderr
 
 
 def test_the_page_has_every_variable_the_environment_and_a_role_for_it_alone() -> None:

@@ -22,11 +22,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("__init__.py", "config.py", "environment.py", "errors.py")
 PACKAGES = ("handler", "reading", "settings")
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+DEFAULT = "3.13"
+"""The Runtime of template.yaml."""
 PLATFORMS = {"x86_64": "x86_64", "arm64": "aarch64"}
 GLIBC = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 """The newest first. Amazon Linux 2023, which Lambda runs from Python 3.12 on, has glibc 2.34."""
 SETTINGS = re.compile(r"config(\.[A-Za-z0-9_-]{1,60})?\.toml")
 """Of the shops of this checkout."""
+CERTIFICATES = "certificates"
+"""Where the *.pem of deploy/aws/ are in the zip: they vouch for the database."""
 OF_ALL_TIMES = (1980, 1, 1, 0, 0, 0)
 
 
@@ -46,6 +51,9 @@ def gather(folder: Path) -> None:
     for name in PACKAGES:
         own += (ROOT / "pipeline" / name).glob("[!.]*.py")
     own += (ROOT / "sql" / "reading").glob("[!.]*.sql")
+    for path in (ROOT / "deploy" / "aws").glob("*.pem"):
+        (folder / CERTIFICATES).mkdir(exist_ok=True)
+        shutil.copyfile(path, folder / CERTIFICATES / path.name)
     for path in own:
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +88,7 @@ def build(out: Path, python: str, architecture: str) -> None:
 def main() -> None:
     """Read the command line, build, and say what was made."""
     parser = argparse.ArgumentParser(description="Build the zip that AWS Lambda runs.")
-    parser.add_argument("--python", default="3.13", help="Lambda's Python (default: %(default)s)")
+    parser.add_argument("--python", choices=VERSIONS, default=DEFAULT, help="default: %(default)s")
     parser.add_argument("--architecture", choices=PLATFORMS, default="x86_64")
     parser.add_argument("--out", type=Path, default=ROOT / ".nightshelf" / "lambda.zip")
     options = parser.parse_args()

@@ -164,6 +164,7 @@ class Lists:
                 "user_id_type": self._ids.user,
                 "item_id_type": self._ids.item,
                 "publication": json.loads(row["body"]),
+                "forgotten": self._forgotten.fingerprint,
             }
         )
 

@@ -49,8 +49,8 @@ class Exported:
 
     def in_words(self) -> str:
         """One line for a log."""
-        lists = f"{self.n_keys:,} lists copied" if self.n_keys else "its lists were there already"
-        return f"Redis holds version {self.version}: {lists}; {self.n_blocked:,} items are blocked"
+        lists = f"{self.n_keys:,} keys written" if self.n_keys else "its lists were there already"
+        return f"Redis holds version {self.version}: {lists}; blocked items: {self.n_blocked:,}"
 
 
 def export(url: str, redis_url: str, settings: Settings, *, again: bool = False) -> Exported:
@@ -164,12 +164,15 @@ class _Copy:
         return row["version"], row["max_n"]
 
     def _holds(self, version: int, length: int) -> bool:
-        """Whether apps read this version, with lists of this length."""
+        """Whether apps read this version, with lists of this length, and without whoever is forgotten."""
         edition = self._editions.live()
         if edition is None or not edition.startswith(f"{version}-"):
             return False
         about = self._client.get(self._keys.of(edition) + keys.ABOUT)
-        return about is not None and json.loads(about)["length"] == length
+        if about is None:
+            return False
+        known = json.loads(about)
+        return (known["length"], known.get("forgotten")) == (length, self._forgotten.fingerprint)
 
     def _follow_blocked(self) -> int:
         """Make the blocked items in Redis those of the database; returns how many there are."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config, environment
-from pipeline.errors import NightshelfError
+from pipeline.errors import NightshelfError, SettingsError
 from pipeline.handler import events, records
 from pipeline.handler.database import Database
 from pipeline.handler.door import Door
@@ -60,7 +60,11 @@ class Function:
         return self._opened[1]
 
     def _keep(self, route: str, call: Call | None, reply: Reply, seconds: float, context: Any) -> None:
-        n_connects, why = self._opened[0].counted() if self._opened else (0, "")
+        n_connects, why = 0, ""
+        if self._opened:
+            database, door = self._opened
+            n_connects, lost = database.counted()
+            why = "; ".join(filter(None, (door.why, lost)))
         values = {
             "Requests": 1,
             "Failed": int(reply.status >= 500),
@@ -77,9 +81,16 @@ class Function:
 
 
 def _file() -> Path:
-    """The settings of the shop that this function answers for."""
+    """The settings of the shop that this function answers for. Raises SettingsError"""
     shop = environment.shop()
-    return config.path() if shop is None else config.path().with_name(f"config.{shop}.toml")
+    file = config.path() if shop is None else config.path().with_name(f"config.{shop}.toml")
+    if not file.exists():
+        raise SettingsError(
+            f"the function has no settings file {file.name}",
+            promised="those that lay in the checkout when the zip was made",
+            then="mend NIGHTSHELF_SHOP, or make the zip anew where the file is, and deploy it",
+        )
+    return file
 
 
 def _trace(error: Exception) -> list[str]:

@@ -13,20 +13,21 @@ from pipeline.reading.refusals import EMPTY, UNSTORABLE, Refusal, Unavailable, U
 from pipeline.reading.replies import Reply
 from pipeline.reading.routes import NO_ROUTE, PART, ROUTES, Route
 
-NOT_FOUND = "there is no such route; docs/service.md has them all"
+NOT_FOUND = "there is no such route"
 HEALTH, READY = "health", "ready"
 NAMES = {route.name: route for route in ROUTES}
 
 
 class Door:
-    """Answers the calls about one shop."""
+    """Answers the calls about one shop. why: of the last call that got no answer, for a log"""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._database, self._retry_after = database, str(settings.service.retry_after_seconds)
+        self.why = ""
 
     def reply(self, call: Call) -> tuple[str, Reply]:
         """The name of the route, and the reply. Raises NightshelfError where the function is not set up."""
-        name = NO_ROUTE
+        name, self.why = NO_ROUTE, ""
         try:
             if call.path.removeprefix("/") in (HEALTH, READY):
                 name = call.path.removeprefix("/")
@@ -37,6 +38,7 @@ class Door:
         except Refusal as refused:
             return name, replies.refusal(refused.status, refused.detail)
         except Unavailable as away:
+            self.why = str(away)
             return name, replies.refusal(503, str(away), {"Retry-After": self._retry_after})
         except Unstorable:
             return name, replies.refusal(422, UNSTORABLE)
@@ -84,7 +86,7 @@ def _named(call: Call, given: Mapping[str, str]) -> tuple[Route, Mapping[str, st
     """The route of a direct call. Raises Refusal, also for what the route does not take."""
     route = NAMES.get(call.path)
     if route is None:
-        raise Refusal(404, f"there is no such route; there are {', '.join(NAMES)}")
+        raise Refusal(404, f"there is no such route; there are {', '.join([*NAMES, HEALTH, READY])}")
     parts = {part[1] for part in PART.finditer(route.path)} - {"n"}
     lacking, unknown = sorted(parts - given.keys()), sorted({*given, *call.query} - set(route.names))
     if lacking:

@@ -69,7 +69,7 @@ def _second(event: Event) -> Call:
     """Payload 2.0: of HTTP APIs and of function URLs."""
     context = event["requestContext"]
     stage, path = f"/{context.get('stage', '$default')}", event["rawPath"]
-    is_decoded = FUNCTION_URL not in context["domainName"]
+    is_decoded = FUNCTION_URL not in (context.get("domainName") or "")
     if path.startswith(f"{stage}/"):
         path = path.removeprefix(stage)
     query = parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True, errors="strict")

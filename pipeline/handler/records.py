@@ -43,7 +43,8 @@ def keep(function: str, route: str, values: Mapping[str, float], **more: Any) ->
             }
         ],
     }
-    _write({**_head("INFO", now), "Function": function, "Route": route, **values, **more, "_aws": emf})
+    level = "ERROR" if values["Failed"] else "INFO"
+    _write({**_head(level, now), "Function": function, "Route": route, **values, **more, "_aws": emf})
 
 
 def complain(message: str, **more: Any) -> None:

@@ -11,6 +11,7 @@ import psycopg
 
 from pipeline import environment
 from pipeline.errors import SettingsError
+from pipeline.handler import records
 from pipeline.reading.connecting import check_url
 from pipeline.reading.refusals import Unavailable
 
@@ -18,7 +19,10 @@ CONNECT_SECONDS, ANSWER_SECONDS = 1, 2
 """In which each address of Secrets Manager must connect, and it must answer."""
 PAUSE_SECONDS = 30.0
 """How long a secret is not read again after a login was refused."""
-KEYS = {"host": "host", "port": "port", "username": "user", "password": "password", "dbname": "dbname"}
+KEYS = {
+    **{name: name for name in ("host", "port", "password", "dbname", "sslmode", "sslrootcert")},
+    "username": "user",
+}
 """What AWS writes into the secret of a database -> what libpq calls it."""
 NEEDED = {"host", "user", "password", "dbname"}
 PROMISED = "a PostgreSQL URL, or JSON with host, port, username, password and dbname"
@@ -103,16 +107,26 @@ def _secret(name: str) -> str:
     except exceptions.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in PASSING or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-            raise Unavailable(AWAY) from None
+            raise _away(name, code) from None
         raise _unreadable(name, code) from None
-    except (exceptions.ConnectionError, exceptions.HTTPClientError):
-        raise Unavailable(AWAY) from None
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+        raise _away(name, type(error).__name__) from None
     except exceptions.BotoCoreError as error:
         raise _unreadable(name, str(error)) from None
     text: str | None = answer.get("SecretString")
     if text is None:
         raise _unreadable(name, "it holds bytes and no text")
     return text
+
+
+def _away(name: str, found: str) -> Unavailable:
+    """Says more in the log than to whoever asked."""
+    records.complain(
+        f"the secret {name} cannot be read now",
+        found=found,
+        next="in a VPC, give it an endpoint of Secrets Manager or a NAT gateway; else wait",
+    )
+    return Unavailable(AWAY)
 
 
 def _unreadable(name: str, found: str) -> SettingsError:

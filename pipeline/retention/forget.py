@@ -58,6 +58,11 @@ def forget(
         say(f"serving database: {stored.n_rows:,} rows of {stored.n_versions:,} versions erased")
     except NightshelfError as error:
         undone.append(error)
+    if redis_url is None and settings.redis.connection:
+        say(
+            "Redis: NIGHTSHELF_REDIS_URL is not set here; the next run of the DAG export_redis leaves the"
+            f" user out, and what was copied before ends {settings.redis.keep_minutes} minutes later"
+        )
     if redis_url:
         try:
             n_found += _clean_redis(redis_url, settings, user, say)
@@ -151,6 +156,6 @@ def _unfinished(undone: list[NightshelfError]) -> NightshelfError:
         "the user is not erased everywhere yet",
         found="; ".join(f"{error.what} ({error.found})" if error.found else error.what for error in undone),
         promised="every stored version and every run folder without the user",
-        then=("wait until they have ended" if is_busy else "mend or delete what is named")
+        then=("wait until what is named has ended or answers" if is_busy else "mend or delete what is named")
         + ", then the same command again",
     )

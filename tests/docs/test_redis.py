@@ -102,4 +102,4 @@ def test_the_command_copies(
     monkeypatch.setattr("pipeline.config.load", lambda file: shop.settings)
     lines: list[str] = []
     serving_commands.export(parser().parse_args(["export", *words.split()]), lines.append)
-    assert lines == ["Redis holds version 1: 19 lists copied; 0 items are blocked"]
+    assert lines == ["Redis holds version 1: 19 keys written; blocked items: 0"]

@@ -168,7 +168,7 @@ def test_each_call_leaves_one_line_that_cloudwatch_reads(
         ({"NIGHTSHELF_READER_URL": ""}, "the handler does not know its database"),
         ({"NIGHTSHELF_READER_URL": f"nonsense {PASSWORD}"}, "cannot be read"),
         ({"NIGHTSHELF_READER_URL": f"postgresql://a:{PASSWORD}@h:99999/x"}, "cannot be read"),
-        ({"NIGHTSHELF_SHOP": "nobody"}, "no settings file"),
+        ({"NIGHTSHELF_SHOP": "nobody"}, "no settings file config.nobody.toml"),
     ],
 )
 def test_what_is_missing_is_in_the_log_and_in_no_reply(
@@ -201,6 +201,8 @@ def test_a_login_that_may_do_more_is_refused(
     reply = Function()(over_http("/popular"), None)
     assert reply["statusCode"] == 503
     assert "may do more than read" in json.loads(reply["body"])["detail"]
+    [line] = lines(capsys)
+    assert (line["level"], "may do more than read" in line["why"]) == ("ERROR", True)
 
 
 def test_a_fault_of_our_own_is_a_500_with_its_trace_in_the_log(

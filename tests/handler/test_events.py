@@ -113,7 +113,6 @@ def test_a_direct_call_names_its_route() -> None:
         (event("http_api_2", body={"item_ids": []}), "this is no call"),
         (event("http_api_2", rawPath=None), "this is no call"),
         (event("http_api_2", requestContext={"http": None}), "this is no call"),
-        (event("http_api_2", requestContext={"domainName": None}), "this is no call"),
         ({**event("rest_api"), "requestContext": None}, "this is no call"),
         (event("rest_api", path=None), "this is no call"),
         ({**event("rest_api"), "queryStringParameters": {"n": 5}}, "this is no call"),

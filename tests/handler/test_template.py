@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 import subprocess
 from importlib import import_module
 from pathlib import Path
@@ -60,8 +58,7 @@ def test_the_function_is_what_the_makefile_builds() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "deploy/aws/build_zip.py" in makefile
     assert (TEMPLATE.parent / function["CodeUri"]).resolve() == ROOT / ".nightshelf" / "lambda.zip"
-    source = inspect.getsource(build_zip.main)
-    [python] = re.findall(r'"--python", default="([0-9.]+)"', source)
+    python = build_zip.DEFAULT
     assert function["Runtime"] == f"python{python}"
     assert set(template()["Parameters"]["Architecture"]["AllowedValues"]) == set(build_zip.PLATFORMS)
     workflow = (ROOT / ".github" / "workflows" / "deploy-lambda.yml").read_text(encoding="utf-8")

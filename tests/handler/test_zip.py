@@ -100,6 +100,22 @@ def test_what_is_deployed_is_small_and_holds_nothing_of_a_night(tmp_path: Path) 
     assert of_pipeline - {"__pycache__"} == {*build_zip.FILES, *build_zip.PACKAGES}
 
 
+def test_settings_of_all_shops_and_certificates_are_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deploy" / "aws").mkdir(parents=True)
+    for name in ("pipeline", "sql"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("config.toml", "config.books.toml", "config.books.local.toml", "deploy/aws/bundle.pem"):
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(build_zip, "ROOT", tmp_path)
+    folder = tmp_path / "gathered"
+    folder.mkdir()
+    build_zip.gather(folder)
+    beside = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix in (".toml", ".pem")}
+    assert beside == {"config.toml", "config.books.toml", "certificates/bundle.pem"}
+
+
 def test_the_same_files_make_the_same_bytes(own_zip: Path, tmp_path: Path) -> None:
     build(tmp_path / "again.zip", "--python", OWN)
     assert (tmp_path / "again.zip").read_bytes() == own_zip.read_bytes()
@@ -254,3 +270,6 @@ def test_secrets_that_cannot_be_read_now_are_a_503(unpacked: Path, tmp_path: Pat
     assert (reply["status"], reply["body"]["detail"]) == (
         503, "the secret with the database's login cannot be read now",
     )  # fmt: skip
+    complaint = json.loads((tmp_path / "log").read_text(encoding="utf-8").splitlines()[0])
+    found = "ThrottlingException" if answers else "EndpointConnectionError"
+    assert (complaint["level"], complaint["found"]) == ("ERROR", found)

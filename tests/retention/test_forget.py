@@ -252,7 +252,7 @@ def test_a_run_at_work_is_told_and_the_others_are_cleaned(place: Place) -> None:
         output = place.say("forget", "1", status=1)
     assert (users_of(busy), users_of(free)) == ({1, 2}, {2})
     assert "run busy is being worked on (evaluate, process" in output
-    assert "next:     wait until they have ended, then the same command again" in output
+    assert "next:     wait until what is named has ended or answers, then the same command again" in output
     assert "the user is erased" in place.say("forget", "1")
     assert users_of(busy) == {2}
 
