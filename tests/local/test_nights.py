@@ -25,6 +25,7 @@ from pipeline.local.api import Api
 from pipeline.local.demo import follow, reason
 from pipeline.local.servers import DAG_ID, unpause
 from tests.docs.pages import COMMAND, blocks, shell_lines
+from tests.export.servers import RedisServer, redis_server
 
 pytestmark = pytest.mark.slow
 BOOKS = """
@@ -46,18 +47,28 @@ SECONDS = 600.0
 
 
 @pytest.fixture(scope="module")
-def airflow() -> Iterator[LocalAirflow]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis server that the first shop's lists are copied to."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def airflow(store: RedisServer) -> Iterator[LocalAirflow]:
     """An Airflow with the daily schedule on, a made-up shop and a second one beside it; not yet unpaused."""
     home = Path(tempfile.mkdtemp(prefix="nightshelf-nights-"))
     home.chmod(0o755)
     settings = home / "settings"
     settings.mkdir()
     text = config.path().read_text(encoding="utf-8").replace('mode = "auto"', 'mode = "never"')
+    text = text.replace('[redis]\nconnection = ""', '[redis]\nconnection = "redis"')
+    assert 'connection = "redis"' in text
     (settings / "config.toml").write_text(text, encoding="utf-8")
     (settings / "config.books.toml").write_text(BOOKS, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTSHELF_CONFIG", str(settings))
         patch.setenv("NIGHTSHELF_HOME", str(home))
+        patch.setenv("NIGHTSHELF_REDIS_URL", store.url())
         airflow = LocalAirflow(home)
         try:
             airflow.server.start()
@@ -249,6 +260,31 @@ def test_another_dag_waits_for_the_lists_and_a_rollback_tells_it_too(
     value = value if isinstance(value, dict) else json.loads(value)
     assert value["run_id"] == live(airflow)
     assert set(value) >= {"version", "run_id", "n_users", "n_items", "precision_at_3", "model", "is_fallback"}
+
+
+def test_the_copy_in_redis_follows_what_is_live(
+    airflow: LocalAirflow, api: Api, store: RedisServer, tonight: str
+) -> None:
+    """After nights by the asset; a rollback by its DAG tells it too."""
+    client = store.client()
+
+    def is_current() -> bool:
+        with psycopg.connect(airflow.server.url("serving")) as db:
+            row = db.execute("SELECT version FROM serving.publications WHERE is_live").fetchone()
+        return row is not None and str(client.get("serving:live")).startswith(f"{row[0]}-")
+
+    until(is_current, "export_redis copies nothing after a night")
+    before = live(airflow)
+    succeeds(api, trigger(api, {}, "rollback"), "rollback")
+    assert live(airflow) != before
+    until(is_current, "export_redis does not follow a rollback")
+    edition = client.get("serving:live")
+    [user, *_] = json.loads(str(client.get(f"serving:{edition}:users")))
+    with psycopg.connect(airflow.server.url("serving")) as db:
+        rows = db.execute("SELECT item_id FROM serving.recommend(%s, 20)", [user]).fetchall()
+    items = json.loads(str(client.get(f"serving:{edition}:user:{user}")))
+    assert [item["item_id"] for item in items] == [item_id for (item_id,) in rows]
+    assert {run["state"] for run in runs(api, "export_redis")} <= {"success", "running", "queued"}
 
 
 def approve(api: Api, run_id: str, dag_id: str) -> None:
