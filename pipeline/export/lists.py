@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -51,8 +52,11 @@ class Lists:
         self._db, self._ids, self._length, self._forgotten = db, ids, length, forgotten
         self._items = _Items()
 
-    def entries(self) -> Iterator[Entry]:
-        """Every entry once. The names of all items that lists show are held in memory."""
+    def entries(self) -> Generator[Entry, None, None]:
+        """Every entry once. The names of all items that lists show are held in memory.
+
+        To be closed: a thread fetches rows ahead.
+        """
         for item_id, name, category in self._rows("item_names", "item_id", "name", "category"):
             yield keys.item(item_id), f"{self._items.add(item_id, name, category)}}}"
         popular = yield from self._popular()
@@ -102,12 +106,13 @@ class Lists:
         """The list of each user; one that is too short as recommend() fills it up."""
         short: list[Any] = []
         examples: list[Any] = []
-        sources = ("personal",) * self._length
+        personal = _Known(lambda reason: why("personal", reason))
         for user_id, item_ids, scores, reasons, because in self._known(self._statement("users")):
             if len(examples) < N_USERS:
                 examples.append(user_id)
             if len(item_ids) == self._length:
-                yield keys.user(user_id), self._recommended(item_ids, scores, sources, reasons, because)
+                whys = map(personal.__getitem__, reasons)
+                yield keys.user(user_id), self._recommended(item_ids, scores, whys, because)
                 continue
             short.append(user_id)
             if len(short) == FETCHED:
@@ -124,26 +129,19 @@ class Lists:
         query = statement(self._db.names, "filled", self._ids)
         rows = self._db.execute(query, {"user_ids": list(user_ids), "n": self._length})
         for row in rows.fetchall():
-            user_id, *lists = row.values()
-            yield keys.user(user_id), self._recommended(*lists)
+            user_id, item_ids, scores, sources, reasons, because = row.values()
+            yield keys.user(user_id), self._recommended(item_ids, scores, map(why, sources, reasons), because)
 
     def _recommended(
-        self,
-        item_ids: Sequence[Any],
-        scores: Sequence[str],
-        sources: Sequence[str],
-        reasons: Sequence[str | None],
-        because: Sequence[Any],
+        self, item_ids: Sequence[Any], scores: Sequence[str], whys: Iterable[str], because: Sequence[Any]
     ) -> str:
-        begun, named = self._items.begun, self._items.named
-        return _array(
-            [
-                f'{begun[item_id]},"score":{score}{why(source, reason)}{named[other]}'
-                for item_id, score, source, reason, other in zip(
-                    item_ids, scores, sources, reasons, because, strict=True
-                )
-            ]
-        )
+        """A list of a user: joined from all its pieces at once, because there are millions."""
+        pieces = ["", ',"score":', "", "", "", "},"] * len(item_ids)
+        pieces[0::6] = map(self._items.begun.__getitem__, item_ids)
+        pieces[2::6] = scores
+        pieces[3::6] = whys
+        pieces[4::6] = map(self._items.named.__getitem__, because)
+        return f"[{''.join(pieces)[:-1]}]"
 
     def _filling(self, *parts: tuple[Ranked, tuple[str, str]]) -> str:
         """What lists are filled up with: items with their scores, and the source and reason of each part."""
@@ -186,9 +184,16 @@ class Lists:
         return self._stream(f"export_{name}", statement(self._db.names, name))
 
     def _stream(self, name: str, query: sql.Composed) -> Iterator[tuple[Any, ...]]:
-        with self._db.connection.cursor(name, row_factory=tuple_row) as cursor:
-            cursor.itersize = FETCHED
-            yield from cursor.execute(query, {"n": self._length}, binary=True)
+        """The rows of a query. A thread fetches the next ones while these are made into lists."""
+        with (
+            self._db.connection.cursor(name, row_factory=tuple_row) as cursor,
+            ThreadPoolExecutor(1, "nightshelf-fetch") as thread,
+        ):
+            cursor.execute(query, {"n": self._length}, binary=True)
+            ahead = thread.submit(cursor.fetchmany, FETCHED)
+            while rows := ahead.result():
+                ahead = thread.submit(cursor.fetchmany, FETCHED)
+                yield from rows
 
 
 class _Items:

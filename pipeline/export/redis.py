@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -120,7 +120,8 @@ class _Copy:
             edition = self._editions.begin(version)
             lists = Lists(self._db, self._settings.ids, length, self._forgotten)
             try:
-                n_keys = self._send(edition, lists.entries())
+                with closing(lists.entries()) as entries:
+                    n_keys = self._send(edition, entries)
             except BaseException:
                 with suppress(redis.RedisError):
                     self._editions.drop(edition)
@@ -181,9 +182,16 @@ class _Copy:
         return len(item_ids)
 
     def _send(self, edition: str, entries: Iterable[Entry]) -> int:
-        """Write the entries; returns how many there were."""
+        """Write the entries; returns how many there were. Redis stores some while the next are made."""
         prefix, rest, n_keys = self._keys.of(edition), iter(entries), 0
-        while batch := {prefix + key: value for key, value in islice(rest, SENT)}:
-            self._client.mset(batch)
-            n_keys += len(batch)
+        with server.connection(self._client) as connection:
+            while batch := list(islice(rest, SENT)):
+                words = [word for key, value in batch for word in (prefix + key, value)]
+                command = server.packed(["MSET", *words])
+                if n_keys:
+                    connection.read_response()
+                connection.send_packed_command([command])  # type: ignore[no-untyped-call]
+                n_keys += len(batch)
+            if n_keys:
+                connection.read_response()
         return n_keys

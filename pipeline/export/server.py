@@ -5,12 +5,13 @@ No message holds the URL's password, a key or a value.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
 import redis
 from redis import exceptions
+from redis.connection import AbstractConnection
 
 from pipeline.errors import LoginRefused, NightshelfError, RedisRefused, SettingsError, Unreachable
 
@@ -45,6 +46,27 @@ def connected(url: str) -> Iterator[redis.Redis]:
             yield client
     except (exceptions.RedisError, OSError) as error:
         raise meaning(error, url) from None
+
+
+@contextmanager
+def connection(client: redis.Redis) -> Iterator[AbstractConnection]:
+    """A connection of the client's, on which a command may be sent before the last one is answered."""
+    connection = client.connection_pool.get_connection()
+    try:
+        yield connection
+    finally:
+        # An answer may be under way, which the next command would take for its own.
+        connection.disconnect()  # type: ignore[no-untyped-call]
+        client.connection_pool.release(connection)
+
+
+def packed(words: Sequence[str]) -> bytes:
+    """A command as Redis reads it. redis-py cuts long ones into pieces, which are slower to send."""
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        text = word.encode()
+        parts += (b"$%d\r\n" % len(text), text, b"\r\n")
+    return b"".join(parts)
 
 
 def check(client: redis.Redis) -> None:

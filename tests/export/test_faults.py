@@ -7,12 +7,14 @@ import multiprocessing
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from pipeline.errors import Unreachable
+from pipeline.export import server
 from pipeline.export.redis import export
 from pipeline.reading.keys import Keys
 from tests.export.servers import RedisServer, redis_server
@@ -102,6 +104,44 @@ def test_a_server_that_dies_in_the_middle_is_filled_anew(
     with redis_server(tmp_path / "again", port=store.port) as again:
         done = export(big_shop.url, again.url(), big_shop.settings)
         assert n_keys(again, again.client().get(KEYS.live)) == done.n_keys > N_USERS
+
+
+@pytest.mark.parametrize("lost", ["Redis", "PostgreSQL"])
+def test_a_server_lost_between_two_batches_is_an_error_and_leaves_no_thread(
+    big_shop: Shop, store: RedisServer, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """Rows are being fetched ahead, and the batch before is not answered yet."""
+    export(big_shop.url, store.url(), big_shop.settings)
+    before = store.all_keys()
+    publish(big_shop, 2)
+    packed, times = server.packed, []
+
+    def struck(words: Sequence[str]) -> bytes:
+        times.append(len(words))
+        if len(times) == 3:
+            if lost == "Redis":
+                store.process.kill()
+                store.process.wait()
+            else:
+                end_exports(big_shop)
+        return packed(words)
+
+    monkeypatch.setattr(server, "packed", struck)
+    with pytest.raises(Unreachable):
+        export(big_shop.url, store.url(), big_shop.settings)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("nightshelf")]
+    if lost == "PostgreSQL":
+        assert store.client().get(KEYS.live) == "1-1"
+        assert store.all_keys() == before, "what was written is gone"
+
+
+def end_exports(shop: Shop) -> None:
+    with psycopg.connect(shop.url, autocommit=True) as db:
+        ended = db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'nightshelf export redis' AND datname = current_database()"
+        )
+        assert ended.fetchall() == [(True,)]
 
 
 def test_readers_see_one_version_whole_under_exports_and_rollbacks(
