@@ -182,16 +182,13 @@ class _Copy:
         return len(item_ids)
 
     def _send(self, edition: str, entries: Iterable[Entry]) -> int:
-        """Write the entries; returns how many there were. Redis stores some while the next are made."""
+        """Write the entries; returns how many there were."""
         prefix, rest, n_keys = self._keys.of(edition), iter(entries), 0
         with server.connection(self._client) as connection:
             while batch := list(islice(rest, SENT)):
                 words = [word for key, value in batch for word in (prefix + key, value)]
                 command = server.packed(["MSET", *words])
-                if n_keys:
-                    connection.read_response()
                 connection.send_packed_command([command])  # type: ignore[no-untyped-call]
-                n_keys += len(batch)
-            if n_keys:
                 connection.read_response()
+                n_keys += len(batch)
         return n_keys

@@ -50,12 +50,12 @@ def connected(url: str) -> Iterator[redis.Redis]:
 
 @contextmanager
 def connection(client: redis.Redis) -> Iterator[AbstractConnection]:
-    """A connection of the client's, on which a command may be sent before the last one is answered."""
+    """A connection of the client's, for commands that are packed here."""
     connection = client.connection_pool.get_connection()
     try:
         yield connection
     finally:
-        # An answer may be under way, which the next command would take for its own.
+        # After an error an answer may be under way, which the next command would take for its own.
         connection.disconnect()  # type: ignore[no-untyped-call]
         client.connection_pool.release(connection)
 
