@@ -106,7 +106,8 @@ def _secret(name: str) -> str:
         )
     except exceptions.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        if code in PASSING or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in PASSING or status >= 500:
             raise _away(name, code) from None
         raise _unreadable(name, code) from None
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
