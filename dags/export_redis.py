@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, task
+from airflow.sdk.exceptions import AirflowSkipException
 from nightshelf_airflow import assets
 from nightshelf_airflow.advice import adapted_errors, say_for, settings_file
 from nightshelf_airflow.connections import databases, redis_url
@@ -60,10 +61,14 @@ def export_dag(shop: Shop, settings: Settings) -> DAG:
         )
         def run() -> dict[str, int]:
             """Counts for XCom: the version that Redis holds, keys written, blocked items."""
+            from pipeline.errors import NothingPublished
             from pipeline.export.redis import export
 
             with adapted_errors(shop):
-                done = export(databases(shop, settings).serving(), redis_url(shop, settings), settings)
+                try:
+                    done = export(databases(shop, settings).serving(), redis_url(shop, settings), settings)
+                except NothingPublished as error:  # before the first night there is no fault in that
+                    raise AirflowSkipException(error.what) from None
             say_for(shop, log)(done.in_words())
             return vars(done)
 

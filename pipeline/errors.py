@@ -9,6 +9,7 @@
     │   ├── DamagedDatabase      the server says that its own data are damaged
     │   ├── SourceError          a table or column of the shop is missing or of the wrong type
     │   ├── ServingError         the serving schema is missing, old, or of other id types
+    │   │   ├── NothingPublished there are no lists yet
     │   │   └── PublisherBusy    another publisher holds the lock                   (retry)
     │   ├── RedisRefused         the Redis server cannot hold the lists: full, read-only, one of a cluster
     │   └── ExportBusy           another export to Redis is at work                 (retry)
@@ -125,6 +126,10 @@ class SourceError(DatabaseError):
 
 class ServingError(DatabaseError):
     """The serving schema is missing, of another version, or of other id types."""
+
+
+class NothingPublished(ServingError):
+    """No night has published lists yet."""
 
 
 class PublisherBusy(ServingError):

@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.rows import DictRow
 
 from pipeline.config import Settings
-from pipeline.errors import ExportBusy, ServingError
+from pipeline.errors import ExportBusy, NothingPublished
 from pipeline.export import server
 from pipeline.export.editions import Editions
 from pipeline.export.lists import Entry, Lists, as_json
@@ -60,9 +60,9 @@ def export(url: str, redis_url: str, settings: Settings, *, again: bool = False)
     redis_url: of the Redis server
     again:     copy it even if it is there
 
-    Apps read the lists of before until all new ones are written, and also where this raises: ServingError
-    where nothing is published; RedisRefused, LoginRefused or Unreachable where Redis cannot take it;
-    ExportBusy where another export is at work.
+    Apps read the lists of before until all new ones are written, and also where this raises: NothingPublished
+    before the first night; RedisRefused, LoginRefused or Unreachable where Redis cannot take it; ExportBusy
+    where another export is at work.
     """
     with server.connected(redis_url) as client, session(url, settings, "nightshelf export redis") as db:
         schema.require(db, settings)
@@ -158,7 +158,7 @@ class _Copy:
         self._db.execute(sql.SQL("SET LOCAL ROLE {}").format(owner))
         row = self._run("shop").fetchone() or {"version": None, "max_n": 0}
         if row["version"] is None:
-            raise ServingError(
+            raise NothingPublished(
                 "nothing is published yet, so there is nothing to export",
                 then="python -m pipeline run (in Airflow: trigger the DAG recommendations)",
             )

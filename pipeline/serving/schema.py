@@ -20,7 +20,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from pipeline.config import Ids, Settings
-from pipeline.errors import ServingError
+from pipeline.errors import NothingPublished, ServingError
 from pipeline.serving import forgotten, roles
 from pipeline.serving.blockers import LOCK
 from pipeline.serving.names import FOLDER
@@ -194,7 +194,7 @@ def require(db: Session, settings: Settings) -> None:
     """Refuse where nothing can have been published, and a schema that is not of this version."""
     info = look(db)
     if info is None:
-        raise ServingError(
+        raise NothingPublished(
             f"there is no serving schema `{db.names.schema}`: nothing was published yet",
             then="python -m pipeline run (in Airflow: trigger the DAG recommendations)",
         )

@@ -62,6 +62,20 @@ def test_without_a_schedule_it_runs_when_somebody_triggers_it(
     assert bag_of(with_redis()).dags["export_redis"].schedule is None
 
 
+def test_before_the_first_night_a_run_is_skipped_and_nobody_is_alerted(
+    bag_of: Callable[..., Any],
+    airflow_tables: None,
+    serving_url: str,
+    store: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SERVING", serving_url)
+    monkeypatch.setenv("AIRFLOW_CONN_LISTS", store.url())
+    run = bag_of(with_redis()).dags["export_redis"].test()
+    assert [task.state for task in run.get_task_instances()] == ["skipped"]
+    assert store.all_keys() == set()
+
+
 def test_a_run_copies_what_is_live(
     bag_of: Callable[..., Any],
     airflow_tables: None,
