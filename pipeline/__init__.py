@@ -11,6 +11,7 @@ The night, in its order:
     evaluation  metrics, and every model judged on the same users (evaluate)
     tuning      the search for parameters, and the race that chooses the published model (tune)
     cold        items that nobody bought yet: what they are like, how much they are asked for
+    variety     lists that are not everybody's best sellers, nor hold two kinds of one product
     segments    groups of people who bought nothing yet, by what they look at, and what is popular in each
     users       what the shop says of its users: attributes, as categories and numbers
     lists       what apps read, before it is published (recommend)

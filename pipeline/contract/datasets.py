@@ -191,6 +191,8 @@ DATASETS: dict[str, Dataset] = {
                 "coverage_at_3": pa.float64(),
                 "novelty_at_3": pa.float64(),
                 "popular_share_at_3": pa.float64(),
+                "gini_at_3": pa.float64(),
+                "diversity_at_10": pa.float64(),
                 "n_cold_users": pa.int64(),
                 "n_cold_items": pa.int64(),
             },
@@ -230,9 +232,12 @@ DATASETS: dict[str, Dataset] = {
                 "last_bought_on": pa.date32(),
                 "gap_days": pa.int32(),
                 "percent_off": pa.int32(),
+                "model_rank": pa.int32(),
             },
             key=("user_id", "rank"),
-            nullable=frozenset({"reason", "because_item_id", "last_bought_on", "gap_days", "percent_off"}),
+            nullable=frozenset(
+                {"reason", "because_item_id", "last_bought_on", "gap_days", "percent_off", "model_rank"}
+            ),
         ),
         Dataset(
             "popular_items",

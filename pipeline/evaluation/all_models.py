@@ -20,7 +20,7 @@ from pipeline.evaluation.judge import LENGTH, Judge, Outcome
 from pipeline.evaluation.metrics import PerUser
 from pipeline.evaluation.pooled import Measurements, pooled_row, pooled_scores
 from pipeline.models.catalog import is_reranker, rules
-from pipeline.models.top_n import Ranker
+from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Counts
@@ -121,10 +121,11 @@ def judge_at(models: FittedModels, scorers: Mapping[str, Scorer], fold: Fold) ->
             if not (is_main or _is_judged_in_both(name)):
                 continue
             is_longer = is_main and name in (models.params.model, PUBLISHED)
-            has_no_gaps = name == PUBLISHED and judge.is_full(chosen_lists)
+            has_no_gaps = isinstance(ranker, Filled) and judge.is_full(chosen_lists)
             length = PUBLISHED_LENGTH if is_longer else LENGTH
             lists = chosen_lists if has_no_gaps else judge_of_mode.lists(ranker, length)
-            outcomes[of_mode][name] = judge_of_mode.outcome(lists[:, :LENGTH])
+            first = lists[:, :LENGTH]
+            outcomes[of_mode][name] = judge_of_mode.outcome(first, models.likeness.diversity(first))
             if is_main:
                 chosen_lists = lists
                 published = lists if name == PUBLISHED else published
@@ -150,11 +151,11 @@ def pool(cuts: Sequence[JudgedCut], mode: str, seed: int) -> Judged:
 
 
 def _with_published(models: FittedModels, scorers: Mapping[str, Scorer]) -> Iterator[tuple[str, Ranker]]:
-    """Every model in turn; right after the chosen one PUBLISHED: its lists with empty slots filled."""
+    """Every model in turn; right after the chosen one PUBLISHED: its lists, filled and with variety."""
     for name, ranker in models.rankers(scorers):
         yield name, ranker
         if name == models.params.model:
-            yield PUBLISHED, models.filled(ranker)
+            yield PUBLISHED, models.published(name, ranker)
 
 
 def _is_judged_in_both(name: str) -> bool:

@@ -19,7 +19,7 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at, judge_of, left_by, training_rows
 from pipeline.evaluation.metrics import Clusters, PerUser
 from pipeline.models.catalog import MODELS, is_reranker, rules
-from pipeline.models.params import Params, live_as_of
+from pipeline.models.params import Params, Variety, live_as_of
 from pipeline.ranking.learnt import Learnt
 from pipeline.runs.job import Job
 from pipeline.splits import folds
@@ -160,8 +160,10 @@ def _judged_tonight(users: Users, then: Params, now: Params) -> PerUser | None:
     """
     if not _is_same(then, now):
         return None
-    if then.model == now.model:
+    if then.model == now.model and then.variety == now.variety:
         return users[PUBLISHED][MEASURE]
+    if then.variety != Variety():
+        return None
     return users[then.model][MEASURE] if then.model in users and then.model not in rules() else None
 
 
@@ -189,7 +191,7 @@ def fitted_again(job: Job, params: Params) -> PerUser | None:
             return None
         with at(fold, params, settings, items, folder.scratch(), earlier=earlier) as models:
             judge = judge_of(models, fold)
-            lists = judge.lists(models.filled(models.ranker(params.model, scorer)), 3)
+            lists = judge.lists(models.published(params.model, models.ranker(params.model, scorer)), 3)
             values.append(metrics.precision_at_k(judge.hits(lists), 3))
             if fold.cut_at in teaching:
                 learnt.rows.append(training_rows(models, teaching[fold.cut_at]))

@@ -8,8 +8,9 @@ looked at.
 A rule that went live stays until the model has not lost to any on NIGHTS nights running, so that lists do not
 change with every lucky night.
 
-Rule and model are held against each other as they would be published tonight: empty slots filled, and only
-items that the shop has now. A rule that wins by an item which is sold out is no help to the shop.
+Rule and model are held against each other as they would be published tonight: empty slots filled, the
+model's lists with their variety, and only items that the shop has now. A rule that wins by an item which is
+sold out is no help to the shop.
 """
 
 from __future__ import annotations
@@ -261,11 +262,13 @@ class _Night:
                 judge = judge_of(models, fold)
                 hidden = unavailable(folder.optional("items"), models.history.item_ids)
                 for name in names:
-                    filled = models.filled(models.ranker(name, before.scorers.get(name)))
-                    outcome = judge.outcome(judge.lists(filled))
+                    shown = models.published(name, models.ranker(name, before.scorers.get(name)))
+                    lists = judge.lists(shown)
+                    outcome = judge.outcome(lists, models.likeness.diversity(lists))
                     with_all[name].append(outcome)
                     if len(hidden):
-                        outcome = judge.outcome(judge.lists(filled.hide(hidden)))
+                        lists = judge.lists(shown.hide(hidden))
+                        outcome = judge.outcome(lists, models.likeness.diversity(lists))
                     with_those_on_sale[name].append(outcome)
         return [
             Shown(

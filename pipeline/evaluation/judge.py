@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.evaluation import metrics
-from pipeline.models.top_n import NOTHING, Ranker
+from pipeline.models.top_n import NOTHING, Ranker, TopN
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import History
 from pipeline.splits.holdout import UNSERVED, HeldOut, hold_out
@@ -31,6 +31,8 @@ class Outcome:
     ceiling:    Precision@3 that each could have at most
     coverage:   share of the items known at the cut that are in anybody's first three slots
     surprise, is_popular: of each filled slot of the first three
+    gini:       how unevenly the items known at the cut share the first three slots
+    diversity:  of each list that has two items or more, how unlike they are
     n_cold_users, n_cold_items: see `HeldOut`
     """
 
@@ -39,6 +41,8 @@ class Outcome:
     coverage: float
     surprise: metrics.PerSlot
     is_popular: metrics.PerSlot
+    gini: float
+    diversity: metrics.PerUser
     n_cold_users: int
     n_cold_items: int
 
@@ -90,14 +94,18 @@ class Judge:
 
     def lists(self, ranker: Ranker, length: int = LENGTH) -> NDArray[np.int32]:
         """The measured users' lists, shape (n_users, length); empty for a buyer the filters leave out."""
-        parts = [np.empty((0, length), np.int32)]
+        return self.top_n(ranker, length).items
+
+    def top_n(self, ranker: Ranker, length: int) -> TopN:
+        """The same lists with their scores."""
+        top = TopN.empty(self.n_users, length)
         for start in range(0, self.n_users, BATCH_USERS):
             rows = self.held_out.rows[start : start + BATCH_USERS]
-            items = np.full((len(rows), length), NOTHING, np.int32)
             is_served = rows != UNSERVED
-            items[is_served] = ranker.top_n(rows[is_served], length, self.exclude).items
-            parts.append(items)
-        return np.vstack(parts)
+            slots = start + np.flatnonzero(is_served)
+            part = ranker.top_n(rows[is_served], length, self.exclude)
+            top.items[slots], top.scores[slots] = part.items, part.scores
+        return top
 
     def is_full(self, lists: NDArray[np.int32]) -> bool:
         """Whether no list has an empty slot, but those of buyers whom the filters leave out."""
@@ -115,14 +123,19 @@ class Judge:
         """Every metric of each measured user."""
         return metrics.per_user(self.hits(lists), self.held_out.n_items)
 
-    def outcome(self, lists: NDArray[np.int32]) -> Outcome:
-        """What the lists reached: `pooled_row` makes a row of `metrics` of the outcomes of all cuts."""
+    def outcome(self, lists: NDArray[np.int32], diversity: metrics.PerUser) -> Outcome:
+        """What the lists reached: `pooled_row` makes a row of `metrics` of the outcomes of all cuts.
+
+        diversity: of each list; NaN of one with fewer than two items (`Likeness.diversity`)
+        """
         return Outcome(
             {"n_held_out": self.held_out.n_items, **self.scores(lists)},
             metrics.ceiling_at_k(self.held_out.items, 3),
             metrics.coverage_at_k(lists, len(self.buyers), 3),
             metrics.surprise_at_k(lists, self.buyers, 3),
             metrics.is_popular_at_k(lists, self.buyers, 3),
+            metrics.gini_at_k(lists, len(self.buyers), 3),
+            diversity[~np.isnan(diversity)],
             self.held_out.n_cold_users,
             self.held_out.n_cold_items,
         )

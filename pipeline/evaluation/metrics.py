@@ -116,6 +116,19 @@ def is_popular_at_k(items: NDArray[np.int32], buyers: NDArray[np.int64], k: int,
     return np.isin(shown, most).astype(np.float64)
 
 
+def gini_at_k(items: NDArray[np.int32], n_items: int, k: int) -> float:
+    """How unevenly the `n_items` of the catalogue share the first `k` slots: the Gini coefficient (1912).
+
+    0: each is shown equally often; near 1: few have all the slots. 0 where no slot is filled.
+    """
+    shown = items[:, :k][items[:, :k] >= 0]
+    counts = np.sort(np.bincount(shown, minlength=n_items))
+    if not len(shown):
+        return 0.0
+    weights = 2.0 * np.arange(1, n_items + 1) - n_items - 1
+    return float((weights * counts).sum() / (n_items * counts.sum()))
+
+
 def paired_interval(
     ours: PerUser, others: PerUser, seed: int, clusters: Clusters | None = None, draws: int = 1000
 ) -> tuple[float, float, float]:

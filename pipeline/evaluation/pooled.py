@@ -60,10 +60,12 @@ def pooled_row(outcomes: Sequence[Outcome], clusters: Clusters, seed: int) -> di
     """The row of `metrics` of one model's lists, from what they reached at each cut.
 
     Means and ceiling are over all measurements (`n_users`; `n_buyers` different users). Novelty and the share
-    of best sellers are over all slots that are filled, each by what was known at its cut. Coverage is that
-    of one cut's lists, in the mean over the cuts: together they are more lists than one night shows. Cold
-    users and items are added up; a user is cold at one cut at most.
+    of best sellers are over all slots that are filled, diversity over all lists of two items or more, each by
+    what was known at its cut. Coverage and Gini coefficient are those of one cut's lists, in the mean over
+    the cuts: together they are more lists than one night shows. Cold users and items are added up; a user is
+    cold at one cut at most.
     """
+    measured = [outcome for outcome in outcomes if len(outcome.ceiling)]
     scores = {name: values for name, values in pooled_scores(outcomes).items() if name != "n_held_out"}
     low, high = metrics.interval(scores["precision_at_3"], seed, clusters)
     return {
@@ -73,9 +75,11 @@ def pooled_row(outcomes: Sequence[Outcome], clusters: Clusters, seed: int) -> di
         "ci_low": low,
         "ci_high": high,
         "ceiling_at_3": _mean([outcome.ceiling for outcome in outcomes]),
-        "coverage_at_3": float(np.mean([outcome.coverage for outcome in outcomes if len(outcome.ceiling)])),
+        "coverage_at_3": float(np.mean([outcome.coverage for outcome in measured])),
         "novelty_at_3": _mean([outcome.surprise for outcome in outcomes]),
         "popular_share_at_3": _mean([outcome.is_popular for outcome in outcomes]),
+        "gini_at_3": float(np.mean([outcome.gini for outcome in measured])),
+        "diversity_at_10": _mean([outcome.diversity for outcome in outcomes]),
         "n_cold_users": sum(outcome.n_cold_users for outcome in outcomes),
         "n_cold_items": sum(outcome.n_cold_items for outcome in outcomes),
     }

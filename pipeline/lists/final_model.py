@@ -17,8 +17,8 @@ from pipeline.lists.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE,
 from pipeline.models.als import AlsFactors
 from pipeline.models.baselines import MostTouched
 from pipeline.models.catalog import RECENTLY_POPULAR, is_reranker
-from pipeline.models.params import Params
-from pipeline.models.top_n import Filled
+from pipeline.models.params import Params, Variety
+from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.availability import unavailable
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import Scorer, fit_rerankers
@@ -83,7 +83,7 @@ def fit_final_model(
     hidden = unavailable(items, history.item_ids)
     fitted = FittedModels(history, factors.hide(hidden), params, settings, items)
     ranker = fitted.ranker(params.model, _scorer(params, settings, training_rows, as_of))
-    audiences = [_buyers(fitted, fitted.filled(ranker).hide(hidden))]
+    audiences = [_buyers(fitted, fitted.published(params.model, ranker).hide(hidden))]
     if browsers is not None:
         audiences += _browsers(fitted, browsers, as_of)
     return FinalModel(fitted, hidden, audiences)
@@ -104,7 +104,8 @@ def unjudged_model(
     """
     hidden = unavailable(items, history.item_ids)
     fitted = FittedModels(history, AlsFactors.unknown(history).hide(hidden), params, settings, items)
-    model = Filled((fitted.ranker(params.model), MostTouched().fit(history))).hide(hidden)
+    filled = Filled((fitted.ranker(params.model), MostTouched().fit(history)))
+    model = fitted.varied(filled, Variety()).hide(hidden)
     audiences = [_buyers(fitted, model)]
     if browsers is not None:
         user_ids, looked_at = history.fold_in([browsers], params.weights, as_of, min_views=0, min_carts=0)
@@ -123,7 +124,7 @@ def _scorer(
     return fit_rerankers(tables, as_of, settings, [params.model])[params.model]
 
 
-def _buyers(fitted: FittedModels, model: Filled) -> Audience:
+def _buyers(fitted: FittedModels, model: Ranker) -> Audience:
     bought = fitted.history.purchases()
     exclude = bought if fitted.settings.run.excludes_repeats else None
     user_ids = fitted.history.user_ids
@@ -137,5 +138,6 @@ def _browsers(fitted: FittedModels, browsers: Path, as_of: datetime) -> list[Aud
     if not len(user_ids):
         return []
     factors = params.als_model(fitted.settings).fold_in(fitted.factors, user_ids, weights)
-    model = Filled((factors, fitted.ranker(RECENTLY_POPULAR))).hide(factors.hidden)
+    filled = Filled((factors, fitted.ranker(RECENTLY_POPULAR)))
+    model = fitted.varied(filled, Variety()).hide(factors.hidden)
     return [Audience(user_ids, model, weights, None, LOOKED_AT, SIMILAR_TO_VIEW)]

@@ -67,6 +67,9 @@ class Audience:
                 "reason": why["reason"],
                 "because_item_id": factors.item_ids.take(why["because"]),
                 **{name: why[name] for name in DETAILS},
+                "model_rank": pa.nulls(len(slots), pa.int32())
+                if top.model_rank is None
+                else pa.array(top.model_rank[slots, ranks]),
             }
         )
         return table if new is None else _with_new(table, top, self.user_ids.take(pa.array(rows)), new, rows)

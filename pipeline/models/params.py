@@ -1,15 +1,15 @@
 """The parameters of a run: from a search, from the live publication, or from config.toml.
 
 `best_params.json` and the `params` of a publication hold them as
-`{"als": {...}, "weights": {...}, "half_lives": {...}, "model", "race": [...], "source", "searched_at",
-"n_trials", "n_pruned", "ended_by", "precision_at_3", "repeat_purchases", "tuned_until", "split_method",
-"test_days", "is_unjudged"}`.
+`{"als": {...}, "weights": {...}, "half_lives": {...}, "model", "variety", "race": [...],
+"source", "searched_at", "n_trials", "n_pruned", "ended_by", "precision_at_3", "repeat_purchases",
+"tuned_until", "split_method", "test_days", "is_unjudged"}`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,16 +24,30 @@ HALF_LIVES = {"recently_popular": 30.0, "own_most_bought": 60.0}
 
 
 @dataclass(frozen=True)
+class Variety:
+    """What is done for the variety of lists (`pipeline/variety`).
+
+    strength: how much exposure and likeness cost; 0: nothing
+    has_near_duplicates: whether two kinds of one product may stand side by side
+    """
+
+    strength: float = 0.0
+    has_near_duplicates: bool = True
+
+
+@dataclass(frozen=True)
 class Params:
     """What the models of a run are fitted with, and which of them is published.
 
     half_lives: in days, of the rules that have one
+    variety:    of the lists of `model`
     """
 
     als: Als
     weights: Weights
     half_lives: Mapping[str, float] = field(default_factory=lambda: dict(HALF_LIVES))
     model: str = "als"
+    variety: Variety = field(default_factory=Variety)
 
     @classmethod
     def configured(cls, settings: Settings) -> Params:
@@ -52,7 +66,8 @@ class Params:
             searched = {name: float(params["weights"][name]) for name in SEARCHED_WEIGHTS}
             weights = Weights.model_validate({**settings.weights.model_dump(), **searched})
             half_lives = {**HALF_LIVES, **params.get("half_lives", {})}
-            return cls(als, weights, half_lives, str(params.get("model", "als")))
+            variety = Variety(**params.get("variety", {}))
+            return cls(als, weights, half_lives, str(params.get("model", "als")), variety)
         except (KeyError, TypeError, ValueError, ValidationError):
             return None
 
@@ -60,7 +75,8 @@ class Params:
     def read(cls, document: Mapping[str, Any]) -> Params:
         """From `best_params.json`."""
         als, weights = Als.model_validate(document["als"]), Weights.model_validate(document["weights"])
-        return cls(als, weights, document["half_lives"], document["model"])
+        variety = Variety(**document.get("variety", {}))
+        return cls(als, weights, document["half_lives"], document["model"], variety)
 
     def als_model(self, settings: Settings) -> AlsModel:
         """ALS with these parameters."""
@@ -77,6 +93,7 @@ class Params:
             "weights": self.weights.model_dump(),
             "half_lives": dict(self.half_lives),
             "model": self.model,
+            "variety": asdict(self.variety),
         }
 
 

@@ -21,10 +21,17 @@ class TopN:
 
     items:  column numbers, int32, NOTHING where a list is shorter, shape (n_users, n)
     scores: float32 of the same shape, 0 where there is no item; ties stand in the order of the ids
+    model_rank: each item's rank in the model's own order, int32 of the same shape; None: that is the order
     """
 
     items: NDArray[np.int32]
     scores: NDArray[np.float32]
+    model_rank: NDArray[np.int32] | None = None
+
+    def part(self, start: int, end: int) -> TopN:
+        """The lists from `start` to before `end`."""
+        rank = self.model_rank
+        return TopN(self.items[start:end], self.scores[start:end], None if rank is None else rank[start:end])
 
     @classmethod
     def empty(cls, n_users: int, n: int) -> TopN:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from pipeline.cold.content import read_content
 from pipeline.config import Settings
 from pipeline.contract.datasets import DATASETS
 from pipeline.models.als import AlsFactors
@@ -25,9 +26,10 @@ from pipeline.models.catalog import (
     build,
     is_reranker,
     plain_als,
+    rules,
 )
 from pipeline.models.ease import Ease, EaseWeights
-from pipeline.models.params import Params
+from pipeline.models.params import Params, Variety
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.candidates import FROM_ALS, CandidateSource
 from pipeline.ranking.reranker import BATCH_USERS, Reranker, Scorer
@@ -36,6 +38,8 @@ from pipeline.ranking.training_rows import draw_training_rows
 from pipeline.splits.folds import WEEK, Fold
 from pipeline.splits.history import History
 from pipeline.splits.holdout import UNSERVED, HeldOut
+from pipeline.variety.likeness import Likeness
+from pipeline.variety.varied import Varied, sample_of
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,12 @@ class FittedModels:
         return Ease().fit(self.history) if self.earlier is None else self.earlier.ease.onto(self.history)
 
     @cached_property
+    def likeness(self) -> Likeness:
+        """How alike items are, by their factors and by what the shop said of them at the cut."""
+        content = read_content(self.items, None, self.history.known_until) if self.items else None
+        return Likeness.of(self.factors, content)
+
+    @cached_property
     def statistics(self) -> Statistics:
         """What the events say of users, items and pairs."""
         return count_statistics(self.history, self.items)
@@ -139,8 +149,29 @@ class FittedModels:
                 yield name, self.ranker(name, scorers.get(name))
 
     def filled(self, ranker: Ranker) -> Filled:
-        """As lists are published: those of `ranker`, empty slots filled by ALS, then by what is popular."""
+        """The lists of `ranker`, empty slots filled by ALS, then by what is popular."""
         return Filled((ranker, self.factors, self.ranker(RECENTLY_POPULAR)))
+
+    def published(self, name: str, ranker: Ranker) -> Ranker:
+        """As the lists of the model `name`, fitted as `ranker`, are published: filled, and with variety.
+
+        Only the model of `params` has variety, and never a rule: it was chosen for that model's lists.
+        """
+        has_variety = name == self.params.model and name not in rules()
+        return self.varied(self.filled(ranker), self.params.variety if has_variety else Variety())
+
+    def varied(self, model: Ranker, variety: Variety) -> Ranker:
+        """The lists of `model` with variety, and no more items of a category than the settings allow.
+
+        variety: with a strength above 0 only for a model that lists for the users of the history
+        """
+        most = self.settings.recommend.max_per_category
+        if variety == Variety() and not most:
+            return model
+        run = self.settings.run
+        exclude = self.history.purchases() if run.excludes_repeats else None
+        sampled = sample_of(self.history.shape[0], run.seed)
+        return Varied(model, self.likeness, variety, most, sampled, exclude)
 
     def training_rows(self, held_out: HeldOut, fold: Fold) -> pa.Table:
         """Rows of the dataset `examples`: candidates of the held-out users, labelled by what they bought."""

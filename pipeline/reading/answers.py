@@ -59,6 +59,20 @@ class Recommendations(TypedDict):
     items: list[Recommended]
 
 
+class Moved(Listed):
+    """An item of a list, and its place in the model's own order, before the list was given variety."""
+
+    model_rank: int
+
+
+class ModelOrder(TypedDict):
+    """The first items of a user's list in the model's own order; none where the list has no variety."""
+
+    version: int
+    user_id: Id
+    items: list[Moved]
+
+
 class Session(TypedDict):
     """What goes with the items of a basket; those that were given stand beside, each once."""
 

@@ -31,7 +31,13 @@ OPTIONS: Mapping[str, Any] = {"autocommit": True, "client_encoding": "UTF8", **K
 """What a door connects with."""
 GRACE_SECONDS = 0.5
 """How much later than the server a door gives a statement up: a server that is frozen ends nothing."""
-NOT_OURS = (pg.UndefinedTable, pg.UndefinedFunction, pg.InvalidSchemaName, pg.InsufficientPrivilege)
+NOT_OURS = (
+    pg.UndefinedTable,
+    pg.UndefinedColumn,
+    pg.UndefinedFunction,
+    pg.InvalidSchemaName,
+    pg.InsufficientPrivilege,
+)
 """What a schema that is missing, of an earlier version or just being reset gives."""
 WHO_ANSWERS = "SELECT pg_catalog.pg_backend_pid()"
 

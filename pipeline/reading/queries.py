@@ -64,6 +64,10 @@ class Queries:
         """Why an item is in a user's list: answers.Explanation; no body where it is not."""
         return self._ask("explanation", user_id=user_id, item_id=item_id)
 
+    def model_order(self, user_id: str, n: int) -> Query:
+        """A user's list in the model's own order: answers.ModelOrder."""
+        return self._ask("model_order", user_id=user_id, n=n)
+
     def similar(self, item_id: str, n: int) -> Query:
         """What is like an item: answers.Similar."""
         return self._ask("similar", item_id=item_id, n=n)

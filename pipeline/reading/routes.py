@@ -31,6 +31,7 @@ class AnyQueries(Protocol):
         self, user_id: str, n: int, category: str | None = None, *, explain: bool = False
     ) -> Any: ...
     def explanation(self, user_id: str, item_id: str) -> Any: ...
+    def model_order(self, user_id: str, n: int) -> Any: ...
     def similar(self, item_id: str, n: int) -> Any: ...
     def also_bought(self, item_id: str, n: int) -> Any: ...
     def popular(self, n: int, category: str | None = None) -> Any: ...
@@ -122,6 +123,12 @@ def explanation(asked: Parameters, queries: AnyQueries) -> Question:
     return Question(lambda n: queries.explanation(user, item), None, PRIVATE)
 
 
+def model_order(asked: Parameters, queries: AnyQueries) -> Question:
+    """The first items of a user's list as they stood before it was given variety."""
+    user = asked.id("user_id")
+    return Question(lambda n: queries.model_order(user, n), asked.n(), PRIVATE)
+
+
 def similar(asked: Parameters, queries: AnyQueries) -> Question:
     """What the same people like."""
     item = asked.id("item_id")
@@ -166,6 +173,7 @@ ROUTES = (
     Route("/users", answers.Users, ("n",), users),
     Route(USER, answers.Recommendations, ("user_id", "n", "category", "explain"), recommendations),
     Route(f"{USER}/{{item_id:id}}/explanation", answers.Explanation, ("user_id", "item_id"), explanation),
+    Route("/users/{user_id:id}/model-order", answers.ModelOrder, ("user_id", "n"), model_order),
     Route(f"{ITEM}/similar", answers.Similar, ("item_id", "n"), similar),
     Route(f"{ITEM}/also-bought", answers.AlsoBought, ("item_id", "n"), also_bought),
     Route("/popular", answers.Popular, ("category", "segment", "n"), popular),

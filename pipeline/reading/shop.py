@@ -11,7 +11,7 @@ from pipeline.config import Ids, IdType, Serving
 from pipeline.errors import ServingError
 from pipeline.reading.queries import Query, text_of
 
-NEEDED_VERSION = 12
+NEEDED_VERSION = 13
 """The first version of the serving schema that has all that sql/reading/ asks for."""
 OTHERS = ("owner", "publisher", "operator")
 """The roles of a shop beside its reader."""

@@ -17,7 +17,7 @@ LONGEST = 80
 """Most characters of an item's name that are shown."""
 NO_DETAILS = """
     SELECT CAST(NULL AS DATE) AS last_bought_on, CAST(NULL AS INTEGER) AS gap_days,
-        CAST(NULL AS INTEGER) AS percent_off
+        CAST(NULL AS INTEGER) AS percent_off, CAST(NULL AS INTEGER) AS model_rank
     WHERE false
 """
 """A run of an earlier version has no such columns; its reasons are told without."""
@@ -31,8 +31,8 @@ def buyers(folder: RunFolder, ours: str) -> list[dict[str, Any]]:
     ours: the model of `user_metrics` that holds the lists of this run
 
     Each has `id`, `about`, `test` (hits, of the first slots at all cuts; None: not measured), `is_hit`,
-    `bought` (`name`, `at`) and `gets` (`name`, `why`). The same run gives the same buyers; empty before
-    `recommend`.
+    `bought` (`name`, `at`), `gets` (`name`, `why`) and `without` (names: the list without variety; empty
+    where it has none). The same run gives the same buyers; empty before `recommend`.
     """
     if not (folder.has("recommendations") and folder.has("purchaser_events")):
         return []
@@ -63,7 +63,10 @@ def _by_user(rows: list[dict[str, Any]]) -> dict[Any, list[Row]]:
     return by_user
 
 
-def _buyer(row: Row, bought: list[Row], gets: list[Row]) -> dict[str, Any]:
+def _buyer(row: Row, bought: list[Row], listed: list[Row]) -> dict[str, Any]:
+    gets = [item for item in listed if item["rank"] <= LENGTH]
+    own = [item for item in listed if (item["model_rank"] or LENGTH + 1) <= LENGTH]
+    without = sorted(own, key=lambda item: item["model_rank"])
     hit, n_slots = row["precision_at_3"], 3 * (row["n_lists"] or 0)
     return {
         "id": str(row["user_id"]),
@@ -76,6 +79,7 @@ def _buyer(row: Row, bought: list[Row], gets: list[Row]) -> dict[str, Any]:
             for item in bought
         ],
         "gets": [{"name": _item(item["item_id"], item["name"]), "why": _why(item)} for item in gets],
+        "without": [_item(item["item_id"], item["name"]) for item in without],
     }
 
 

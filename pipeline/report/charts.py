@@ -6,7 +6,7 @@ desk. Colours come from style.css. Every value is escaped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -54,13 +54,19 @@ class Bar:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a plot. text: shown when pointed at; low, high: the ends of its interval, if it has one."""
+    """A point of a plot.
+
+    text:      shown when pointed at
+    low, high: the ends of its interval, if it has one
+    at:        where it stands from left to right, in a plot that does not place its dots one after the other
+    """
 
     value: float
     text: str
     kind: str = ""
     low: float | None = None
     high: float | None = None
+    at: float = 0.0
 
 
 def bars(rows: Sequence[Bar]) -> Markup:
@@ -98,9 +104,7 @@ def over_time(dots: Sequence[Dot], ticks: Sequence[str], label: str) -> Markup:
 
 def tries(dots: Sequence[Dot], ticks: Sequence[str], label: str) -> Markup:
     """One dot for each trial, left to right; a line joins the best completed ones (`ours`) so far."""
-    values = [dot.value for dot in dots]
-    margin = 0.08 * (max(values) - min(values)) or 0.5 * max(values) or 1.0
-    low, high = max(0.0, min(values) - margin), max(values) + margin
+    low, high = _span([dot.value for dot in dots])
     best, steps, marks = None, [], Markup("")
     for place, dot in enumerate(dots):
         x, y = _place(place, len(dots)), 100 * (high - dot.value) / (high - low)
@@ -112,6 +116,27 @@ def tries(dots: Sequence[Dot], ticks: Sequence[str], label: str) -> Markup:
         steps.append((_place(len(dots) - 1, len(dots)), best))
     line = _joined("line", [x for x, _ in steps], [y for _, y in steps])
     return _plot((low, high), line + marks, ticks, label)
+
+
+def trade(dots: Sequence[Dot], tick: Callable[[float], str], label: str) -> Markup:
+    """What is given up (`value`) for what is gained (`at`), joined in their order; the `ours` one is big.
+
+    tick: the words for a value of `at`; label: the chart in words, for a screen reader
+    """
+    low, high = _span([dot.value for dot in dots])
+    first, last = min(dot.at for dot in dots), max(dot.at for dot in dots)
+    xs = [2 + 96 * (dot.at - first) / (last - first or 1.0) for dot in dots]
+    ys = [100 * (high - dot.value) / (high - low) for dot in dots]
+    marks = _joined("line", xs, ys)
+    for dot, x, y in zip(dots, xs, ys, strict=True):
+        marks += DOT.format(f"dot {dot.kind}", x, y, 7 if dot.kind == "ours" else 4, dot.text)
+    return _plot((low, high), marks, [tick(first), tick((first + last) / 2), tick(last)], label)
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of a scale that holds the values with some room, from zero at the least."""
+    margin = 0.08 * (max(values) - min(values)) or 0.5 * max(values) or 1.0
+    return max(0.0, min(values) - margin), max(values) + margin
 
 
 def _joined(kind: str, xs: Sequence[float], ys: Sequence[float]) -> Markup:

@@ -16,6 +16,7 @@ from pipeline.report.left_out import left_out
 from pipeline.report.session_lists import session_lists
 from pipeline.report.trend import trend
 from pipeline.report.tuning import tuning
+from pipeline.report.variety import variety
 from pipeline.report.verdict import gain, verdict
 from pipeline.runs.folder import RunFolder
 
@@ -58,7 +59,7 @@ def content(folder: RunFolder, settings: Settings, publication: Mapping[str, Any
         "session_lists": session_lists(folder),
         "cold_items": cold_items(folder),
         "first_purchases": first_purchases(folder),
-        "variety": content_parts.variety(rows),
+        "variety": variety(rows, params),
         "tuning": tuning(folder),
         "buyers": buyers(folder, name),
         "left_out": left_out(folder),

@@ -1,4 +1,4 @@
-"""The report's parts about the lists: models, groups of buyers, variety, numbers."""
+"""The report's parts about the lists: models, groups of buyers, numbers."""
 
 from __future__ import annotations
 
@@ -114,22 +114,6 @@ def _group_bars(rows: Sequence[Row], ours: str) -> Markup:
             for row in ordered
         ]
     )
-
-
-def variety(rows: Sequence[Row]) -> list[dict[str, str]]:
-    """Coverage, novelty and popularity of this run's lists, of the chosen model's and of each rule."""
-    ours = name_of_ours(rows)
-    first = [row for name in dict.fromkeys((ours, PUBLISHED)) for row in rows if row["model"] == name]
-    return [
-        {
-            "name": title(row["model"], ours),
-            "is_ours": "ours" if row["model"] == ours else "",
-            "coverage": words.percent(row["coverage_at_3"], 2 if row["coverage_at_3"] < 0.01 else 1),
-            "novelty": f"{row['novelty_at_3']:.1f}",
-            "popular": words.percent(row["popular_share_at_3"], 0),
-        }
-        for row in [*first, *(row for row in rows if row["model"] in rules())]
-    ]
 
 
 def table(rows: Sequence[Row]) -> list[dict[str, str]]:

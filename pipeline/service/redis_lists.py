@@ -95,6 +95,10 @@ class KeyQueries:
         """Refused."""
         raise Refusal(501, NOT_HERE)
 
+    def model_order(self, user_id: str, n: int) -> Question:
+        """Refused."""
+        raise Refusal(501, NOT_HERE)
+
     def session(self, item_ids: Sequence[str], n: int, *, explain: bool = False) -> Question:
         """Refused."""
         raise Refusal(501, NOT_HERE)

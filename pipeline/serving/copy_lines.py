@@ -61,7 +61,7 @@ KINDS = (
             "reason": "reasons",
             "because_item_id": "because_item_ids",
         },
-        details=("last_bought_on", "gap_days", "percent_off"),
+        details=("last_bought_on", "gap_days", "percent_off", "model_rank"),
     ),
     ListKind("popular_items", "popular_lists", "category", {"item_id": "item_ids", "score": "scores"}),
     ListKind(

@@ -18,6 +18,18 @@ class Recommend(Section):
     engaged_views: AtLeastOne = Field(5, description="views from which somebody is engaged, and in a segment")
     engaged_carts: AtLeastOne = Field(1, description="or items put into the cart from which somebody is")
     list_length: Length = Field(50, description="items in a user's list")
+    max_precision_loss: Share = Field(
+        0.01,
+        description="share of the model's Precision@3 on validation that variety may cost"
+        " (0.01: a hundredth); the strongest variety within it is chosen; 0: lists stay in the model's order",
+    )
+    max_per_category: int = Field(
+        0,
+        ge=0,
+        le=50,
+        description="items of one category in the first ten of a list, as long as there are others;"
+        " 0: as many as come",
+    )
     popular_length: int = Field(
         200, ge=1, le=10_000, description="items in each popular list, of a category or a segment"
     )

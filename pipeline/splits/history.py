@@ -39,10 +39,11 @@ class History:
     """What happened before a cut among the users who take part; `opened` makes one.
 
     user_ids: each user's id by row number; item_ids: each item's id by column number
+    known_until: what the shop says of items counts if it was known by then; None: tonight, all of it does
     """
 
     def __init__(self, db: duckdb.DuckDBPyConnection, known_until: datetime | None) -> None:
-        self._db, self._known_until = db, known_until
+        self._db, self.known_until = db, known_until
         self._purchases: dict[float, sp.csr_matrix] = {}
         self.user_ids: pa.Array = _ids(db, "user")
         self.item_ids: pa.Array = _ids(db, "item")
@@ -156,8 +157,8 @@ class History:
             self._db.execute(f"CREATE OR REPLACE TEMP VIEW items AS {NO_ITEMS}")
             return
         replaced = ["true AS available"] if are_all_available else []
-        if self._known_until is not None:
-            is_later = f"epoch_us(known_at) > {engine.microseconds(self._known_until)}"
+        if self.known_until is not None:
+            is_later = f"epoch_us(known_at) > {engine.microseconds(self.known_until)}"
             for name in ("name", "category"):
                 replaced.append(f"CASE WHEN {is_later} THEN NULL ELSE {name} END AS {name}")
         star = f"* REPLACE ({', '.join(replaced)})" if replaced else "*"

@@ -21,7 +21,7 @@ from pipeline.lists.popular import item_names, popular_items, user_categories, u
 from pipeline.lists.reasons import NEW_IN_CATEGORY
 from pipeline.lists.similar import merged, similar_by_people, similar_items, similar_to_cold
 from pipeline.models.catalog import is_reranker
-from pipeline.models.params import Params
+from pipeline.models.params import Params, Variety
 from pipeline.runs.job import Counts, Job
 from pipeline.segments.people import Known
 from pipeline.segments.rows import segment_rows
@@ -42,7 +42,7 @@ def run(job: Job) -> Counts:
     best_params = folder.document("best_params")
     params = Params.read(best_params)
     if rule := folder.document("fallback")["model"]:
-        params = params.but(model=rule)
+        params = params.but(model=rule, variety=Variety())
     learnt_from = ("examples", "latest_examples") if is_reranker(params.model) else ()
     training_rows = [folder.dataset(name) for name in learnt_from]
     is_for_browsers = settings.recommend.audience == "engaged"

@@ -15,6 +15,7 @@ from pipeline.tuning.race import race
 from pipeline.tuning.record import best_params, start_of, unjudged_params
 from pipeline.tuning.reuse import usable_live
 from pipeline.tuning.search import NOTHING_TRIED, Search
+from pipeline.tuning.variety import choose_variety
 
 
 def run(job: Job) -> Counts:
@@ -29,10 +30,12 @@ def run(job: Job) -> Counts:
         return _write(job, NOTHING_TRIED, unjudged_params(job, start, origin), [])
     chosen = choose_parameters(job, live, start)
     ended = race(job, chosen.params, chosen.dropped, chosen.factors)
-    document = best_params(job, chosen, ended, origin)
+    variety = choose_variety(ended.pools, ended.winner(), job.settings)
+    document = best_params(job, chosen, ended, variety, origin)
     for row in document["race"]:
         job.say(f"race: {row['model']}: {row['precision_at_3']:.4f}, NDCG@10 {row['ndcg_at_10']:.4f}")
     job.say(f"race: published is {document['chosen']}")
+    job.say(f"variety: {variety.why}")
     return _write(job, chosen.search, document, ended.training_rows)
 
 
@@ -49,6 +52,7 @@ def _write(
         "n_trials": document["n_trials"],
         "n_pruned": document["n_pruned"],
         "ended_by": search.ended_by,
+        "variety": document["variety"]["strength"],
         "source": document["source"],
         **document["als"],
     }

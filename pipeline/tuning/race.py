@@ -8,23 +8,26 @@ before. Several cuts count together, because a single one is often won by luck.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.evaluation.at_cut import at, left_by, sample_of, training_rows
-from pipeline.evaluation.judge import Judge
+from pipeline.evaluation.judge import LENGTH, Judge
 from pipeline.evaluation.metrics import PerUser
 from pipeline.models.als import AlsFactors
 from pipeline.models.catalog import ALS, MODELS, rules
 from pipeline.models.params import Params
+from pipeline.models.top_n import TopN
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.learnt import Learnt
 from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Job
 from pipeline.splits import folds
+from pipeline.tuning.pools import Pools
+from pipeline.variety.varied import POOL
 
 MEASURE, FINER = "precision_at_3", "ndcg_at_10"
 """What decides, and what decides between models that have the same: it looks at ten slots."""
@@ -52,10 +55,12 @@ class Race:
 
     fold_scores:   of the cuts of validation that measure somebody, oldest first
     training_rows: of every cut that re-rankers learn from, oldest first
+    pools:         of the same cuts as `fold_scores`
     """
 
     fold_scores: list[FoldScores]
     training_rows: list[pa.Table]
+    pools: list[Pools] = field(default_factory=list)
 
     def scores(self) -> dict[str, dict[str, PerUser]]:
         """Of each model over the users of all complete folds: those at which the most models were fitted.
@@ -143,6 +148,7 @@ def race(
     learning = {fold.cut_at: fold for fold in folds.for_learning(folder, settings.ranking.windows)}
     learnt, earlier = Learnt(settings), None
     fold_scores: list[FoldScores] = []
+    pools: list[Pools] = []
     for cut_at in sorted({*validations, *learning}):
         fold = validations.get(cut_at) or learning[cut_at]
         earlier = None if cut_at in learning else earlier
@@ -150,20 +156,25 @@ def race(
         fitted = factors[1] if is_due and factors and factors[0] == cut_at else None
         with at(fold, params, settings, items, spill, fitted, earlier) as models:
             if cut_at in validations and (judge := sample_of(models, fold)).n_users:
-                scores = _judged(models, judge, learnt.by(cut_at), dropped)
+                tops = _ranked(models, judge, learnt.by(cut_at), dropped)
+                scores = {name: judge.scores(top.items[:, :LENGTH]) for name, top in tops.items()}
                 fold_scores.append(FoldScores(cut_at.isoformat(), scores))
+                pools.append(Pools.of(fold, judge, models.likeness, tops))
                 job.say(f"race: {judge.n_users:,} users after {cut_at:%Y-%m-%d}: {_best(fold_scores[-1])}")
             if cut_at in learning:
                 learnt.rows.append(training_rows(models, learning[cut_at]))
             earlier = left_by(models, fold, earlier)
-    return Race(fold_scores, learnt.rows)
+    return Race(fold_scores, learnt.rows, pools)
 
 
-def _judged(
+def _ranked(
     models: FittedModels, judge: Judge, scorers: Mapping[str, Scorer], dropped: Collection[str]
-) -> Scores:
-    """Every model's scores at one cut."""
-    return {name: judge.scores(judge.lists(ranker)) for name, ranker in models.rankers(scorers, dropped)}
+) -> dict[str, TopN]:
+    """Every model's lists at one cut: of the learnt ones so long that they are pools for variety."""
+    return {
+        name: judge.top_n(ranker, LENGTH if name in rules() else POOL)
+        for name, ranker in models.rankers(scorers, dropped)
+    }
 
 
 def _best(fold: FoldScores) -> str:

@@ -6,17 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.models.catalog import SIMPLEST
-from pipeline.models.params import Params
+from pipeline.models.params import Params, Variety
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 from pipeline.tuning.parameters import Chosen
 from pipeline.tuning.race import Race
 from pipeline.tuning.search import NOTHING_TRIED, Search
+from pipeline.tuning.variety import ChosenVariety
 
 
-def best_params(job: Job, chosen: Chosen, race: Race, live: Mapping[str, Any]) -> dict[str, Any]:
-    """The document. live: the publication whose parameters were the start; empty: config.toml's were"""
-    params = chosen.params.but(model=race.winner())
+def best_params(
+    job: Job, chosen: Chosen, race: Race, variety: ChosenVariety, live: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The document.
+
+    variety: of the lists of the race's winner
+    live: the publication whose parameters were the start; empty: config.toml's were
+    """
+    params = chosen.params.but(model=race.winner(), variety=variety.variety)
     return {
         **params.dump(),
         **_origin(job, chosen.search, live),
@@ -26,13 +33,15 @@ def best_params(job: Job, chosen: Chosen, race: Race, live: Mapping[str, Any]) -
         "chosen": race.why(),
         "race": race.standings(),
         "race_by_window": race.rows_by_fold(),
+        "variety_why": variety.why,
+        "variety_tried": list(variety.tried),
     }
 
 
 def unjudged_params(job: Job, start: Params, live: Mapping[str, Any]) -> dict[str, Any]:
     """The document where nobody can be measured: the simplest rule, with the parameters of `start`."""
     return {
-        **start.but(model=SIMPLEST).dump(),
+        **start.but(model=SIMPLEST, variety=Variety()).dump(),
         **_origin(job, NOTHING_TRIED, live),
         "is_unjudged": True,
         "why": "nobody can be measured; parameters stay as they were",
@@ -40,6 +49,8 @@ def unjudged_params(job: Job, start: Params, live: Mapping[str, Any]) -> dict[st
         "chosen": f"{SIMPLEST}: nobody can be measured, so no model is known to be better",
         "race": [],
         "race_by_window": [],
+        "variety_why": "none: nobody can be measured",
+        "variety_tried": [],
     }
 
 

@@ -33,6 +33,10 @@ LISTS = {
 }
 
 
+DIVERSITY = {100: [0.5, 0.25], 110: [np.nan, 1.0, 0.75]}
+"""Of each list; the first at the newer cut has one item alone."""
+
+
 @pytest.fixture
 def cuts(run_folder: Callable[..., RunFolder]) -> list[tuple[Fold, Judge, Outcome]]:
     """At days 100 and 110, ten days each, repeats allowed: the judge, and what LISTS reach."""
@@ -43,7 +47,8 @@ def cuts(run_folder: Callable[..., RunFolder]) -> list[tuple[Fold, Judge, Outcom
         fold = Fold((file,), day(number), (file,), day(number), day(number + 10))
         with opened([file], fold.cut_at, Filter(), Run(), folder.scratch()) as history:
             judge = Judge.of(history, fold, excludes_repeats=False)
-        judged.append((fold, judge, judge.outcome(np.array(lists, np.int32))))
+        outcome = judge.outcome(np.array(lists, np.int32), np.array(DIVERSITY[number]))
+        judged.append((fold, judge, outcome))
     return judged
 
 
@@ -72,6 +77,8 @@ def test_the_row_of_two_cuts_by_hand(
     bits = {100: [1, 2, 2, 2, 1, 2], 110: [log2(3), log2(3), log2(6), log2(3), log2(6), log2(3)]}
     assert row["novelty_at_3"] == pytest.approx(sum(bits[100] + bits[110]) / 12), "each by its own cut"
     assert row["popular_share_at_3"] == 1.0
+    assert row["gini_at_3"] == pytest.approx((0 + 1 / 4) / 2), "each is shown twice; 2, 0, 2 and 2 times"
+    assert row["diversity_at_10"] == pytest.approx((0.5 + 0.25 + 1.0 + 0.75) / 4)
     assert (row["n_cold_users"], row["n_cold_items"]) == (1, 1), "user 4, and the new item, at the older cut"
 
 
@@ -129,7 +136,7 @@ def test_a_cut_at_which_nobody_is_measured_changes_no_mean(
 ) -> None:
     fold, judge, outcome = cuts[0]
     empty = replace(judge, held_out=judge.held_out.sampled(0, 0))
-    none = empty.outcome(np.empty((0, 3), np.int32))
+    none = empty.outcome(np.empty((0, 3), np.int32), np.empty(0))
     alone = Measurements.of([(fold.cut_at, judge.held_out)])
     with_it = Measurements.of([(fold.cut_at, judge.held_out), (day(110), empty.held_out)])
     row = pooled_row([outcome], alone.clusters, seed=0)

@@ -339,10 +339,10 @@ def test_a_promotion_that_is_lost_to_a_rule_is_told_for_all_cuts(
 @pytest.fixture
 def make_night() -> Callable[[Path], Job]:
     """The shop whose test is a promotion, split."""
-    from tests.evaluation.test_fallback import night
+    from tests.evaluation.test_fallback import NO_VARIETY, night
 
     def make(path: Path) -> Job:
-        job = night(path, tastes.settings_of(), 100)
+        job = night(path, tastes.settings_of(recommend=NO_VARIETY), 100)
         run_stage("split", job)
         return job
 

@@ -26,6 +26,7 @@ SAME_AT_BOTH = (
     "/users/7/recommendations",
     "/users/1/recommendations/11/explanation",
     "/users/1/recommendations/22/explanation",
+    "/users/1/model-order?n=3",
     "/items/11/similar",
     "/items/12/also-bought?n=1",
     "/items/77/similar",

@@ -25,6 +25,8 @@ ASKED = {
     "explained": (lambda ask: ask.recommendations("2", 5, explain=True), answers.Recommendations),
     "within a category": (lambda ask: ask.recommendations("1", 5, "fruit"), answers.Recommendations),
     "explanation": (lambda ask: ask.explanation("1", "11"), answers.Explanation),
+    "model order": (lambda ask: ask.model_order("1", 3), answers.ModelOrder),
+    "no model order": (lambda ask: ask.model_order("3", 3), answers.ModelOrder),
     "similar": (lambda ask: ask.similar("11", 5), answers.Similar),
     "similar to the unknown": (lambda ask: ask.similar("99", 5), answers.Similar),
     "also bought": (lambda ask: ask.also_bought("11", 5), answers.AlsoBought),
@@ -85,13 +87,13 @@ def test_what_is_not_shown_has_no_explanation(live: ServedShop) -> None:
 def test_every_statement_is_one_that_is_asked() -> None:
     files = {path.stem for path in (ROOT / "sql" / "reading").glob("*.sql")}
     assert files == {
-        "recommendations", "explanation", "similar", "also_bought", "popular", "popular_in_segment",
-        "session", "users", "publication", "shop", "rights",
+        "recommendations", "explanation", "model_order", "similar", "also_bought", "popular",
+        "popular_in_segment", "session", "users", "publication", "shop", "rights",
     }  # fmt: skip
 
 
 def test_the_schema_that_is_needed_is_the_newest_that_a_statement_needs() -> None:
-    """The view `popular_in_segment` came with version 12: the statement of that name asks for it."""
+    """The view `model_order` came with version 13: the statement of that name asks for it."""
     assert NEEDED_VERSION <= VERSION
     upgrades = ROOT / "sql" / "serving" / "upgrades"
     [needed] = upgrades.glob(f"{NEEDED_VERSION:03}_*.sql")

@@ -9,7 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline import config
 from pipeline.contract.datasets import DATASETS
+from pipeline.report import build
 from pipeline.runs.files import write_json
 from pipeline.runs.folder import RunFolder
 from tests.shelf import NO_FALLBACK, day, events, give
@@ -327,3 +329,14 @@ def text(page: str) -> str:
     """What a reader sees: no style, no tags, each run of white space one space."""
     body = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
+def page(folder: RunFolder, publication: dict[str, Any] | None = None) -> str:
+    """The page of a run of config.toml's settings."""
+    return build(folder, config.load(), publication).read_text(encoding="utf-8")
+
+
+def section(page: str, name: str) -> str:
+    """What a reader sees of one section."""
+    [content] = re.findall(rf'<section[^>]* id="{name}">(.*?)</section>', page, re.S)
+    return text(content)

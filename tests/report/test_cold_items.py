@@ -10,8 +10,7 @@ from pipeline.report import build
 from pipeline.report.cold_items import lines
 from pipeline.report.summary import ending
 from pipeline.runs.folder import RunFolder
-from tests.report.pages import COLD, COLD_ITEMS, fill
-from tests.report.test_page import section
+from tests.report.pages import COLD, COLD_ITEMS, fill, section
 from tests.tastes import ITEMS
 
 Make = Callable[..., RunFolder]

@@ -10,8 +10,7 @@ from pipeline.report import build
 from pipeline.report.first_purchases import lines
 from pipeline.report.summary import ending
 from pipeline.runs.folder import RunFolder
-from tests.report.pages import FIRST_PURCHASES, fill
-from tests.report.test_page import section
+from tests.report.pages import FIRST_PURCHASES, fill, section
 
 Make = Callable[..., RunFolder]
 CHANCE = {**FIRST_PURCHASES, "is_published": False, "ci_low": -0.01}

@@ -12,7 +12,6 @@ import pytest
 
 from pipeline import config
 from pipeline.__main__ import main
-from pipeline.report import build
 from pipeline.retention.erase_run import erase
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.pages import PAGE
@@ -29,6 +28,8 @@ from tests.report.pages import (
     SPLIT,
     fill,
     metrics,
+    page,
+    section,
     text,
     trials,
 )
@@ -38,17 +39,6 @@ SECTIONS = (
     "verdict", "models", "session-lists", "publications", "buyers", "groups", "variety", "data", "tuning",
     "run",
 )  # fmt: skip
-
-
-def page(folder: RunFolder, publication: dict[str, Any] | None = None) -> str:
-    """The page of a run of config.toml's settings."""
-    return build(folder, config.load(), publication).read_text(encoding="utf-8")
-
-
-def section(page: str, name: str) -> str:
-    """What a reader sees of one section."""
-    [content] = re.findall(rf'<section[^>]* id="{name}">(.*?)</section>', page, re.S)
-    return text(content)
 
 
 class Tags(HTMLParser):
@@ -84,7 +74,7 @@ def test_the_whole_page(run_folder: Make) -> None:
     assert "If repeat purchases counted too" in models
     assert "30 Dec this run, 1 Jan" in section(html, "publications")
     assert "heavy buyers 14 buyers 4.00 3.00" in section(html, "groups")
-    assert "These lists 50.0 % 0.5 50 %" in section(html, "variety")
+    assert "These lists 50.0 % 0.5 50 % 50 % 0.5000" in section(html, "variety")
     assert "warning events: quantity is above 0 (not true for 3 rows)" in section(html, "data")
     tuning = section(html, "tuning")
     assert "9 sets of parameters were tried, 1 of them cut off early." in tuning

@@ -12,8 +12,7 @@ from pipeline.report import build
 from pipeline.report.session_lists import lines
 from pipeline.report.summary import ending
 from pipeline.runs.folder import RunFolder
-from tests.report.pages import SESSION_LISTS, SESSIONS, fill
-from tests.report.test_page import section
+from tests.report.pages import SESSION_LISTS, SESSIONS, fill, section
 
 Make = Callable[..., RunFolder]
 NOTHING = {**SESSION_LISTS, "why": "no buyer has two items", "all": None, "first_time": None}

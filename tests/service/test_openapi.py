@@ -13,6 +13,7 @@ def test_the_openapi_document_and_its_page_have_every_route(service: Running) ->
         "/users",
         "/users/{user_id}/recommendations",
         "/users/{user_id}/recommendations/{item_id}/explanation",
+        "/users/{user_id}/model-order",
         "/items/{item_id}/similar",
         "/items/{item_id}/also-bought",
         "/popular",

@@ -82,6 +82,25 @@ def test_reasons_name_the_purchases_and_lead_to_them(service: Running) -> None:
         )
 
 
+def test_under_the_shelf_lies_the_list_as_it_was_before_it_got_variety(service: Running) -> None:
+    with visiting(service.url, size=PHONE) as visit:
+        page = open_page(visit, "/?user=1")
+        order = page.locator("#model-order")
+        expect(order.locator("summary")).to_have_text("The same list without variety")
+        expect(order.locator("ol")).to_be_hidden()
+        order.locator("summary").click()
+        expect(order.locator("li a")).to_have_text(["Äpfel & Birnen", "BANANAS", "Item 13", "Item 14"])
+        expect(order.locator("li .why")).to_have_text(
+            ["stands at 2 now", "stands at 1 now", "stands at 3 now", "stands at 4 now"]
+        )
+        visit.shoot("model_order")
+        assert weak(visit) == []
+        page.get_by_label("User id").fill("3")
+        page.get_by_role("button", name="Show shelf").click()
+        expect(page.locator("#shelf-title")).to_have_text("Shelf of user 3")
+        expect(order).to_be_hidden()
+
+
 GROCERIES = {
     1055646: ("HEAD LETTUCE 24 CT", "VEGETABLES SALAD", "similar_to_purchase", 1082185),
     981760: ("EGGS - X-LARGE 1 DZ", "EGGS", "similar_to_purchase", 1082185),

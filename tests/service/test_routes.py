@@ -82,6 +82,17 @@ def test_every_other_route(service: Running) -> None:
         "item_id": 11,
         "explanation": "because you bought BANANAS before",
     }
+    moved = service.get("/users/1/model-order?n=2")
+    assert moved == {
+        "version": 1,
+        "user_id": 1,
+        "items": [
+            {"rank": 2, "model_rank": 1, "item_id": 12, "name": "Äpfel & Birnen", "category": "fruit"},
+            {"rank": 1, "model_rank": 2, "item_id": 11, "name": "BANANAS", "category": "fruit"},
+        ],
+    }
+    assert [item["model_rank"] for item in service.get("/users/1/model-order")["items"]] == [1, 2, 4, 9]
+    assert service.get("/users/3/model-order")["items"] == service.get("/users/99/model-order")["items"] == []
     assert service.get("/items/11/similar?n=1") == {
         "version": 1,
         "item_id": 11,

@@ -58,7 +58,7 @@ def new_login(server: Server) -> Callable[[str, str], str]:
 def live_shop(shop: Shop) -> Shop:
     """The same with a first publication."""
     beside = {"also_bought": {11: [12]}, "segments": {7: 2}, "in_segment": {2: [13]}}
-    shop.publish(shop.night(1, **beside, names={11: ("BANANAS", "fruit")}))
+    shop.publish(shop.night(1, **beside, names={11: ("BANANAS", "fruit")}, model_ranks={1: [2, 3, 1]}))
     return shop
 
 

@@ -66,6 +66,7 @@ def fill(
     segments: Mapping[Any, int] = NO_SEGMENTS,
     in_segment: Lists = NONE,
     names: Lists = NONE,
+    model_ranks: Lists = NONE,
 ) -> RunFolder:
     """Give the run its lists; every first item is there because of itself. A list not named here is empty.
 
@@ -73,6 +74,7 @@ def fill(
     purchases:   `{user: [item, ...]}`; categories: `{user: [category, ...]}`
     segments:    `{user: segment}`; in_segment: `{segment: [first, second, ...]}`
     names:       `{item: (name, category)}`
+    model_ranks: `{user: [place in the model's order of the first, of the second, ...]}`
     """
     user, item = arrow_id(folder.ids["user"]), arrow_id(folder.ids["item"])
     own = ranked("user_id", "item_id", users, (user, item))
@@ -85,6 +87,11 @@ def fill(
             [i if first else None for i, first in zip(own["item_id"].to_pylist(), firsts, strict=True)], item
         ),
     )
+    places = [
+        model_ranks[u][r - 1] if u in model_ranks else None
+        for u, r in zip(own["user_id"].to_pylist(), own["rank"].to_pylist(), strict=True)
+    ]
+    own = own.append_column("model_rank", pa.array(places, pa.int32()))
     beside = ranked("item_id", "also_bought_item_id", also_bought, (item, item))
     lists = {name: DATASETS[name].schema(folder.ids).empty_table() for name in LISTS}
     lists |= {

@@ -34,8 +34,8 @@ def text_of(kind, folder: RunFolder, batch_rows: int = 1000) -> str:
 def test_a_list_is_one_line(run_folder: Callable[..., RunFolder]) -> None:
     folder = fill(run_folder(), {1: [11, 12], 2: [13]})
     assert text_of(OWN, folder) == (
-        '7\t1\t{11,12}\t{1,0.5}\t{"bought_again",NULL}\t{11,NULL}\t\\N\t\\N\t\\N\n'
-        '7\t2\t{13}\t{1}\t{"bought_again"}\t{13}\t\\N\t\\N\t\\N\n'
+        '7\t1\t{11,12}\t{1,0.5}\t{"bought_again",NULL}\t{11,NULL}\t\\N\t\\N\t\\N\t\\N\n'
+        '7\t2\t{13}\t{1}\t{"bought_again"}\t{13}\t\\N\t\\N\t\\N\t\\N\n'
     )
     assert text_of(SIMILAR, folder) == "7\t11\t{12,13}\t{1,0.5}\n7\t12\t{11}\t{1}\n"
 
@@ -49,19 +49,20 @@ def test_details_are_arrays_where_a_list_has_one(
     for name, values in {
         "last_bought_on": [None, date(2025, 11, 18), None],
         "gap_days": [None, None, 9],
+        "model_rank": [2, 1, None],
     }.items():
         place = lists.schema.get_field_index(name)
         lists = lists.set_column(place, name, pa.array(values, lists.schema.field(name).type))
     give(folder, recommendations=lists)
     details = [line.split("\t")[6:] for line in text_of(OWN, folder, batch_rows).splitlines()]
-    assert details == [["{NULL,2025-11-18}", NULL, NULL], [NULL, "{9}", NULL]]
+    assert details == [["{NULL,2025-11-18}", NULL, NULL, "{2,1}"], [NULL, "{9}", NULL, NULL]]
 
 
 def test_lists_of_an_older_release_have_no_details(run_folder: Callable[..., RunFolder]) -> None:
     folder = fill(run_folder())
     path = folder.dataset("recommendations")
     before = text_of(OWN, folder)
-    pq.write_table(pq.read_table(path).drop_columns(["last_bought_on", "gap_days", "percent_off"]), path)
+    pq.write_table(pq.read_table(path).drop_columns(list(OWN.details)), path)
     assert text_of(OWN, folder) == before
 
 

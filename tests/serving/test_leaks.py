@@ -27,6 +27,7 @@ KEYS = {
     "popular_items": "category",
     "similar_items": "item_id",
     "also_bought": "item_id",
+    "model_order": "user_id",
     "popular_in_segment": "segment",
     "user_segments": "user_id",
     "items": "item_id",
@@ -59,6 +60,7 @@ def shop(shop: Shop) -> Shop:
             segments={ONLY_BEFORE: 64, ERASED: 64},
             in_segment={64: [61]},
             names={61: ("secret", "secret"), 62: ("secret", "secret")},
+            model_ranks={user: range(7, 7 + len(items)) for user, items in OLD.items()},
         ),
     )
     shop.publish(
@@ -69,6 +71,7 @@ def shop(shop: Shop) -> Shop:
             segments={OTTO: 3, ERASED: 3},
             in_segment={3: [12, 14]},
             names={11: ("Tea", "tea")},
+            model_ranks={ELENA: [2, 1], OTTO: [1], ERASED: [5]},
         )
     )
     erase_stored(shop.url, shop.settings, ERASED)

@@ -96,6 +96,7 @@ def full_night(shop: Shop, day: int) -> RunFolder:
         segments={N_USERS + u: 1 + u % N_SEGMENTS for u in users},
         in_segment={s: range(s, s + 40) for s in range(1, N_SEGMENTS + 1)},
         names={i: (f"item {i}", names[i % N_CATEGORIES]) for i in items},
+        model_ranks={u: range(10, 0, -1) for u in users},
     )
 
 
@@ -191,6 +192,7 @@ VIEWS = {
     "similar_items": ("similar_lists_pkey", "item_id"),
     "also_bought": ("also_bought_lists_pkey", "item_id"),
     "popular_items": ("popular_lists_pkey", "category"),
+    "model_order": ("user_lists_pkey", "user_id"),
     "popular_in_segment": ("segment_lists_pkey", "segment"),
 }
 FEW_LISTS = ("popular_items", "popular_in_segment")

@@ -20,6 +20,7 @@ VIEWS = (
     "also_bought",
     "publications",
     "live_history",
+    "model_order",
     "popular_in_segment",
     "user_segments",
     "items",

@@ -83,6 +83,13 @@ PROMISED = {
         ("lift", "double precision"),
         ("version", "bigint"),
     ],
+    "model_order": [
+        ("user_id", USER),
+        ("model_rank", "integer"),
+        ("item_id", ITEM),
+        ("rank", "integer"),
+        ("version", "bigint"),
+    ],
     "popular_in_segment": [
         ("segment", "integer"),
         ("rank", "integer"),

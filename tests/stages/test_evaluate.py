@@ -33,6 +33,8 @@ def test_every_model_stands_beside_every_rule_and_what_would_be_published(learnt
             assert 0 <= row["ci_low"] <= row["precision_at_3"] <= row["ci_high"] <= 1
             assert row["precision_at_3"] <= row["ceiling_at_3"]
             assert 0 <= row["popular_share_at_3"] <= 1 <= row["novelty_at_3"] + 1
+            assert 0 <= row["gini_at_3"] < 1
+            assert 0 <= row["diversity_at_10"] <= 1
         assert len({row["n_users"] for row in rows(learnt, mode).values()}) == 1
 
 

@@ -123,12 +123,14 @@ def test_report_bought() -> None:
 
 
 def test_report_gets() -> None:
-    """The two first of each of the report's buyers, by user and rank; item 7 has no name."""
+    """The two first of each of the report's buyers, by rank, and what the model put first; item 7 has
+    no name."""
     lists = [
         (3, 1, 5, 0.9, "popular", None),
         (2, 2, 8, 0.8, "similar_to_purchase", 7),
         (2, 1, 7, 0.9, None, None),
-        (1, 3, 8, 0.7, "popular", None),
+        (1, 4, 9, 0.6, "popular", None, None, None, None, 3),
+        (1, 3, 8, 0.7, "popular", None, None, None, None, 2),
         (1, 2, 7, 0.8, "bought_again", 7, date(2020, 1, 5), 9),
         (1, 1, 5, 0.9, "similar_to_purchase", 6),
     ]
@@ -139,8 +141,9 @@ def test_report_gets() -> None:
         report_buyers=[(2, 1, 1), (1, 3, 3)],
         item_names=[(6, "Tea", None), (5, "Jam", "food"), (8, "Salt", None)],
     ) == [
-        (1, 5, "Jam", "similar_to_purchase", 6, None, None, None, "Tea"),
-        (1, 7, None, "bought_again", 7, date(2020, 1, 5), 9, None, None),
-        (2, 7, None, None, None, None, None, None, None),
-        (2, 8, "Salt", "similar_to_purchase", 7, None, None, None, None),
+        (1, 1, None, 5, "Jam", "similar_to_purchase", 6, None, None, None, "Tea"),
+        (1, 2, None, 7, None, "bought_again", 7, date(2020, 1, 5), 9, None, None),
+        (1, 3, 2, 8, "Salt", "popular", None, None, None, None, None),
+        (2, 1, None, 7, None, None, None, None, None, None, None),
+        (2, 2, None, 8, "Salt", "similar_to_purchase", 7, None, None, None, None),
     ]

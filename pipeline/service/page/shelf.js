@@ -4,6 +4,7 @@ import { state } from "./address.js";
 import { card } from "./cards.js";
 import { byId, element, renew } from "./elements.js";
 import { itemLink } from "./links.js";
+import { clearModelOrder, showModelOrder } from "./model_order.js";
 import { ask, part } from "./requests.js";
 import { fill } from "./sections.js";
 import { showsNothing } from "./versions.js";
@@ -21,6 +22,7 @@ export function showShelf() {
   const draw = ({ items }, list) => {
     renew(list, items.map(card));
     showBehind(section.querySelector(".behind"), items);
+    showModelOrder(user);
     return aboutShelf(user, items);
   };
   fill(section, { question, draw, showAgain: showShelf });
@@ -41,6 +43,7 @@ async function askFor(user) {
 export function clearShelf() {
   byId("shelf").querySelector("ol").replaceChildren();
   byId("shelf").querySelector(".behind").replaceChildren();
+  clearModelOrder();
   showsNothing("shelf");
 }
 

@@ -1,0 +1,78 @@
+"""The report's part about variety: what lists show beside best sellers, and what tonight's choice costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from pipeline.contract.datasets import PUBLISHED
+from pipeline.models.catalog import rules
+from pipeline.report import charts, words
+from pipeline.report.charts import Dot
+from pipeline.report.content_parts import name_of_ours, title
+
+Row = Mapping[str, Any]
+
+
+def variety(rows: Sequence[Row], params: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`rows` of the table, the sentence `why`, the chart `trade` or None; None where nobody was measured.
+
+    rows: of `metrics`, best first; params: the document `best_params`
+    """
+    if not rows:
+        return None
+    why = str(params.get("variety_why") or "")
+    tried = [row for row in params.get("variety_tried", ()) if row["has_near_duplicates"]]
+    return {"rows": _table(rows, params), "why": why, "trade": _trade(tried, _strength(params))}
+
+
+def _strength(params: Mapping[str, Any]) -> float:
+    return float((params.get("variety") or {}).get("strength", 0.0))
+
+
+def _table(rows: Sequence[Row], params: Mapping[str, Any]) -> list[dict[str, str]]:
+    """This run's lists, the chosen model's, the same without variety, and each rule."""
+    ours = name_of_ours(rows)
+    names = [ours, PUBLISHED, *([params.get("model")] if _strength(params) else []), *rules()]
+    by_name = {row["model"]: row for row in rows}
+    return [_line(by_name[name], ours) for name in dict.fromkeys(names) if name in by_name]
+
+
+def _line(row: Row, ours: str) -> dict[str, str]:
+    name = row["model"]
+    is_bare = name not in (ours, PUBLISHED, *rules())
+    gini, diversity = (row.get(name) for name in ("gini_at_3", "diversity_at_10"))
+    return {
+        "name": f"{words.model(name)}, without variety" if is_bare else title(name, ours),
+        "is_ours": "ours" if name == ours else "",
+        "coverage": _share(row["coverage_at_3"]),
+        "novelty": f"{row['novelty_at_3']:.1f}",
+        "popular": words.percent(row["popular_share_at_3"], 0),
+        "diversity": "" if diversity is None else words.percent(diversity, 0),
+        "gini": "" if gini is None else f"{gini:.4f}",
+    }
+
+
+def _share(coverage: float) -> str:
+    return words.percent(coverage, 2 if coverage < 0.01 else 1)
+
+
+def _trade(tried: Sequence[Row], strength: float) -> Markup | None:
+    """Precision@3 on validation against coverage, a dot for each strength that was tried."""
+    if not tried:
+        return None
+    dots = [
+        Dot(
+            row["precision_at_3"],
+            f"strength {row['strength']:g}: {words.of_100(row['precision_at_3'])} of 100 bought,"
+            f" {_share(row['coverage_at_3'])} of all items shown,"
+            f" {words.percent(row['popular_share_at_3'], 0)} best sellers",
+            "ours" if row["strength"] == strength else "",
+            at=row["coverage_at_3"],
+        )
+        for row in tried
+    ]
+    label = "bought of 100 shown on the validation days, against the share of all items shown"
+    return charts.trade(dots, _share, label)

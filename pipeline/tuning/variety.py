@@ -1,0 +1,159 @@
+"""How much variety the chosen model's lists get: the most that costs next to no precision on validation.
+
+Precision@3 rests on few purchases, so that a loss of a hundredth cannot be counted in most shops. What a
+score is worth can: from all slots of the pools, some fifteen times as many, isotonic regression tells how
+often an item with such a score is bought (Zadrozny and Elkan 2002), and so what a list is expected to reach.
+A variety is within the loss where it is by this expectation, and where what was counted does not say
+otherwise beyond one standard error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+
+from pipeline.config import Settings
+from pipeline.evaluation.metrics import PerUser
+from pipeline.evaluation.pooled import Measurements, pooled_row
+from pipeline.models.catalog import rules
+from pipeline.models.params import Variety
+from pipeline.tuning.pools import Pools, Reached
+
+STRENGTHS = (*(number / 8 for number in range(2, 17)), 2.5, 3.0)
+"""What is tried, weakest first: a strength of 1 makes being in every list cost one standard deviation."""
+FEWEST_HITS = 100
+"""Items bought in the pools, below which nothing can be told."""
+MEASURE, EXPECTED = "precision_at_3", "expected_precision_at_3"
+MEASURES = (
+    MEASURE, "ndcg_at_10", "coverage_at_3", "diversity_at_10", "novelty_at_3", "popular_share_at_3",
+    "gini_at_3",
+)  # fmt: skip
+"""What is told of each strength, beside what it is expected to reach."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ChosenVariety:
+    """What was chosen.
+
+    why:   in a sentence
+    tried: a row for each variety that was tried, none first: `strength`, `has_near_duplicates`, EXPECTED and
+           MEASURES; empty where none was
+    """
+
+    variety: Variety
+    why: str
+    tried: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """One variety, at all cuts together.
+
+    expected: mean Precision@3 by the scores; counted: of each measurement
+    """
+
+    variety: Variety
+    row: Row
+    expected: float
+    counted: PerUser
+
+    def is_within(self, loss: float, own: _Tried) -> bool:
+        """Whether no more than `loss` of what `own`, no variety, reaches is lost."""
+        lost = (1.0 - loss) * own.counted - self.counted
+        error = float(lost.std()) / np.sqrt(len(lost))
+        return self.expected >= (1.0 - loss) * own.expected and float(lost.mean()) <= error
+
+
+def choose_variety(pools: Sequence[Pools], model: str, settings: Settings) -> ChosenVariety:
+    """The strongest that costs at most `recommend.max_precision_loss`, as all weaker ones do.
+
+    pools: of the cuts of validation; model: the one that is chosen
+
+    Near-duplicates are kept apart where that, too, stays within the loss.
+    """
+    most = settings.recommend.max_precision_loss
+    of_model = [pool for pool in pools if model in pool.tops]
+    if why := _why_none(most, model, of_model):
+        return ChosenVariety(Variety(), f"none: {why}")
+    worth = _Worth.of(of_model, model, settings)
+    if worth.n_hits < FEWEST_HITS:
+        few = f"{worth.n_hits:,} of the items that the model suggested were bought on validation"
+        return ChosenVariety(Variety(), f"none: {few}, too few to tell what it would cost")
+    tried = worth.of_each([Variety(strength) for strength in (0.0, *STRENGTHS)])
+    chosen = list(takewhile(lambda one: one.is_within(most, tried[0]), tried))[-1]
+    [apart] = worth.of_each([replace(chosen.variety, has_near_duplicates=False)])
+    taken = apart if apart.is_within(most, tried[0]) else chosen
+    why = _why(taken, tried[0], apart, most)
+    return ChosenVariety(taken.variety, why, tuple(one.row for one in (*tried, apart)))
+
+
+def _why_none(most: float, model: str, pools: Sequence[Pools]) -> str:
+    if not most:
+        return "recommend.max_precision_loss is 0"
+    if model in rules():
+        return "the lists are those of a simple rule"
+    return "" if pools else "nobody could be measured on validation"
+
+
+def _why(taken: _Tried, own: _Tried, apart: _Tried, most: float) -> str:
+    """The choice in a sentence."""
+    kept = "near-duplicates are kept apart"
+    if taken is not apart:
+        reached = f"{apart.expected:.4f} expected, {apart.row[MEASURE]:.4f} counted"
+        kept = f"near-duplicates are not kept apart ({reached})"
+    if not taken.variety.strength:
+        return f"none: the weakest costs more than {most:.3g} of Precision@3; {kept}"
+    numbers = [
+        f"Precision@3 expected {taken.expected:.4f}, without {own.expected:.4f}",
+        f"counted on validation {taken.row[MEASURE]:.4f}, without {own.row[MEASURE]:.4f}",
+        f"coverage {taken.row['coverage_at_3']:.2%}, without {own.row['coverage_at_3']:.2%}",
+    ]
+    return f"strength {taken.variety.strength:g}: {'; '.join([*numbers, kept])}"
+
+
+@dataclass(frozen=True)
+class _Worth:
+    """How often an item with a score is bought, by all slots of the model's pools at all cuts."""
+
+    pools: Sequence[Pools]
+    model: str
+    settings: Settings
+    curve: IsotonicRegression
+    n_hits: int
+
+    @classmethod
+    def of(cls, pools: Sequence[Pools], model: str, settings: Settings) -> _Worth:
+        scores, hits = (
+            np.concatenate(parts) for parts in zip(*(pool.slots(model) for pool in pools), strict=True)
+        )
+        curve = IsotonicRegression(y_min=0.0, out_of_bounds="clip")
+        if len(scores):
+            curve.fit(scores, hits)
+        return cls(pools, model, settings, curve, int(hits.sum()))
+
+    def of_each(self, tried: Sequence[Variety]) -> list[_Tried]:
+        """What each variety reaches."""
+        most, seed = self.settings.recommend.max_per_category, self.settings.run.seed
+        by_cut = [pool.reached(self.model, tried, most, seed) for pool in self.pools]
+        who = Measurements.of([(pool.fold.cut_at, pool.judge.held_out) for pool in self.pools])
+        return [
+            self._tried(variety, reached, who)
+            for variety, reached in zip(tried, zip(*by_cut, strict=True), strict=True)
+        ]
+
+    def _tried(self, variety: Variety, reached: Sequence[Reached], who: Measurements) -> _Tried:
+        outcomes = [at_cut.outcome for at_cut in reached]
+        row = pooled_row(outcomes, who.clusters, self.settings.run.seed)
+        scores = np.vstack([at_cut.scores for at_cut in reached])
+        is_item = ~np.isnan(scores)
+        expected = float(self.curve.predict(scores[is_item]).sum() / scores.size)
+        told = {**asdict(variety), EXPECTED: expected, **{name: row[name] for name in MEASURES}}
+        counted = np.concatenate([outcome.scores[MEASURE] for outcome in outcomes])
+        return _Tried(variety, told, expected, counted)

@@ -1,0 +1,1 @@
+"""Variety: lists that are not everybody's hundred best sellers, and hold no two kinds of one product."""
