@@ -38,7 +38,7 @@ lambda: ## the zip for AWS Lambda, .nightshelf/lambda.zip, best with PYTHON=pyth
 dev: $(VENV)/.dev ## add the tools of the tests to .venv
 
 test: dev ## the tests, without faults, load, the browser and containers; with TESTS=tests/ranking only those
-	@$(BIN)/python -m pytest -m "not slow and not aws and not containers" $(WORKERS) $(TESTS)
+	@$(BIN)/python -m pytest -m "not slow and not aws and not ncf and not containers" $(WORKERS) $(TESTS)
 
 test-all: dev ## all tests; needs curl, chromium, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
 	@$(BIN)/python -m pytest $(if $(TESTS),,-m "not containers") $(WORKERS) $(TESTS)
@@ -62,6 +62,7 @@ pins: dev ## write requirements*.txt again from pyproject.toml
 	$(BIN)/uv pip compile --group lambda -c requirements.txt $(PINS) -o requirements-lambda.txt
 	$(BIN)/uv pip compile --group aws $(PINS) -o requirements-aws.txt
 	$(BIN)/uv pip compile --group dev -c requirements.txt -c requirements-demo.txt $(PINS) -o requirements-dev.txt
+	$(BIN)/uv pip compile --group ncf -c requirements.txt -c requirements-dev.txt $(PINS) -o requirements-ncf.txt
 
 clean: ## stop what runs, remove .venv and caches; .nightshelf (data, runs) stays
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m pipeline down || true

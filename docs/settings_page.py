@@ -69,7 +69,7 @@ def config_toml(values: Mapping[str, Mapping[str, object]] | None = None) -> str
         for key, schema in _properties(section):
             value = (values or {}).get(name, {}).get(key, schema["default"])
             setting = f"{key} = {json.dumps(value, ensure_ascii=False)}"
-            lines.append(f"{setting:{COMMENT_COLUMN}}# {schema['description']}{_bracket(schema)}")
+            lines.append(f"{setting + ' ':{COMMENT_COLUMN}}# {schema['description']}{_bracket(schema)}")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
@@ -105,6 +105,8 @@ def _kind(schema: dict[str, Any]) -> str:
         return f"`{json.dumps(schema['const'])}`"
     if "prefixItems" in schema:
         return f"low and high: {_kind(schema['prefixItems'][0])}"
+    if "enum" in schema.get("items", {}):
+        return f"list of {_kind(schema['items'])}"
     words = {
         "integer": "whole number",
         "number": "number",
@@ -122,6 +124,8 @@ def _bracket(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         may_be = (json.dumps(one["const"]) if "const" in one else _range(one) for one in schema["anyOf"])
         return f" ({', or '.join(may_be)})"
+    if "enum" in schema.get("items", {}):
+        return _bracket(schema["items"])
     span = _range(schema["prefixItems"][0] if "prefixItems" in schema else schema)
     return f" ({span})" if span else ""
 

@@ -102,6 +102,7 @@ def backtest(
             found=f"split.method = {settings.split.method}",
             then='set split.method = "time" in the settings file',
         )
+    jobs.refuse_untrainable(settings)
     started = time.perf_counter()
     home = config.home()
     make_home(home)

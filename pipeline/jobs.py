@@ -39,7 +39,7 @@ def job_for(
     A run records every field of the form as it began, and keeps them to its end whatever becomes of
     config.toml meanwhile: its lists and its number are of one mode. Raises RunError when there is no
     such run, or when it exists with another as_of, schema or form fields; SettingsError when `as_of`
-    lies in the future or before every shop.
+    lies in the future or before every shop, or a model races that cannot be trained here.
     """
     asked = dict(overrides or {})
     settings = config.load(config_path, asked)
@@ -49,6 +49,7 @@ def job_for(
     else:
         refuse_before_shops(as_of)
         _refuse_future(as_of, now)
+        refuse_untrainable(settings)
         make_home(config.home())
         form = {name: config.form_value(settings, name) for name in config.FORM}
         folder = RunFolder.create(runs, run_id, as_of, ids, form)
@@ -58,6 +59,14 @@ def job_for(
     settings = config.load(config_path, folder.overrides)
     _refuse_other_shop(folder, settings)
     return Job(folder, settings, databases, utc(now), say, force, config_path)
+
+
+def refuse_untrainable(settings: Settings) -> None:
+    """SettingsError where a model races that nothing here can train."""
+    if "ncf" in settings.models.race:
+        from pipeline.models.ncf import refuse_without_torch  # loads what a night needs, and others do not
+
+        refuse_without_torch(settings)
 
 
 def play(stage: str, job: Job) -> Counts:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pipeline import config
 from pipeline.config import Settings
+from pipeline.models.catalog import raced
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from pipeline.runs.run_stage import run_stage
@@ -30,6 +31,8 @@ ITEMS = pa.table(
         "available": pa.array([None if n == 1 else n != 4 for n in range(20)]),
     }
 )
+RACED = raced(config.load())
+"""Every model but the neural network, which races where it is named."""
 LEARNING = ("split", "tune", "train", "evaluate", "recommend")
 
 

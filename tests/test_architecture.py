@@ -61,7 +61,7 @@ PACKAGES: dict[str, set[str]] = {
     "runs": {"advice", "config", "contract", "disk", "engine", "errors", "locks", "times"},
     "validation": {"config", "contract", "disk", "engine", "errors", "runs", "times"},
     "splits": {"advice", "config", "engine", "errors", "runs", "times"},
-    "models": {"config", "splits"},
+    "models": {"config", "errors", "splits"},
     "cold": {"contract", "models", "splits"},
     "variety": {"cold", "models"},
     "ranking": {"cold", "config", "contract", "errors", "models", "runs", "splits", "variety"},
@@ -84,7 +84,7 @@ PACKAGES: dict[str, set[str]] = {
         "report", "rollback_form", "runs", "segments", "serving", "source", "splits", "times", "tuning",
         "users", "validation",
     },
-    "jobs": {"config", "contract", "errors", "home", "report", "runs", "times"},
+    "jobs": {"config", "contract", "errors", "home", "models", "report", "runs", "times"},
     "backtest": {
         "config", "contract", "disk", "engine", "errors", "home", "jobs", "loading", "report", "runs",
         "source", "splits", "times", "users",

@@ -23,11 +23,11 @@ from pipeline.backtest import STAGES
 from pipeline.contract.datasets import MAY_CARRY, TIME
 from pipeline.jobs import just_after
 from pipeline.loading import synthetic
-from pipeline.models.catalog import MODELS
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
 from tests import tastes
 from tests.shelf import day, events, whole
+from tests.tastes import RACED
 
 Document = dict[str, Any]
 ROW = {
@@ -108,7 +108,7 @@ def numbers(results: list[Document]) -> list[Document]:
 def test_every_model_is_judged_in_every_window(two: tuple[Document, str]) -> None:
     document = two[0]
     for results in (document["results"], *(window["results"] for window in document["windows"])):
-        assert {row["model"] for row in results} == {*MODELS, "published"}
+        assert {row["model"] for row in results} == {*RACED, "published"}
         for row in results:
             assert set(row) >= ROW
             assert 0 <= row["ci_low"] <= row["precision_at_3"] <= row["ci_high"] <= 1
@@ -124,7 +124,7 @@ def test_windows_stand_newest_first_and_the_document_is_of_the_newest(two: tuple
     assert datetime.fromisoformat(first["as_of"]) - datetime.fromisoformat(second["as_of"]) == timedelta(14)
     assert document["published_model"] == first["published_model"]
     for window in document["windows"]:
-        assert window["published_model"] in MODELS
+        assert window["published_model"] in RACED
         of = {row["model"]: row["precision_at_3"] for row in window["results"]}
         assert of["published"] >= of[window["published_model"]]
     assert (document["repeat_purchases"], document["test_days"]) == ("exclude", 14)

@@ -71,6 +71,24 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
                 ("[1]", "[1]"),
             )
         ),
+        *(
+            (
+                "race =",
+                f"race = {value}",
+                f"models.race = {shown}: must hold one or more of"
+                ' "ncf", "ease", "als", "blend", "ranker", each once',
+            )
+            for value, shown in (
+                ('["als", "oracle"]', "['als', 'oracle']"),
+                ('["als", "als"]', "['als', 'als']"),
+                ('["popular"]', "['popular']"),
+                ("[]", "[]"),
+                ("[[1], {}]", "[[1], {}]"),
+                ('"als"', "'als'"),
+                ("true", "True"),
+            )
+        ),
+        ("ncf_minutes =", "ncf_minutes = 0", "models.ncf_minutes = 0"),
         ("factors = [16, 128]", "factors = [128, 16]", "tune"),
         ("factors = [16, 128]", "factors = [16]", "tune.factors"),
         ("half_life_days = 60.0", "half_life_days = nan", "weights.half_life_days"),

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at, judge_of
 from pipeline.evaluation.judge import Judge
-from pipeline.models.catalog import MODELS
 from pipeline.models.params import Params
 from pipeline.ranking import trees
 from pipeline.ranking.fitted import FittedModels
@@ -29,6 +28,7 @@ from pipeline.splits import folds
 from pipeline.splits.folds import Fold
 from tests import tastes
 from tests.shelf import day, events, give
+from tests.tastes import RACED
 
 
 @contextmanager
@@ -103,8 +103,8 @@ def test_no_model_sees_what_lies_after_its_cut(night: Job, cut_at: int) -> None:
         with cut(night, over[0]) as (models, _):
             assert models.history.shape == (40, 20), "neither the new user nor the new item"
     without, beside = lists(night, clean), lists(night, planted)
-    assert set(without) == set(MODELS)
-    for name in MODELS:
+    assert set(without) == set(RACED)
+    for name in RACED:
         assert beside[name] == without[name], name
 
 
@@ -112,7 +112,7 @@ def test_what_is_planted_would_change_every_model_that_saw_it(night: Job) -> Non
     """So the test above can fail. (Of new items only, own_most_bought lists none, whatever it sees.)"""
     newest, *older = up_to(night, 72, plant(night, 72))
     seen, unseen = (lists(night, [fold, *older]) for fold in (replace(newest, cut_at=day(99)), newest))
-    for name in set(MODELS) - {"own_most_bought"}:
+    for name in set(RACED) - {"own_most_bought"}:
         assert seen[name] != unseen[name], name
 
 
@@ -152,9 +152,9 @@ def test_a_history_opened_beyond_its_cut_is_caught_by_a_large_rise(whims: Job) -
     older, newest = folds.validations(whims.folder)
     honest = precision(whims, newest, older)
     leaked = precision(whims, leaking(newest, whims), leaking(older, whims))
-    assert set(honest) == set(MODELS)
+    assert set(honest) == set(RACED)
     assert max(honest.values()) < 0.15
-    for name in set(MODELS) - {"popular", "recently_popular"}:
+    for name in set(RACED) - {"popular", "recently_popular"}:
         assert leaked[name] > 3 * honest[name], name
     assert leaked["ranker"] > 0.9
 

@@ -1,7 +1,7 @@
 """Every model judged at every cut of the test: the rows of `metrics` and `user_metrics`.
 
-In the mode that is published all models are judged; in the other one only the rules, EASE and ALS with the
-same parameters, because re-rankers are learnt for one mode.
+In the mode that is published all models that race are judged; in the other one not the re-rankers, which are
+learnt for one mode.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import pyarrow as pa
 from pipeline.config import Settings
 from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
+from pipeline.models.catalog import NCF
 from pipeline.models.params import Params
 from pipeline.ranking.fitted import Earlier, FittedModels
 from pipeline.ranking.reranker import Scorer
@@ -66,13 +67,14 @@ def left_by(
     """What later cuts may use: `earlier` where `models` used it, else what was fitted at `fold`.
 
     with_plain: plain ALS too, once it has been fitted
+    NCF is left where it was asked for: where it does not race, and where nobody is judged, it is not fitted.
     """
     plain = earlier.plain if earlier else None
     plain = plain or (models.plain_als if with_plain else None)
     fitted = _fresh(earlier, fold) or Earlier(
         fold.cut_at, models.factors, models.neighbours, models.ease.learnt()
     )
-    return replace(fitted, plain=plain)
+    return replace(fitted, plain=plain, ncf=fitted.ncf or vars(models).get(NCF))
 
 
 def judge_of(models: FittedModels, fold: Fold) -> Judge:

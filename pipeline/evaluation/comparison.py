@@ -18,7 +18,7 @@ from pipeline.contract.datasets import PUBLISHED
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at, judge_of, left_by, training_rows
 from pipeline.evaluation.metrics import Clusters, PerUser
-from pipeline.models.catalog import MODELS, is_reranker, rules
+from pipeline.models.catalog import MODELS, NCF, is_reranker, raced, rules
 from pipeline.models.params import Params, Variety, live_as_of
 from pipeline.ranking.learnt import Learnt
 from pipeline.runs.job import Job
@@ -142,6 +142,8 @@ def _incomparable(job: Job, live: Mapping[str, Any], then: Params | None) -> str
         return f"the lists of version {live['version']}, which is live, are unjudged"
     if _is_chosen_on(live, folds.test_from(job.folder)):
         return f"the rule of version {live['version']}, which is live, was chosen on the days of this test"
+    if then is not None and then.model == NCF and NCF not in raced(job.settings):
+        return f"version {live['version']}, which is live, is of {NCF}, which models.race does not name"
     is_known = then is not None and then.model in MODELS
     return "" if is_known else f"the parameters of version {live['version']}, which is live, are unknown"
 

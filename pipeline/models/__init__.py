@@ -1,1 +1,1 @@
-"""The models that are judged: ALS and the rules it has to beat. One protocol: fit, top_n."""
+"""The models that are judged: ALS, EASE, NCF and the rules they have to beat. One protocol: fit, top_n."""

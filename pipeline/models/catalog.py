@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.config import Als, Settings
+from pipeline.models import ncf
 from pipeline.models.als import AlsModel
 from pipeline.models.baselines import ItemNeighbours, OwnMostBought, Popular
 from pipeline.models.ease import Ease
 from pipeline.models.params import Params
 from pipeline.models.top_n import Model
 
-Kind = Literal["rule", "base model", "re-ranker"]
+Kind = Literal["rule", "base model", "challenger", "re-ranker"]
 Build = Callable[[Params, Settings], Model]
 
 ALS = "als"
 EASE = "ease"
 ITEM_NEIGHBOURS = "item_neighbours"
+NCF = ncf.NAME
 RECENTLY_POPULAR = "recently_popular"
 PLAIN_ALS = "als_500_3_001"
 SIMPLEST = RECENTLY_POPULAR
@@ -36,10 +38,11 @@ class ModelEntry:
 
     name:  in `metrics`, `best_params` and `comparison`
     kind:  a rule is a baseline that every other model has to beat; a base model generates candidates too;
-           a re-ranker orders candidates and is learnt from training rows
+           a challenger orders candidates and is learnt from the events; a re-ranker orders candidates and is
+           learnt from training rows
     title: what the report calls it
     is_same_for_all: whether everybody gets the same list, less what one's own may not hold
-    build: the model before it is fitted, from parameters and settings; None: a re-ranker
+    build: the model before it is fitted, from parameters and settings; None: what orders candidates
     """
 
     name: str
@@ -79,6 +82,7 @@ MODELS: dict[str, ModelEntry] = {
             lambda params, settings: ItemNeighbours(threads=settings.run.threads),
         ),
         ModelEntry(PLAIN_ALS, "rule", "ALS, untuned", plain_als),
+        ModelEntry(NCF, "challenger", "Neural network (NeuMF)"),
         ModelEntry(EASE, "base model", "EASE", lambda params, settings: Ease()),
         ModelEntry(ALS, "base model", "ALS, tuned", lambda params, settings: params.als_model(settings)),
         ModelEntry("blend", "re-ranker", "Blend"),
@@ -95,6 +99,11 @@ order says which proved best on other shops, so a new one comes last only with f
 def rules() -> tuple[str, ...]:
     """Names of the baselines, in order."""
     return tuple(name for name, entry in MODELS.items() if entry.kind == "rule")
+
+
+def raced(settings: Settings) -> tuple[str, ...]:
+    """Names of the models that are fitted and judged, in order: the rules, and those of `models.race`."""
+    return tuple(name for name in MODELS if name in rules() or name in settings.models.race)
 
 
 def rerankers() -> tuple[str, ...]:

@@ -20,18 +20,21 @@ from pipeline.models.catalog import (
     ALS,
     EASE,
     ITEM_NEIGHBOURS,
-    MODELS,
+    NCF,
     PLAIN_ALS,
     RECENTLY_POPULAR,
     build,
     is_reranker,
     plain_als,
+    raced,
     rules,
 )
 from pipeline.models.ease import Ease, EaseWeights
+from pipeline.models.ncf import Ncf, NcfWeights
 from pipeline.models.params import Params, Variety
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.candidates import FROM_ALS, CandidateSource
+from pipeline.ranking.neural import NeuralRanker
 from pipeline.ranking.reranker import BATCH_USERS, Reranker, Scorer
 from pipeline.ranking.statistics import Statistics, count_statistics
 from pipeline.ranking.training_rows import draw_training_rows
@@ -51,6 +54,7 @@ class Earlier:
     neighbours: each item's nearest
     ease:       EASE
     plain:      plain ALS, which serves for all cuts where it is there
+    ncf:        NCF, where it races
     """
 
     cut_at: datetime
@@ -58,6 +62,7 @@ class Earlier:
     neighbours: Neighbours
     ease: EaseWeights
     plain: AlsFactors | None = None
+    ncf: NcfWeights | None = None
 
     def is_fresh(self, cut_at: datetime) -> bool:
         """Whether less than a week has passed."""
@@ -101,6 +106,13 @@ class FittedModels:
         return Ease().fit(self.history) if self.earlier is None else self.earlier.ease.onto(self.history)
 
     @cached_property
+    def ncf(self) -> NcfWeights:
+        """What a neural network has learnt of users and items."""
+        if self.earlier is not None and self.earlier.ncf is not None:
+            return self.earlier.ncf.onto(self.history)
+        return Ncf.of(self.settings).fit(self.history)
+
+    @cached_property
     def likeness(self) -> Likeness:
         """How alike items are, by their factors and by what the shop said of them at the cut."""
         content = read_content(self.items, None, self.history.known_until) if self.items else None
@@ -114,14 +126,22 @@ class FittedModels:
     @cached_property
     def candidates(self) -> CandidateSource:
         """Where the re-rankers' candidates come from."""
+        return self._candidates(self.settings.run.excludes_repeats)
+
+    def _candidates(self, is_exclude: bool) -> CandidateSource:
         return CandidateSource(
             self.statistics,
             self.factors,
             self.neighbours.similarity,
             self.ease,
-            self.settings.run.excludes_repeats,
+            is_exclude,
             from_als=max(FROM_ALS, self.settings.recommend.list_length),
         )
+
+    def _neural_ranker(self) -> NeuralRanker:
+        is_exclude = self.settings.run.excludes_repeats
+        both = {is_exclude: self.candidates, not is_exclude: self._candidates(not is_exclude)}
+        return NeuralRanker(both, self.ncf)
 
     def ranker(self, name: str, scorer: Scorer | None = None) -> Ranker:
         """The model `name`, fitted; a re-ranker ranks by its `scorer`, and without one it is a KeyError.
@@ -134,6 +154,7 @@ class FittedModels:
             ALS: lambda: self.factors,
             EASE: lambda: self.ease,
             ITEM_NEIGHBOURS: lambda: self.neighbours,
+            NCF: self._neural_ranker,
             PLAIN_ALS: lambda: self.plain_als,
         }
         if name in kept:
@@ -143,8 +164,8 @@ class FittedModels:
     def rankers(
         self, scorers: Mapping[str, Scorer], without: Collection[str] = ()
     ) -> Iterator[tuple[str, Ranker]]:
-        """Every model of the catalogue but `without`, in turn; of the re-rankers those in `scorers`."""
-        for name in MODELS:
+        """Every model that races but `without`, in turn; of the re-rankers those in `scorers`."""
+        for name in raced(self.settings):
             if (not is_reranker(name) or name in scorers) and name not in without:
                 yield name, self.ranker(name, scorers.get(name))
 

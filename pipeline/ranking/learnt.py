@@ -18,7 +18,7 @@ class Learnt:
     """The re-rankers, fitted anew where the last fit has become a week old.
 
     rows:      training rows of the cuts so far, oldest first; who walks the cuts adds to them
-    names:     of the re-rankers that are fitted; None: all
+    names:     of the re-rankers that are fitted; None: all that race
     fitted_at: when `scorers` were fitted; None: not yet
     """
 

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.config import Settings
-from pipeline.models.catalog import rerankers
+from pipeline.models.catalog import raced, rerankers
 from pipeline.models.top_n import TopN
 from pipeline.ranking import blend, trees
 from pipeline.ranking.candidates import CandidateSource
@@ -65,7 +65,7 @@ class Reranker:
 def fit_rerankers(
     tables: Sequence[pa.Table], until: datetime, settings: Settings, names: Sequence[str] | None = None
 ) -> dict[str, Scorer]:
-    """The scorers of the re-rankers among `names` (None: of all), fitted on rows of the dataset `examples`.
+    """The scorers of the re-rankers among `names` (None: of all that race), fitted on rows of `examples`.
 
     until: nothing that was bought from then on is known; the rows are of cuts before it
     Empty where the rows do not hold both labels, bought and not bought.
@@ -73,4 +73,6 @@ def fit_rerankers(
     rows = TrainingRows.read(*tables, until=until) if tables else None
     if rows is None or not rows.has_both_labels:
         return {}
-    return {name: FITTERS[name](rows, settings) for name in (rerankers() if names is None else names)}
+    if names is None:
+        names = [name for name in rerankers() if name in raced(settings)]
+    return {name: FITTERS[name](rows, settings) for name in names}

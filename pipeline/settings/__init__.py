@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import model_validator
 
 from pipeline.settings.data import MOST_TEST_DAYS, Filter, Ids, IdType, Source, Split, Weights
-from pipeline.settings.learning import Als, Ranking, Tune
+from pipeline.settings.learning import Als, Models, Ranking, Tune
 from pipeline.settings.publishing import Approval, Gate, Recommend, Serving
 from pipeline.settings.redis import Redis
 from pipeline.settings.running import Alerts, Run, Schedule
@@ -46,6 +46,7 @@ class Settings(Section):
     split: Split = Split()
     als: Als = Als()
     tune: Tune = Tune()
+    models: Models = Models()
     ranking: Ranking = Ranking()
     recommend: Recommend = Recommend()
     gate: Gate = Gate()

@@ -1,10 +1,11 @@
-"""Settings of what is learned: ALS, the search for its parameters, the re-rankers and the race."""
+"""Settings of what is learned: ALS, the search for its parameters, the re-rankers, and who races."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.settings.data import Weight
 from pipeline.settings.section import HalfLife, Section, Share
@@ -17,6 +18,19 @@ SearchedRegularization = Annotated[Regularization, Field(gt=0.0)]
 SearchedHalfLife = Annotated[HalfLife, Field(gt=0.0)]
 SearchedWeight = Annotated[Weight, Field(gt=0.0)]
 """What may be set, and so what a search may range over, less 0 where the scale is logarithmic."""
+
+Racer = Literal["ncf", "ease", "als", "blend", "ranker"]
+RACERS: tuple[Racer, ...] = get_args(Racer)
+"""The learnt models, in the order of the catalogue."""
+
+
+def _racers(value: object) -> object:
+    """One complaint for the whole list, not one for each of its entries."""
+    names = list(value) if isinstance(value, list | tuple) else []
+    if names and all(name in RACERS and names.count(name) == 1 for name in names):
+        return tuple(names)
+    known = ", ".join(f'"{name}"' for name in RACERS)
+    raise PydanticCustomError("racers", f"must hold one or more of {known}, each once")
 
 
 class Als(Section):
@@ -83,6 +97,19 @@ class Tune(Section):
             if low > high:
                 raise ValueError(f"{name}: [low, high] with low <= high, not [{low}, {high}]")
         return self
+
+
+class Models(Section):
+    """Which learnt models race for the lists; the simple rules, which they have to beat, always do."""
+
+    race: Annotated[tuple[Racer, ...], BeforeValidator(_racers)] = Field(
+        ("ease", "als", "blend", "ranker"),
+        description="models that are fitted, judged and may be published; ALS and EASE name candidates all"
+        " the same; ncf, a neural network, needs requirements-ncf.txt",
+    )
+    ncf_minutes: float = Field(
+        10.0, gt=0.0, le=1440.0, description="minutes after which a training of ncf ends where it stands"
+    )
 
 
 class Ranking(Section):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pipeline.contract.datasets import DATASETS, FALLBACK
+from pipeline.errors import SettingsError
 from pipeline.evaluation.all_models import MODES, JudgedCut, in_order, judge_at, pool
 from pipeline.evaluation.at_cut import Before, left_by, trained, training_rows
 from pipeline.evaluation.cold_items import ColdCut, cold_at, cold_before, cold_items_document
@@ -17,7 +18,7 @@ from pipeline.evaluation.new_items import Places, places_at, places_document
 from pipeline.evaluation.segments import Groups, groups_at, segment_rows
 from pipeline.evaluation.session_lists import Orders, counts, orders_at, session_lists
 from pipeline.evaluation.unjudged import UNJUDGED, leave_unjudged
-from pipeline.models.catalog import PLAIN_ALS
+from pipeline.models.catalog import PLAIN_ALS, raced
 from pipeline.ranking.learnt import Learnt
 from pipeline.ranking.saved import read_scorers
 from pipeline.report.cold_items import lines as cold_lines
@@ -37,6 +38,7 @@ def run(job: Job) -> Counts:
     if folds.is_unjudged(job.folder):
         job.folder.write_document("first_purchases", not_measured(UNJUDGED))
         return leave_unjudged(job)
+    _refuse_dropped(job)
     folder, settings = job.folder, job.settings
     mode, seed = settings.run.repeat_purchases, settings.run.seed
     cuts = _at_cuts(job)
@@ -73,6 +75,17 @@ def run(job: Job) -> Counts:
     of_models = judged.counts(mode)
     new = {**counts(sessions), **cold_counts(cold), **first_counts(first)}
     return {**of_models, **new, **({"fallback": rule} if rule else {})}
+
+
+def _refuse_dropped(job: Job) -> None:
+    """Where `models.race` was changed since `tune`, the model that won may be none that is judged."""
+    won, racers = job.folder.document("best_params")["model"], raced(job.settings)
+    if won not in racers:
+        raise SettingsError(
+            f"the race of this run was won by {won}, which `models.race` does not name now",
+            found=", ".join(job.settings.models.race),
+            then=f"python -m pipeline run tune --run-id {job.folder.run_id}",
+        )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.contract.datasets import DATASETS
+from pipeline.models.ncf import refuse_without_torch
 from pipeline.runs.job import Counts, Job
 from pipeline.splits import folds
 from pipeline.tuning.parameters import choose_parameters
@@ -28,6 +29,7 @@ def run(job: Job) -> Counts:
     start, origin = start_of(job, live)
     if folds.is_unjudged(folder):
         return _write(job, NOTHING_TRIED, unjudged_params(job, start, origin), [])
+    refuse_without_torch(job.settings)
     chosen = choose_parameters(job, live, start)
     ended = race(job, chosen.params, chosen.dropped, chosen.factors)
     variety = choose_variety(ended.pools, ended.winner(), job.settings)

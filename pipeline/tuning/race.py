@@ -18,7 +18,7 @@ from pipeline.evaluation.at_cut import at, left_by, sample_of, training_rows
 from pipeline.evaluation.judge import LENGTH, Judge
 from pipeline.evaluation.metrics import PerUser
 from pipeline.models.als import AlsFactors
-from pipeline.models.catalog import ALS, MODELS, rules
+from pipeline.models.catalog import ALS, MODELS, NCF, SIMPLEST, raced, rules
 from pipeline.models.params import Params
 from pipeline.models.top_n import TopN
 from pipeline.ranking.fitted import FittedModels
@@ -55,11 +55,13 @@ class Race:
 
     fold_scores:   of the cuts of validation that measure somebody, oldest first
     training_rows: of every cut that re-rankers learn from, oldest first
+    unjudged:      what is published where nobody was judged
     pools:         of the same cuts as `fold_scores`
     """
 
     fold_scores: list[FoldScores]
     training_rows: list[pa.Table]
+    unjudged: str = ALS
     pools: list[Pools] = field(default_factory=list)
 
     def scores(self) -> dict[str, dict[str, PerUser]]:
@@ -88,7 +90,7 @@ class Race:
         )
 
     def winner(self) -> str:
-        """The last in the catalogue of the models level with the leader; "als" where none was judged.
+        """The last in the catalogue of the models level with the leader; `unjudged` where none was judged.
 
         The leader has the highest Precision@3. A model is level with it when the mean paired difference is at
         most its standard error (the one-standard-error rule of Breiman et al. 1984, for paired differences)
@@ -98,7 +100,7 @@ class Race:
         """
         scores = self.scores()
         if not scores:
-            return ALS
+            return self.unjudged
         mean = {model: float(values[MEASURE].mean()) for model, values in scores.items()}
         finer = {model: float(values[FINER].mean()) for model, values in scores.items()}
         leader = max(mean, key=lambda model: (mean[model], finer[model]))
@@ -115,7 +117,7 @@ class Race:
         """Why the winner won, in a sentence."""
         standings, winner = self.standings(), self.winner()
         if not standings:
-            return "als: nobody could be measured on validation"
+            return f"{winner}: nobody could be measured on validation"
         leader = standings[0]
         won = next(row for row in standings if row["model"] == winner)
         sentence = f"{winner}: Precision@3 {won[MEASURE]:.4f} on validation, {won['n_users']:,} users"
@@ -138,7 +140,7 @@ def race(
     dropped: Collection[str] = (),
     factors: tuple[datetime, AlsFactors] | None = None,
 ) -> Race:
-    """Race every model but `dropped` at the cuts of validation.
+    """Race the rules and the models of `models.race`, but `dropped`, at the cuts of validation.
 
     factors: ALS with `params`, and the cut that it has been fitted at already
     """
@@ -160,11 +162,14 @@ def race(
                 scores = {name: judge.scores(top.items[:, :LENGTH]) for name, top in tops.items()}
                 fold_scores.append(FoldScores(cut_at.isoformat(), scores))
                 pools.append(Pools.of(fold, judge, models.likeness, tops))
+                if NCF in scores and (earlier is None or earlier.ncf is None or is_due):
+                    job.say(f"race: {NCF}: {models.ncf.note}")
                 job.say(f"race: {judge.n_users:,} users after {cut_at:%Y-%m-%d}: {_best(fold_scores[-1])}")
             if cut_at in learning:
                 learnt.rows.append(training_rows(models, learning[cut_at]))
             earlier = left_by(models, fold, earlier)
-    return Race(fold_scores, learnt.rows, pools)
+    unjudged = ALS if ALS in raced(settings) else SIMPLEST
+    return Race(fold_scores, learnt.rows, unjudged, pools)
 
 
 def _ranked(

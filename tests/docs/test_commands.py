@@ -46,6 +46,8 @@ ELSEWHERE = {
     "docker compose ": "tests/test_compose.py holds it to docker-compose.yml",
     "cp .env.example .env": "tests/test_compose.py holds it to the file",
     ".venv/bin/python -c ": "tests/docs/test_duckdb_source.py runs it",
+    "python3 -m venv .venv-ncf": "below",
+    ".venv-ncf/bin/": "tests/models/test_ncf_training.py runs such a backtest, where there is torch",
     "make ": "tests/docs/test_words.py holds it to the Makefile",
     "export NIGHTSHELF_": "tests/docs/test_words.py holds it to the environment that is read",
     "psql ": "below",

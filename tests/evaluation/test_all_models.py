@@ -6,10 +6,11 @@ import numpy as np
 
 from pipeline.evaluation.all_models import PUBLISHED, Judged, judge_at, pool
 from pipeline.evaluation.at_cut import trained
-from pipeline.models.catalog import MODELS, is_reranker
+from pipeline.models.catalog import is_reranker
 from pipeline.ranking.saved import read_scorers
 from pipeline.runs.job import Job
 from pipeline.splits import folds
+from tests.tastes import RACED
 
 
 def judged_at_all_cuts(job: Job) -> Judged:
@@ -25,9 +26,9 @@ def test_every_model_is_judged_in_the_published_mode_and_all_but_rerankers_in_th
     mode = learnt.settings.run.repeat_purchases
     other = {"exclude": "allow", "allow": "exclude"}[mode]
     names = {row["model"] for row in judged.of_mode(mode)}
-    assert names == {*MODELS, PUBLISHED}
+    assert names == {*RACED, PUBLISHED}
     assert {row["model"] for row in judged.of_mode(other)} == {
-        name for name in MODELS if not is_reranker(name)
+        name for name in RACED if not is_reranker(name)
     }
     n_users = {row["n_users"] for row in judged.of_mode(mode)}
     assert len(n_users) == 1, "all on the same users"

@@ -68,6 +68,7 @@ def test_the_best_rule_is_compared_user_by_user(learnt: Job) -> None:
         ({"as_of": day(200).isoformat()}, "no live publication that this run may know"),
         ({"repeat_purchases": "allow"}, "version 4, which is live, is of repeat_purchases = allow"),
         ({"params": {"als": None}}, "the parameters of version 4, which is live, are unknown"),
+        ({"params": {"model": "ncf"}}, "is live, is of ncf, which models.race does not name"),
         ({"params": {"model": "oracle"}}, "the parameters of version 4, which is live, are unknown"),
     ],
 )

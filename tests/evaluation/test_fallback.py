@@ -40,7 +40,7 @@ ITEMS = pa.table(
     }
 )
 NO_VARIETY = {"list_length": 5, "max_precision_loss": 0.0}
-"""On so regular a shop much variety costs nothing, and shows what is promoted: the lists are the model's own."""
+"""On so regular a shop much variety costs nothing, and shows what is promoted."""
 STAGES = ("split", "tune", "train", "evaluate", "recommend", "gate", "publish")
 
 

@@ -20,7 +20,7 @@ from pipeline.evaluation import comparison, metrics
 from pipeline.evaluation.at_cut import at, judge_of, left_by, trained
 from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
-from pipeline.models.catalog import MODELS, PLAIN_ALS, rerankers, rules
+from pipeline.models.catalog import PLAIN_ALS, rerankers, rules
 from pipeline.models.params import Params
 from pipeline.ranking.reranker import fit_rerankers
 from pipeline.ranking.training_rows import TrainingRows
@@ -30,6 +30,7 @@ from pipeline.splits import folds
 from pipeline.splits.history import opened
 from tests import tastes
 from tests.shelf import day, events, give
+from tests.tastes import RACED
 
 CUTS = [day(86 + 14 * place / 3) for place in range(3)]
 FILES = ["model/als.npz", "model/als_2.npz", "model/als_3.npz"]
@@ -123,7 +124,7 @@ def test_the_numbers_are_those_of_the_cuts_one_by_one(rolled: Job) -> None:
 
 def test_every_model_is_measured_at_every_cut(rolled: Job, said: list[str]) -> None:
     rows, users = main_rows(rolled), rolled.folder.table("user_metrics")
-    assert set(rows) >= {*MODELS, PUBLISHED}
+    assert set(rows) >= {*RACED, PUBLISHED}
     for name, row in rows.items():
         of_model = users.filter(pc.equal(users["model"], name))
         assert pc.unique(of_model["cut_at"]).to_pylist() == CUTS
@@ -180,7 +181,7 @@ def test_nothing_after_a_cut_changes_what_is_judged_at_it_but_its_own_held_out_p
         run_stage(stage, rolled)
     assert {name: (folder.path / name).read_bytes() for name in FILES} == models
     now, rows_now = folder.table("user_metrics"), folder.table("latest_examples")
-    for name in (*MODELS, PUBLISHED):
+    for name in (*RACED, PUBLISHED):
         before, after = (table.filter(pc.equal(table["model"], name)) for table in (users, now))
         assert of_cuts(before, CUTS[:2]).equals(of_cuts(after, CUTS[:2])), name
         assert not of_cuts(before, CUTS[2:]).equals(of_cuts(after, CUTS[2:])), "so that this test can fail"

@@ -19,6 +19,7 @@ from pipeline.ranking.saved import STORAGES
 from pipeline.report import build
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.run_stage import run_stage
+from pipeline.settings.learning import RACERS
 from tests import corner, tastes
 from tests.report.pages import text
 from tests.shelf import give
@@ -29,8 +30,17 @@ def test_the_order_of_the_models_is_promised() -> None:
     rules = ("popular", "recently_popular", "own_most_bought", "item_neighbours", "als_500_3_001")
     assert catalog.rules() == rules
     assert catalog.rerankers() == ("blend", "ranker")
-    assert tuple(MODELS) == (*rules, "ease", "als", "blend", "ranker")
+    assert tuple(MODELS) == (*rules, "ncf", "ease", "als", "blend", "ranker")
     assert all(name == entry.name and entry.title for name, entry in MODELS.items())
+
+
+def test_the_learnt_models_may_race_in_the_order_of_the_catalogue() -> None:
+    """All but the neural network do, unless `models.race` says otherwise."""
+    learnt = [name for name in MODELS if name not in catalog.rules()]
+    assert list(RACERS) == learnt
+    assert list(catalog.raced(Settings())) == [name for name in MODELS if name != "ncf"]
+    only = Settings.model_validate({"models": {"race": ["ranker", "ncf"]}})
+    assert list(catalog.raced(only)) == [*catalog.rules(), "ncf", "ranker"]
 
 
 def test_every_reranker_can_be_fitted_and_stored() -> None:
@@ -42,7 +52,7 @@ def test_every_other_model_is_built_under_its_name(make_settings: Callable[..., 
     params = Params.configured(settings)
     for name in (*catalog.rules(), catalog.EASE, catalog.ALS):
         assert catalog.build(name, params, settings).name == name
-    for name in (*catalog.rerankers(), "oracle"):
+    for name in (*catalog.rerankers(), catalog.NCF, "oracle"):
         with pytest.raises(KeyError):
             catalog.build(name, params, settings)
     assert set(HALF_LIVES) <= set(catalog.rules())

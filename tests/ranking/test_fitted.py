@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.contract.features import FEATURES
 from pipeline.evaluation.at_cut import trained
-from pipeline.models.catalog import MODELS, is_reranker, rerankers
+from pipeline.models.catalog import is_reranker, rerankers
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import FITTERS, Reranker, fit_rerankers
 from pipeline.ranking.saved import STORAGES, read_scorers
@@ -16,6 +16,7 @@ from pipeline.runs.job import Job
 from pipeline.splits import folds
 from pipeline.splits.holdout import hold_out
 from tests.shelf import day
+from tests.tastes import RACED
 
 
 def training_rows(models: FittedModels, job: Job) -> pa.Table:
@@ -32,7 +33,7 @@ def test_each_model_ranks_and_a_reranker_needs_its_scorer(learnt: Job) -> None:
     scorers = read_scorers(learnt.folder)
     with trained(learnt.folder, learnt.settings, folds.tests(learnt.folder)[0]) as models:
         rankers = dict(models.rankers(scorers))
-        assert list(rankers) == list(MODELS)
+        assert list(rankers) == list(RACED)
         assert [name for name, ranker in rankers.items() if isinstance(ranker, Reranker)] == list(rerankers())
         for ranker in rankers.values():
             assert ranker.top_n(np.arange(3), 2, models.history.purchases()).items.shape == (3, 2)

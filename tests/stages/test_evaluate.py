@@ -12,10 +12,11 @@ import pytest
 from pipeline.errors import DamagedFile
 from pipeline.evaluation.cold_items import NO_COLD_ITEMS
 from pipeline.evaluation.session_lists import NO_BASKET
-from pipeline.models.catalog import MODELS, rules
+from pipeline.models.catalog import rules
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests.shelf import day, events, give, pairs
+from tests.tastes import RACED
 
 
 def rows(learnt: Job, mode: str) -> dict[str, dict[str, Any]]:
@@ -26,7 +27,7 @@ def rows(learnt: Job, mode: str) -> dict[str, dict[str, Any]]:
 
 def test_every_model_stands_beside_every_rule_and_what_would_be_published(learnt: Job) -> None:
     """In the mode that is not published, the rules, EASE and ALS alone."""
-    assert set(rows(learnt, "exclude")) == {*MODELS, "published"}
+    assert set(rows(learnt, "exclude")) == {*RACED, "published"}
     assert set(rows(learnt, "allow")) == {*rules(), "ease", "als"}
     for mode in ("exclude", "allow"):
         for row in rows(learnt, mode).values():
@@ -95,7 +96,7 @@ def test_segments_hold_every_model(learnt: Job) -> None:
     for row in segments:
         by_segment.setdefault((row["kind"], row["segment"]), set()).add(row["model"])
         assert 0 <= row["ci_low"] <= row["precision_at_3"] <= row["ci_high"] <= 1
-    assert all(models == {*MODELS, "published"} for models in by_segment.values())
+    assert all(models == {*RACED, "published"} for models in by_segment.values())
 
 
 def test_on_the_same_input_it_leaves_the_same_bytes(learnt: Job) -> None:

@@ -12,12 +12,12 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.errors import RunError
-from pipeline.models.catalog import MODELS
 from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests import tastes
 from tests.shelf import NO_FALLBACK, NO_SEGMENTS, day, events, give, pairs
+from tests.tastes import RACED
 
 LISTS = ("recommendations", "popular_items", "similar_items", "also_bought")
 EXPLAINED = {"also_bought_with", "similar_to_purchase"}
@@ -43,7 +43,7 @@ def bare(path: Path, **sections: dict[str, Any]) -> Job:
     return job
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", RACED)
 def test_lists_hold_no_bought_no_unavailable_item_no_gap_no_repeat(learnt: Job, model: str) -> None:
     """All 40 buyers get a whole list, whichever model won; scores descend."""
     night = chosen(learnt, model)

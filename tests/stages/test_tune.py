@@ -13,12 +13,13 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from pipeline.models.catalog import MODELS, PLAIN_ALS, rerankers, rules
+from pipeline.errors import SettingsError
+from pipeline.models.catalog import PLAIN_ALS, rerankers, rules
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests import tastes
 from tests.shelf import day, events, give, pairs
-from tests.tastes import AS_OF, TUNE
+from tests.tastes import AS_OF, RACED, TUNE
 
 ONE_WINDOW = {"windows": 1}
 """Nothing earlier to learn from: ALS and the rules alone, which is quick."""
@@ -204,12 +205,29 @@ def test_the_race_is_of_every_model_and_none_that_loses_to_a_rule_is_chosen(lear
     document = best(learnt)
     precision = {row["model"]: row["precision_at_3"] for row in document["race"]}
     assert set(document["lost_before"]) <= {PLAIN_ALS}
-    assert set(precision) == set(MODELS) - set(document["lost_before"])
+    assert set(precision) == set(RACED) - set(document["lost_before"])
     assert precision[document["model"]] >= max(precision[rule] for rule in rules() if rule in precision)
     assert {row["model"] for row in document["race_by_window"]} == set(precision)
     cuts = learnt.folder.table("examples")["cut_at"].unique().to_pylist()
     assert [cut.isoformat() for cut in cuts] == [day(n).isoformat() for n in (30, 37, 44, 51, 58, 72)]
     assert {row["cut_at"] for row in document["race_by_window"]} == {day(n).isoformat() for n in (58, 72)}
+
+
+def test_what_models_race_does_not_name_is_neither_fitted_nor_judged_nor_published(tmp_path: Path) -> None:
+    """ALS goes on naming candidates; a list that is changed after the race is refused in one error."""
+    only = {"models": {"race": ["blend"]}, "tune": {"mode": "never"}}
+    night = tastes.night_at(tmp_path, "split", "tune", "train", "evaluate", **only)
+    raced = {row["model"] for row in best(night)["race"]} | set(best(night)["lost_before"])
+    assert raced == {*rules(), "blend"}
+    assert best(night)["model"] == "blend"
+    assert {row["model"] for row in night.folder.table("metrics").to_pylist()} >= {"blend", "published"}
+    assert not {"als", "ease", "ranker"} & set(night.folder.table("metrics")["model"].to_pylist())
+    document = night.folder.document("model")
+    assert document["blend"]
+    assert document["importance"] is None, "no trees were fitted"
+    other = Job(**{**vars(night), "settings": tastes.settings_of(**{**only, "models": {"race": ["als"]}})})
+    with pytest.raises(SettingsError, match="race of this run was won by blend"):
+        run_stage("evaluate", other)
 
 
 def test_with_nobody_to_validate_on_parameters_stay_and_als_is_published(tmp_path: Path) -> None:
@@ -231,7 +249,7 @@ def test_at_a_cut_before_which_nothing_was_learnt_there_are_no_rerankers(tuned: 
     """One window: at the first cut of validation nothing, at the second what the first has taught. The race
     counts the cuts at which all models are there."""
     document = best(tuned)
-    raced = {*MODELS} - set(document["lost_before"])
+    raced = {*RACED} - set(document["lost_before"])
     models: dict[str, set[str]] = {}
     n_users: dict[str, int] = {}
     for row in document["race_by_window"]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.evaluation.at_cut import at, judge_of, training_rows
 from pipeline.evaluation.judge import Judge
-from pipeline.models.catalog import rerankers, rules
+from pipeline.models.catalog import SIMPLEST, rerankers, rules
 from pipeline.models.params import Params
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import fit_rerankers
@@ -195,3 +195,8 @@ def test_a_model_below_a_rule_never_wins_and_between_equal_ones_the_rule_does_no
 
 def test_where_nobody_could_be_measured_als_is_published() -> None:
     assert Race([], []).winner() == "als"
+
+
+def test_where_nobody_could_be_measured_and_als_does_not_race_the_simplest_rule_is_published() -> None:
+    ended = Race([], [], SIMPLEST)
+    assert (ended.winner(), ended.why()) == (SIMPLEST, f"{SIMPLEST}: nobody could be measured on validation")
