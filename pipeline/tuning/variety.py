@@ -3,8 +3,8 @@
 Precision@3 rests on few purchases, so that a loss of a hundredth cannot be counted in most shops. What a
 score is worth can: from all slots of the pools, some fifteen times as many, isotonic regression tells how
 often an item with such a score is bought (Zadrozny and Elkan 2002), and so what a list is expected to reach.
-A variety is within the loss where it is by this expectation, and where what was counted does not say
-otherwise beyond one standard error.
+The loss is the mean of the expected one and of the one that was counted, each weighed by how sure it is: the
+count by its standard error, the expectation as if it erred by as much as it says.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ STRENGTHS = (*(number / 8 for number in range(2, 17)), 2.5, 3.0)
 """What is tried, weakest first: a strength of 1 makes being in every list cost one standard deviation."""
 FEWEST_HITS = 100
 """Items bought in the pools, below which nothing can be told."""
+ONE_SLOT = 1 / 3
+"""What one slot is worth in Precision@3: a count that was the same by luck is no surer than one more."""
 MEASURE, EXPECTED = "precision_at_3", "expected_precision_at_3"
 MEASURES = (
     MEASURE, "ndcg_at_10", "coverage_at_3", "diversity_at_10", "novelty_at_3", "popular_share_at_3",
@@ -64,11 +66,16 @@ class _Tried:
     expected: float
     counted: PerUser
 
-    def is_within(self, loss: float, own: _Tried) -> bool:
-        """Whether no more than `loss` of what `own`, no variety, reaches is lost."""
-        lost = (1.0 - loss) * own.counted - self.counted
-        error = float(lost.std()) / np.sqrt(len(lost))
-        return self.expected >= (1.0 - loss) * own.expected and float(lost.mean()) <= error
+    def is_within(self, most: float, own: _Tried) -> bool:
+        """Whether no more than the share `most` of what `own`, no variety, reaches is lost."""
+        expected, reached = 1.0 - self.expected / own.expected, float(own.counted.mean())
+        if not reached:
+            return expected <= most
+        lost = own.counted - self.counted
+        counted, n = float(lost.mean()) / reached, len(lost)
+        variance = (float((lost**2).sum()) + ONE_SLOT**2) / n**2 / reached**2
+        weights = 1.0 / max(abs(expected), most) ** 2, 1.0 / variance
+        return float(np.average([expected, counted], weights=weights)) <= most
 
 
 def choose_variety(pools: Sequence[Pools], model: str, settings: Settings) -> ChosenVariety:
