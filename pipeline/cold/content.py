@@ -43,6 +43,7 @@ class Content:
     """What is known of n_items items of a shop, by row number.
 
     item_ids:   ascending
+    names:      null where an item has none
     categories: the number of each item's category, NONE where it has none, int32, shape (n_items,)
     words:      the words of each item, weighed; rows of length 1, or 0 where it has none, shape (n_items,
                 n_words)
@@ -50,6 +51,7 @@ class Content:
     """
 
     item_ids: pa.Array
+    names: pa.Array
     categories: NDArray[np.int32]
     words: sp.csr_matrix
     embeddings: tuple[NDArray[np.float32], ...] = ()
@@ -84,7 +86,8 @@ class Content:
     def only(self, rows: NDArray[np.int64]) -> Content:
         """The content of the items `rows`."""
         vectors = tuple(of_kind[rows] for of_kind in self.embeddings)
-        return Content(self.item_ids.take(pa.array(rows)), self.categories[rows], self.words[rows], vectors)
+        ids, names = (texts.take(pa.array(rows)) for texts in (self.item_ids, self.names))
+        return Content(ids, names, self.categories[rows], self.words[rows], vectors)
 
     def alikeness(self, profiles: tuple[Matrix, ...]) -> NDArray[np.float64]:
         """How alike each item is to each profile: 0 to 1, shape (n_profiles, n_items).
@@ -116,7 +119,7 @@ def read_content(items: Path, embeddings: Path | None, cut_at: datetime | None) 
     texts = zip(names.to_pylist(), categories.to_pylist(), strict=True)
     words = _weighed([list(_words(name, category)) for name, category in texts])
     vectors = tuple(_embeddings(embeddings, item_ids, cut_at)) if embeddings else ()
-    return Content(item_ids, number.astype(np.int32), words, vectors)
+    return Content(item_ids, names, number.astype(np.int32), words, vectors)
 
 
 def _is_known(rows: pa.Table, cut_at: datetime | None) -> pa.ChunkedArray:

@@ -20,7 +20,8 @@ from pipeline.evaluation.judge import LENGTH, Judge, Outcome
 from pipeline.evaluation.metrics import PerUser
 from pipeline.evaluation.pooled import Measurements, pooled_row, pooled_scores
 from pipeline.models.catalog import is_reranker, rules
-from pipeline.models.top_n import Filled, Ranker
+from pipeline.models.params import Variety
+from pipeline.models.top_n import Ranker
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Counts
@@ -115,13 +116,14 @@ def judge_at(models: FittedModels, scorers: Mapping[str, Scorer], fold: Fold) ->
     judge = judges[mode]
     outcomes: dict[str, dict[str, Outcome]] = {name: {} for name in MODES}
     chosen_lists = published = np.empty((0, 0), np.int32)
+    is_own = models.params.variety == Variety() and not models.settings.recommend.max_per_category
     for name, ranker in _with_published(models, scorers):
         for of_mode, judge_of_mode in judges.items():
             is_main = of_mode == mode
             if not (is_main or _is_judged_in_both(name)):
                 continue
             is_longer = is_main and name in (models.params.model, PUBLISHED)
-            has_no_gaps = isinstance(ranker, Filled) and judge.is_full(chosen_lists)
+            has_no_gaps = name == PUBLISHED and is_own and judge.is_full(chosen_lists)
             length = PUBLISHED_LENGTH if is_longer else LENGTH
             lists = chosen_lists if has_no_gaps else judge_of_mode.lists(ranker, length)
             first = lists[:, :LENGTH]
@@ -153,7 +155,7 @@ def pool(cuts: Sequence[JudgedCut], mode: str, seed: int) -> Judged:
 def _with_published(models: FittedModels, scorers: Mapping[str, Scorer]) -> Iterator[tuple[str, Ranker]]:
     """Every model in turn; right after the chosen one PUBLISHED: its lists, filled and with variety."""
     for name, ranker in models.rankers(scorers):
-        yield name, ranker
+        yield name, models.capped(ranker)
         if name == models.params.model:
             yield PUBLISHED, models.published(name, ranker)
 

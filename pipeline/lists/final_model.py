@@ -17,7 +17,7 @@ from pipeline.lists.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE,
 from pipeline.models.als import AlsFactors
 from pipeline.models.baselines import MostTouched
 from pipeline.models.catalog import RECENTLY_POPULAR, is_reranker
-from pipeline.models.params import Params, Variety
+from pipeline.models.params import Params
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.availability import unavailable
 from pipeline.ranking.fitted import FittedModels
@@ -105,7 +105,7 @@ def unjudged_model(
     hidden = unavailable(items, history.item_ids)
     fitted = FittedModels(history, AlsFactors.unknown(history).hide(hidden), params, settings, items)
     filled = Filled((fitted.ranker(params.model), MostTouched().fit(history)))
-    model = fitted.varied(filled, Variety()).hide(hidden)
+    model = fitted.capped(filled).hide(hidden)
     audiences = [_buyers(fitted, model)]
     if browsers is not None:
         user_ids, looked_at = history.fold_in([browsers], params.weights, as_of, min_views=0, min_carts=0)
@@ -139,5 +139,5 @@ def _browsers(fitted: FittedModels, browsers: Path, as_of: datetime) -> list[Aud
         return []
     factors = params.als_model(fitted.settings).fold_in(fitted.factors, user_ids, weights)
     filled = Filled((factors, fitted.ranker(RECENTLY_POPULAR)))
-    model = fitted.varied(filled, Variety()).hide(factors.hidden)
+    model = fitted.capped(filled).hide(factors.hidden)
     return [Audience(user_ids, model, weights, None, LOOKED_AT, SIMILAR_TO_VIEW)]

@@ -83,7 +83,7 @@ class Ncf:
         plan = Plan(self.kind, FACTORS, NEGATIVES, epochs, batch, RATE, self.seed, self.minutes)
         trained = train(plan, users, items, (len(user_ids), len(item_ids)))
         weights = NcfWeights(trained.arrays, user_ids, item_ids, trained.note)
-        return weights.with_places(_touched(users, len(user_ids)), _touched(items, len(item_ids)))
+        return weights.with_places(_places(trained.users), _places(trained.items))
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,6 @@ def _no_torch(found: str) -> SettingsError:
     )
 
 
-def _touched(rows: Rows, n: int) -> Rows:
-    """0, 1, 2, ..., n - 1; UNKNOWN where a row is none of `rows`."""
-    return np.where(np.bincount(rows, minlength=n) > 0, np.arange(n), UNKNOWN)
+def _places(is_known: NDArray[np.bool_]) -> Rows:
+    """0, 1, 2, ...; UNKNOWN where training came to no pair."""
+    return np.where(is_known, np.arange(len(is_known)), UNKNOWN)

@@ -52,10 +52,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves. arrays, note: as in NcfWeights"""
+    """What training leaves.
+
+    arrays, note: as in NcfWeights
+    users, items: whether training came to a pair with an event of each, shapes (n_users,) and (n_items,)
+    """
 
     arrays: dict[str, Floats]
     note: str
+    users: NDArray[np.bool_]
+    items: NDArray[np.bool_]
 
 
 def train(plan: Plan, users: Rows, items: Rows, shape: tuple[int, int]) -> Trained:
@@ -65,8 +71,11 @@ def train(plan: Plan, users: Rows, items: Rows, shape: tuple[int, int]) -> Train
     with _one_thread():
         net = _Net(plan, shape, device)
         n_done, until = 0, started + 60 * plan.minutes
-        for labelled in _labelled(plan, users, items, shape[1]):
-            n_done += net.learn(*labelled, until)
+        known_users, known_items = (np.zeros(n, bool) for n in shape)
+        for of_users, of_items, labels, is_event in _labelled(plan, users, items, shape[1]):
+            done = np.flatnonzero(is_event[: net.learn(of_users, of_items, labels, until)])
+            known_users[of_users[done]] = known_items[of_items[done]] = True
+            n_done += len(done)
             if time.monotonic() >= until:
                 break
         arrays = {name: values.detach().cpu().numpy().copy() for name, values in net.parameters.items()}
@@ -74,8 +83,9 @@ def train(plan: Plan, users: Rows, items: Rows, shape: tuple[int, int]) -> Train
     of = f"{len(users):,} pairs, {seconds:.0f} s on the {'GPU' if device == 'cuda' else 'CPU'}"
     if n_done < n_all:
         share = plan.epochs * n_done / n_all
-        return Trained(arrays, f"{of}; ended by models.ncf_minutes after {share:.1f} of {plan.epochs} epochs")
-    return Trained(arrays, f"{of}, {plan.epochs} epochs")
+        note = f"{of}; ended by models.ncf_minutes after {share:.1f} of {plan.epochs} epochs"
+        return Trained(arrays, note, known_users, known_items)
+    return Trained(arrays, f"{of}, {plan.epochs} epochs", known_users, known_items)
 
 
 @contextmanager
@@ -143,10 +153,8 @@ class _Net:
         add("bias_out", torch.zeros(1))
         self._adam = torch.optim.Adam(list(self.parameters.values()), lr=plan.rate)
 
-    def learn(
-        self, users: Rows, items: Rows, labels: Floats, is_event: NDArray[np.bool_], until: float
-    ) -> int:
-        """Steps over these pairs until the clock says `until`; returns how many pairs with an event."""
+    def learn(self, users: Rows, items: Rows, labels: Floats, until: float) -> int:
+        """Steps over these pairs until the clock says `until`; returns how many it came to."""
         of_users, of_items, of_labels = (
             torch.from_numpy(values).to(self._device) for values in (users, items, labels)
         )
@@ -158,8 +166,8 @@ class _Net:
             loss.backward()
             self._adam.step()
             if time.monotonic() >= until:
-                return int(is_event[: start + self._plan.batch].sum())
-        return int(is_event.sum())
+                return min(start + self._plan.batch, len(users))
+        return len(users)
 
     def _log_odds(self, users: Any, items: Any) -> Any:
         of, parts = self.parameters, []

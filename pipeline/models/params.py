@@ -23,6 +23,10 @@ HALF_LIVES = {"recently_popular": 30.0, "own_most_bought": 60.0}
 """Rules with a half-life, and its value in days until one has been chosen on the validation set."""
 
 
+MOST = 100.0
+"""No strength of variety is above it."""
+
+
 @dataclass(frozen=True)
 class Variety:
     """What is done for the variety of lists (`pipeline/variety`).
@@ -33,6 +37,14 @@ class Variety:
 
     strength: float = 0.0
     has_near_duplicates: bool = True
+
+    @classmethod
+    def read(cls, value: object) -> Variety:
+        """From JSON; none where it is nothing that this release knows."""
+        known = value if isinstance(value, Mapping) else {}
+        strength, has = known.get("strength", 0.0), known.get("has_near_duplicates", True)
+        is_sound = isinstance(strength, int | float) and isinstance(has, bool) and 0 <= strength <= MOST
+        return cls(float(strength), has) if is_sound else cls()
 
 
 @dataclass(frozen=True)
@@ -66,8 +78,8 @@ class Params:
             searched = {name: float(params["weights"][name]) for name in SEARCHED_WEIGHTS}
             weights = Weights.model_validate({**settings.weights.model_dump(), **searched})
             half_lives = {**HALF_LIVES, **params.get("half_lives", {})}
-            variety = Variety(**params.get("variety", {}))
-            return cls(als, weights, half_lives, str(params.get("model", "als")), variety)
+            model = str(params.get("model", "als"))
+            return cls(als, weights, half_lives, model, Variety.read(params.get("variety")))
         except (KeyError, TypeError, ValueError, ValidationError):
             return None
 
@@ -75,7 +87,7 @@ class Params:
     def read(cls, document: Mapping[str, Any]) -> Params:
         """From `best_params.json`."""
         als, weights = Als.model_validate(document["als"]), Weights.model_validate(document["weights"])
-        variety = Variety(**document.get("variety", {}))
+        variety = Variety.read(document.get("variety"))
         return cls(als, weights, document["half_lives"], document["model"], variety)
 
     def als_model(self, settings: Settings) -> AlsModel:

@@ -41,6 +41,7 @@ from pipeline.ranking.training_rows import draw_training_rows
 from pipeline.splits.folds import WEEK, Fold
 from pipeline.splits.history import History
 from pipeline.splits.holdout import UNSERVED, HeldOut
+from pipeline.variety.capped import Capped
 from pipeline.variety.likeness import Likeness
 from pipeline.variety.varied import Varied, sample_of
 
@@ -174,25 +175,20 @@ class FittedModels:
         return Filled((ranker, self.factors, self.ranker(RECENTLY_POPULAR)))
 
     def published(self, name: str, ranker: Ranker) -> Ranker:
-        """As the lists of the model `name`, fitted as `ranker`, are published: filled, and with variety.
+        """As the lists of the model `name`, fitted as `ranker`, are published: with variety, filled, capped.
 
         Only the model of `params` has variety, and never a rule: it was chosen for that model's lists.
         """
-        has_variety = name == self.params.model and name not in rules()
-        return self.varied(self.filled(ranker), self.params.variety if has_variety else Variety())
+        if name == self.params.model and name not in rules() and self.params.variety != Variety():
+            exclude = self.history.purchases() if self.settings.run.excludes_repeats else None
+            sampled = sample_of(self.history.user_ids)
+            ranker = Varied(ranker, self.likeness, self.params.variety, sampled, exclude)
+        return self.capped(self.filled(ranker))
 
-    def varied(self, model: Ranker, variety: Variety) -> Ranker:
-        """The lists of `model` with variety, and no more items of a category than the settings allow.
-
-        variety: with a strength above 0 only for a model that lists for the users of the history
-        """
+    def capped(self, ranker: Ranker) -> Ranker:
+        """The same lists with no more items of a category than the settings allow."""
         most = self.settings.recommend.max_per_category
-        if variety == Variety() and not most:
-            return model
-        run = self.settings.run
-        exclude = self.history.purchases() if run.excludes_repeats else None
-        sampled = sample_of(self.history.shape[0], run.seed)
-        return Varied(model, self.likeness, variety, most, sampled, exclude)
+        return Capped(ranker, self.likeness.categories, most) if most else ranker
 
     def training_rows(self, held_out: HeldOut, fold: Fold) -> pa.Table:
         """Rows of the dataset `examples`: candidates of the held-out users, labelled by what they bought."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 from pipeline import engine
@@ -31,8 +32,10 @@ def buyers(folder: RunFolder, ours: str) -> list[dict[str, Any]]:
     ours: the model of `user_metrics` that holds the lists of this run
 
     Each has `id`, `about`, `test` (hits, of the first slots at all cuts; None: not measured), `is_hit`,
-    `bought` (`name`, `at`), `gets` (`name`, `why`) and `without` (names: the list without variety; empty
-    where it has none). The same run gives the same buyers; empty before `recommend`.
+    `bought` (`name`, `at`), `gets` (`name`, `why`) and `without` (names: the beginning of the list without
+    variety, up to the first item that is in it no more; empty where it has none).
+
+    The same run gives the same buyers; empty before `recommend`.
     """
     if not (folder.has("recommendations") and folder.has("purchaser_events")):
         return []
@@ -65,8 +68,8 @@ def _by_user(rows: list[dict[str, Any]]) -> dict[Any, list[Row]]:
 
 def _buyer(row: Row, bought: list[Row], listed: list[Row]) -> dict[str, Any]:
     gets = [item for item in listed if item["rank"] <= LENGTH]
-    own = [item for item in listed if (item["model_rank"] or LENGTH + 1) <= LENGTH]
-    without = sorted(own, key=lambda item: item["model_rank"])
+    own = {item["model_rank"]: item for item in listed}
+    without = [own[rank] for rank in takewhile(own.__contains__, range(1, LENGTH + 1))]
     hit, n_slots = row["precision_at_3"], 3 * (row["n_lists"] or 0)
     return {
         "id": str(row["user_id"]),

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pipeline.contract.datasets import PUBLISHED
 from pipeline.models.catalog import rules
+from pipeline.models.params import Variety
 from pipeline.report import charts, words
 from pipeline.report.charts import Dot
 from pipeline.report.content_parts import name_of_ours, title
@@ -20,22 +21,29 @@ def variety(rows: Sequence[Row], params: Mapping[str, Any]) -> dict[str, Any] | 
     """`rows` of the table, the sentence `why`, the chart `trade` or None; None where nobody was measured.
 
     rows: of `metrics`, best first; params: the document `best_params`
+
+    The curve has every strength that was tried with near-duplicates as they are in the lists, and none.
     """
     if not rows:
         return None
+    chosen = Variety.read(params.get("variety"))
+    tried = [
+        row
+        for row in params.get("variety_tried", ())
+        if Variety.read(row) == Variety() or row["has_near_duplicates"] == chosen.has_near_duplicates
+    ]
     why = str(params.get("variety_why") or "")
-    tried = [row for row in params.get("variety_tried", ()) if row["has_near_duplicates"]]
-    return {"rows": _table(rows, params), "why": why, "trade": _trade(tried, _strength(params))}
+    return {
+        "rows": _table(rows, params, chosen),
+        "why": why[:1].upper() + why[1:],
+        "trade": _trade(tried, chosen),
+    }
 
 
-def _strength(params: Mapping[str, Any]) -> float:
-    return float((params.get("variety") or {}).get("strength", 0.0))
-
-
-def _table(rows: Sequence[Row], params: Mapping[str, Any]) -> list[dict[str, str]]:
+def _table(rows: Sequence[Row], params: Mapping[str, Any], chosen: Variety) -> list[dict[str, str]]:
     """This run's lists, the chosen model's, the same without variety, and each rule."""
     ours = name_of_ours(rows)
-    names = [ours, PUBLISHED, *([params.get("model")] if _strength(params) else []), *rules()]
+    names = [ours, PUBLISHED, *([params.get("model")] if chosen != Variety() else []), *rules()]
     by_name = {row["model"]: row for row in rows}
     return [_line(by_name[name], ours) for name in dict.fromkeys(names) if name in by_name]
 
@@ -59,7 +67,7 @@ def _share(coverage: float) -> str:
     return words.percent(coverage, 2 if coverage < 0.01 else 1)
 
 
-def _trade(tried: Sequence[Row], strength: float) -> Markup | None:
+def _trade(tried: Sequence[Row], chosen: Variety) -> Markup | None:
     """Precision@3 on validation against coverage, a dot for each strength that was tried."""
     if not tried:
         return None
@@ -69,7 +77,7 @@ def _trade(tried: Sequence[Row], strength: float) -> Markup | None:
             f"strength {row['strength']:g}: {words.of_100(row['precision_at_3'])} of 100 bought,"
             f" {_share(row['coverage_at_3'])} of all items shown,"
             f" {words.percent(row['popular_share_at_3'], 0)} best sellers",
-            "ours" if row["strength"] == strength else "",
+            "ours" if Variety.read(row) == chosen else "",
             at=row["coverage_at_3"],
         )
         for row in tried

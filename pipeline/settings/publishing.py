@@ -20,14 +20,14 @@ class Recommend(Section):
     list_length: Length = Field(50, description="items in a user's list")
     max_precision_loss: Share = Field(
         0.01,
-        description="share of the model's Precision@3 on validation that variety may cost"
+        description="share of the model's Precision@3 that variety is expected to cost at most, by validation"
         " (0.01: a hundredth); the strongest variety within it is chosen; 0: lists stay in the model's order",
     )
     max_per_category: int = Field(
         0,
         ge=0,
-        le=50,
-        description="items of one category in the first ten of a list, as long as there are others;"
+        le=9,
+        description="items of one category in the first ten of a list, as long as its model has others;"
         " 0: as many as come",
     )
     popular_length: int = Field(

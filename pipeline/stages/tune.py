@@ -32,7 +32,9 @@ def run(job: Job) -> Counts:
     refuse_without_torch(job.settings)
     chosen = choose_parameters(job, live, start)
     ended = race(job, chosen.params, chosen.dropped, chosen.factors)
-    variety = choose_variety(ended.pools, ended.winner(), job.settings)
+    winner = ended.winner()
+    of_live = start.variety if origin and start.model == winner else None
+    variety = choose_variety(ended.pools, winner, job.settings, of_live)
     document = best_params(job, chosen, ended, variety, origin)
     for row in document["race"]:
         job.say(f"race: {row['model']}: {row['precision_at_3']:.4f}, NDCG@10 {row['ndcg_at_10']:.4f}")

@@ -13,6 +13,7 @@ from pipeline.models.catalog import rules
 from pipeline.models.params import Variety
 from pipeline.models.top_n import NOTHING, TopN
 from pipeline.splits.folds import Fold
+from pipeline.variety.capped import capped
 from pipeline.variety.likeness import Likeness
 from pipeline.variety.varied import BATCH_LISTS, SHOWN, exposure_of, reordered, sample_of
 
@@ -59,22 +60,24 @@ class Pools:
         is_item = top.items != NOTHING
         return top.scores[is_item], self.judge.hits(self._items(top.items))[is_item]
 
-    def reached(
-        self, model: str, tried: Sequence[Variety], most_of_category: int, seed: int
-    ) -> list[Reached]:
-        """What the lists of `model` reach with each variety of `tried`."""
+    def reached(self, model: str, tried: Sequence[Variety], most: int) -> list[Reached]:
+        """What the lists of `model` reach with each variety of `tried`.
+
+        most: items of one category; 0: as many as come
+
+        Exposure is counted in the lists of those who are measured; when lists are published, of all buyers.
+        """
         top = self.tops[model]
-        sampled = sample_of(len(top.items), seed)
+        sampled = sample_of(self.judge.held_out.user_ids)
         sample = TopN(top.items[sampled], top.scores[sampled])
-        exposures = [exposure_of(sample, len(self.columns), variety) for variety in tried]
+        exposures = [exposure_of(sample, len(self.columns), variety.strength) for variety in tried]
         parts: list[list[TopN]] = [[TopN.empty(0, top.items.shape[1])] for _ in tried]
         for start in range(0, len(top.items), BATCH_LISTS):
             batch = top.part(start, start + BATCH_LISTS)
             alike = self.likeness.within(batch.items)
             for lists, exposure, variety in zip(parts, exposures, tried, strict=True):
-                lists.append(
-                    _with_own_scores(batch, reordered(batch, exposure, alike, variety, most_of_category))
-                )
+                varied = reordered(batch, exposure, alike, variety)
+                lists.append(_with_own_scores(batch, capped(varied, self.likeness.categories, most)))
         return [self._reached(lists[1:]) for lists in parts]
 
     def _reached(self, lists: Sequence[TopN]) -> Reached:

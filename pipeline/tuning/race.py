@@ -13,6 +13,7 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline.evaluation.at_cut import at, left_by, sample_of, training_rows
 from pipeline.evaluation.judge import LENGTH, Judge
@@ -27,6 +28,7 @@ from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Job
 from pipeline.splits import folds
 from pipeline.tuning.pools import Pools
+from pipeline.variety.capped import capped
 from pipeline.variety.varied import POOL
 
 MEASURE, FINER = "precision_at_3", "ndcg_at_10"
@@ -159,7 +161,7 @@ def race(
         with at(fold, params, settings, items, spill, fitted, earlier) as models:
             if cut_at in validations and (judge := sample_of(models, fold)).n_users:
                 tops = _ranked(models, judge, learnt.by(cut_at), dropped)
-                scores = {name: judge.scores(top.items[:, :LENGTH]) for name, top in tops.items()}
+                scores = {name: judge.scores(_lists(top, models)) for name, top in tops.items()}
                 fold_scores.append(FoldScores(cut_at.isoformat(), scores))
                 pools.append(Pools.of(fold, judge, models.likeness, tops))
                 if NCF in scores and (earlier is None or earlier.ncf is None or is_due):
@@ -175,11 +177,14 @@ def race(
 def _ranked(
     models: FittedModels, judge: Judge, scorers: Mapping[str, Scorer], dropped: Collection[str]
 ) -> dict[str, TopN]:
-    """Every model's lists at one cut: of the learnt ones so long that they are pools for variety."""
-    return {
-        name: judge.top_n(ranker, LENGTH if name in rules() else POOL)
-        for name, ranker in models.rankers(scorers, dropped)
-    }
+    """Every model's lists at one cut, so long that they may be put in another order."""
+    return {name: judge.top_n(ranker, POOL) for name, ranker in models.rankers(scorers, dropped)}
+
+
+def _lists(top: TopN, models: FittedModels) -> NDArray[np.int32]:
+    """The lists that are judged, with no more items of a category than the settings allow."""
+    most = models.settings.recommend.max_per_category
+    return (capped(top, models.likeness.categories, most) if most else top).items[:, :LENGTH]
 
 
 def _best(fold: FoldScores) -> str:

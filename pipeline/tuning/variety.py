@@ -4,7 +4,7 @@ Precision@3 rests on few purchases, so that a loss of a hundredth cannot be coun
 score is worth can: from all slots of the pools, some fifteen times as many, isotonic regression tells how
 often an item with such a score is bought (Zadrozny and Elkan 2002), and so what a list is expected to reach.
 The loss is the mean of the expected one and of the one that was counted, each weighed by how sure it is: the
-count by its standard error, the expectation as if it erred by as much as it says.
+count by its standard error, the expectation as if it erred by as much as may be lost.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
 from pipeline.config import Settings
-from pipeline.evaluation.metrics import PerUser
+from pipeline.evaluation.metrics import Clusters, PerUser
 from pipeline.evaluation.pooled import Measurements, pooled_row
 from pipeline.models.catalog import rules
 from pipeline.models.params import Variety
 from pipeline.tuning.pools import Pools, Reached
 
-STRENGTHS = (*(number / 8 for number in range(2, 17)), 2.5, 3.0)
+STRENGTHS = (*(number / 16 for number in range(4, 33)), 2.25, 2.5, 2.75, 3.0)
 """What is tried, weakest first: a strength of 1 makes being in every list cost one standard deviation."""
+NEAR = 0.25
+"""How much stronger another may be than the live one before the live one gives way."""
 FEWEST_HITS = 100
 """Items bought in the pools, below which nothing can be told."""
 ONE_SLOT = 1 / 3
@@ -66,24 +68,31 @@ class _Tried:
     expected: float
     counted: PerUser
 
-    def is_within(self, most: float, own: _Tried) -> bool:
-        """Whether no more than the share `most` of what `own`, no variety, reaches is lost."""
+    def is_within(self, most: float, own: _Tried, clusters: Clusters) -> bool:
+        """Whether no more than the share `most` of what `own`, no variety, reaches is lost.
+
+        clusters: whose each measurement is
+        """
         expected, reached = 1.0 - self.expected / own.expected, float(own.counted.mean())
         if not reached:
             return expected <= most
-        lost = own.counted - self.counted
-        counted, n = float(lost.mean()) / reached, len(lost)
-        variance = (float((lost**2).sum()) + ONE_SLOT**2) / n**2 / reached**2
-        weights = 1.0 / max(abs(expected), most) ** 2, 1.0 / variance
-        return float(np.average([expected, counted], weights=weights)) <= most
+        lost, n = own.counted - self.counted, len(own.counted)
+        of_users = np.bincount(clusters, lost)
+        variance = (float((of_users**2).sum()) + ONE_SLOT**2) / (n * reached) ** 2
+        weights = 1.0 / most**2, 1.0 / variance
+        return float(np.average([expected, float(lost.mean()) / reached], weights=weights)) <= most
 
 
-def choose_variety(pools: Sequence[Pools], model: str, settings: Settings) -> ChosenVariety:
+def choose_variety(
+    pools: Sequence[Pools], model: str, settings: Settings, live: Variety | None = None
+) -> ChosenVariety:
     """The strongest that costs at most `recommend.max_precision_loss`, as all weaker ones do.
 
     pools: of the cuts of validation; model: the one that is chosen
+    live:  of its lists that are live; None: there are none. It stays where it costs no more and is as good as
+           the strongest (NEAR), so that lists do not change with every night
 
-    Near-duplicates are kept apart where that, too, stays within the loss.
+    Near-duplicates are kept apart where that alone stays within the loss.
     """
     most = settings.recommend.max_precision_loss
     of_model = [pool for pool in pools if model in pool.tops]
@@ -93,12 +102,19 @@ def choose_variety(pools: Sequence[Pools], model: str, settings: Settings) -> Ch
     if worth.n_hits < FEWEST_HITS:
         few = f"{worth.n_hits:,} of the items that the model suggested were bought on validation"
         return ChosenVariety(Variety(), f"none: {few}, too few to tell what it would cost")
-    tried = worth.of_each([Variety(strength) for strength in (0.0, *STRENGTHS)])
-    chosen = list(takewhile(lambda one: one.is_within(most, tried[0]), tried))[-1]
-    [apart] = worth.of_each([replace(chosen.variety, has_near_duplicates=False)])
-    taken = apart if apart.is_within(most, tried[0]) else chosen
-    why = _why(taken, tried[0], apart, most)
-    return ChosenVariety(taken.variety, why, tuple(one.row for one in (*tried, apart)))
+
+    def is_within(one: _Tried) -> bool:
+        return one.is_within(most, own, worth.who.clusters)
+
+    own, apart = worth.of_each([Variety(), Variety(has_near_duplicates=False)])
+    first = apart if is_within(apart) else own
+    others = worth.of_each([replace(first.variety, strength=strength) for strength in STRENGTHS])
+    within = [first, *takewhile(is_within, others)]
+    best = within[-1]
+    kept = next((one for one in within if one.variety == live), best)
+    chosen = kept if best.variety.strength - kept.variety.strength <= NEAR else best
+    rows = tuple(one.row for one in (own, apart, *others))
+    return ChosenVariety(chosen.variety, _why(chosen, own, apart, most), rows)
 
 
 def _why_none(most: float, model: str, pools: Sequence[Pools]) -> str:
@@ -109,20 +125,20 @@ def _why_none(most: float, model: str, pools: Sequence[Pools]) -> str:
     return "" if pools else "nobody could be measured on validation"
 
 
-def _why(taken: _Tried, own: _Tried, apart: _Tried, most: float) -> str:
+def _why(chosen: _Tried, own: _Tried, apart: _Tried, most: float) -> str:
     """The choice in a sentence."""
     kept = "near-duplicates are kept apart"
-    if taken is not apart:
-        reached = f"{apart.expected:.4f} expected, {apart.row[MEASURE]:.4f} counted"
-        kept = f"near-duplicates are not kept apart ({reached})"
-    if not taken.variety.strength:
-        return f"none: the weakest costs more than {most:.3g} of Precision@3; {kept}"
+    if chosen.variety.has_near_duplicates:
+        reached = f"Precision@3 {apart.expected:.4f} expected, {apart.row[MEASURE]:.4f} counted"
+        kept = f"near-duplicates stay, for without them it has {reached}"
+    if not chosen.variety.strength:
+        return f"strength 0, for the weakest costs more than {100 * most:.3g}% of Precision@3; {kept}"
     numbers = [
-        f"Precision@3 expected {taken.expected:.4f}, without {own.expected:.4f}",
-        f"counted on validation {taken.row[MEASURE]:.4f}, without {own.row[MEASURE]:.4f}",
-        f"coverage {taken.row['coverage_at_3']:.2%}, without {own.row['coverage_at_3']:.2%}",
+        f"Precision@3 expected {chosen.expected:.4f}, without {own.expected:.4f}",
+        f"counted on validation {chosen.row[MEASURE]:.4f}, without {own.row[MEASURE]:.4f}",
+        f"coverage {chosen.row['coverage_at_3']:.2%}, without {own.row['coverage_at_3']:.2%}",
     ]
-    return f"strength {taken.variety.strength:g}: {'; '.join([*numbers, kept])}"
+    return f"strength {chosen.variety.strength:g}: {'; '.join([*numbers, kept])}"
 
 
 @dataclass(frozen=True)
@@ -132,6 +148,7 @@ class _Worth:
     pools: Sequence[Pools]
     model: str
     settings: Settings
+    who: Measurements
     curve: IsotonicRegression
     n_hits: int
 
@@ -143,21 +160,21 @@ class _Worth:
         curve = IsotonicRegression(y_min=0.0, out_of_bounds="clip")
         if len(scores):
             curve.fit(scores, hits)
-        return cls(pools, model, settings, curve, int(hits.sum()))
+        who = Measurements.of([(pool.fold.cut_at, pool.judge.held_out) for pool in pools])
+        return cls(pools, model, settings, who, curve, int(hits.sum()))
 
     def of_each(self, tried: Sequence[Variety]) -> list[_Tried]:
         """What each variety reaches."""
-        most, seed = self.settings.recommend.max_per_category, self.settings.run.seed
-        by_cut = [pool.reached(self.model, tried, most, seed) for pool in self.pools]
-        who = Measurements.of([(pool.fold.cut_at, pool.judge.held_out) for pool in self.pools])
+        most = self.settings.recommend.max_per_category
+        by_cut = [pool.reached(self.model, tried, most) for pool in self.pools]
         return [
-            self._tried(variety, reached, who)
+            self._tried(variety, reached)
             for variety, reached in zip(tried, zip(*by_cut, strict=True), strict=True)
         ]
 
-    def _tried(self, variety: Variety, reached: Sequence[Reached], who: Measurements) -> _Tried:
+    def _tried(self, variety: Variety, reached: Sequence[Reached]) -> _Tried:
         outcomes = [at_cut.outcome for at_cut in reached]
-        row = pooled_row(outcomes, who.clusters, self.settings.run.seed)
+        row = pooled_row(outcomes, self.who.clusters, self.settings.run.seed)
         scores = np.vstack([at_cut.scores for at_cut in reached])
         is_item = ~np.isnan(scores)
         expected = float(self.curve.predict(scores[is_item]).sum() / scores.size)

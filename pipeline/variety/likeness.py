@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from pipeline.cold.content import NONE, Content
 from pipeline.models.als import AlsFactors
-
-SAME_WORDS = 0.95
-"""Cosine of their words from which two items are one product in two kinds: sizes, brands, colours."""
+from pipeline.variety.products import products_of
 
 BATCH_LISTS = 8_192
 
@@ -30,13 +29,11 @@ class Alike:
     """The items of some lists, held against each other.
 
     degree:   how alike they are, 0 to 1, float32, shape (n_lists, length, length)
-    is_same:  which are one product in two kinds, of the same shape
-    category: the number of each one's category, NONE where it has none, shape (n_lists, length)
+    product:  the number of each one's product, NONE where none is known, shape (n_lists, length)
     """
 
     degree: Cosines
-    is_same: NDArray[np.bool_]
-    category: NDArray[np.int32]
+    product: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -45,12 +42,14 @@ class Likeness:
 
     factors:    rows of length 1, or 0 where nothing is known, float32, shape (n_items, n_factors)
     words:      the same, sparse, shape (n_items, n_words)
-    categories: the number of each item's category, NONE where it has none, shape (n_items,)
+    categories: the number of each item's category, NONE where it has none, int32, shape (n_items,)
+    products:   the number of each item's product, NONE where none is known, int32, shape (n_items,)
     """
 
     factors: NDArray[np.float32]
     words: sp.csr_matrix
     categories: NDArray[np.int32]
+    products: NDArray[np.int32]
 
     @classmethod
     def of(cls, factors: AlsFactors, content: Content | None) -> Likeness:
@@ -59,16 +58,19 @@ class Likeness:
         length = np.linalg.norm(items, axis=1, keepdims=True)
         unit = (items / np.where(length > 0, length, 1.0)).astype(np.float32)
         n_items = len(items)
+        categories, products = (np.full(n_items, NONE, np.int32) for _ in range(2))
         if content is None:
-            return cls(unit, sp.csr_matrix((n_items, 0), dtype=np.float32), np.full(n_items, NONE, np.int32))
+            return cls(unit, sp.csr_matrix((n_items, 0), dtype=np.float32), categories, products)
         rows = content.rows_of(factors.item_ids)
         is_known = rows != NONE
+        categories[is_known] = content.categories[rows[is_known]]
+        products[is_known] = products_of(content.names.take(pa.array(rows[is_known])).to_pylist())
         taken = sp.csr_matrix(
             (np.ones(int(is_known.sum()), np.float32), (np.flatnonzero(is_known), rows[is_known])),
             shape=(n_items, content.n_items),
         )
         words = sp.csr_matrix(taken @ content.words.astype(np.float32))
-        return cls(unit, words, np.where(is_known, content.categories[rows], NONE).astype(np.int32))
+        return cls(unit, words, categories, products)
 
     def only(self, columns: NDArray[np.integer]) -> Likeness:
         """Of the items `columns` alone, which become 0, 1, 2, ..."""
@@ -77,6 +79,7 @@ class Likeness:
             factors=self.factors[columns],
             words=self.words[columns],
             categories=self.categories[columns],
+            products=self.products[columns],
         )
 
     def within(self, lists: NDArray[np.integer]) -> Alike:
@@ -92,8 +95,8 @@ class Likeness:
             n_parts += has[:, :, None] & has[:, None, :]
         degree = np.maximum(by_factors, np.float32(0)) + by_words
         degree[n_parts == 2] *= np.float32(0.5)
-        category = np.where(lists >= 0, self.categories[np.maximum(lists, 0)], NONE)
-        return Alike(degree, by_words > SAME_WORDS, category.astype(np.int32))
+        product = np.where(lists >= 0, self.products[np.maximum(lists, 0)], NONE)
+        return Alike(degree, product.astype(np.int32))
 
     def diversity(self, lists: NDArray[np.integer]) -> NDArray[np.float64]:
         """How unlike the items of each list are: 1 - the mean over all pairs (Ziegler et al. 2005).

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from pipeline.config import Settings
-from pipeline.models.params import HALF_LIVES, Params, live_as_of
+from pipeline.models.params import HALF_LIVES, Params, Variety, live_as_of
 from tests.shelf import day
 
 AS_OF = day(100)
@@ -42,3 +44,21 @@ def test_a_run_does_not_know_what_is_later_than_it() -> None:
     assert live_as_of(publication, AS_OF) == publication
     assert live_as_of(publication, AS_OF - timedelta(seconds=1)) == {}
     assert live_as_of({}, AS_OF) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"strength": 0.875, "has_near_duplicates": False}, Variety(0.875, has_near_duplicates=False)),
+        ({"strength": 1}, Variety(1.0)),
+        ({"strength": 1.0, "has_near_duplicates": True, "of_a_later_release": 3}, Variety(1.0)),
+        *((wrong, Variety()) for wrong in (None, {}, 7, [], {"strength": "1"}, {"strength": float("nan")})),
+        *(
+            (wrong, Variety())
+            for wrong in ({"strength": -1.0}, {"strength": 1e9}, {"has_near_duplicates": 0})
+        ),
+    ],
+)
+def test_variety_is_read_where_it_is_one_and_is_none_elsewhere(value: object, expected: Variety) -> None:
+    """A publication of another release is still one whose parameters can be used."""
+    assert Variety.read(value) == expected

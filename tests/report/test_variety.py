@@ -53,7 +53,7 @@ def test_the_lists_stand_above_the_same_model_without_variety_and_the_rules() ->
         "These lists", "Boosted trees, without variety", "Best sellers",
     ]  # fmt: skip
     assert found["rows"][0]["is_ours"]
-    assert found["why"] == WHY
+    assert found["why"] == f"S{WHY[1:]}"
 
 
 def test_a_model_without_variety_stands_there_once() -> None:
@@ -84,6 +84,14 @@ def test_the_curve_has_a_dot_for_each_strength_and_a_large_one_for_the_choice() 
     assert "<span>0.40 %</span><span>0.90 %</span><span>1.4 %</span>" in told
 
 
+def test_the_choice_is_marked_where_near_duplicates_are_kept_apart() -> None:
+    apart = {"strength": 1.0, "has_near_duplicates": False}
+    found = variety(rows(), {**VARIED, "variety": apart})
+    assert found is not None
+    dots = re.findall(r'<circle class="dot ?(\w*)"', found["trade"])
+    assert dots == ["", "ours"], "none, and the one that was tried with them apart"
+
+
 def test_nobody_measured_and_an_earlier_version() -> None:
     assert variety([], VARIED) is None
     old = [
@@ -102,7 +110,7 @@ def test_the_page_tells_the_choice_and_shows_lists_before_and_after(run_folder: 
     lists = lists.set_column(place, "model_rank", moved)
     folder = fill(run_folder("moved"), best_params=VARIED, recommendations=lists)
     html = page(folder)
-    assert f"Chosen on the validation days, {WHY}." in section(html, "variety")
+    assert f"S{WHY[1:]}." in section(html, "variety")
     [entry] = [buyer for buyer in buyers(folder, "published") if buyer["id"] == "14"]
     assert entry["without"] == [item["name"] for item in entry["gets"]][::-1]
     assert "Without variety" in section(html, "buyers")

@@ -28,7 +28,7 @@ LISTS = {
     "categories": {2: ["tea & coffee"]},
     "segments": {7: 2},
     "in_segment": {2: [22, 12, 15]},
-    "model_ranks": {1: [2, 1, 4, 9]},
+    "model_ranks": {1: [2, 1, 3, 9]},
     "names": {
         11: ("BANANAS", "fruit"),
         12: ("Äpfel & Birnen", "fruit"),

@@ -89,9 +89,9 @@ def test_under_the_shelf_lies_the_list_as_it_was_before_it_got_variety(service: 
         expect(order.locator("summary")).to_have_text("The same list without variety")
         expect(order.locator("ol")).to_be_hidden()
         order.locator("summary").click()
-        expect(order.locator("li a")).to_have_text(["Äpfel & Birnen", "BANANAS", "Item 13", "Item 14"])
+        expect(order.locator("li a")).to_have_text(["Äpfel & Birnen", "BANANAS", "Item 13"])
         expect(order.locator("li .why")).to_have_text(
-            ["stands at 2 now", "stands at 1 now", "stands at 3 now", "stands at 4 now"]
+            ["stands at 2 now", "stands at 1 now", "stands there still"]
         )
         visit.shoot("model_order")
         assert weak(visit) == []

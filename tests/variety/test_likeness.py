@@ -55,16 +55,19 @@ def test_items_are_alike_in_the_mean_of_what_both_have(tmp_path: Path) -> None:
     assert alike[UNKNOWN, BARE] == 0.0, "nothing that both have"
 
 
-def test_two_kinds_of_one_product_have_the_same_words(tmp_path: Path) -> None:
-    [is_same] = of_shop(tmp_path).within(np.array([[MILK, MILK_TOO, CREAM, BARE]])).is_same
-    assert is_same[0].tolist() == [True, True, False, False]
+def test_two_kinds_of_one_product_have_the_same_number_and_what_has_no_name_none(tmp_path: Path) -> None:
+    likeness = of_shop(tmp_path)
+    [product] = likeness.within(np.array([[MILK, MILK_TOO, CREAM, BARE]])).product
+    assert product[MILK] == product[MILK_TOO] != product[CREAM]
+    assert product[3] == NONE
+    assert likeness.categories.tolist() == [0, 0, 0, 1, 1, NONE]
 
 
-def test_an_empty_slot_is_like_nothing_and_has_no_category(tmp_path: Path) -> None:
+def test_an_empty_slot_is_like_nothing_and_no_product(tmp_path: Path) -> None:
     alike = of_shop(tmp_path).within(np.array([[MILK, -1, BARE]]))
     assert not alike.degree[0, 1].any()
     assert not alike.degree[0, :, 1].any()
-    assert alike.category[0].tolist()[1:] == [NONE, NONE]
+    assert alike.product[0].tolist()[1:] == [NONE, NONE]
 
 
 def test_the_diversity_of_a_list_by_hand(tmp_path: Path) -> None:
@@ -82,8 +85,8 @@ def test_a_shop_without_items_is_compared_by_factors_alone() -> None:
     likeness = Likeness.of(AlsFactors(items[:1], items, pa.array([1]), pa.array(range(6))), None)
     alike = likeness.within(np.array([[MILK, CREAM, MILK_TOO]]))
     assert alike.degree[0, 0].tolist() == [1.0, 1.0, 0.0]
-    assert not alike.is_same.any()
-    assert (alike.category == NONE).all()
+    assert (alike.product == NONE).all()
+    assert (likeness.categories == NONE).all()
 
 
 def test_some_of_the_items_alone_are_alike_as_before(tmp_path: Path) -> None:
@@ -92,4 +95,14 @@ def test_some_of_the_items_alone_are_alike_as_before(tmp_path: Path) -> None:
     whole = likeness.within(np.array([[MILK_TOO, CREAM, BARE]]))
     part = some.within(np.array([[0, 1, 2]]))
     assert np.array_equal(part.degree, whole.degree)
-    assert np.array_equal(part.category, whole.category)
+    assert np.array_equal(part.product, whole.product)
+
+
+def test_a_table_without_rows_says_nothing(tmp_path: Path) -> None:
+    columns = {"item_id": pa.int64(), "name": pa.string(), "category": pa.string(), "known_at": TIME}
+    pq.write_table(pa.schema(columns.items()).empty_table(), tmp_path / "items.parquet")
+    items = np.array(FACTORS, np.float32)
+    factors = AlsFactors(items[:1], items, pa.array([1]), pa.array(range(6)))
+    likeness = Likeness.of(factors, read_content(tmp_path / "items.parquet", None, None))
+    assert (likeness.products == NONE).all()
+    assert likeness.within(np.array([[MILK, CREAM]])).degree[0, 0, 1] == 1.0

@@ -1,30 +1,33 @@
-"""pipeline/variety/varied.py: what is shown to everybody, and what is like the items above, moves down."""
+"""pipeline/variety/varied.py and capped.py: what everybody is shown, what is like an item above, and what is
+too much of its category moves down."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.cold.content import NONE
 from pipeline.models.params import Variety
-from pipeline.models.top_n import NOTHING, TopN
+from pipeline.models.top_n import NOTHING, Filled, Ranker, TopN
+from pipeline.variety.capped import Capped, capped
 from pipeline.variety.likeness import Likeness
 from pipeline.variety.varied import HEAD, POOL, Varied, exposure_of, sample_of
 
 N_ITEMS = 80
 
 
-def unlike(n_items: int = N_ITEMS, categories: dict[int, int] | None = None) -> Likeness:
-    """Items that have nothing in common; categories: of some of them."""
-    of = np.full(n_items, NONE, np.int32)
-    for item, category in (categories or {}).items():
-        of[item] = category
-    factors = np.eye(n_items, dtype=np.float32)
-    return Likeness(factors, sp.csr_matrix((n_items, 0), dtype=np.float32), of)
+def unlike(*same: int) -> Likeness:
+    """Items that have nothing in common. same: items that are one product"""
+    none = np.full(N_ITEMS, NONE, np.int32)
+    products = none.copy()
+    products[list(same)] = 7
+    words = sp.csr_matrix((N_ITEMS, 0), dtype=np.float32)
+    return Likeness(np.eye(N_ITEMS, dtype=np.float32), words, none, products)
 
 
 def lists(*rows: list[tuple[int, float]], length: int | None = None) -> TopN:
@@ -57,9 +60,8 @@ class Fixed:
         return top
 
 
-def varied(model: Fixed, variety: Variety, likeness: Likeness | None = None, most: int = 0) -> Varied:
-    n_users = len(model.top.items)
-    return Varied(model, likeness or unlike(), variety, most, np.arange(n_users), None)
+def varied(model: Ranker, variety: Variety, likeness: Likeness | None = None, n_users: int = 10) -> Varied:
+    return Varied(model, likeness or unlike(), variety, np.arange(n_users), None)
 
 
 def crowd() -> Fixed:
@@ -83,7 +85,7 @@ def test_the_stronger_it_is_the_more_items_are_shown() -> None:
     model = Fixed(TopN(order, np.take_along_axis(scores, order, axis=1).astype(np.float32)))
     rows = np.arange(200)
     n_shown = [
-        len(np.unique(varied(model, Variety(strength)).top_n(rows, 3, None).items))
+        len(np.unique(varied(model, Variety(strength), n_users=200).top_n(rows, 3, None).items))
         for strength in (0.0, 0.5, 1.0, 2.0, 3.0)
     ]
     assert n_shown == sorted(n_shown)
@@ -93,6 +95,7 @@ def test_the_stronger_it_is_the_more_items_are_shown() -> None:
 def test_scores_never_rise_and_empty_slots_stay_last() -> None:
     top = varied(crowd(), Variety(2.0)).top_n(np.arange(10), 8, None)
     assert (np.diff(top.scores[:, :5], axis=1) <= 0).all()
+    assert top.scores[:, :5].tolist() == crowd().top.scores.tolist(), "they stay at their places"
     assert (top.items[:, 5:] == NOTHING).all()
     assert not top.scores[:, 5:].any()
     assert all(
@@ -100,18 +103,34 @@ def test_scores_never_rise_and_empty_slots_stay_last() -> None:
     )
 
 
-def test_exposure_is_how_often_of_a_thousand_and_depends_on_no_order() -> None:
+def test_exposure_is_how_often_of_a_thousand_whatever_the_order_of_the_lists() -> None:
     """Items 0 and 1 are in every list, whatever it costs; what nobody is shown costs nothing."""
-    exposure = exposure_of(crowd().top, N_ITEMS, Variety(0.5))
-    scores = crowd().top.scores[0].astype(float)
-    assert exposure.scale == pytest.approx(scores.std())
-    assert exposure.cost[[0, 1]] == pytest.approx(1000 / 1001)
-    assert exposure.cost[3] == 0.0
-    assert 0 < exposure.cost[10] < exposure.cost[2] < exposure.cost[0]
+    top = crowd().top
+    exposure = exposure_of(top, N_ITEMS, 0.5)
+    assert exposure[[0, 1]] == pytest.approx(1000 / 1000.5)
+    assert exposure[3] == 0.0
+    assert 0 < exposure[10] < exposure[2] < exposure[0]
+    order = np.random.default_rng(0).permutation(10)
+    assert np.array_equal(exposure_of(TopN(top.items[order], top.scores[order]), N_ITEMS, 0.5), exposure)
 
 
-def test_equal_scores_have_a_scale() -> None:
-    assert exposure_of(lists([(0, 1.0), (1, 1.0)]), 2, Variety(1.0)).scale == 1.0
+def test_without_strength_or_lists_exposure_is_nothing() -> None:
+    assert not exposure_of(crowd().top, N_ITEMS, 0.0).any()
+    assert not exposure_of(TopN.empty(0, 5), N_ITEMS, 1.0).any()
+
+
+def test_a_model_of_small_scores_gives_way_no_sooner() -> None:
+    """A strength is in deviations of each user's own scores: who has larger ones gets no less of it."""
+    sizes = np.linspace(0.001, 1.0, 10, dtype=np.float32)[:, None]
+    small = Fixed(TopN(crowd().top.items, crowd().top.scores * sizes))
+    lists = [varied(model, Variety(0.5)).top_n(np.arange(10), 5, None).items for model in (crowd(), small)]
+    assert np.array_equal(*lists)
+
+
+def test_equal_scores_are_told_apart_by_exposure_alone() -> None:
+    model = Fixed(lists([(0, 1.0), (1, 1.0)], [(0, 1.0), (2, 1.0)]))
+    top = varied(model, Variety(1.0), n_users=2).top_n(np.arange(2), 2, None)
+    assert top.items.tolist() == [[1, 0], [2, 0]]
 
 
 def test_of_two_that_are_alike_the_second_moves_down() -> None:
@@ -119,46 +138,72 @@ def test_of_two_that_are_alike_the_second_moves_down() -> None:
     likeness = unlike()
     likeness.factors[1] = likeness.factors[0]
     model = Fixed(lists([(0, 3.0), (1, 2.0), (2, 1.9), (3, 0.0)]))
-    top = varied(model, Variety(1.0), likeness).top_n(np.array([0]), 4, None)
+    top = varied(model, Variety(1.0), likeness, 1).top_n(np.array([0]), 4, None)
     assert top.items[0].tolist() == [0, 2, 1, 3]
 
 
-def same_words(*items: int) -> Likeness:
-    """These items are called the same."""
-    words = sp.csr_matrix((np.ones(len(items), np.float32), (items, [0] * len(items))), shape=(N_ITEMS, 1))
-    return replace(unlike(), words=words)
-
-
 @pytest.mark.parametrize(("has_near_duplicates", "expected"), [(True, [0, 1, 2, 3]), (False, [0, 2, 3, 1])])
+@pytest.mark.parametrize("scale", [1.0, 1e9])
 def test_near_duplicates_come_after_all_others_where_they_are_kept_apart(
-    has_near_duplicates: bool, expected: list[int]
+    has_near_duplicates: bool, expected: list[int], scale: float
 ) -> None:
-    model = Fixed(lists([(0, 9.0), (1, 8.0), (2, 1.0), (3, 0.0)]))
+    model = Fixed(lists([(0, 9.0 * scale), (1, 8.0 * scale), (2, scale), (3, 0.0)]))
     variety = Variety(0.0, has_near_duplicates)
-    top = varied(model, variety, same_words(0, 1)).top_n(np.array([0]), 4, None)
-    assert top.items[0].tolist() == expected
+    top = varied(model, variety, unlike(0, 1), n_users=1).top_n(np.array([0]), 5, None)
+    assert top.items[0].tolist() == [*expected, NOTHING]
 
 
-def test_no_more_of_a_category_than_allowed_as_long_as_there_are_others() -> None:
+@pytest.mark.parametrize("scale", [1.0, 1e9])
+def test_no_more_of_a_category_than_allowed_as_long_as_there_are_others(scale: float) -> None:
     """Items 0 to 3 are of one category, 4 of another, 5 and 6 of none, which is no category."""
-    likeness = unlike(categories={0: 7, 1: 7, 2: 7, 3: 7, 4: 8})
-    model = Fixed(lists([(item, 10.0 - item) for item in range(7)]))
-    top = varied(model, Variety(), likeness, most=2).top_n(np.array([0]), 7, None)
-    assert top.items[0].tolist() == [0, 1, 4, 5, 6, 2, 3]
+    categories = np.array([7, 7, 7, 7, 8, *[NONE] * (N_ITEMS - 5)], np.int32)
+    model = Fixed(lists([(item, scale * (10.0 - item)) for item in range(7)]))
+    top = Capped(model, categories, 2).top_n(np.array([0]), 8, None)
+    assert top.items[0].tolist() == [0, 1, 4, 5, 6, 2, 3, NOTHING]
+    assert top.scores[0].tolist() == pytest.approx([*(scale * np.arange(10, 3, -1)), 0.0])
+    assert top.model_rank is not None
+    assert top.model_rank[0, :7].tolist() == [1, 2, 5, 6, 7, 3, 4]
+    assert capped(top, categories, 0) is top
 
 
-def test_no_variety_leaves_the_order_and_asks_for_no_sample() -> None:
-    model = crowd()
-    top = varied(model, Variety(), most=5).top_n(np.arange(10), 5, None)
+def test_beyond_the_first_ten_a_category_has_no_limit() -> None:
+    categories = np.zeros(N_ITEMS, np.int32)
+    categories[40:] = np.arange(40, N_ITEMS)
+    model = Fixed(lists([(item, float(N_ITEMS - item)) for item in range(N_ITEMS)]))
+    items = Capped(model, categories, 1).top_n(np.array([0]), N_ITEMS, None).items[0].tolist()
+    assert items[:HEAD] == [0, *range(40, 49)]
+    assert items[HEAD:] == [*range(1, 40), *range(49, N_ITEMS)]
+
+
+def test_a_list_that_is_varied_and_capped_has_the_models_own_ranks() -> None:
+    categories = np.array([7, 7, 7, *[NONE] * (N_ITEMS - 3)], np.int32)
+    top = Capped(varied(crowd(), Variety(0.5)), categories, 1).top_n(np.arange(10), 4, None)
+    assert top.items[0].tolist() == [0, 10, 3, 1]
+    assert top.model_rank is not None
+    assert top.model_rank[0].tolist() == [1, 4, 5, 2]
+
+
+def test_what_fills_a_list_comes_after_what_the_model_has_and_tells_its_place() -> None:
+    """Exposure moves nothing that only fills: a user of whom the model knows nothing gets it in its order."""
+    short = Fixed(lists(*([(0, 5.0), (1, 4.9)] for _ in range(9)), [], length=2))
+    popular = Fixed(lists(*([(item, 9.0 - item) for item in range(6)] for _ in range(10))))
+    top = Filled((varied(short, Variety(2.0)), popular)).top_n(np.arange(10), 5, None)
+    assert top.items[9].tolist() == [0, 1, 2, 3, 4]
+    assert top.items[0, 2:].tolist() == [2, 3, 4]
+    assert top.model_rank is not None
+    assert top.model_rank[9].tolist() == [1, 2, 3, 4, 5]
+    assert sorted(top.model_rank[0].tolist()) == [1, 2, 3, 4, 5]
+
+
+def test_no_variety_leaves_the_order() -> None:
+    top = varied(crowd(), Variety()).top_n(np.arange(10), 5, None)
     assert np.array_equal(top.items, crowd().top.items)
-    assert top.scores.tolist() == crowd().top.scores.tolist()
-    assert sum(model.seen) == 10, "the lists themselves"
 
 
 def test_beyond_the_pool_a_list_goes_on_in_the_models_order() -> None:
     n = POOL + 10
     model = Fixed(lists([(item, float(n - item)) for item in range(n)]))
-    top = varied(model, Variety(1.0)).top_n(np.array([0]), n, None)
+    top = varied(model, Variety(1.0), n_users=1).top_n(np.array([0]), n, None)
     assert top.items[0, POOL:].tolist() == list(range(POOL, n))
     assert sorted(top.items[0, :POOL]) == list(range(POOL))
     assert (np.diff(top.scores[0]) <= 0).all()
@@ -183,12 +228,21 @@ def test_the_same_lists_come_in_batches_of_any_size(monkeypatch: pytest.MonkeyPa
 def test_what_is_hidden_is_nowhere_and_counts_as_no_exposure() -> None:
     hidden = varied(crowd(), Variety(1.0)).hide(np.array([0, 1]))
     assert not np.isin(hidden.top_n(np.arange(10), 5, None).items, [0, 1]).any()
-    assert not hidden.exposure.cost[[0, 1]].any()
+    assert not hidden.exposure[[0, 1]].any()
 
 
-def test_the_sample_is_drawn_with_the_seed_and_is_everybody_in_a_small_shop() -> None:
-    assert sample_of(5, 0).tolist() == [0, 1, 2, 3, 4]
-    drawn = sample_of(50_000, 3)
+def test_the_sample_stays_when_the_shop_grows_and_is_everybody_in_a_small_one() -> None:
+    ids = np.arange(50_000)
+    assert sample_of(pa.array(ids[:5])).tolist() == [0, 1, 2, 3, 4]
+    drawn = sample_of(pa.array(ids))
     assert len(np.unique(drawn)) == 1_000
-    assert np.array_equal(drawn, sample_of(50_000, 3))
-    assert not np.array_equal(drawn, sample_of(50_000, 4))
+    assert len(np.intersect1d(drawn, sample_of(pa.array(np.append(ids, 50_000))))) >= 999
+    assert len(np.intersect1d(drawn, sample_of(pa.array(ids[100:])) + 100)) > 990
+    assert abs(drawn.mean() / ids.mean() - 1) < 0.1, "from all of them"
+
+
+def test_ids_that_are_texts_are_sampled_alike() -> None:
+    ids = [f"user {number}" for number in range(3_000)]
+    drawn = sample_of(pa.array(ids))
+    assert len(drawn) == 1_000
+    assert np.array_equal(drawn, sample_of(pa.array(ids)))
