@@ -68,13 +68,14 @@ def _share(coverage: float) -> str:
 
 
 def _trade(tried: Sequence[Row], chosen: Variety) -> Markup | None:
-    """Precision@3 on validation against coverage, a dot for each strength that was tried."""
+    """Precision@3 that is expected, against coverage; a dot for each strength that was tried."""
     if not tried:
         return None
     dots = [
         Dot(
-            row["precision_at_3"],
-            f"strength {row['strength']:g}: {words.of_100(row['precision_at_3'])} of 100 bought,"
+            row["expected_precision_at_3"],
+            f"strength {row['strength']:g}: of 100 shown {words.of_100(row['expected_precision_at_3'])} are"
+            f" expected to be bought, {words.of_100(row['precision_at_3'])} were on the validation days,"
             f" {_share(row['coverage_at_3'])} of all items shown,"
             f" {words.percent(row['popular_share_at_3'], 0)} best sellers",
             "ours" if Variety.read(row) == chosen else "",
@@ -82,5 +83,5 @@ def _trade(tried: Sequence[Row], chosen: Variety) -> Markup | None:
         )
         for row in tried
     ]
-    label = "bought of 100 shown on the validation days, against the share of all items shown"
+    label = "expected to be bought of 100 shown, against the share of all items shown"
     return charts.trade(dots, _share, label)

@@ -24,6 +24,7 @@ def tried(strength: float, precision: float, coverage: float, *, has_near_duplic
         "strength": strength,
         "has_near_duplicates": has_near_duplicates,
         "precision_at_3": precision,
+        "expected_precision_at_3": precision - 0.001,
         "coverage_at_3": coverage,
         "popular_share_at_3": 0.8,
     }
@@ -80,7 +81,8 @@ def test_the_curve_has_a_dot_for_each_strength_and_a_large_one_for_the_choice() 
     assert across == sorted(across)
     assert down == sorted(down)
     told = found["trade"].replace(NBSP, " ")
-    assert "strength 1: 4.10 of 100 bought, 0.90 % of all items shown, 80 % best sellers" in told
+    expected = "strength 1: of 100 shown 4.00 are expected to be bought, 4.10 were on the validation days,"
+    assert f"{expected} 0.90 % of all items shown, 80 % best sellers" in told
     assert "<span>0.40 %</span><span>0.90 %</span><span>1.4 %</span>" in told
 
 
