@@ -22,7 +22,8 @@ def variety(rows: Sequence[Row], params: Mapping[str, Any]) -> dict[str, Any] | 
 
     rows: of `metrics`, best first; params: the document `best_params`
 
-    The curve has every strength that was tried with near-duplicates as they are in the lists, and none.
+    The curve has every strength that was tried, with near-duplicates in the lists; where tonight's are kept
+    apart, the dot of the choice stands beside it.
     """
     if not rows:
         return None
@@ -30,7 +31,7 @@ def variety(rows: Sequence[Row], params: Mapping[str, Any]) -> dict[str, Any] | 
     tried = [
         row
         for row in params.get("variety_tried", ())
-        if Variety.read(row) == Variety() or row["has_near_duplicates"] == chosen.has_near_duplicates
+        if row["has_near_duplicates"] or Variety.read(row) == chosen
     ]
     why = str(params.get("variety_why") or "")
     return {

@@ -92,7 +92,7 @@ def choose_variety(
     live:  of its lists that are live; None: there are none. It stays where it costs no more and is as good as
            the strongest (NEAR), so that lists do not change with every night
 
-    Near-duplicates are kept apart where that alone stays within the loss.
+    Near-duplicates are kept apart where that, too, stays within the loss.
     """
     most = settings.recommend.max_precision_loss
     of_model = [pool for pool in pools if model in pool.tops]
@@ -106,14 +106,14 @@ def choose_variety(
     def is_within(one: _Tried) -> bool:
         return one.is_within(most, own, worth.who.clusters)
 
-    own, apart = worth.of_each([Variety(), Variety(has_near_duplicates=False)])
-    first = apart if is_within(apart) else own
-    others = worth.of_each([replace(first.variety, strength=strength) for strength in STRENGTHS])
-    within = [first, *takewhile(is_within, others)]
-    best = within[-1]
-    kept = next((one for one in within if one.variety == live), best)
-    chosen = kept if best.variety.strength - kept.variety.strength <= NEAR else best
-    rows = tuple(one.row for one in (own, apart, *others))
+    own, *others = worth.of_each([Variety(strength) for strength in (0.0, *STRENGTHS)])
+    within = [own, *takewhile(is_within, others)]
+    best = within[-1].variety.strength
+    near = (one for one in within if live and best - NEAR <= one.variety.strength == live.strength)
+    strongest = next(near, within[-1])
+    [apart] = worth.of_each([replace(strongest.variety, has_near_duplicates=False)])
+    chosen = apart if is_within(apart) else strongest
+    rows = tuple(one.row for one in (own, *others, apart))
     return ChosenVariety(chosen.variety, _why(chosen, own, apart, most), rows)
 
 

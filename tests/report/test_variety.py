@@ -91,7 +91,7 @@ def test_the_choice_is_marked_where_near_duplicates_are_kept_apart() -> None:
     found = variety(rows(), {**VARIED, "variety": apart})
     assert found is not None
     dots = re.findall(r'<circle class="dot ?(\w*)"', found["trade"])
-    assert dots == ["", "ours"], "none, and the one that was tried with them apart"
+    assert dots == ["", "", "", "ours"], "all strengths, and the one that was tried with them apart"
 
 
 def test_nobody_measured_and_an_earlier_version() -> None:
