@@ -5,10 +5,11 @@ with the highest
 
     score / s - strength x exposure - LIKE x strength x likeness
 
-where `s` is the standard deviation of the scores in the user's pool, `exposure` how often the item stands in
-the first places of lists (n / (n + 0.5) of n in a thousand), and `likeness` how alike it is to the most alike
-item above it (maximal marginal relevance, Carbonell and Goldstein 1998). Where near-duplicates are kept
-apart, two kinds of one product do not stand in the first HEAD places as long as there are others.
+where `s` is the standard deviation of the scores in a list (the geometric mean of that in the user's pool and
+that in all), `exposure` how often the item stands in the first places of lists (n / (n + 0.5) of n in a
+thousand), and `likeness` how alike it is to the most alike item above it (maximal marginal relevance,
+Carbonell and Goldstein 1998). Where near-duplicates are kept apart, two kinds of one product do not stand in
+the first HEAD places as long as there are others.
 
 What is done is chosen on validation (`tuning/variety.py`).
 """
@@ -33,7 +34,7 @@ POOL = 50
 """How far down an item may stand in the model's own order to be moved up."""
 HEAD = 10
 """How many places are chosen one after the other; the others follow by what their exposure leaves them."""
-LIKE = 0.25
+LIKE = 0.1
 """What likeness costs, against exposure."""
 SHOWN = 3
 """The places that count as exposure: those by which lists are judged."""
@@ -50,41 +51,64 @@ BATCH_LISTS = 2_048
 Scores = NDArray[np.float64]
 
 
-def exposure_of(pool: TopN, n_items: int, strength: float) -> Scores:
-    """How often each item stands in first places, 0 to 1, where lists are chosen from `pool` with `strength`.
+@dataclass(frozen=True)
+class Exposure:
+    """What some lists say of a model.
 
-    pool: some lists in the model's own order. Strength 0: all 0
+    of_items:  how often each item stands in first places, 0 to 1, shape (n_items,)
+    deviation: the standard deviation of the scores in a list
     """
+
+    of_items: Scores
+    deviation: float
+
+
+def exposure_of(pool: TopN, n_items: int, strength: float) -> Exposure:
+    """Where lists are chosen with `strength` from `pool`: some lists in the model's own order.
+
+    Strength 0: no item has any
+    """
+    deviation = float(np.sqrt((_deviations(pool) ** 2).sum() / max(len(pool.items), 1)))
     exposure = np.zeros(n_items)
     if not strength or not len(pool.items):
-        return exposure
-    scores, shown = _scaled(pool), pool.items[:, :SHOWN]
+        return Exposure(exposure, deviation)
+    scores, shown = _scaled(pool, deviation), pool.items[:, :SHOWN]
     for n_counted in range(1, ROUNDS + 1):
         n = np.bincount(shown[shown != NOTHING], minlength=n_items) * (1_000 / len(pool.items))
         exposure += (n / (n + HALF) - exposure) / n_counted
         best = np.argsort(strength * exposure[pool.items] - scores, axis=1, kind="stable")[:, :SHOWN]
         shown = np.take_along_axis(pool.items, best, axis=1)
-    return exposure
+    return Exposure(exposure, deviation)
 
 
-def _scaled(pool: TopN) -> Scores:
-    """Scores in standard deviations of each list; the least there is where a slot is empty."""
+def _scaled(pool: TopN, deviation: float) -> Scores:
+    """Scores in standard deviations; the least there is where a slot is empty.
+
+    deviation: of all lists; each list's is the geometric mean of that and its own
+    """
+    both = np.sqrt(deviation * _deviations(pool))[:, None]
+    scores = pool.scores.astype(np.float64) / np.where(both > 0, both, 1.0)
+    return np.where(pool.items == NOTHING, -np.inf, scores)
+
+
+def _deviations(pool: TopN) -> Scores:
+    """The standard deviation of the scores in each list."""
     is_item = pool.items != NOTHING
-    n = np.maximum(is_item.sum(axis=1, keepdims=True), 1)
+    n = np.maximum(is_item.sum(axis=1), 1)
     scores = np.where(is_item, pool.scores, 0.0).astype(np.float64)
-    apart = np.where(is_item, scores - scores.sum(axis=1, keepdims=True) / n, 0.0)
-    deviation = np.sqrt((apart**2).sum(axis=1, keepdims=True) / n)
-    return np.where(is_item, apart / np.where(deviation > 0, deviation, 1.0), -np.inf)
+    apart = np.where(is_item, scores - (scores.sum(axis=1) / n)[:, None], 0.0)
+    return np.asarray(np.sqrt((apart**2).sum(axis=1) / n))
 
 
-def reordered(pool: TopN, exposure: Scores, alike: Alike, variety: Variety) -> TopN:
+def reordered(pool: TopN, exposure: Exposure, alike: Alike, variety: Variety) -> TopN:
     """The lists of `pool`, shape (n_users, length), in the order of the module.
 
     exposure: of the items that `pool` numbers; alike: of its lists
     Scores stay where they are: they tell the order, nothing more.
     """
     is_empty, length = pool.items == NOTHING, pool.items.shape[1]
-    worth = np.where(is_empty, 0.0, _scaled(pool) - variety.strength * exposure[pool.items])
+    scores = _scaled(pool, exposure.deviation)
+    worth = np.where(is_empty, 0.0, scores - variety.strength * exposure.of_items[pool.items])
     lists, order = np.arange(len(worth)), np.empty(pool.items.shape, np.int64)
     cost, turn = np.zeros(worth.shape), np.where(is_empty, EMPTY, OPEN)
     for place in range(min(HEAD, length)):
@@ -122,8 +146,8 @@ class Varied:
         return replace(self, model=self.model.hide(columns))
 
     @cached_property
-    def exposure(self) -> Scores:
-        """Of the items, in the lists of the sampled users."""
+    def exposure(self) -> Exposure:
+        """In the lists of the sampled users."""
         pool = self.model.top_n(self.sampled, POOL, self.exclude)
         return exposure_of(pool, len(self.likeness.factors), self.variety.strength)
 

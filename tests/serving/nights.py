@@ -88,7 +88,7 @@ def fill(
         ),
     )
     places = [
-        model_ranks[u][r - 1] if u in model_ranks else None
+        model_ranks[u][r - 1] if r <= len(model_ranks.get(u, ())) else None
         for u, r in zip(own["user_id"].to_pylist(), own["rank"].to_pylist(), strict=True)
     ]
     own = own.append_column("model_rank", pa.array(places, pa.int32()))

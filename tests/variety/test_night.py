@@ -38,10 +38,6 @@ def test_what_is_chosen_is_judged_and_published(night: Job) -> None:
     raced = {row["model"]: row["precision_at_3"] for row in document["race"]}
     assert document["variety_tried"][0]["precision_at_3"] == pytest.approx(raced[document["model"]])
     assert folder.receipt("tune")["counts"]["variety"] == 3.0
-    rows = [row for row in folder.table("metrics").to_pylist() if row["repeat_purchases"] == MODE]
-    metrics = {row["model"]: row for row in rows}
-    own, published = metrics[document["model"]], metrics[PUBLISHED]
-    assert published["ndcg_at_10"] != own["ndcg_at_10"], "with variety, and without it"
     lists = folder.table("recommendations").to_pylist()
     assert {row["model_rank"] for row in lists} > {1, 2, 3}
     assert any(row["rank"] != row["model_rank"] for row in lists)

@@ -106,25 +106,38 @@ def test_scores_never_rise_and_empty_slots_stay_last() -> None:
 def test_exposure_is_how_often_of_a_thousand_whatever_the_order_of_the_lists() -> None:
     """Items 0 and 1 are in every list, whatever it costs; what nobody is shown costs nothing."""
     top = crowd().top
-    exposure = exposure_of(top, N_ITEMS, 0.5)
+    exposure = exposure_of(top, N_ITEMS, 0.5).of_items
     assert exposure[[0, 1]] == pytest.approx(1000 / 1000.5)
     assert exposure[3] == 0.0
     assert 0 < exposure[10] < exposure[2] < exposure[0]
     order = np.random.default_rng(0).permutation(10)
-    assert np.array_equal(exposure_of(TopN(top.items[order], top.scores[order]), N_ITEMS, 0.5), exposure)
+    assert np.array_equal(
+        exposure_of(TopN(top.items[order], top.scores[order]), N_ITEMS, 0.5).of_items, exposure
+    )
 
 
 def test_without_strength_or_lists_exposure_is_nothing() -> None:
-    assert not exposure_of(crowd().top, N_ITEMS, 0.0).any()
-    assert not exposure_of(TopN.empty(0, 5), N_ITEMS, 1.0).any()
+    assert not exposure_of(crowd().top, N_ITEMS, 0.0).of_items.any()
+    assert not exposure_of(TopN.empty(0, 5), N_ITEMS, 1.0).of_items.any()
 
 
 def test_a_model_of_small_scores_gives_way_no_sooner() -> None:
-    """A strength is in deviations of each user's own scores: who has larger ones gets no less of it."""
-    sizes = np.linspace(0.001, 1.0, 10, dtype=np.float32)[:, None]
-    small = Fixed(TopN(crowd().top.items, crowd().top.scores * sizes))
-    lists = [varied(model, Variety(0.5)).top_n(np.arange(10), 5, None).items for model in (crowd(), small)]
-    assert np.array_equal(*lists)
+    """A strength is in standard deviations."""
+    small = Fixed(TopN(crowd().top.items, crowd().top.scores * np.float32(2**-10)))
+    ours, same = (
+        varied(model, Variety(0.5)).top_n(np.arange(10), 5, None).items for model in (crowd(), small)
+    )
+    assert np.array_equal(ours, same)
+
+
+def test_a_user_of_small_scores_gives_way_by_the_own_deviation_too() -> None:
+    """Of ten users one has a hundredth of the others' scores: by theirs alone, exposure would decide."""
+    scores = crowd().top.scores.copy()
+    scores[0] *= 0.01
+    top = varied(Fixed(TopN(crowd().top.items, scores)), Variety(0.05)).top_n(np.arange(10), 3, None)
+    assert top.items[0].tolist() == [0, 1, 10], (
+        "item 0 and 1 stand, being far ahead by the user's own deviation"
+    )
 
 
 def test_equal_scores_are_told_apart_by_exposure_alone() -> None:
@@ -228,7 +241,7 @@ def test_the_same_lists_come_in_batches_of_any_size(monkeypatch: pytest.MonkeyPa
 def test_what_is_hidden_is_nowhere_and_counts_as_no_exposure() -> None:
     hidden = varied(crowd(), Variety(1.0)).hide(np.array([0, 1]))
     assert not np.isin(hidden.top_n(np.arange(10), 5, None).items, [0, 1]).any()
-    assert not hidden.exposure[[0, 1]].any()
+    assert not hidden.exposure.of_items[[0, 1]].any()
 
 
 def test_the_sample_stays_when_the_shop_grows_and_is_everybody_in_a_small_one() -> None:
