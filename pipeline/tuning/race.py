@@ -58,7 +58,7 @@ class Race:
     fold_scores:   of the cuts of validation that measure somebody, oldest first
     training_rows: of every cut that re-rankers learn from, oldest first
     unjudged:      what is published where nobody was judged
-    pools:         of the same cuts as `fold_scores`
+    pools:         of the same cuts as `fold_scores`; none where lists have no variety
     """
 
     fold_scores: list[FoldScores]
@@ -163,7 +163,8 @@ def race(
                 tops = _ranked(models, judge, learnt.by(cut_at), dropped)
                 scores = {name: judge.scores(_lists(top, models)) for name, top in tops.items()}
                 fold_scores.append(FoldScores(cut_at.isoformat(), scores))
-                pools.append(Pools.of(fold, judge, models.likeness, tops))
+                if settings.recommend.max_precision_loss:
+                    pools.append(Pools.of(fold, judge, models.likeness, tops))
                 if NCF in scores and (earlier is None or earlier.ncf is None or is_due):
                     job.say(f"race: {NCF}: {models.ncf.note}")
                 job.say(f"race: {judge.n_users:,} users after {cut_at:%Y-%m-%d}: {_best(fold_scores[-1])}")

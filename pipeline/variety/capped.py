@@ -8,19 +8,17 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from pipeline.cold.content import NONE
 from pipeline.models.groups import position_in_group
 from pipeline.models.top_n import NOTHING, Ranker, TopN
 from pipeline.variety.varied import HEAD, POOL
-
-NONE = -1
-"""No category: such items are limited by nothing."""
 
 
 @dataclass(frozen=True)
 class Capped:
     """A fitted model whose first HEAD places hold at most `most` items of a category.
 
-    categories: the number of each item's category, NONE where it has none, shape (n_items,)
+    categories: the number of each item's category, NONE where it has none, and no limit, shape (n_items,)
     """
 
     model: Ranker

@@ -7,8 +7,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-NONE = -1
-"""No product is known: the item has no name."""
+from pipeline.cold.content import NONE
+
 WORD = re.compile(r"[^\W_]+")
 SIZES = frozenset(
     (
@@ -53,7 +53,8 @@ SIZES = frozenset(
 
 
 def products_of(names: list[str | None]) -> NDArray[np.int32]:
-    """The number of each item's product, shape (n_items,): the same where the words of the names are.
+    """The number of each item's product, shape (n_items,): the same where the words of the names are; NONE
+    of an item without a name.
 
     The order of words does not count, and neither do sizes, unless a name has no other word.
     """

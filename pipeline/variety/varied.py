@@ -25,10 +25,10 @@ import pyarrow as pa
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from pipeline.cold.content import NONE
 from pipeline.models.params import Variety
 from pipeline.models.top_n import NOTHING, Ranker, TopN
 from pipeline.variety.likeness import Alike, Likeness
-from pipeline.variety.products import NONE
 
 POOL = 50
 """How far down an item may stand in the model's own order to be moved up."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.variety.products import NONE, products_of
+from pipeline.cold.content import NONE
+from pipeline.variety.products import products_of
 
 
 @pytest.mark.parametrize(
