@@ -27,6 +27,7 @@ What it stands on:
     engine      DuckDB over a run's files; the SQL lies in sql/transform/
     databases   URLs, connections, the embedded PostgreSQL
     home, disk, locks  who may read what is written; full disks and foreign locks in one clear error
+    parallel, progress  batches side by side in threads; how far a long step is
     config, settings, environment, errors, advice, times, version
 
 What apps read, over what is published; no package of a night is needed there:

@@ -49,8 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def say(line: str) -> None:
-    """One line of progress."""
-    print(line, flush=True)
+    """One line of progress; a bar that stands there moves down."""
+    from pipeline.progress import beside_bars
+
+    with beside_bars():
+        print(line, flush=True)
 
 
 def run(options: argparse.Namespace, say: Say) -> None:

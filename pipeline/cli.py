@@ -296,6 +296,14 @@ def _load(commands: argparse._SubParsersAction[Parser]) -> None:
         help="the same seed, the same events (default: %(default)s)",
     )
     synthetic.add_argument(
+        "--products",
+        dest="n_products",
+        type=_number,
+        default=0,
+        metavar="N",
+        help="how many the shop has (default: one for 150 events, at most 200,000)",
+    )
+    synthetic.add_argument(
         "--promotion-days",
         type=_number,
         default=0,

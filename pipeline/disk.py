@@ -86,6 +86,18 @@ def no_room(path: Path, why: str) -> DiskFull:
     )
 
 
+def refuse_too_little(path: Path, n_bytes: int, what: str) -> None:
+    """DiskFull where fewer than `n_bytes` are free on the volume of `path`. what: needs them"""
+    room = os.statvfs(path)
+    if room.f_bavail * room.f_frsize < n_bytes:
+        raise DiskFull(
+            f"too little room for {what}",
+            found=volume(path),
+            promised=f"{n_bytes / 1e6:,.0f} MB free",
+            then=f"make room there (old runs lie in {path.parent}), or move NIGHTSHELF_HOME to a larger one",
+        )
+
+
 def has_room(path: Path) -> bool:
     """Whether the volume of `path` has room for anything at all."""
     room = os.statvfs(path)

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipeline import disk
+from pipeline import disk, progress
 from pipeline.config import ROOT
 from pipeline.errors import DiskFull, SettingsError
 
@@ -42,6 +42,7 @@ def connect(
         config["temp_directory"] = _for_duckdb(spill)
     connection = duckdb.connect(config=config)
     connection.execute("SET TimeZone = 'UTC'")  # in others, the first and the last day of all are no dates
+    connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
     try:
         yield connection
     except duckdb.IOException as error:
@@ -119,11 +120,13 @@ def rows(
     db: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
 ) -> pa.RecordBatchReader:
     """The rows of `sql/transform/<name>.sql` with the values that it binds, streamed in batches of BATCH."""
-    return db.sql(statement(name), params=dict(values or {})).to_arrow_reader(BATCH)
+    with progress.watched(name, db.query_progress):
+        return db.sql(statement(name), params=dict(values or {})).to_arrow_reader(BATCH)
 
 
 def keep(
     db: duckdb.DuckDBPyConnection, table: str, name: str, values: Mapping[str, Any] | None = None
 ) -> None:
     """Store the rows of `sql/transform/<name>.sql` in the temporary table `table`."""
-    db.execute(f"CREATE TEMP TABLE {table} AS {statement(name)}", dict(values or {}))
+    with progress.watched(name, db.query_progress):
+        db.execute(f"CREATE TEMP TABLE {table} AS {statement(name)}", dict(values or {}))

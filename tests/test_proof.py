@@ -19,8 +19,9 @@ from pipeline.evaluation.at_cut import at, judge_of
 from pipeline.evaluation.judge import Judge
 from pipeline.models.params import Params
 from pipeline.ranking import trees
+from pipeline.ranking.features import Scorer
 from pipeline.ranking.fitted import FittedModels
-from pipeline.ranking.reranker import Reranker, Scorer, fit_rerankers
+from pipeline.ranking.reranker import Reranker, fit_rerankers
 from pipeline.ranking.training_rows import TrainingRows
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage

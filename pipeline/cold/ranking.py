@@ -15,7 +15,6 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from pipeline.cold.content import NONE, Content
 from pipeline.cold.items import ColdItems
@@ -123,8 +122,7 @@ class ColdRanking:
 
     def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         items = self.items
-        with threadpool_limits(1, "blas"):
-            alikeness = self._content.alikeness(items.content.profiles(self._purchases[rows]))
+        alikeness = self._content.alikeness(items.content.profiles(self._purchases[rows]))
         mean = self._by_item(sp.csr_matrix(self._mean_shares))
         lift = (self._by_item(self._shares[rows]) + LEAST_SHARE) / (mean + LEAST_SHARE)
         return np.asarray(items.demand * np.sqrt(alikeness + LEAST_ALIKENESS) * np.sqrt(lift))

@@ -6,8 +6,9 @@ learnt for one mode.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,19 @@ from pipeline.evaluation.judge import LENGTH, Judge, Outcome
 from pipeline.evaluation.metrics import PerUser
 from pipeline.evaluation.pooled import Measurements, pooled_row, pooled_scores
 from pipeline.models.catalog import is_reranker, rules
-from pipeline.models.params import Variety
-from pipeline.models.top_n import Ranker
+from pipeline.models.params import Params
+from pipeline.models.top_n import LISTS, Ranker, TopN
+from pipeline.ranking.features import Scorer
 from pipeline.ranking.fitted import FittedModels
-from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Counts
+from pipeline.runs.kept import NOT_KEPT, Kept
 from pipeline.splits.folds import Fold
 from pipeline.splits.holdout import HeldOut
 
 MODES = {"exclude": True, "allow": False}
 """Each value of `run.repeat_purchases`, and whether repeats are excluded."""
+LIVE = "live"
+"""Name of the lists of what is live, among those of the models."""
 PUBLISHED_LENGTH = 20
 """How far down the published lists are kept, for what they hold below the first ten."""
 
@@ -41,12 +45,14 @@ class JudgedCut:
     held_out: the holdout of each mode
     outcomes: by mode and model; of a mode in which nobody is measured at this cut they have no users
     published: the lists of PUBLISHED in the mode that is published, shape (n_users, PUBLISHED_LENGTH)
+    live: Precision@3 of what is live, in that mode; None: it is not judged beside the others
     """
 
     fold: Fold
     held_out: Mapping[str, HeldOut]
     outcomes: Mapping[str, Mapping[str, Outcome]]
     published: NDArray[np.int32]
+    live: PerUser | None = None
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,13 @@ class Judged:
     measurements: in the mode that is published
     rows:  of `metrics`, both modes
     users: in the mode that is published, by model and measure, one value for each measurement
+    live:  Precision@3 of what is live, of each measurement; None: it is not judged beside the others
     """
 
     measurements: Measurements
     rows: list[dict[str, object]]
     users: Mapping[str, Mapping[str, PerUser]]
+    live: PerUser | None = None
 
     def of_mode(self, mode: str) -> list[dict[str, object]]:
         """The rows of one mode."""
@@ -107,32 +115,49 @@ class Judged:
         }
 
 
-def judge_at(models: FittedModels, scorers: Mapping[str, Scorer], fold: Fold) -> JudgedCut:
-    """Judge every model at one cut of the test, in both modes. models: fitted before it"""
-    mode = models.settings.run.repeat_purchases
-    judges = {
-        name: Judge.of(models.history, fold, excludes_repeats=excludes) for name, excludes in MODES.items()
-    }
-    judge = judges[mode]
-    outcomes: dict[str, dict[str, Outcome]] = {name: {} for name in MODES}
-    chosen_lists = published = np.empty((0, 0), np.int32)
-    is_own = models.params.variety == Variety() and not models.settings.recommend.max_per_category
-    for name, ranker in _with_published(models, scorers):
-        for of_mode, judge_of_mode in judges.items():
-            is_main = of_mode == mode
-            if not (is_main or _is_judged_in_both(name)):
-                continue
-            is_longer = is_main and name in (models.params.model, PUBLISHED)
-            has_no_gaps = name == PUBLISHED and is_own and judge.is_full(chosen_lists)
-            length = PUBLISHED_LENGTH if is_longer else LENGTH
-            lists = chosen_lists if has_no_gaps else judge_of_mode.lists(ranker, length)
-            first = lists[:, :LENGTH]
-            outcomes[of_mode][name] = judge_of_mode.outcome(first, models.likeness.diversity(first))
-            if is_main:
-                chosen_lists = lists
-                published = lists if name == PUBLISHED else published
-    held_out = {name: judge_of_mode.held_out for name, judge_of_mode in judges.items()}
-    return JudgedCut(fold, held_out, outcomes, published)
+def judge_at(
+    models: FittedModels,
+    scorers: Mapping[str, Scorer],
+    fold: Fold,
+    kept: Kept = NOT_KEPT,
+    live: Params | None = None,
+) -> JudgedCut:
+    """Judge every model at one cut of the test, in both modes.
+
+    models: fitted before it; kept: where their lists are kept
+    live:   of what is live, where its model is one of these; its lists are then judged beside the others
+    """
+    run = models.settings.run
+    held_out, outcomes, published = {}, {}, np.empty((0, 0), np.int32)
+    of_live: PerUser | None = None
+
+    @cache
+    def rankers() -> dict[str, Ranker]:
+        return dict(_with_published(models, scorers, live))
+
+    for mode, excludes in MODES.items():
+        is_main = mode == run.repeat_purchases
+        judge = Judge.of(models.history, fold, excludes_repeats=excludes, threads=run.threads)
+        tops = kept.once(f"lists-{mode}-{fold.name}", LISTS, partial(_lists_of, judge, rankers, is_main))
+        if (top := tops.pop(LIVE, None)) is not None:
+            of_live = judge.scores(top.items[:, :LENGTH])["precision_at_3"]
+        outcomes[mode] = {name: _outcome(judge, models, top) for name, top in tops.items()}
+        held_out[mode] = judge.held_out
+        published = tops[PUBLISHED].items if is_main else published
+    return JudgedCut(fold, held_out, outcomes, published, of_live)
+
+
+def _lists_of(judge: Judge, rankers: Callable[[], dict[str, Ranker]], is_main: bool) -> dict[str, TopN]:
+    """The lists of every model that is judged. is_main: in the mode that is published"""
+    if is_main:
+        return judge.top_n(rankers(), PUBLISHED_LENGTH)
+    both = {name: ranker for name, ranker in rankers().items() if _is_judged_in_both(name)}
+    return judge.top_n(both, LENGTH)
+
+
+def _outcome(judge: Judge, models: FittedModels, top: TopN) -> Outcome:
+    first = top.items[:, :LENGTH]
+    return judge.outcome(first, models.likeness.diversity(first))
 
 
 def pool(cuts: Sequence[JudgedCut], mode: str, seed: int) -> Judged:
@@ -149,19 +174,25 @@ def pool(cuts: Sequence[JudgedCut], mode: str, seed: int) -> Judged:
     measurements = Measurements.of([(cut.fold.cut_at, cut.held_out[mode]) for cut in cuts])
     names = cuts[0].outcomes[mode] if len(measurements) else ()
     users = {name: pooled_scores([cut.outcomes[mode][name] for cut in cuts]) for name in names}
-    return Judged(measurements, rows, users)
+    of_live = [cut.live for cut in cuts if cut.live is not None]
+    live = np.concatenate(of_live) if len(of_live) == len(cuts) else None
+    return Judged(measurements, rows, users, live)
 
 
-def _with_published(models: FittedModels, scorers: Mapping[str, Scorer]) -> Iterator[tuple[str, Ranker]]:
-    """Every model in turn; right after the chosen one PUBLISHED: its lists, filled and with variety."""
+def _with_published(
+    models: FittedModels, scorers: Mapping[str, Scorer], live: Params | None
+) -> Iterator[tuple[str, Ranker]]:
+    """Every model in turn; after the chosen one PUBLISHED, after that of `live` LIVE."""
     for name, ranker in models.rankers(scorers):
         yield name, models.capped(ranker)
         if name == models.params.model:
             yield PUBLISHED, models.published(name, ranker)
+        if live is not None and name == live.model:
+            yield LIVE, models.published(name, ranker, live.variety)
 
 
 def _is_judged_in_both(name: str) -> bool:
-    return name != PUBLISHED and not is_reranker(name)
+    return name not in (PUBLISHED, LIVE) and not is_reranker(name)
 
 
 def in_order(rows: pa.Table, name: str) -> pa.Table:

@@ -15,12 +15,13 @@ import pyarrow as pa
 from pipeline.config import Settings
 from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
-from pipeline.models.catalog import NCF
+from pipeline.models.catalog import EASE, NCF, is_reranker, names_candidates
 from pipeline.models.params import Params
+from pipeline.ranking.features import Scorer
 from pipeline.ranking.fitted import Earlier, FittedModels
-from pipeline.ranking.reranker import Scorer
 from pipeline.ranking.saved import read_factors
 from pipeline.runs.folder import RunFolder
+from pipeline.runs.kept import NOT_KEPT, Kept
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import opened
 
@@ -45,15 +46,22 @@ def at(
     spill: Path,
     factors: AlsFactors | None = None,
     earlier: Earlier | None = None,
+    kept: Kept = NOT_KEPT,
 ) -> Iterator[FittedModels]:
     """The models fitted on what lies before the fold's cut.
 
     factors: ALS with these parameters at this fold, where it has been fitted already; None: fit it
     earlier: what an earlier cut left, which is used as long as it is fresh; None: everything is fitted
+    kept:    where ALS is kept
     """
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, spill) as history:
         als, fresh = params.als_model(settings), _fresh(earlier, fold)
-        factors = factors or (als.carried(fresh.factors, history) if fresh else als.fit(history))
+
+        def fitted() -> AlsFactors:
+            return als.carried(fresh.factors, history) if fresh else als.fit(history)
+
+        form = AlsFactors.form(settings.run.threads)
+        factors = factors or kept.once(f"als-{fold.name}", form, fitted)
         yield FittedModels(history, factors, params, settings, items, fresh)
 
 
@@ -71,15 +79,17 @@ def left_by(
     """
     plain = earlier.plain if earlier else None
     plain = plain or (models.plain_als if with_plain else None)
+    has_ease = names_candidates(EASE, models.settings) or is_reranker(models.params.model)
     fitted = _fresh(earlier, fold) or Earlier(
-        fold.cut_at, models.factors, models.neighbours, models.ease.learnt()
+        fold.cut_at, models.factors, models.neighbours, models.ease.learnt() if has_ease else None
     )
     return replace(fitted, plain=plain, ncf=fitted.ncf or vars(models).get(NCF))
 
 
 def judge_of(models: FittedModels, fold: Fold) -> Judge:
     """The judge of models fitted at the fold's cut, in the mode that is published."""
-    return Judge.of(models.history, fold, excludes_repeats=models.settings.run.excludes_repeats)
+    run = models.settings.run
+    return Judge.of(models.history, fold, excludes_repeats=run.excludes_repeats, threads=run.threads)
 
 
 def sample_of(models: FittedModels, fold: Fold) -> Judge:
@@ -98,15 +108,19 @@ def training_rows(models: FittedModels, fold: Fold) -> pa.Table:
 
 @contextmanager
 def trained(
-    folder: RunFolder, settings: Settings, fold: Fold, earlier: Earlier | None = None
+    folder: RunFolder,
+    settings: Settings,
+    fold: Fold,
+    earlier: Earlier | None = None,
+    kept: Kept = NOT_KEPT,
 ) -> Iterator[FittedModels]:
     """The models at `fold`, a cut of the test, with the ALS that `train` wrote for it.
 
-    earlier: as for `at`, and plain ALS where it is in it
+    earlier: as for `at`, and plain ALS where it is in it; kept: where plain ALS is kept
     DamagedFile where that was trained on other events.
     """
     params = Params.read(folder.document("best_params"))
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
         factors = read_factors(folder, fold, history, settings.run.threads)
         items, plain = folder.optional("items"), earlier.plain if earlier else None
-        yield FittedModels(history, factors, params, settings, items, _fresh(earlier, fold), plain)
+        yield FittedModels(history, factors, params, settings, items, _fresh(earlier, fold), plain, kept)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at, judge_of, left_by, training_rows
 from pipeline.evaluation.metrics import Clusters, PerUser
 from pipeline.models.catalog import MODELS, NCF, is_reranker, raced, rules
-from pipeline.models.params import Params, Variety, live_as_of
+from pipeline.models.params import Params, live_as_of
 from pipeline.ranking.learnt import Learnt
 from pipeline.runs.job import Job
+from pipeline.runs.kept import NOT_KEPT, TABLE
 from pipeline.splits import folds
 
 Users = Mapping[str, Mapping[str, PerUser]]
@@ -81,10 +83,24 @@ def is_lost(row: Row, max_loss: float) -> bool:
     return loss(row) > max_loss and bool(row["ci_high"] < 0)
 
 
-def opponents(job: Job, users: Users) -> Opponents:
+def judged_along(job: Job) -> Params | None:
+    """The live publication's parameters where its model is one of tonight's, with another variety at most.
+
+    It is then judged with tonight's models; None: it is fitted again, or cannot be compared.
+    """
+    live = live_as_of(job.folder.document("live"), job.folder.as_of)
+    then = Params.published(live, job.settings)
+    if then is None or _incomparable(job, live, then) or then.model not in raced(job.settings):
+        return None
+    now = Params.read(job.folder.document("best_params"))
+    return then if _is_same(then, now) and not _is_published(then, now) else None
+
+
+def opponents(job: Job, users: Users, judged: PerUser | None = None) -> Opponents:
     """The best rule of the test, and the live publication's model at the same cuts.
 
     users: each model's metrics, one value for each measurement; empty where nobody can be measured
+    judged: Precision@3 of what is live, where it was `judged_along`
     """
     if not users:
         return Opponents(None, None, ({"against": "best_rule", "why": "nobody can be measured"},))
@@ -96,7 +112,8 @@ def opponents(job: Job, users: Users) -> Opponents:
         return Opponents(best_rule, None, ({"against": "live", "why": why},))
     model, version = then.model, live["version"]
     job.say(f"evaluate: compared with {model} of version {version}, which is live, at the same cuts")
-    values = _judged_tonight(users, then, Params.read(job.folder.document("best_params")))
+    is_published = _is_published(then, Params.read(job.folder.document("best_params")))
+    values = users[PUBLISHED][MEASURE] if is_published else judged
     values = fitted_again(job, then) if values is None else values
     if values is None:
         why = f"{model} cannot be fitted on this split"
@@ -154,19 +171,9 @@ def _is_chosen_on(live: Mapping[str, Any], test_from: datetime) -> bool:
     return chosen is not None and datetime.fromisoformat(chosen) >= test_from
 
 
-def _judged_tonight(users: Users, then: Params, now: Params) -> PerUser | None:
-    """Precision@3 of the live model, where one of tonight's is the same model; None where none is.
-
-    Rules are judged without filling their empty slots, unlike published lists, so a rule counts as the same
-    only where it is tonight's choice.
-    """
-    if not _is_same(then, now):
-        return None
-    if then.model == now.model and then.variety == now.variety:
-        return users[PUBLISHED][MEASURE]
-    if then.variety != Variety():
-        return None
-    return users[then.model][MEASURE] if then.model in users and then.model not in rules() else None
+def _is_published(then: Params, now: Params) -> bool:
+    """Whether tonight's lists are those of the live model with the live parameters."""
+    return _is_same(then, now) and then.model == now.model and then.variety == now.variety
 
 
 def _is_same(then: Params, now: Params) -> bool:
@@ -180,18 +187,20 @@ def fitted_again(job: Job, params: Params) -> PerUser | None:
     """Precision@3 of each measurement under `params`; None for a re-ranker without training rows."""
     folder, settings = job.folder, job.settings
     items, is_taught = folder.optional("items"), is_reranker(params.model)
+    kept = job.kept.within("live") if params.model != NCF else NOT_KEPT
     learnt, windows, values = Learnt(settings, names=[params.model]), settings.ranking.windows, []
     if is_taught:
         for fold in folds.for_learning(folder, windows):
-            with at(fold, params, settings, items, folder.scratch()) as models:
-                learnt.rows.append(training_rows(models, fold))
+            with at(fold, params, settings, items, folder.scratch(), kept=kept) as models:
+                rows = kept.once(f"rows-{fold.name}", TABLE, partial(training_rows, models, fold))
+                learnt.rows.append(rows)
     teaching = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, windows)} if is_taught else {}
     tests, earlier = folds.tests(folder), None
     for fold in tests:
         scorer = learnt.by(fold.cut_at).get(params.model) if is_taught else None
         if is_taught and scorer is None:
             return None
-        with at(fold, params, settings, items, folder.scratch(), earlier=earlier) as models:
+        with at(fold, params, settings, items, folder.scratch(), earlier=earlier, kept=kept) as models:
             judge = judge_of(models, fold)
             lists = judge.lists(models.published(params.model, models.ranker(params.model, scorer)), 3)
             values.append(metrics.precision_at_k(judge.hits(lists), 3))

@@ -13,14 +13,16 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from pipeline import progress
 from pipeline.evaluation import metrics
-from pipeline.models.top_n import NOTHING, Ranker, TopN
+from pipeline.models.top_n import Ranker, TopN
+from pipeline.parallel import in_order
 from pipeline.splits.folds import Fold
 from pipeline.splits.history import History
 from pipeline.splits.holdout import UNSERVED, HeldOut, hold_out
 
 LENGTH = 10
-BATCH_USERS = 4096
+BATCH_USERS = 256
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,16 @@ class Judge:
 
     exclude: what lists may not hold: what each user bought before the cut (users x items), or None
     buyers:  of each item before the cut, shape (n_items,)
+    threads: as in `run.threads`: batches of users are worked on side by side
     """
 
     held_out: HeldOut
     exclude: sp.csr_matrix | None
     buyers: NDArray[np.int64]
+    threads: int = 0
 
     @classmethod
-    def of(cls, history: History, *over: Fold, excludes_repeats: bool) -> Judge:
+    def of(cls, history: History, *over: Fold, excludes_repeats: bool, threads: int = 0) -> Judge:
         """The judge of models fitted on `history`, by the purchases that the folds `over` hold out.
 
         over: one fold, or several: the models are then as old at the later ones as `history` is
@@ -81,11 +85,16 @@ class Judge:
             held_out[0] if len(held_out) == 1 else HeldOut.joined(held_out),
             bought if excludes_repeats else None,
             np.bincount(bought.indices, minlength=history.shape[1]),
+            threads,
         )
 
     def sampled(self, most: int, seed: int) -> Judge:
         """The same judge of at most `most` users, drawn with the seed."""
         return replace(self, held_out=self.held_out.sampled(most, seed))
+
+    def served(self) -> Judge:
+        """The same judge of those alone who are in the history."""
+        return replace(self, held_out=self.held_out.of(np.flatnonzero(self.held_out.rows != UNSERVED)))
 
     @property
     def n_users(self) -> int:
@@ -94,22 +103,26 @@ class Judge:
 
     def lists(self, ranker: Ranker, length: int = LENGTH) -> NDArray[np.int32]:
         """The measured users' lists, shape (n_users, length); empty for a buyer the filters leave out."""
-        return self.top_n(ranker, length).items
+        return self.top_n({"": ranker}, length)[""].items
 
-    def top_n(self, ranker: Ranker, length: int) -> TopN:
-        """The same lists with their scores."""
-        top = TopN.empty(self.n_users, length)
-        for start in range(0, self.n_users, BATCH_USERS):
-            rows = self.held_out.rows[start : start + BATCH_USERS]
-            is_served = rows != UNSERVED
-            slots = start + np.flatnonzero(is_served)
-            part = ranker.top_n(rows[is_served], length, self.exclude)
-            top.items[slots], top.scores[slots] = part.items, part.scores
-        return top
+    def top_n(self, rankers: Mapping[str, Ranker], length: int) -> dict[str, TopN]:
+        """The same lists with their scores, of several models by name.
 
-    def is_full(self, lists: NDArray[np.int32]) -> bool:
-        """Whether no list has an empty slot, but those of buyers whom the filters leave out."""
-        return not (lists[self.held_out.rows != UNSERVED] == NOTHING).any()
+        All models have their turn at a batch of users, because re-rankers share its candidate table.
+        """
+        tops = {name: TopN.empty(self.n_users, length) for name in rankers}
+        served = np.flatnonzero(self.held_out.rows != UNSERVED)
+
+        def lists_of(slots: NDArray[np.int64]) -> list[TopN]:
+            rows = self.held_out.rows[slots]
+            return [ranker.top_n(rows, length, self.exclude) for ranker in rankers.values()]
+
+        batches = [served[start : start + BATCH_USERS] for start in range(0, len(served), BATCH_USERS)]
+        done = zip(batches, in_order(lists_of, batches, self.threads), strict=True)
+        for slots, parts in progress.over(done, "lists", len(served), "users", lambda part: len(part[0])):
+            for top, part in zip(tops.values(), parts, strict=True):
+                top.items[slots], top.scores[slots] = part.items, part.scores
+        return tops
 
     def hits(self, lists: NDArray[np.int32]) -> metrics.Hits:
         """Which slots were bought."""

@@ -79,7 +79,7 @@ def _pooled(cuts: Sequence[Groups]) -> Groups:
 
 
 def _kinds(job: Job, models: FittedModels, held_out: HeldOut) -> Iterator[tuple[str, Labels]]:
-    statistics, rows = models.candidates.statistics, held_out.rows
+    statistics, rows = models.statistics, held_out.rows
     trips = statistics.users["user_trips"]
     few, many = np.percentile(trips, [33.3, 66.7])
     since = np.zeros(len(trips))
@@ -104,7 +104,7 @@ def _categories(job: Job, models: FittedModels) -> Labels:
     is_known = pc.is_in(items["item_id"], value_set=models.history.item_ids)
     categories = pc.unique(pc.drop_null(items["category"].filter(is_known)))
     names = np.array(sorted(categories.to_pylist(), key=str.encode), str)
-    tastes = models.candidates.statistics.tastes
+    tastes = models.statistics.tastes
     best = tastes.best(tastes.columns["taste_days"], 1)
     favourite = np.full(models.history.shape[0], "", names.dtype)
     favourite[tastes.user[best]] = names[tastes.other[best]]

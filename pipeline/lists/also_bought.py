@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import xlog1py
 
+from pipeline import progress
 from pipeline.models.top_n import best_first, numbered
 
 MOST_ITEMS = 10_000
@@ -59,7 +60,9 @@ def also_bought(
     of_buyers, n_of = sp.csr_matrix(baskets[:, shown]), n_of[shown]
     rows = np.arange(len(shown)) if asked is None else np.flatnonzero(np.isin(shown, asked))
     of_items = sp.csr_matrix(of_buyers.T)[rows]
-    for start, stop in _batches(of_items, of_buyers):
+    ranges = _batches(of_items, of_buyers)
+    counted = progress.over(ranges, "also bought", len(rows), "items", lambda items: items[1] - items[0])
+    for start, stop in counted:
         joint = sp.csr_matrix(of_items[start:stop] @ of_buyers)
         a, b, n_both = _pairs(joint, rows[start:stop], n_of, n_buyers, min_buyers)
         scores = g2(n_both, n_of[a], n_of[b], n_buyers)

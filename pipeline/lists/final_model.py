@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from pipeline.models.catalog import RECENTLY_POPULAR, is_reranker
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.availability import unavailable
+from pipeline.ranking.features import Scorer
 from pipeline.ranking.fitted import FittedModels
-from pipeline.ranking.reranker import Scorer, fit_rerankers
+from pipeline.ranking.reranker import fit_rerankers
+from pipeline.runs.kept import NOT_KEPT, Kept
 from pipeline.splits.history import History
 
 FEW_TRIPS = 2
@@ -72,14 +74,17 @@ def fit_final_model(
     training_rows: Sequence[Path],
     browsers: Path | None,
     as_of: datetime,
+    kept: Kept = NOT_KEPT,
 ) -> FinalModel:
     """Fit the model that `params` names on all events of `history`.
 
     items:         the shop's items; None: it has none
     training_rows: files of `examples` and `latest_examples`, from which a re-ranker learns
     browsers:      events of engaged browsers; None: lists are for buyers only
+    kept:          where ALS is kept
     """
-    factors = params.als_model(settings).fit(history)
+    als, form = params.als_model(settings), AlsFactors.form(settings.run.threads)
+    factors = kept.once("als", form, lambda: als.fit(history))
     hidden = unavailable(items, history.item_ids)
     fitted = FittedModels(history, factors.hide(hidden), params, settings, items)
     ranker = fitted.ranker(params.model, _scorer(params, settings, training_rows, as_of))
@@ -137,7 +142,8 @@ def _browsers(fitted: FittedModels, browsers: Path, as_of: datetime) -> list[Aud
     user_ids, weights = fitted.history.fold_in([browsers], params.weights, as_of, min_views=0, min_carts=0)
     if not len(user_ids):
         return []
-    factors = params.als_model(fitted.settings).fold_in(fitted.factors, user_ids, weights)
+    users = params.als_model(fitted.settings).fold_in(fitted.factors, weights)
+    factors = replace(fitted.factors, user_factors=users, user_ids=user_ids)
     filled = Filled((factors, fitted.ranker(RECENTLY_POPULAR)))
     model = fitted.capped(filled).hide(factors.hidden)
     return [Audience(user_ids, model, weights, None, LOOKED_AT, SIMILAR_TO_VIEW)]

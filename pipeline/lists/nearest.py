@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from pipeline.models.top_n import NOTHING
 
@@ -61,18 +60,17 @@ def nearest_of_own(
     cosines = np.zeros(items.shape, np.float32)
     length = np.linalg.norm(item_factors, axis=1)
     length[length == 0] = 1.0
-    with threadpool_limits(1, "blas"):
-        for row, listed in enumerate(items):
-            columns = np.sort(own.indices[own.indptr[row] : own.indptr[row + 1]])
-            slots = np.flatnonzero(listed != NOTHING)
-            cosine = (item_factors[listed[slots]] @ item_factors[columns].T) / length[columns]
-            best = np.argmax(cosine, axis=1)
-            of_best = cosine[np.arange(len(slots)), best] / length[listed[slots]]
-            nearest[row, slots] = np.where(of_best > 0, columns[best], NOTHING)
-            cosines[row, slots] = np.maximum(of_best, 0.0)
-            is_own = np.isin(listed[slots], columns)
-            nearest[row, slots[is_own]] = listed[slots[is_own]]
-            cosines[row, slots[is_own]] = 1.0
+    for row, listed in enumerate(items):
+        columns = np.sort(own.indices[own.indptr[row] : own.indptr[row + 1]])
+        slots = np.flatnonzero(listed != NOTHING)
+        cosine = (item_factors[listed[slots]] @ item_factors[columns].T) / length[columns]
+        best = np.argmax(cosine, axis=1)
+        of_best = cosine[np.arange(len(slots)), best] / length[listed[slots]]
+        nearest[row, slots] = np.where(of_best > 0, columns[best], NOTHING)
+        cosines[row, slots] = np.maximum(of_best, 0.0)
+        is_own = np.isin(listed[slots], columns)
+        nearest[row, slots[is_own]] = listed[slots[is_own]]
+        cosines[row, slots[is_own]] = 1.0
     return nearest, cosines
 
 

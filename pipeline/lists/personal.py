@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +13,18 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from pipeline import progress
 from pipeline.lists.evidence import Evidence
 from pipeline.lists.new_items import NewItems
 from pipeline.lists.reasons import NEW_IN_CATEGORY, reasons_of
 from pipeline.models.als import AlsFactors
 from pipeline.models.top_n import NOTHING, Ranker, TopN, numbered
+from pipeline.parallel import in_order
+from pipeline.runs.kept import NOT_KEPT, TABLE, Kept
 
-BATCH_USERS = 2048
+BATCH_USERS = 1024
+KEPT_BATCHES = 32
+"""Batches whose lists are kept in one file: what a kill loses is at most so much."""
 DETAILS = ("last_bought_on", "gap_days", "percent_off")
 """Columns of `recommendations` that a reason is told with."""
 
@@ -115,11 +122,15 @@ def user_lists(
     evidence: Evidence,
     length: int,
     new: NewItems | None = None,
+    threads: int = 0,
+    kept: Kept = NOT_KEPT,
 ) -> Iterator[pa.RecordBatch]:
     """Rows of `recommendations` for all audiences, in the order of the user ids; no user is in two.
 
     evidence: what reasons build on, of the first audience, the buyers
     new:      the new items that have places in the buyers' lists; None: none have
+    threads:  as in `run.threads`: batches of users are worked on side by side
+    kept:     where the lists of so many batches (KEPT_BATCHES) are kept at a time
     """
     browsers = audiences[1:]
     evidences = [evidence, *(evidence.of_browsers(len(others.user_ids)) for others in browsers)]
@@ -128,8 +139,8 @@ def user_lists(
     row = np.concatenate([np.arange(size) for size in sizes])
     audience_of = np.repeat(np.arange(len(audiences)), sizes)
     order = pc.sort_indices(ids).to_numpy()
-    for start in range(0, len(order), BATCH_USERS):
-        batch = order[start : start + BATCH_USERS]
+
+    def lists_of(batch: NDArray[np.int64]) -> pa.Table:
         parts = [
             audience.lists(
                 row[batch[audience_of[batch] == number]],
@@ -140,5 +151,24 @@ def user_lists(
             )
             for number, audience in enumerate(audiences)
         ]
-        table = pa.concat_tables(parts)
-        yield from table.sort_by([("user_id", "ascending"), ("rank", "ascending")]).to_batches()
+        return pa.concat_tables(parts).sort_by([("user_id", "ascending"), ("rank", "ascending")])
+
+    batches = [order[start : start + BATCH_USERS] for start in range(0, len(order), BATCH_USERS)]
+    parts = [batches[first : first + KEPT_BATCHES] for first in range(0, len(batches), KEPT_BATCHES)]
+    names = [f"lists-{number:05}" for number in range(len(parts))]
+    missing = [part for name, part in zip(names, parts, strict=True) if not kept.has(name, TABLE)]
+    n_users = sum(len(batch) for part in missing for batch in part)
+    tables = progress.over(
+        in_order(lists_of, chain.from_iterable(missing), threads),
+        "lists",
+        n_users,
+        "users",
+        lambda _: BATCH_USERS,
+    )
+    for name, part in zip(names, parts, strict=True):
+        yield from kept.once(name, TABLE, partial(_next, tables, len(part))).to_batches()
+
+
+def _next(tables: Iterator[pa.Table], n: int) -> pa.Table:
+    """The next `n` of `tables` as one."""
+    return pa.concat_tables(islice(tables, n))

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from pipeline import progress
 from pipeline.cold.content import NONE
 from pipeline.cold.items import ColdItems
 from pipeline.lists.also_bought import also_bought, baskets_of
@@ -35,7 +36,8 @@ def similar_items(
     asked: column numbers of the items whose lists are wanted; None: of all
     """
     columns = np.setdiff1d(np.arange(len(factors.item_ids)) if asked is None else asked, factors.hidden)
-    for start in range(0, len(columns), BATCH_ITEMS):
+    starts = range(0, len(columns), BATCH_ITEMS)
+    for start in progress.over(starts, "similar items", len(columns), "items", lambda _: BATCH_ITEMS):
         batch = columns[start : start + BATCH_ITEMS]
         top = factors.similar_items(batch, length)
         slots, ranks = np.nonzero(top.items != NOTHING)

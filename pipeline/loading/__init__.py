@@ -54,6 +54,7 @@ def load(
     seed: int = 0,
     promotion_days: int = 0,
     look_first: float = 0.0,
+    n_products: int = 0,
     keep_dates: bool = False,
     copy: Path | None = None,
 ) -> Loaded:
@@ -63,7 +64,7 @@ def load(
     file, items, users: of `retailrocket` (file), `events` and `query`
     properties:         of `retailrocket`: its files of the items' properties
     embeddings:         of `events` and `query`: a Parquet file
-    n_events, seed, promotion_days, look_first: of `synthetic`
+    n_events, seed, promotion_days, look_first, n_products: of `synthetic`
     keep_dates:         do not shift the times by whole days so that the last event lies within the
                         24 hours before `now`; `events` and `query` always keep their dates
 
@@ -97,6 +98,7 @@ def load(
             keep_dates=keep_dates,
             promotion_days=promotion_days,
             look_first=look_first,
+            n_products=n_products,
         ),
     }
     if kind not in readers:

@@ -18,6 +18,8 @@ FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 DAYS = 365
 DAY_US = 86_400_000_000
 N_REPEATS = 2
+FEWEST_PRODUCTS, MOST_PRODUCTS = 40, 200_000
+"""Products of a shop whose events say how many it has."""
 LOOKS_DAYS = 14
 """Days for which they look at least who look around before they first buy."""
 SHARE_OF_REDUCED = 0.1
@@ -66,10 +68,17 @@ class World:
     look_first: float
 
     @classmethod
-    def make(cls, n_events: int, seed: int, promotion_days: int = 0, look_first: float = 0.0) -> World:
-        """A shop of a size that suits `n_events`: 40 events a customer, 150 a product."""
+    def make(
+        cls,
+        n_events: int,
+        seed: int,
+        promotion_days: int = 0,
+        look_first: float = 0.0,
+        n_products: int = 0,
+    ) -> World:
+        """A shop of a size that suits `n_events`: 40 events a customer, 150 a product unless `n_products`."""
         rng = np.random.default_rng([seed, 0])
-        n_products = int(np.clip(n_events // 150, 40, 200_000))
+        n_products = n_products or int(np.clip(n_events // 150, FEWEST_PRODUCTS, MOST_PRODUCTS))
         n_customers = max(20, n_events // 40)
         n_clusters = int(np.clip(np.sqrt(n_products) / 2, 4, len(CATEGORIES)))
         starts = np.linspace(0, n_products, n_clusters + 1).astype(np.int64)

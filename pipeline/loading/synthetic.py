@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from pipeline.contract.datasets import TIME
 from pipeline.errors import SettingsError, shortened
-from pipeline.loading.made_up import DAY_US, DAYS, FIRST, Integers, World, pick
+from pipeline.loading.made_up import DAY_US, DAYS, FEWEST_PRODUCTS, FIRST, Integers, World, pick
 from pipeline.loading.shop import Shop, days_to_shift, shifted
 
 BATCH = 128 * 1024
@@ -42,29 +42,35 @@ def read(
     keep_dates: bool,
     promotion_days: int = 0,
     look_first: float = 0.0,
+    n_products: int = 0,
 ) -> Iterator[Shop]:
     """`n_events` events over a year, in time order, the last within the 24 hours before `now`.
 
     keep_dates:     keep the dates of 2025 instead
     promotion_days: the last days, on which one best seller is promoted; 0: none
     look_first:     share of the buyers who look around for weeks or months before they first buy
+    n_products:     how many the shop has; 0: as many as suit the events
 
     Raises SettingsError when `n_events` is below 1 or above MOST_EVENTS, `seed` is negative, the promotion
-    is longer than the year, or `look_first` is no share.
+    is longer than the year, `look_first` is no share, or the products are fewer than FEWEST_PRODUCTS or more
+    than MOST_EVENTS.
     """
     is_year = 0 <= promotion_days <= DAYS
-    if not (1 <= n_events <= MOST_EVENTS and seed >= 0 and is_year and 0 <= look_first <= 1):
+    is_shop = n_products == 0 or FEWEST_PRODUCTS <= n_products <= MOST_EVENTS
+    is_number = 1 <= n_events <= MOST_EVENTS and seed >= 0
+    if not (is_number and is_year and 0 <= look_first <= 1 and is_shop):
         raise SettingsError(
             "a made-up shop needs events",
             found=shortened(
                 f"--events {n_events} --seed {seed} --promotion-days {promotion_days}"
-                f" --look-first {look_first:g}"
+                f" --look-first {look_first:g} --products {n_products}"
             ),
             promised=f"--events of 1 to {MOST_EVENTS:,}, --seed of at least 0,"
-            f" --promotion-days of 0 to {DAYS}, --look-first of 0 to 1",
+            f" --promotion-days of 0 to {DAYS}, --look-first of 0 to 1,"
+            f" --products of at least {FEWEST_PRODUCTS}",
             then="choose other numbers",
         )
-    world = World.make(n_events, seed, promotion_days, look_first)
+    world = World.make(n_events, seed, promotion_days, look_first, n_products)
     days = 0 if keep_dates else days_to_shift(_last(world, n_events), now)
     events = shifted(_events(world, n_events), days)
     products = shifted(world.products(), days, "added_at")

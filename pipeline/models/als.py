@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,8 +22,11 @@ from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from pipeline import progress
 from pipeline.config import Als, Weights
+from pipeline.models.longest_first import LongestFirst
 from pipeline.models.top_n import NOTHING, TopN
+from pipeline.runs.kept import Form
 from pipeline.splits.history import History
 
 Factors: TypeAlias = NDArray[np.float32]
@@ -62,7 +66,8 @@ class AlsModel:
         users, items = (_drawn(rng, n, self.params.factors) for n in cells.shape)
         by_user = self._levels(cells)
         by_item = self._levels(sp.csr_matrix(cells.T))
-        for _ in range(self.params.iterations):
+        n = self.params.iterations
+        for _ in progress.over(range(n), self.name, n, "iterations", lambda _: 1):
             with threadpool_limits(1, "blas"):
                 self._solve(users, items, by_user)
                 self._solve(items, users, by_item)
@@ -86,19 +91,22 @@ class AlsModel:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(solve, levels))
 
-    def fold_in(self, factors: AlsFactors, user_ids: pa.Array, cells: sp.csr_matrix) -> AlsFactors:
+    def fold_in(
+        self, factors: AlsFactors, cells: sp.csr_matrix, wanted: NDArray[np.int64] | None = None
+    ) -> Factors:
         """Factors for users whom `factors` never saw, from what they did: one step of ALS, items held still.
 
-        user_ids: of the rows of `cells`; cells: weights of events, shape (n_users, n_items)
+        cells: weights of events, shape (n_users, n_items); wanted: rows of those who are asked for, None: all
+        Returns float32 of shape (len(wanted), factors). They do not depend on who else is asked for.
         """
-        confidence = cells.copy()
+        confidence = cells.copy() if wanted is None else cells[wanted]
         confidence.data = np.float32(1.0) + np.float32(self.params.alpha) * confidence.data
         model = factors.model()
-        users = np.zeros((cells.shape[0], self.params.factors), np.float32)
-        for rows, part, penalty in self._levels(confidence):
+        users = np.zeros((confidence.shape[0], self.params.factors), np.float32)
+        for rows, part, penalty in self._levels(confidence, _n_events(cells).mean()):
             model.regularization = penalty
             users[rows] = model.recalculate_user(rows, part)
-        return replace(factors, user_factors=users, user_ids=user_ids)
+        return users
 
     def carried(self, earlier: AlsFactors, history: History) -> AlsFactors:
         """The items' factors of an earlier cut, and the users' solved again by all they have done until now.
@@ -119,19 +127,21 @@ class AlsModel:
         cells.data = np.float32(1.0) + np.float32(self.params.alpha) * cells.data
         return cells
 
-    def _levels(self, cells: sp.csr_matrix) -> list[Level]:
+    def _levels(self, cells: sp.csr_matrix, mean: float | None = None) -> list[Level]:
         """Rows with about as many events each (within a factor of 4), their cells, and their penalty.
+
+        mean: of the events, where `cells` are those of some rows alone
 
         The penalty is regularization x (events / mean events) ^ regularization_scale (Rendle et al. 2021,
         "Revisiting the Performance of iALS on Item Recommendation Benchmarks", who count the same way).
         """
-        events = np.maximum(np.diff(cells.indptr), 1)
-        scale = self.params.regularization_scale
+        events, scale = _n_events(cells), self.params.regularization_scale
+        mean = events.mean() if mean is None else mean
         level = np.round(np.log2(events) / 2).astype(np.int64) if scale else np.zeros(len(events), np.int64)
         levels = []
         for number in np.unique(level):
             rows = np.flatnonzero(level == number)
-            ratio = float(4.0**number / events.mean()) if scale else 1.0
+            ratio = float(4.0**number / mean) if scale else 1.0
             levels.append((rows, cells[rows], self.params.regularization * ratio**scale))
         return levels
 
@@ -166,23 +176,32 @@ class AlsFactors:
 
         A user whose factors are all zero has no taste to rank by, and gets nothing.
         """
-        top = TopN.empty(len(rows), n)
-        width = min(n, len(self.item_ids))
-        if not width or not len(rows):
-            return top
-        known = sp.csr_matrix((len(self.user_ids), len(self.item_ids)), dtype=np.float32)
-        with threadpool_limits(1, "blas"):
-            items, scores = self.model().recommend(
-                rows,
-                (known if exclude is None else exclude)[rows],
-                N=width,
-                filter_already_liked_items=exclude is not None,
-                filter_items=self.hidden if len(self.hidden) else None,
-            )
-        top = _sorted(top, items, scores)
-        is_flat = ~self.user_factors[rows].any(axis=1)
-        top.items[is_flat], top.scores[is_flat] = NOTHING, 0.0
-        return top
+        return self.top_n_of(self.user_factors[rows], n, None if exclude is None else exclude[rows])
+
+    def top_n_of(self, users: Factors, n: int, exclude: sp.csr_matrix | None) -> TopN:
+        """The same for users with these factors; `exclude` is theirs alone, shape (len(users), n_items)."""
+        top, is_done = self._longest_first.top_n(users, n, exclude)
+        others = np.flatnonzero(~is_done)
+        if len(others):
+            more = self._top_n_of_all(users[others], n, None if exclude is None else exclude[others])
+            top.items[others], top.scores[others] = more.items, more.scores
+        return _without_flat(top, users)
+
+    @cached_property
+    def _longest_first(self) -> LongestFirst:
+        return LongestFirst.of(self.item_factors, self.hidden)
+
+    def _top_n_of_all(self, users: Factors, n: int, exclude: sp.csr_matrix | None) -> TopN:
+        """As implicit finds them, by trying all items."""
+        known = sp.csr_matrix((len(users), len(self.item_ids)), dtype=np.float32)
+        items, scores = self.model(users).recommend(
+            np.arange(len(users)),
+            known if exclude is None else exclude,
+            N=min(n, len(self.item_ids)),
+            filter_already_liked_items=exclude is not None,
+            filter_items=self.hidden if len(self.hidden) else None,
+        )
+        return _sorted(TopN.empty(len(users), n), items, scores)
 
     def onto(self, history: History) -> AlsFactors:
         """The same factors for the users and items of a later history; those new to them have zeros."""
@@ -194,12 +213,6 @@ class AlsFactors:
             )
         )
         return AlsFactors(users, items, history.user_ids, history.item_ids, self.threads)
-
-    def of(self, rows: NDArray[np.int64]) -> AlsFactors:
-        """The same items for the users `rows` alone, who become 0, 1, 2, ..."""
-        return replace(
-            self, user_factors=self.user_factors[rows], user_ids=self.user_ids.take(pa.array(rows))
-        )
 
     def scores(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Of the pairs (rows, columns), shape of both; the product of their factors."""
@@ -215,7 +228,7 @@ class AlsFactors:
         length = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
         unit = (self.item_factors / np.where(length > 0, length, 1.0)).astype(np.float32)
         of_items = AlsFactors(unit, unit, self.item_ids, self.item_ids, self.threads, self.hidden)
-        top = of_items.top_n(columns, n + 1, None)
+        top = _without_flat(of_items._top_n_of_all(unit[columns], n + 1, None), unit[columns])
         scores = np.where(top.items == columns[:, None], SENTINEL, top.scores)
         scores[top.items == NOTHING] = SENTINEL
         others = _sorted(TopN.empty(len(columns), n + 1), top.items, scores)
@@ -244,11 +257,22 @@ class AlsFactors:
                 threads,
             )
 
-    def model(self) -> AlternatingLeastSquares:
-        """As implicit has it."""
+    @classmethod
+    def form(cls, threads: int) -> Form[AlsFactors]:
+        """How they are kept. threads: of those that are read"""
+        return Form(".npz", cls.save, partial(cls.load, threads=threads))
+
+    def model(self, users: Factors | None = None) -> AlternatingLeastSquares:
+        """As implicit has it. users: other users' factors in place of its own"""
         model = AlternatingLeastSquares(factors=self.item_factors.shape[1], num_threads=self.threads)
-        model.user_factors, model.item_factors = self.user_factors, self.item_factors
+        model.user_factors = self.user_factors if users is None else users
+        model.item_factors = self.item_factors
         return model
+
+
+def _n_events(cells: sp.csr_matrix) -> NDArray[np.int32]:
+    """The cells of each row; 1 where there is none."""
+    return np.asarray(np.maximum(np.diff(cells.indptr), 1), np.int32)
 
 
 def _drawn(rng: np.random.RandomState, n: int, factors: int) -> Factors:
@@ -274,6 +298,13 @@ def _as_numpy(ids: pa.Array) -> NDArray[np.generic]:
     """Ids as an array that needs no pickle: int64, or unicode of the longest id's width."""
     values: NDArray[np.generic] = ids.to_numpy(zero_copy_only=False)
     return values if values.dtype.kind == "i" else values.astype(np.str_)
+
+
+def _without_flat(top: TopN, users: Factors) -> TopN:
+    """The same lists, emptied in place where a user's factors are all zero."""
+    is_flat = ~users.any(axis=1)
+    top.items[is_flat], top.scores[is_flat] = NOTHING, 0.0
+    return top
 
 
 def _sorted(top: TopN, items: NDArray[np.int32], scores: NDArray[np.float32]) -> TopN:

@@ -106,6 +106,16 @@ def raced(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in MODELS if name in rules() or name in settings.models.race)
 
 
+def has_rerankers(settings: Settings) -> bool:
+    """Whether a model races that learns from training rows."""
+    return any(name in raced(settings) for name in rerankers())
+
+
+def names_candidates(name: str, settings: Settings) -> bool:
+    """Whether the base model `name` is fitted: it races, or a model does that orders its candidates."""
+    return name in raced(settings) or has_rerankers(settings) or NCF in raced(settings)
+
+
 def rerankers() -> tuple[str, ...]:
     """Names of the re-rankers, in order."""
     return tuple(name for name, entry in MODELS.items() if entry.kind == "re-ranker")

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
-from pipeline.models.groups import best_in_groups, position_in_group
-from pipeline.models.top_n import TopN
+from pipeline.models.top_n import TopN, rank_dense
 from pipeline.splits.history import History
 
 MOST_ITEMS = 2_000
@@ -113,17 +112,7 @@ class EaseWeights:
             scores[exclude[:, self.columns].nonzero()] = 0.0
         if self.hidden is not None:
             scores[:, np.isin(self.columns, self.hidden)] = 0.0
-        top, width = TopN.empty(len(scores), n), min(n, scores.shape[1])
-        if not width:
-            return top
-        least = -np.partition(-scores, width - 1, axis=1)[:, width - 1]
-        users, places = np.nonzero((scores > 0) & (scores >= least[:, None]))
-        kept = best_in_groups(scores[users, places], users, n)
-        users, places = users[kept], places[kept]
-        ranks = position_in_group(users)
-        top.items[users, ranks] = self.columns[places]
-        top.scores[users, ranks] = scores[users, places]
-        return top
+        return rank_dense(scores, self.columns, n, above=0.0)
 
 
 def _faded(history: History, columns: NDArray[np.int64]) -> sp.csr_matrix:

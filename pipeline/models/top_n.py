@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from pipeline.models.groups import position_in_group
+from pipeline.models.groups import best_in_groups, position_in_group
+from pipeline.runs.kept import Form
 from pipeline.splits.history import History
 
 NOTHING = -1
@@ -36,6 +39,22 @@ class TopN:
     @classmethod
     def empty(cls, n_users: int, n: int) -> TopN:
         return cls(np.full((n_users, n), NOTHING, np.int32), np.zeros((n_users, n), np.float32))
+
+
+def _write_lists(lists: Mapping[str, TopN], path: Path) -> None:
+    parts = {f"{name}/{part}": getattr(top, part) for name, top in lists.items() for part in _PARTS}
+    with path.open("wb") as file:
+        np.savez(file, names=np.array(list(lists), np.str_), **parts)
+
+
+def _read_lists(path: Path) -> dict[str, TopN]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: TopN(*(file[f"{name}/{part}"] for part in _PARTS)) for name in file["names"].tolist()}
+
+
+_PARTS = ("items", "scores")
+LISTS: Form[dict[str, TopN]] = Form(".npz", _write_lists, _read_lists)
+"""How the lists of several models, each in the model's own order, are kept."""
 
 
 class Ranker(Protocol):
@@ -132,6 +151,24 @@ def rank_cells(scores: sp.csr_matrix, n: int, exclude: sp.csr_matrix | None) -> 
         best = best_first(values, items, n)
         top.items[row, : len(best)] = items[best]
         top.scores[row, : len(best)] = values[best]
+    return top
+
+
+def rank_dense(scores: NDArray[np.float32], columns: NDArray[np.int64], n: int, *, above: float) -> TopN:
+    """The `n` highest of each row of `scores` that are above `above`; ties go to the lower id.
+
+    columns: the items' column numbers, ascending, shape (scores.shape[1],)
+    """
+    top, width = TopN.empty(len(scores), n), min(n, scores.shape[1])
+    if not width or not len(scores):
+        return top
+    least = -np.partition(-scores, width - 1, axis=1)[:, width - 1]
+    users, places = np.nonzero((scores > above) & (scores >= least[:, None]))
+    values = scores[users, places]
+    kept = best_in_groups(values, users, n)
+    users, values, ranks = users[kept], values[kept], position_in_group(users[kept])
+    top.items[users, ranks] = columns[places[kept]]
+    top.scores[users, ranks] = values
     return top
 
 

@@ -10,6 +10,9 @@ A candidate is held as one number, its key: the user's slot in the batch x n_ite
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -33,6 +36,24 @@ REMEMBERED = 100
 Keys = NDArray[np.int64]
 
 
+class KeptTables(threading.local):
+    """The last candidate table that a thread has made."""
+
+    def __init__(self) -> None:
+        self._users = b""
+        self._table: CandidateTable | None = None
+
+    def table(
+        self, rows: NDArray[np.int64], make: Callable[[NDArray[np.int64]], CandidateTable]
+    ) -> CandidateTable:
+        """The one of the users `rows`, made where it is not the last."""
+        users, table = rows.tobytes(), self._table
+        if table is None or self._users != users:
+            self._table = None  # there is never room for two
+            self._users, self._table = users, (table := make(rows))
+        return table
+
+
 class CandidateSource:
     """All that candidates are taken from, at one cut and in one mode.
 
@@ -41,7 +62,7 @@ class CandidateSource:
     hidden:     column numbers of items that nobody is shown, ascending
     from_als:   most candidates of a user from ALS
 
-    The last candidate table is kept, because several re-rankers ask for the same users in turn.
+    Each thread's last candidate table is kept, because several re-rankers ask for the same users in turn.
     """
 
     def __init__(
@@ -62,7 +83,7 @@ class CandidateSource:
         self._popular = self._best_sellers("item_decay_30")
         self._of_other_spans = [self._best_sellers(name) for name in ("bought_3", "item_buyers")]
         self._popular_in_category = self._best_sellers_by_category()
-        self._last: tuple[bytes, CandidateTable] | None = None
+        self._kept = KeptTables()
 
     def hide(self, columns: NDArray[np.int64]) -> CandidateSource:
         """The same source without the items `columns`, which nobody is shown."""
@@ -73,10 +94,7 @@ class CandidateSource:
 
     def table(self, rows: NDArray[np.int64]) -> CandidateTable:
         """The candidates of the users `rows` (row numbers of the history), with their features."""
-        users = rows.tobytes()
-        if self._last is None or self._last[0] != users:
-            self._last = (users, self._make_table(rows))
-        return self._last[1]
+        return self._kept.table(rows, self._make_table)
 
     def _make_table(self, rows: NDArray[np.int64]) -> CandidateTable:
         batch = self._user_batch(rows)
@@ -113,8 +131,8 @@ class CandidateSource:
         return keys[~batch.own.places(keys)[1]] if self._is_exclude else keys
 
     def _from_als_factors(self, batch: UserBatch, exclude: sp.csr_matrix | None) -> Keys:
-        users = self._factors.of(batch.rows)
-        return self._keys(users.top_n(np.arange(batch.n_users), self._from_als, exclude).items)
+        users = self._factors.user_factors[batch.rows]
+        return self._keys(self._factors.top_n_of(users, self._from_als, exclude).items)
 
     def _from_ease(self, batch: UserBatch, exclude: sp.csr_matrix | None) -> Keys:
         return self._keys(self._ease.best(batch.ease.values, FROM_EASE, exclude).items)

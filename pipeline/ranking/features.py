@@ -7,7 +7,8 @@ of candidates rate the item. The entry of a feature says which value it has wher
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,6 +36,14 @@ CACHED_ROWS = 1024
 Columns = dict[str, Column]
 
 
+class Scorer(Protocol):
+    """What a re-ranker learns: Blend or Trees."""
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Higher is better, shape (n_rows,); `features` has the columns of FEATURES."""
+        ...
+
+
 @dataclass(frozen=True)
 class CandidateTable:
     """Candidates of some users, sorted by user and item.
@@ -47,6 +56,13 @@ class CandidateTable:
     slots: NDArray[np.int64]
     items: NDArray[np.int64]
     features: NDArray[np.float32]
+    _scored: list[tuple[Scorer, NDArray[np.float64]]] = field(default_factory=list, compare=False)
+
+    def scores_by(self, scorer: Scorer) -> NDArray[np.float64]:
+        """Of each row. Those of the last scorer are kept: a model's lists are asked for more than once."""
+        if not self._scored or self._scored[0][0] is not scorer:
+            self._scored[:] = [(scorer, scorer.score(self.features))]
+        return self._scored[0][1]
 
     def column(self, name: str) -> Column:
         """One feature."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from pipeline import progress
 from pipeline.cold.content import read_content
 from pipeline.config import Settings
 from pipeline.contract.datasets import DATASETS
@@ -33,11 +35,14 @@ from pipeline.models.ease import Ease, EaseWeights
 from pipeline.models.ncf import Ncf, NcfWeights
 from pipeline.models.params import Params, Variety
 from pipeline.models.top_n import Filled, Ranker
+from pipeline.parallel import in_order
 from pipeline.ranking.candidates import FROM_ALS, CandidateSource
+from pipeline.ranking.features import Scorer
 from pipeline.ranking.neural import NeuralRanker
-from pipeline.ranking.reranker import BATCH_USERS, Reranker, Scorer
+from pipeline.ranking.reranker import BATCH_USERS, Reranker
 from pipeline.ranking.statistics import Statistics, count_statistics
 from pipeline.ranking.training_rows import draw_training_rows
+from pipeline.runs.kept import NOT_KEPT, Kept
 from pipeline.splits.folds import WEEK, Fold
 from pipeline.splits.history import History
 from pipeline.splits.holdout import UNSERVED, HeldOut
@@ -53,7 +58,7 @@ class Earlier:
     cut_at:     when the models but `plain` were fitted, which serve for a week
     factors:    tuned ALS
     neighbours: each item's nearest
-    ease:       EASE
+    ease:       EASE, where it is fitted
     plain:      plain ALS, which serves for all cuts where it is there
     ncf:        NCF, where it races
     """
@@ -61,7 +66,7 @@ class Earlier:
     cut_at: datetime
     factors: AlsFactors
     neighbours: Neighbours
-    ease: EaseWeights
+    ease: EaseWeights | None = None
     plain: AlsFactors | None = None
     ncf: NcfWeights | None = None
 
@@ -77,6 +82,7 @@ class FittedModels:
     items: the shop's items, for their categories; None: it has none
     earlier: what was fitted at an earlier cut and is still fresh; None: the models are fitted here
     plain_before: plain ALS as fitted at an earlier cut; None: it is fitted here
+    kept: where plain ALS is kept, which is fitted at one cut alone
     """
 
     history: History
@@ -86,13 +92,15 @@ class FittedModels:
     items: Path | None
     earlier: Earlier | None = None
     plain_before: AlsFactors | None = None
+    kept: Kept = NOT_KEPT
 
     @cached_property
     def plain_als(self) -> AlsFactors:
         """Plain ALS: it has the most factors of all, so that it takes longest to fit."""
         if self.plain_before is not None:
             return self.plain_before.onto(self.history)
-        return plain_als(self.params, self.settings).fit(self.history)
+        plain, form = plain_als(self.params, self.settings), AlsFactors.form(self.settings.run.threads)
+        return self.kept.once("plain-als", form, lambda: plain.fit(self.history))
 
     @cached_property
     def neighbours(self) -> Neighbours:
@@ -104,7 +112,9 @@ class FittedModels:
     @cached_property
     def ease(self) -> EaseWeights:
         """What each purchase says of each item."""
-        return Ease().fit(self.history) if self.earlier is None else self.earlier.ease.onto(self.history)
+        if self.earlier is not None and self.earlier.ease is not None:
+            return self.earlier.ease.onto(self.history)
+        return Ease().fit(self.history)
 
     @cached_property
     def ncf(self) -> NcfWeights:
@@ -174,15 +184,18 @@ class FittedModels:
         """The lists of `ranker`, empty slots filled by ALS, then by what is popular."""
         return Filled((ranker, self.factors, self.ranker(RECENTLY_POPULAR)))
 
-    def published(self, name: str, ranker: Ranker) -> Ranker:
+    def published(self, name: str, ranker: Ranker, variety: Variety | None = None) -> Ranker:
         """As the lists of the model `name`, fitted as `ranker`, are published: with variety, filled, capped.
 
-        Only the model of `params` has variety, and never a rule: it was chosen for that model's lists.
+        variety: None: that of `params`, which was chosen for the lists of its model, and no other's
+        The lists of a rule never have any.
         """
-        if name == self.params.model and name not in rules() and self.params.variety != Variety():
+        if variety is None:
+            variety = self.params.variety if name == self.params.model else Variety()
+        if name not in rules() and variety != Variety():
             exclude = self.history.purchases() if self.settings.run.excludes_repeats else None
             sampled = sample_of(self.history.user_ids)
-            ranker = Varied(ranker, self.likeness, self.params.variety, sampled, exclude)
+            ranker = Varied(ranker, self.likeness, variety, sampled, exclude)
         return self.capped(self.filled(ranker))
 
     def capped(self, ranker: Ranker) -> Ranker:
@@ -194,12 +207,13 @@ class FittedModels:
         """Rows of the dataset `examples`: candidates of the held-out users, labelled by what they bought."""
         served = np.flatnonzero(held_out.rows != UNSERVED)
         schema = DATASETS["examples"].schema(self.settings.ids.model_dump())
-        parts = [schema.empty_table()]
-        for start in range(0, len(served), BATCH_USERS):
-            users = served[start : start + BATCH_USERS]
+
+        def rows_of(users: NDArray[np.int64]) -> pa.Table:
             table = self.candidates.table(held_out.rows[users])
-            rows = draw_training_rows(
-                table, held_out, users, self.history, fold.cut_at, self.settings.run.seed
-            )
-            parts.append(rows.cast(schema))
-        return pa.concat_tables(parts)
+            seed = self.settings.run.seed
+            return draw_training_rows(table, held_out, users, self.history, fold.cut_at, seed).cast(schema)
+
+        batches = (served[start : start + BATCH_USERS] for start in range(0, len(served), BATCH_USERS))
+        parts = in_order(rows_of, batches, self.settings.run.threads)
+        counted = progress.over(parts, "training rows", len(served), "users", lambda _: BATCH_USERS)
+        return pa.concat_tables([schema.empty_table(), *counted])

@@ -9,7 +9,8 @@ from datetime import datetime
 import pyarrow as pa
 
 from pipeline.config import Settings
-from pipeline.ranking.reranker import Scorer, fit_rerankers
+from pipeline.ranking.features import Scorer
+from pipeline.ranking.reranker import fit_rerankers
 from pipeline.splits.folds import WEEK
 
 

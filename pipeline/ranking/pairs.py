@@ -18,11 +18,12 @@ Column = NDArray[np.float32]
 class Pairs:
     """Rows for (user, other), sorted by both; `other` is an item or a category.
 
-    user, other: row numbers, int64; columns: float32, each of the same length; n_others: how many there are
+    user, other: row numbers, int32 of all users, int64 of a batch, whose keys are large
+    columns: float32, each of the same length; n_others: how many others there are
     """
 
-    user: NDArray[np.int64]
-    other: NDArray[np.int64]
+    user: NDArray[np.integer]
+    other: NDArray[np.integer]
     columns: Mapping[str, Column]
     n_others: int
 
@@ -31,21 +32,23 @@ class Pairs:
         """From the columns of a statement: `user_row`, the column `other`, and those that are kept."""
         keys = ("user_row", other)
         columns = {name: column for name, column in values.items() if name not in keys}
-        return cls(values["user_row"].astype(np.int64), values[other].astype(np.int64), columns, n_others)
+        user, of_other = (values[name].astype(np.int32, copy=False) for name in ("user_row", other))
+        return cls(user, of_other, columns, n_others)
 
     @cached_property
     def keys(self) -> NDArray[np.int64]:
         """One ascending number for each pair."""
-        return self.user * self.n_others + self.other
+        return self.user.astype(np.int64) * self.n_others + self.other
 
     def among(self, rows: NDArray[np.int64]) -> Pairs:
         """The pairs of the users `rows`, who are numbered by their places in `rows`."""
-        first = np.searchsorted(self.user, rows, side="left")
-        count = np.searchsorted(self.user, rows, side="right") - first
+        wanted = rows.astype(self.user.dtype)  # of another type all users would be cast
+        first = np.searchsorted(self.user, wanted, side="left")
+        count = np.searchsorted(self.user, wanted, side="right") - first
         slots = np.repeat(np.arange(len(rows)), count)
         taken = np.repeat(first, count) + position_in_group(slots)
         columns = {name: column[taken] for name, column in self.columns.items()}
-        return Pairs(slots, self.other[taken], columns, self.n_others)
+        return Pairs(slots, self.other[taken].astype(np.int64), columns, self.n_others)
 
     def places(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """For each of `keys`, the row that holds it (any row where none does), and whether one does."""

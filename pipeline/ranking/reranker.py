@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,17 +16,10 @@ from pipeline.models.catalog import raced, rerankers
 from pipeline.models.top_n import TopN
 from pipeline.ranking import blend, trees
 from pipeline.ranking.candidates import CandidateSource
+from pipeline.ranking.features import Scorer
 from pipeline.ranking.training_rows import TrainingRows
 
-BATCH_USERS = 4096
-
-
-class Scorer(Protocol):
-    """What a re-ranker learns: Blend or Trees."""
-
-    def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Higher is better, shape (n_rows,); `features` has the columns of FEATURES."""
-        ...
+BATCH_USERS = 1024
 
 
 Fitter = Callable[[TrainingRows, Settings], Scorer]
@@ -58,7 +50,7 @@ class Reranker:
         parts = [TopN.empty(0, n)]
         for start in range(0, len(rows), BATCH_USERS):
             table = self.candidates.table(rows[start : start + BATCH_USERS])
-            parts.append(table.best(self.scorer.score(table.features), n))
+            parts.append(table.best(table.scores_by(self.scorer), n))
         return TopN(np.vstack([p.items for p in parts]), np.vstack([p.scores for p in parts]))
 
 

@@ -15,7 +15,8 @@ from typing import Any
 from pipeline.errors import DamagedFile
 from pipeline.models.als import AlsFactors
 from pipeline.ranking.blend import Blend
-from pipeline.ranking.reranker import Scorer, fit_rerankers
+from pipeline.ranking.features import Scorer
+from pipeline.ranking.reranker import fit_rerankers
 from pipeline.ranking.trees import Trees
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Job

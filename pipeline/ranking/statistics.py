@@ -107,7 +107,7 @@ def _tastes(bought: Pairs, category: NDArray[np.int32]) -> Pairs:
     n_categories = max(int(category.max(initial=-1)) + 1, 1)
     of_pair = category[bought.other]
     has_category = of_pair >= 0
-    keys = bought.user[has_category] * n_categories + of_pair[has_category]
+    keys = bought.user[has_category].astype(np.int64) * n_categories + of_pair[has_category]
     unique, row = np.unique(keys, return_inverse=True)
     decay = np.bincount(row, bought.columns["decay_90"][has_category], minlength=len(unique))
     n_days = np.bincount(row, bought.columns["n_days"][has_category], minlength=len(unique))
@@ -118,5 +118,5 @@ def _tastes(bought: Pairs, category: NDArray[np.int32]) -> Pairs:
         "taste_days": as_column(n_days),
         "taste_last_age_days": last,
     }
-    user, other = np.divmod(unique, n_categories)
+    user, other = (part.astype(np.int32) for part in np.divmod(unique, n_categories))
     return Pairs(user, other, columns, n_categories)

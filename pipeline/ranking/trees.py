@@ -16,6 +16,7 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import progress
 from pipeline.contract.features import FEATURES
 from pipeline.ranking import blend
 from pipeline.ranking.blend import Blend
@@ -85,4 +86,6 @@ def fit(rows: TrainingRows, objective: str, seed: int) -> Trees:
         "seed": seed,
         "verbosity": -1,
     }
-    return Trees(start, lgb.train(params, data, num_boost_round=ROUNDS))
+    with progress.step("trees", ROUNDS, "rounds") as add:
+        booster = lgb.train(params, data, num_boost_round=ROUNDS, callbacks=[lambda _: add(1)])
+    return Trees(start, booster)

@@ -48,6 +48,9 @@ def _sentences(params: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -
         ended = words.ENDED.get(str(params.get("ended_by")), "")
         sentences = [f"{tried} tried{f', {n_pruned} of them cut off early' if n_pruned else ''}."]
         sentences += [f"The search ended {ended}."] if ended else []
+        n_searched, n_buyers = (int(params.get(name) or 0) for name in ("n_searched", "n_buyers"))
+        if n_searched < n_buyers:
+            sentences.append(f"It looked at {n_searched:,} of {n_buyers:,} buyers.")
     elif source == "reused":
         at = params.get("searched_at")
         when = f", found on {words.date(at)}" if at else ""

@@ -35,7 +35,7 @@ from pipeline.runs.folder import RunFolder
 from pipeline.runs.pages import PAGE, VALIDATION
 from pipeline.validation import example_rows
 
-LEFTOVERS = ("scratch", ".check-*", ".*.part", "*/.*.part")
+LEFTOVERS = ("scratch", "kept", ".check-*", ".*.part", "*/.*.part")
 """Files that a killed stage leaves in a run folder; no stage reads them."""
 
 PAGES = (PAGE, VALIDATION, "data_docs")

@@ -267,15 +267,16 @@ class RunFolder:
     def _again(self, stage: str) -> str:
         return f"python -m pipeline run {stage} --run-id {self.run_id}"
 
-    def write(self, name: str, rows: Rows) -> int:
+    def write(self, name: str, rows: Rows, total: int | None = None) -> int:
         """Write a dataset beside its place, check it, rename it; returns the number of rows.
 
+        total: how many there will be, for the progress that is shown; None: nobody knows
         Columns are cast safely to contract/datasets.py's schema. Raises ContractBroken on another column,
         a type that loses something, a null where none may be, or a doubled key; DiskFull when the
         disk ends. In every case what was there before stays. The bytes depend on the rows alone.
         """
         dataset = DATASETS[name]
-        return parquet.write(dataset, dataset.schema(self.ids), rows, self.file(name))
+        return parquet.write(dataset, dataset.schema(self.ids), rows, self.file(name), total)
 
     def write_document(self, name: str, content: Mapping[str, Any]) -> None:
         """Write `<name>.json`: sorted keys, no NaN."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.config import Settings
 from pipeline.runs.folder import RunFolder
+from pipeline.runs.kept import NOT_KEPT, Kept
 
 Counts = dict[str, int | float | str]
 
@@ -30,6 +31,7 @@ class Job:
     force:  publish although the gate refuses (recorded)
     config: the settings file, which what is proposed next has to name; None: config.toml
     files:  what `events`, `items` and `users` are read from, where that is not the SQL of [source]
+    kept:   what the stage worked out in an attempt before, and keeps for the next one
     """
 
     folder: RunFolder
@@ -40,6 +42,7 @@ class Job:
     force: bool = False
     config: Path | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    kept: Kept = NOT_KEPT
 
     def file_of(self, dataset: str) -> str:
         """The file that a person edits to change what `dataset` holds: `sql/source/users.sql`."""

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import engine
+from pipeline import engine, progress
 from pipeline.contract.datasets import Dataset
 from pipeline.errors import ContractBroken
+from pipeline.parallel import ahead
 from pipeline.runs.files import write_whole
 
 ROW_GROUP = 256 * 1024
@@ -22,8 +23,8 @@ SMALL = 100_000
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Iterable[pa.RecordBatch]
 
 
-def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path) -> int:
-    """Write `rows` to `target`; returns how many.
+def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path, total: int | None = None) -> int:
+    """Write `rows` to `target`; returns how many. total: how many there will be, where that is known
 
     Raises ContractBroken where columns, types or nulls differ from `schema` or a key is doubled; DiskFull.
     """
@@ -39,7 +40,10 @@ def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path) -> int:
             write_page_checksum=True,
             write_statistics=with_statistics(schema),
         ) as writer:
-            for table in _row_groups((fit(dataset, schema, batch) for batch in batches), schema):
+            groups = _row_groups((fit(dataset, schema, batch) for batch in batches), schema)
+            for table in progress.over(
+                ahead(groups), dataset.name, total, "rows", lambda table: table.num_rows
+            ):
                 writer.write_table(table, row_group_size=ROW_GROUP)
                 count += table.num_rows
         _check_key(dataset, path)
@@ -100,10 +104,10 @@ def _row_groups(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterato
         rows += batch.num_rows
         while rows >= ROW_GROUP:
             table = pa.Table.from_batches(waiting, schema=schema)
-            yield table.slice(0, ROW_GROUP)
+            yield table.slice(0, ROW_GROUP).combine_chunks()
             waiting, rows = table.slice(ROW_GROUP).to_batches(), rows - ROW_GROUP
     if rows:
-        yield pa.Table.from_batches(waiting, schema=schema)
+        yield pa.Table.from_batches(waiting, schema=schema).combine_chunks()
 
 
 def _check_key(dataset: Dataset, path: Path) -> None:

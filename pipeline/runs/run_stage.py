@@ -8,13 +8,17 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from pipeline import disk
+from threadpoolctl import threadpool_limits
+
+from pipeline import disk, progress
 from pipeline.contract.stages import BY_NAME, after
 from pipeline.errors import RunError
 from pipeline.runs import receipts
 from pipeline.runs.files import fingerprint, write_json
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Counts, Job
+from pipeline.runs.kept import kept_by
+from pipeline.runs.kept import remove as remove_kept
 from pipeline.runs.memory import reset_peak
 
 
@@ -42,11 +46,18 @@ def _run(name: str, job: Job) -> Counts:
     reset_peak()
     started = time.perf_counter()
     try:
-        with receipts.record_why_stopped(folder, name, job.config):
-            counts: Counts = module.run(replace(job, folder=folder.for_stage(name)))
+        # one thread for each matrix product: what is worth several works on several products side by side
+        with (
+            receipts.record_why_stopped(folder, name, job.config),
+            threadpool_limits(1, "blas"),
+            progress.shown(job.say, name),
+        ):
+            kept = kept_by(folder, name, job.settings.model_dump(mode="json"))
+            counts: Counts = module.run(replace(job, folder=folder.for_stage(name), kept=kept))
     finally:
         shutil.rmtree(folder.path / "scratch", ignore_errors=True)
     receipt = leave_receipt(job, name, counts, time.perf_counter() - started)
+    remove_kept(folder)
     job.say(receipts.line(receipt))
     return dict(receipt["counts"])
 

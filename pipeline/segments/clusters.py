@@ -19,21 +19,25 @@ BATCH = 65_536
 """People that are put to their centres at a time."""
 
 
+def drawn(n: int, seed: int) -> NDArray[np.int64]:
+    """The rows of those of `n` people on whom centres are fitted, ascending: at most MOST_FITTED."""
+    if n <= MOST_FITTED:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, MOST_FITTED, replace=False))
+
+
 def centres_of(points: Points, n: int, seed: int, before: Labels | None = None) -> Centres:
     """The centres of `n` clusters, shape (n, d).
 
-    points: of people, shape (n_people, d)
+    points: of the people who are `drawn`, shape (n_people, d)
     before: the cluster of each person on an earlier night, -1 for those who are new, shape (n_people,).
             Fitting begins at the means of these clusters, and each centre keeps its number. Without it
             clusters are numbered by size, the largest first.
     """
-    drawn = np.arange(len(points))
-    if len(points) > MOST_FITTED:
-        drawn = np.sort(np.random.default_rng(seed).choice(len(points), MOST_FITTED, replace=False))
-    sample = points[drawn].astype(np.float64)
+    sample = points.astype(np.float64)
     with threadpool_limits(1):  # with more the sums, and so the labels, may differ from run to run
         if before is not None:
-            start = _means(sample, before[drawn], n)
+            start = _means(sample, before, n)
             kept: Centres = KMeans(n, init=start, n_init=1).fit(sample).cluster_centers_
             return kept
         model = KMeans(n, init="k-means++", n_init=STARTS, random_state=seed).fit(sample)

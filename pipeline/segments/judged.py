@@ -67,7 +67,7 @@ def judged_at(job: Job, models: FittedModels, fold: Fold) -> JudgedSegments | No
     people, n = segments.people, segments.n
     bought = first_purchases(models, people.user_ids, fold.later, fold.since, fold.until)
     popular = np.repeat(everybody.items[:, :AT], len(bought.rows), axis=0)
-    ours = filled(segments.lists, everybody, AT)[segments.labels[bought.rows]] if n > 1 else popular
+    ours = filled(segments.lists, everybody, AT)[segments.labels_of(bought.rows)] if n > 1 else popular
     return JudgedSegments(
         people.user_ids.take(pa.array(bought.rows)),
         bought.recall(ours),

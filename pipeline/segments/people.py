@@ -7,7 +7,7 @@ stands beside it, in further columns of each attribute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from pipeline.splits.history import History
 from pipeline.users.attributes import attributes_at, points_by
 
 Points = NDArray[np.float32]
+PointsOf = Callable[[NDArray[np.int64]], Points]
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,19 @@ class Known:
 class People:
     """n people without purchases, in the order of their ids.
 
-    points:     one each, shape (n, d)
     has_looked: whether what they looked at is in their points; else it is 0 there, shape (n,)
+    points_of:  the points of the people in these rows, shape (len(rows), d): worked out when they are asked
+                for, because most are not
     """
 
     user_ids: pa.Array
-    points: Points
     has_looked: NDArray[np.bool_]
+    points_of: PointsOf
+
+    @property
+    def points(self) -> Points:
+        """Of all of them, shape (n, d)."""
+        return self.points_of(np.arange(len(self.user_ids)))
 
 
 @dataclass(frozen=True)
@@ -71,15 +78,17 @@ class Space:
         widths = {name: self.attributes[name].stop - self.attributes[name].start for name in names}
         chosen = np.r_[0:first, *(self.attributes[name] for name in names)]
 
-        def narrowed(people: People, rows: NDArray[np.bool_]) -> People:
-            points = people.points[rows][:, chosen]
-            return People(people.user_ids.filter(pa.array(rows)), points, people.has_looked[rows])
+        def narrowed(people: People, kept: NDArray[np.int64]) -> People:
+            return People(
+                people.user_ids.take(pa.array(kept)),
+                people.has_looked[kept],
+                lambda rows: people.points_of(kept[rows])[:, chosen],
+            )
 
-        everyone = np.ones(len(self.newcomers.points), np.bool_)
-        is_known = np.ones(len(self.people.points), np.bool_) if names else self.people.has_looked
+        is_known = np.ones(len(self.people.user_ids), np.bool_) if names else self.people.has_looked
         return Space(
-            narrowed(self.people, is_known),
-            narrowed(self.newcomers, everyone),
+            narrowed(self.people, np.flatnonzero(is_known)),
+            narrowed(self.newcomers, np.arange(len(self.newcomers.user_ids))),
             self.buyers[:, chosen],
             _places(first, widths),
         )
@@ -111,9 +120,14 @@ def space_at(models: FittedModels, known: Known, earlier: datetime, cut_at: date
         rows = pc.index_in(of, value_set=ids).to_numpy(zero_copy_only=False)
         return np.hstack([looks, *(columns[rows] for columns in points.values())])
 
+    def with_attributes(some: People) -> People:
+        return replace(
+            some, points_of=lambda rows: beside(some.points_of(rows), some.user_ids.take(pa.array(rows)))
+        )
+
     return Space(
-        replace(people, points=beside(people.points, people.user_ids)),
-        replace(newcomers, points=beside(newcomers.points, newcomers.user_ids)),
+        with_attributes(people),
+        with_attributes(newcomers),
         beside(buyers, user_ids),
         _places(buyers.shape[1], {name: columns.shape[1] for name, columns in points.items()}),
     )
@@ -128,17 +142,21 @@ def _people(models: FittedModels, known: Known, cut_at: datetime) -> People:
     wanted = settings.recommend
     least = {"min_views": wanted.engaged_views, "min_carts": wanted.engaged_carts}
     user_ids, looks = history.fold_in(known.events, settings.weights, cut_at, **least)
-    points = np.zeros((len(user_ids), models.factors.user_factors.shape[1]), np.float32)
-    if len(user_ids):
-        factors = models.params.als_model(settings).fold_in(models.factors, user_ids, looks)
-        points = directions(factors.user_factors)
+    als, n_lookers = models.params.als_model(settings), len(user_ids)
+
+    def points_of(rows: NDArray[np.int64]) -> Points:
+        points = np.zeros((len(rows), models.factors.user_factors.shape[1]), np.float32)
+        has_looked = rows < n_lookers
+        if has_looked.any():
+            points[has_looked] = directions(als.fold_in(models.factors, looks, rows[has_looked]))
+        return points
+
     if known.attributes is None:
-        return People(user_ids, points, np.ones(len(user_ids), np.bool_))
+        return People(user_ids, np.ones(n_lookers, np.bool_), points_of)
     others = _known_by_attributes(history, known.attributes, user_ids, cut_at)
-    points = np.vstack([points, np.zeros((len(others), points.shape[1]), np.float32)])
     ids = pa.concat_arrays([user_ids, others])
-    order = pc.sort_indices(ids)
-    return People(ids.take(order), points[order.to_numpy()], order.to_numpy() < len(user_ids))
+    order = pc.sort_indices(ids).to_numpy()
+    return People(ids.take(pa.array(order)), order < n_lookers, lambda rows: points_of(order[rows]))
 
 
 def _known_by_attributes(history: History, file: Path, lookers: pa.Array, cut_at: datetime) -> pa.Array:

@@ -17,6 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from pipeline.evaluation.metrics import PerUser, hits, recall_at_k
 from pipeline.models.top_n import TopN
 from pipeline.ranking.fitted import FittedModels
-from pipeline.segments.clusters import Centres, Labels, centres_of, nearest
+from pipeline.segments.clusters import BATCH, Centres, Labels, centres_of, drawn, nearest
 from pipeline.segments.people import Known, People, Space, space_at
 from pipeline.segments.popular import filled, popular_lists
 
@@ -51,15 +52,30 @@ AT = 10
 class Segments:
     """The segments at a cut; one, which is the whole shop, where more serve nobody better.
 
-    people:     those without purchases; labels: the segment of each, from 0
+    people:     those without purchases
+    centres:    of the segments; empty where there is one
     lists:      what is popular in each of n segments, column numbers of the history, shape (n, length)
     attributes: names of those that count beside what people looked at
     """
 
     people: People
-    labels: Labels
+    centres: Centres
     lists: TopN
     attributes: tuple[str, ...] = ()
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The segment of each of the people, from 0."""
+        return self.labels_of(np.arange(len(self.people.user_ids)))
+
+    def labels_of(self, rows: NDArray[np.int64]) -> Labels:
+        """Of the people in these rows."""
+        if self.n == 1:
+            return np.zeros(len(rows), np.int64)
+        parts = [np.zeros(0, np.int64)]
+        for start in range(0, len(rows), BATCH):
+            parts.append(nearest(self.people.points_of(rows[start : start + BATCH]), self.centres))
+        return np.concatenate(parts)
 
     @property
     def n(self) -> int:
@@ -120,9 +136,9 @@ def segments_at(
     division = _divide(models, space, bought, last_night)
     people, n, centres = division.space.people, division.n, division.centres
     if n == 1:
-        return Segments(people, np.zeros(len(people.user_ids), np.int64), whole_shop(models, length))
+        return Segments(people, centres, whole_shop(models, length))
     lists = _lists(models, _purchases(models), nearest(division.space.buyers, centres), n, length)
-    return Segments(people, nearest(people.points, centres), lists, tuple(division.space.attributes))
+    return Segments(people, centres, lists, tuple(division.space.attributes))
 
 
 def whole_shop(models: FittedModels, length: int) -> TopN:
@@ -174,9 +190,11 @@ class _Newcomers:
         shop = _Division(space, 1, np.zeros((0, 0)))
         if len(self._bought.rows) < LEAST_NEWCOMERS:
             return shop
-        tried = {1: shop}
+        tried, fitted_on = {1: shop}, self._drawn(space)
+        points = space.people.points_of(fitted_on)
         for n in _possible(space, NUMBERS):
-            tried[n] = self._division(space, n, before if n == n_before else None)
+            labels = before[fitted_on] if n == n_before else None
+            tried[n] = _Division(space, n, centres_of(points, n, self._seed, labels))
         return tried[chosen_number({n: self.recall(division) for n, division in tried.items()}, n_before)]
 
     def gain_by(self, space: Space, n: int, present: PerUser) -> bool:
@@ -185,8 +203,9 @@ class _Newcomers:
         Where the present one is the whole shop, a few numbers are tried.
         """
         numbers = _possible(space, NUMBERS_FOR_ATTRIBUTES if n == 1 else (n,))
-        recalls = (self.recall(self._division(space, number, None)) for number in numbers)
-        return any(_errors(recall - present) > ERRORS_TO_CHANGE for recall in recalls)
+        points = space.people.points_of(self._drawn(space))
+        divisions = (_Division(space, number, centres_of(points, number, self._seed)) for number in numbers)
+        return any(_errors(self.recall(division) - present) > ERRORS_TO_CHANGE for division in divisions)
 
     def recall(self, division: _Division) -> PerUser:
         """Recall@10 of the list of each one's segment; of the whole shop's where nothing is known of one."""
@@ -195,21 +214,25 @@ class _Newcomers:
             return self._bought.recall(np.repeat(shop, len(rows), axis=0))
         labels = nearest(space.buyers, division.centres)
         lists = filled(_lists(self._models, self._purchases, labels, division.n, AT), self._everybody, AT)
-        shown = lists[nearest(space.newcomers.points[rows], division.centres)]
+        shown = lists[nearest(space.newcomers.points_of(rows), division.centres)]
         if not space.attributes:
             shown[~space.newcomers.has_looked[rows]] = shop
         return self._bought.recall(shown)
 
-    def _division(self, space: Space, n: int, before: Labels | None) -> _Division:
-        seed = self._models.settings.run.seed
-        return _Division(space, n, centres_of(space.people.points, n, seed, before))
+    def _drawn(self, space: Space) -> NDArray[np.int64]:
+        return drawn(len(space.people.user_ids), self._seed)
+
+    @property
+    def _seed(self) -> int:
+        return self._models.settings.run.seed
 
 
 def _possible(space: Space, numbers: Sequence[int]) -> list[int]:
     """Those of `numbers` that the people are enough for, and not too much alike."""
-    points = space.people.points
-    n_points = len(np.unique(points[: NUMBERS[-1] * LEAST_PEOPLE], axis=0))
-    return [n for n in numbers if n * LEAST_PEOPLE <= len(points) and n <= n_points]
+    n_people = len(space.people.user_ids)
+    first = space.people.points_of(np.arange(min(n_people, NUMBERS[-1] * LEAST_PEOPLE)))
+    n_points = len(np.unique(first, axis=0))
+    return [n for n in numbers if n * LEAST_PEOPLE <= n_people and n <= n_points]
 
 
 def chosen_number(recall: dict[int, PerUser], n_before: int) -> int:

@@ -21,6 +21,7 @@ from psycopg import errors as pg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from pipeline import progress
 from pipeline.config import Settings
 from pipeline.engine import connect, parquet
 from pipeline.errors import ContractBroken, DatabaseError
@@ -161,7 +162,9 @@ def _copy(db: Session, kind: ListKind, folder: RunFolder, version: int) -> tuple
     )
     try:
         with db.connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for piece in lines(kind, folder.dataset(kind.dataset), version):
+            pieces = lines(kind, folder.dataset(kind.dataset), version)
+            total = folder.rows(kind.dataset)
+            for piece in progress.over(pieces, kind.dataset, total, "rows", lambda piece: piece.n_rows):
                 copy.write(piece.text)
                 n_lists, n_rows = n_lists + piece.n_lists, n_rows + piece.n_rows
     except (pg.UntranslatableCharacter, pg.CharacterNotInRepertoire):

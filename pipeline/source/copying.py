@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,6 +16,7 @@ from pyarrow import csv
 from pipeline.contract.datasets import TIME
 from pipeline.databases import sessions
 from pipeline.errors import SourceError
+from pipeline.parallel import in_order
 from pipeline.source.columns import PROMISES, Shape, check_names, enforce, is_accepted, wrong_kind
 from pipeline.source.statement import Statement
 
@@ -44,6 +47,9 @@ BOUNDED = (
     " WHEN {0} < '0001-01-01' THEN '0001-01-01' ELSE {0} END)"
 )
 """SQL for times of which some stand for always or for ever: `infinity`, and years unknown to Arrow."""
+
+PARSED = 2
+"""Batches that are parsed at a time; they come as fast as one core can fetch them."""
 
 CHAR = 1042
 """OID of char(n). Its values are filled up with spaces, which a cast to text takes off."""
@@ -105,6 +111,12 @@ def prepare(
     )
 
 
+def estimate(db: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> int:
+    """About how many rows the statement returns, by the plan that the server makes for it."""
+    [plan] = db.execute(statement.around("EXPLAIN (FORMAT JSON) {}"), values).scalar_one()
+    return int(plan["Plan"]["Plan Rows"])
+
+
 def kinds(db: sa.Connection, statement: Statement) -> dict[str, str]:
     """The kind of each column of a statement that binds nothing, in the words of PROMISES."""
     return {name: _kind(db, oid) for name, oid in _described(db, statement, {})}
@@ -117,20 +129,23 @@ def _described(db: sa.Connection, statement: Statement, values: Mapping[str, Any
 
 
 def read(copy: Copy, batch_rows: int) -> Generator[pa.RecordBatch, None, None]:
-    """The rows, at most `batch_rows` at a time.
+    """The rows, at most `batch_rows` at a time. They are parsed while the next ones are fetched."""
+    with closing(_texts(copy, batch_rows)) as texts:
+        yield from in_order(partial(_parse, copy), texts, PARSED)
 
-    PostgreSQL sends each row as one message, so that a batch never ends inside a row.
-    """
+
+def _texts(copy: Copy, batch_rows: int) -> Generator[bytearray, None, None]:
+    """The same as CSV. PostgreSQL sends each row as one message, so that none is cut off."""
     with copy.connection.cursor() as cursor, cursor.copy(copy.query, dict(copy.values) or None) as rows:
         text, count = bytearray(), 0
         for row in rows:
             text += row
             count += 1
             if count == batch_rows:
-                yield _parse(copy, text)
+                yield text
                 text, count = bytearray(), 0
         if count:
-            yield _parse(copy, text)
+            yield text
 
 
 def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:

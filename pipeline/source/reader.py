@@ -6,7 +6,7 @@ checks and converts the columns, `statement` reads the shop's SQL files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,10 +22,9 @@ from sqlalchemy import exc
 from pipeline.config import IdType
 from pipeline.config import Source as SourceSettings
 from pipeline.contract.datasets import DATASETS
-from pipeline.databases import connect, duckdb_files, failures, sessions, urls
-from pipeline.databases.embedded import silent
+from pipeline.databases import connect, duckdb_files, failures, urls
 from pipeline.databases.watch import Watch
-from pipeline.errors import DataError, SourceError
+from pipeline.errors import SourceError
 from pipeline.source import arrow_rows, copying, driver_types, no_times
 from pipeline.source import further as further_columns
 from pipeline.source import statement as statements
@@ -34,12 +33,10 @@ from pipeline.source.driver_types import MYSQL
 from pipeline.source.further import Further
 from pipeline.source.statement import Statement
 from pipeline.source.window import EARLIEST, LATEST, MARGIN, before, ends, within
-from pipeline.times import FIRST_OF_A_SHOP, utc
+from pipeline.times import FIRST_OF_A_SHOP
 
 WIDE_ROWS = 4096
 """Rows of a batch of embeddings, of which each has hundreds of numbers."""
-
-ANY_IDS: Mapping[str, IdType] = {"user": "text", "item": "text"}
 
 
 @dataclass(frozen=True)
@@ -116,6 +113,14 @@ class Source:
         array, kind = as_arrow(statement.shape, "occurred_at", values)
         oldest, newest = column(statement.shape, "occurred_at", array, kind).to_pylist()
         return oldest, newest
+
+    def estimate(self, start: datetime, end: datetime) -> int | None:
+        """About how many events lie within [start, end), as PostgreSQL plans it; None elsewhere."""
+        if not self._is_copied:
+            return None
+        statement = self._statement("events")
+        with self._failures_named(statement):
+            return copying.estimate(self.db, statement, self._bounds(statement, start, end))
 
     def before_any_shop(self) -> tuple[int, str]:
         """How many events are older than any shop, and the oldest of them as the database writes it."""
@@ -317,33 +322,3 @@ class Source:
             promised=f"a SELECT that this login may run on {self.dialect}",
             then=f"{advice}; or {statement.shape.then}" if advice else statement.shape.then,
         )
-
-
-@contextmanager
-def opened(
-    url: str,
-    settings: SourceSettings,
-    ids: Mapping[str, IdType],
-    say: Callable[[str], None] = silent,
-) -> Iterator[Source]:
-    """Connect for reading. Raises Unreachable, or SourceError where the server lacks the shop's time zone.
-
-    say: takes a line while the server is silent
-    """
-    with sessions.source_session(
-        url, silent_minutes=settings.silent_minutes, zone=settings.timezone, is_read_only=True, say=say
-    ) as (db, watch):
-        yield Source(url, settings, ids, db, watch)
-
-
-def last_event_at(url: str, settings: SourceSettings, now: datetime) -> datetime:
-    """The time of the newest event at or before `now`, UTC. Raises DataError when there is none."""
-    with opened(url, settings, ANY_IDS) as source:
-        span = source.span(end=now + timedelta(microseconds=1))
-    if span is None:
-        raise DataError(
-            "the source has no events yet",
-            found=f"none at or before {utc(now).isoformat()}",
-            then=f"load some (python -m pipeline load --help), or edit {settings.sql}/events.sql",
-        )
-    return span[1]

@@ -36,6 +36,11 @@ class Fold:
     since: datetime | None = None
     until: datetime | None = None
 
+    @property
+    def name(self) -> str:
+        """Of the cut, in a file's name."""
+        return f"{self.cut_at:%Y%m%dT%H%M%S%f}"
+
 
 def is_unjudged(folder: RunFolder) -> bool:
     """Whether the split of this run measures nobody, so that no model can be judged."""

@@ -128,8 +128,15 @@ class History:
 
     def columns(self, statement: str) -> dict[str, np.ndarray]:
         """The columns of `sql/transform/<statement>.sql` over this history, whole."""
-        table = self.rows(statement).read_all()
-        return {column: table[column].to_numpy() for column in table.column_names}
+        return self._columns(statement, None)
+
+    def _columns(self, statement: str, values: Mapping[str, Any] | None) -> dict[str, np.ndarray]:
+        """The same with bound values. No more than one column is in memory twice."""
+        table, columns = self.rows(statement, values).read_all(), {}
+        for name in table.column_names:
+            columns[name] = table[name].to_numpy()
+            table = table.drop_columns([name])
+        return columns
 
     def show(
         self, name: str, *files: Path, since: datetime | None = None, until: datetime | None = None
@@ -166,11 +173,18 @@ class History:
         rows.create_view("items", replace=True)
 
     def _matrix(self, **values: float | bool) -> sp.csr_matrix:
-        table = self.rows("interactions", values).read_all()
-        n_cells = np.bincount(table["user_row"].to_numpy(), minlength=self.shape[0])
+        columns = self._columns("interactions", values)
+        n_cells = np.bincount(columns.pop("user_row"), minlength=self.shape[0])
         first = np.concatenate([[0], np.cumsum(n_cells)])
-        cells = (table["weight"].to_numpy().astype(np.float32), table["item_row"].to_numpy().copy(), first)
-        return sp.csr_matrix(cells, shape=self.shape)
+        weights = columns.pop("weight").astype(np.float32)
+        return sp.csr_matrix((weights, columns["item_row"].copy(), first), shape=self.shape)
+
+
+class Some(NamedTuple):
+    """Some of the buyers: those with the ids `always`, and at most `most` others, evenly over their ids."""
+
+    most: int
+    always: pa.Array
 
 
 @contextmanager
@@ -182,18 +196,30 @@ def opened(
     spill: Path,
     *,
     is_tonight: bool = False,
+    some: Some | None = None,
 ) -> Iterator[History]:
     """The events of `files` before `cut_at` (events of contract/datasets.py), open while the block runs.
 
     who: which users take part, judged on these events; spill: where DuckDB puts what memory does not hold
     is_tonight: lists are made, and nothing is measured: what the shop says of its items today is known
+    some: of many buyers, who takes part; None: everybody
     """
     with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
         engine.view(db, "history", *files, until=cut_at)
         engine.keep(db, "user_rows", "user_rows", who.model_dump())
+        if some is not None:
+            _keep_some_users(db, some)
         engine.keep(db, "item_rows", "item_rows")
         engine.keep(db, "event_rows", "event_rows", {"cut_at": cut_at})
         yield History(db, None if is_tonight else cut_at)
+
+
+def _keep_some_users(db: duckdb.DuckDBPyConnection, some: Some) -> None:
+    """Leave `some` of `user_rows`."""
+    [(n,)] = db.sql("SELECT count(*) FROM user_rows").fetchall()
+    db.register("always", pa.table({"user_id": some.always}))
+    engine.keep(db, "some_users", "some_users", {"step": -(-n // some.most)})
+    db.execute("CREATE OR REPLACE TEMP TABLE user_rows AS FROM some_users")
 
 
 class Groups(NamedTuple):

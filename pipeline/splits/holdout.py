@@ -43,7 +43,10 @@ class HeldOut:
         """`most` of the users, drawn with the seed, in their order; all where there are no more."""
         if len(self.rows) <= most:
             return self
-        kept = np.sort(np.random.default_rng(seed).choice(len(self.rows), most, replace=False))
+        return self.of(np.sort(np.random.default_rng(seed).choice(len(self.rows), most, replace=False)))
+
+    def of(self, kept: np.ndarray) -> HeldOut:
+        """The same of the users in the rows `kept` alone."""
         return replace(
             self,
             user_ids=self.user_ids.take(pa.array(kept)),

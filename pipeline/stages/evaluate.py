@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -12,13 +13,13 @@ from pipeline.evaluation.all_models import MODES, JudgedCut, in_order, judge_at,
 from pipeline.evaluation.at_cut import Before, left_by, trained, training_rows
 from pipeline.evaluation.cold_items import ColdCut, cold_at, cold_before, cold_items_document
 from pipeline.evaluation.cold_items import counts as cold_counts
-from pipeline.evaluation.comparison import comparison, opponents
+from pipeline.evaluation.comparison import comparison, judged_along, opponents
 from pipeline.evaluation.fallback import fall_back
 from pipeline.evaluation.new_items import Places, places_at, places_document
 from pipeline.evaluation.segments import Groups, groups_at, segment_rows
 from pipeline.evaluation.session_lists import Orders, counts, orders_at, session_lists
 from pipeline.evaluation.unjudged import UNJUDGED, leave_unjudged
-from pipeline.models.catalog import PLAIN_ALS, raced
+from pipeline.models.catalog import has_rerankers, raced
 from pipeline.ranking.learnt import Learnt
 from pipeline.ranking.saved import read_scorers
 from pipeline.report.cold_items import lines as cold_lines
@@ -26,6 +27,7 @@ from pipeline.report.first_purchases import lines as first_lines
 from pipeline.report.session_lists import lines
 from pipeline.report.summary import metrics_lines
 from pipeline.runs.job import Counts, Job
+from pipeline.runs.kept import TABLE
 from pipeline.segments.judged import JudgedSegments, first_purchases_document, judged_at, not_measured
 from pipeline.segments.judged import counts as first_counts
 from pipeline.splits import folds
@@ -55,7 +57,7 @@ def run(job: Job) -> Counts:
     is_timed = folder.document("split")["method"] == "time"
     first = first_purchases_document([cut.segments for cut in cuts if cut.segments], seed, is_timed=is_timed)
     folder.write_document("first_purchases", first)
-    others = opponents(job, judged.users)
+    others = opponents(job, judged.users, judged.live)
     folder.write_document("comparison", comparison(job, judged.users, judged.measurements.clusters, others))
     fallback = fall_back(job, judged, groups, others, [cut.before for cut in cuts])
     folder.write_document("fallback", dict(fallback.document))
@@ -107,13 +109,16 @@ def _at_cuts(job: Job) -> list[_Cut]:
 
     What is fitted and counted at a cut is shared by all that is judged there. The re-rankers of `train` are
     fitted anew where they have become a week old, with the training rows of the test's cuts, and so are the
-    item neighbours. Plain ALS, which takes as long as all the others, is fitted at the oldest cut alone where
-    it has lost on validation.
+    item neighbours. Plain ALS, which takes as long as all the others, is fitted at the oldest cut alone.
     """
     folder, settings = job.folder, job.settings
     mode, tests = settings.run.repeat_purchases, folds.tests(folder)
     with_orders = {fold.cut_at for fold in folds.for_session_lists(folder)}
-    for_learning = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, settings.ranking.windows)}
+    for_learning = {
+        fold.cut_at: fold
+        for fold in folds.latest_for_learning(folder, settings.ranking.windows)
+        if has_rerankers(settings)
+    }
     nothing = DATASETS["latest_examples"].schema(folder.ids).empty_table()
     first_at = folds.test_from(folder)
     is_refitted = tests[-1].cut_at - first_at >= folds.WEEK
@@ -123,12 +128,11 @@ def _at_cuts(job: Job) -> list[_Cut]:
         fitted_at=first_at,
         scorers=read_scorers(folder),
     )
-    has_lost, earlier = PLAIN_ALS in folder.document("best_params")["lost_before"], None
-    cuts: list[_Cut] = []
+    earlier, cuts, live = None, list[_Cut](), judged_along(job)
     for fold in tests:
-        with trained(folder, settings, fold, earlier) as models:
+        with trained(folder, settings, fold, earlier, job.kept) as models:
             before = Before(learnt.by(fold.cut_at), earlier)
-            judged = judge_at(models, before.scorers, fold)
+            judged = judge_at(models, before.scorers, fold, job.kept, live)
             groups = groups_at(job, models, judged.held_out[mode])
             orders = orders_at(job, models, fold) if fold.cut_at in with_orders else None
             history, cold = models.history, cold_before(job, models.history, fold)
@@ -136,9 +140,12 @@ def _at_cuts(job: Job) -> list[_Cut]:
             places = places_at(job, history, cold, judged)
             segments = judged_at(job, models, fold)
             teaches = for_learning.get(fold.cut_at)
-            rows = training_rows(models, teaches) if teaches else nothing
+            if teaches:
+                rows = job.kept.once(f"rows-{fold.name}", TABLE, partial(training_rows, models, teaches))
+            else:
+                rows = nothing
             learnt.rows.append(rows)
             if fold is not tests[-1]:
-                earlier = left_by(models, fold, earlier, with_plain=has_lost)
+                earlier = left_by(models, fold, earlier, with_plain=True)
             cuts.append(_Cut(judged, before, groups, rows, orders, found, places, segments))
     return cuts

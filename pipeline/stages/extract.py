@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import engine
+from pipeline import disk, engine, progress
 from pipeline.contract.datasets import DATASETS, EVENTS_ORDER
 from pipeline.errors import DataError
 from pipeline.runs.files import write_whole
+from pipeline.runs.folder import RunFolder, latest
 from pipeline.runs.job import Counts, Job
 from pipeline.source import Source, opened
 from pipeline.source.further import Further
@@ -34,7 +35,8 @@ OPTIONAL = ("items", "users", "item_embeddings", "user_attributes")
 """What a shop need not have; what it has no longer is removed from the run."""
 
 MAX_AHEAD = 1_000
-TOLD_EVERY = 500_000
+BYTES_AN_EVENT = 130
+"""Of the disk, at most at one time: 35 stay in the run folder, the others are for sorting."""
 
 
 def run(job: Job) -> Counts:
@@ -60,7 +62,9 @@ def run(job: Job) -> Counts:
     start = job.folder.as_of - timedelta(days=job.settings.run.window_days)
     settings = job.settings
     with opened(job.databases.source(), settings.source, settings.ids.model_dump(), job.say) as source:
-        counts = {"events": _read_events(job, source, forgotten, start, job.folder.as_of)}
+        n_expected = source.estimate(start, job.folder.as_of)
+        _refuse_too_little_room(job, _of_last_night(job) or n_expected)
+        counts = {"events": _read_events(job, source, forgotten, start, job.folder.as_of, n_expected)}
         for name in ("items", "users", "item_embeddings"):
             if source.has(name):
                 counts[name] = _read(job, name, forgotten, source.batches(name))
@@ -94,11 +98,33 @@ class Rows(NamedTuple):
     n_left_out: int
 
 
-def _read_events(job: Job, source: Source, forgotten: Forgotten, start: datetime, end: datetime) -> Rows:
+def _refuse_too_little_room(job: Job, n_events: int | None) -> None:
+    """DiskFull where the night would fill the disk hours later. n_events: about how many, if that is known"""
+    if n_events is not None:
+        what = f"a night of about {n_events:,} events, {BYTES_AN_EVENT} bytes for each"
+        disk.refuse_too_little(job.folder.path, n_events * BYTES_AN_EVENT, what)
+
+
+def _of_last_night(job: Job) -> int | None:
+    """The events of the run before, which are counted, not guessed; None where there is no run before."""
+    for path in latest(job.folder.path.parent):
+        if path != job.folder.path and (n := RunFolder(path, {}, job.folder.as_of).rows("events")):
+            return n
+    return None
+
+
+def _read_events(
+    job: Job,
+    source: Source,
+    forgotten: Forgotten,
+    start: datetime,
+    end: datetime,
+    n_expected: int | None,
+) -> Rows:
     later = source.batches("events", start=max(end, job.now + CLOCK_SKEW), limit=MAX_AHEAD)
     ahead = [forgotten.without(batch.filter(pc.is_valid(batch.column("occurred_at")))) for batch in later]
     n_ahead = sum(batch.num_rows for batch in ahead)
-    rows = _read(job, "events", forgotten, source.batches("events", start, end), ahead)
+    rows = _read(job, "events", forgotten, source.batches("events", start, end), ahead, n_expected)
     if rows.n_written == n_ahead:
         raise _empty(source, start, end)
     return rows
@@ -110,22 +136,25 @@ def _read(
     forgotten: Forgotten,
     batches: Generator[pa.RecordBatch, None, None],
     more: Iterable[pa.RecordBatch] = (),
+    total: int | None = None,
 ) -> Rows:
     """Stream the rows to a scratch file. They are sorted when the source is closed: no transaction is left
-    open in the shop's database meanwhile."""
+    open in the shop's database meanwhile.
+
+    total: about how many there are; None: nobody knows
+    """
     schema = DATASETS[name].schema(job.folder.ids)
     count = n_left_out = 0
 
     def fill(path: Path) -> None:
         nonlocal count, n_left_out
+        counted = progress.over(chain(more, batches), name, total, "rows", lambda batch: batch.num_rows)
         with pq.ParquetWriter(path, schema, compression="lz4") as writer:
-            for batch in chain(more, batches):
+            for batch in counted:
                 kept = forgotten.without(batch)
                 writer.write_batch(kept)
                 n_left_out += batch.num_rows - kept.num_rows
                 count += kept.num_rows
-                if count // TOLD_EVERY > (count - kept.num_rows) // TOLD_EVERY:
-                    job.say(f"extract: {count:,} {name}")
         if n_left_out:
             job.say(f"extract: {n_left_out:,} {name} of forgotten users left out")
 
@@ -151,8 +180,9 @@ def _sort(job: Job, name: str) -> int | None:
             rows = kept(db, lambda line: job.say(f"extract: {line}"))
         else:
             query = f"SELECT {columns} FROM {engine.parquet(unsorted)} ORDER BY {order}"
-            rows = db.sql(query).to_arrow_reader(engine.BATCH)
-        n_rows = None if rows is None else job.folder.write(name, rows)
+            with progress.watched(f"order of {name}", db.query_progress):
+                rows = db.sql(query).to_arrow_reader(engine.BATCH)
+        n_rows = None if rows is None else job.folder.write(name, rows, pq.read_metadata(unsorted).num_rows)
     unsorted.unlink()
     return n_rows
 

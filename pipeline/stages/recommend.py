@@ -62,7 +62,9 @@ def run(job: Job) -> Counts:
                 lengths.also_bought_min_buyers,
             )
         else:
-            model = fit_final_model(history, params, settings, items, training_rows, browsers, folder.as_of)
+            model = fit_final_model(
+                history, params, settings, items, training_rows, browsers, folder.as_of, job.kept
+            )
             cold = cold_items(history, items, folder.optional("item_embeddings"), folder.as_of)
             similar = _similar(job, model, cold)
         new = new_items(history, cold, settings.recommend)
@@ -77,7 +79,8 @@ def run(job: Job) -> Counts:
             is_bought_shown=not settings.run.excludes_repeats,
             timezone=settings.source.timezone,
         )
-        lists = user_lists(model.audiences, model.factors, evidence, settings.recommend.list_length, new)
+        length = settings.recommend.list_length
+        lists = user_lists(model.audiences, model.factors, evidence, length, new, run.threads, job.kept)
         n_recommendations = folder.write("recommendations", lists)
         cold_counts = model.cold_counts()
         n_segments = _write_segments(job, model)

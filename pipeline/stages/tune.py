@@ -31,7 +31,7 @@ def run(job: Job) -> Counts:
         return _write(job, NOTHING_TRIED, unjudged_params(job, start, origin), [])
     refuse_without_torch(job.settings)
     chosen = choose_parameters(job, live, start)
-    ended = race(job, chosen.params, chosen.dropped, chosen.factors)
+    ended = race(job, chosen.params, chosen.factors)
     winner = ended.winner()
     of_live = start.variety if origin and start.model == winner else None
     variety = choose_variety(ended.pools, winner, job.settings, of_live)

@@ -5,25 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
 from typing import Any
 
+from pipeline import progress
 from pipeline.config import Settings
 from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
-from pipeline.models.catalog import ALS, PLAIN_ALS, build
+from pipeline.models.catalog import build
 from pipeline.models.params import HALF_LIVES, Params
 from pipeline.runs.job import Job
 from pipeline.splits import folds
-from pipeline.splits.history import History, opened
+from pipeline.splits.history import History, Some, opened
 from pipeline.tuning.reuse import Decision, due_by_precision, due_by_record, due_by_split
 from pipeline.tuning.search import NOTHING_TRIED, Search, search
 
 JOURNAL = "study.journal"
 """Optuna's journal in the run folder: a search that was killed goes on where it stopped."""
 
+SEARCHED = 100_000
+"""Buyers that a search looks at, and up to a tenth more who are measured; of more buyers some are drawn."""
 GRID = (3.0, 7.0, 14.0, 30.0, 60.0, 90.0, 180.0)
 """Half-lives in days that are tried for a rule."""
 
@@ -35,15 +38,17 @@ class Chosen:
     search:  the trials; NOTHING_TRIED where no search was due
     params:  with which models are raced
     why:     why there was a search, or none
-    dropped: models that need not race -> their Precision@3
     factors: ALS with `params`, and the cut that it was fitted at; None: not fitted yet
+    precision_at_3, n_buyers: what ALS reaches there among all buyers, and how many these are, where a search
+             was due
     """
 
     search: Search
     params: Params
     why: str
-    dropped: Mapping[str, float] = field(default_factory=dict)
     factors: tuple[datetime, AlsFactors] | None = None
+    precision_at_3: float | None = None
+    n_buyers: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class ValidatedAls:
 
 
 def choose_parameters(job: Job, live: Mapping[str, Any], start: Params) -> Chosen:
-    """Search where one is due, choose the rules' half-lives, drop plain ALS where the tuned one beats it.
+    """Search where one is due, and choose the rules' half-lives.
 
     live:  what this run may know of the live publication
     start: the live parameters, or those of config.toml: where the search begins, or what is used again
@@ -70,7 +75,8 @@ def choose_parameters(job: Job, live: Mapping[str, Any], start: Params) -> Chose
     over = folds.for_search(folder)
     before, cut_at = over[0].before, over[0].cut_at
     with opened(before, cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        judge = Judge.of(history, *over, excludes_repeats=settings.run.excludes_repeats)
+        run = settings.run
+        judge = Judge.of(history, *over, excludes_repeats=run.excludes_repeats, threads=run.threads)
         if not judge.n_users:
             why = "nobody can be measured on the validation set; parameters stay as they were"
             job.say(f"tune: {why}")
@@ -79,16 +85,35 @@ def choose_parameters(job: Job, live: Mapping[str, Any], start: Params) -> Chose
         job.say(f"tune: {decision.why}")
         trials, params = NOTHING_TRIED, start
         if decision.is_due:
-            name = _study_name(job, start)
-            trials = search(name, folder.path / JOURNAL, history, judge, start, settings, job.say)
+            trials = _search(job, start, history, judge)
             params = trials.best_params(start)
             als = ValidatedAls(trials.factors, trials.best().values[0])
+            if trials.n_users < history.shape[0]:
+                als = ValidatedAls.fit(params, history, judge, settings)
         half_lives = _half_lives(params, start, history, judge, job)
-        plain = judge.precision_at_3(build(PLAIN_ALS, params, settings).fit(history))
-        als = als or ValidatedAls.fit(params, history, judge, settings)
-        dropped = _dropped(plain, als, job)
-    factors = (cut_at, als.factors) if als.factors else None
-    return Chosen(trials, params.but(half_lives=half_lives), decision.why, dropped, factors)
+        n_buyers = history.shape[0]
+    factors = (cut_at, als.factors) if als and als.factors else None
+    precision = als.precision_at_3 if als and decision.is_due else None
+    return Chosen(trials, params.but(half_lives=half_lives), decision.why, factors, precision, n_buyers)
+
+
+def _search(job: Job, start: Params, history: History, judge: Judge) -> Search:
+    """Search on the validation fold; in a large shop on about SEARCHED of its buyers: its cost is bounded.
+
+    history, judge: of all buyers
+    """
+    folder, settings = job.folder, job.settings
+    name, journal = _study_name(job, start), folder.path / JOURNAL
+    n_buyers = history.shape[0]
+    if n_buyers <= SEARCHED:
+        return search(name, journal, history, judge, start, settings, job.say)
+    over, run = folds.for_search(folder), settings.run
+    before, cut_at = over[0].before, over[0].cut_at
+    some = Some(SEARCHED, judge.held_out.sampled(SEARCHED // 10, run.seed).user_ids)
+    with opened(before, cut_at, settings.filter, run, folder.scratch(), some=some) as history:
+        judge = Judge.of(history, *over, excludes_repeats=run.excludes_repeats, threads=run.threads)
+        job.say(f"tune: the search looks at {history.shape[0]:,} of {n_buyers:,} buyers")
+        return search(name, journal, history, judge.served(), start, settings, job.say)
 
 
 def _decide(
@@ -111,7 +136,8 @@ def _half_lives(params: Params, start: Params, history: History, judge: Judge, j
     The rules take turns at each half-life, because they share the history's matrix of purchases.
     """
     precision: dict[str, dict[float, float]] = {name: {} for name in HALF_LIVES}
-    for days, name in product(GRID, HALF_LIVES):
+    tried = list(product(GRID, HALF_LIVES))
+    for days, name in progress.over(tried, "half-lives", len(tried), "rules", lambda _: 1):
         model = build(name, params.but(half_lives={name: days}), job.settings)
         precision[name][days] = judge.precision_at_3(model.fit(history))
     half_lives = {}
@@ -120,14 +146,6 @@ def _half_lives(params: Params, start: Params, history: History, judge: Judge, j
         half_lives[name] = best if values[best] > 0 else start.half_lives[name]
         job.say(f"tune: {name}: half-life of {half_lives[name]:g} days, {values[best]:.4f}")
     return half_lives
-
-
-def _dropped(plain: float, als: ValidatedAls, job: Job) -> dict[str, float]:
-    """Plain ALS and its Precision@3 here, where the tuned one beats it: it has the most factors to fit."""
-    if plain >= als.precision_at_3:
-        return {}
-    job.say(f"race: {PLAIN_ALS} has {plain:.4f}, {ALS} {als.precision_at_3:.4f}: it is not raced")
-    return {PLAIN_ALS: plain}
 
 
 def _study_name(job: Job, start: Params) -> str:

@@ -7,9 +7,10 @@ before. Several cuts count together, because a single one is often won by luck.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -19,13 +20,14 @@ from pipeline.evaluation.at_cut import at, left_by, sample_of, training_rows
 from pipeline.evaluation.judge import LENGTH, Judge
 from pipeline.evaluation.metrics import PerUser
 from pipeline.models.als import AlsFactors
-from pipeline.models.catalog import ALS, MODELS, NCF, SIMPLEST, raced, rules
+from pipeline.models.catalog import ALS, MODELS, NCF, PLAIN_ALS, SIMPLEST, has_rerankers, raced, rules
 from pipeline.models.params import Params
-from pipeline.models.top_n import TopN
-from pipeline.ranking.fitted import FittedModels
+from pipeline.models.top_n import LISTS, TopN
+from pipeline.ranking.features import Scorer
+from pipeline.ranking.fitted import Earlier, FittedModels
 from pipeline.ranking.learnt import Learnt
-from pipeline.ranking.reranker import Scorer
 from pipeline.runs.job import Job
+from pipeline.runs.kept import NOT_KEPT, TABLE
 from pipeline.splits import folds
 from pipeline.tuning.pools import Pools
 from pipeline.variety.capped import capped
@@ -139,18 +141,22 @@ class Race:
 def race(
     job: Job,
     params: Params,
-    dropped: Collection[str] = (),
     factors: tuple[datetime, AlsFactors] | None = None,
 ) -> Race:
-    """Race the rules and the models of `models.race`, but `dropped`, at the cuts of validation.
+    """Race the rules, but plain ALS, and the models of `models.race` at the cuts of validation.
+
+    Plain ALS takes as long to fit as all others and has won on no shop: the test alone measures it.
 
     factors: ALS with `params`, and the cut that it has been fitted at already
     """
     folder, settings = job.folder, job.settings
     items, spill = folder.optional("items"), folder.scratch()
     validations = {fold.cut_at: fold for fold in folds.validations(folder)}
-    learning = {fold.cut_at: fold for fold in folds.for_learning(folder, settings.ranking.windows)}
-    learnt, earlier = Learnt(settings), None
+    learns = has_rerankers(settings)
+    learning = {fold.cut_at: fold for fold in folds.for_learning(folder, settings.ranking.windows) if learns}
+    learnt = Learnt(settings)
+    kept = job.kept if NCF not in raced(settings) else NOT_KEPT  # a network cannot be kept
+    earlier: Earlier | None = None
     fold_scores: list[FoldScores] = []
     pools: list[Pools] = []
     for cut_at in sorted({*validations, *learning}):
@@ -158,9 +164,10 @@ def race(
         earlier = None if cut_at in learning else earlier
         is_due = earlier is None or not earlier.is_fresh(cut_at)
         fitted = factors[1] if is_due and factors and factors[0] == cut_at else None
-        with at(fold, params, settings, items, spill, fitted, earlier) as models:
+        with at(fold, params, settings, items, spill, fitted, earlier, kept) as models:
             if cut_at in validations and (judge := sample_of(models, fold)).n_users:
-                tops = _ranked(models, judge, learnt.by(cut_at), dropped)
+                scorers = learnt.by(cut_at)
+                tops = kept.once(f"lists-{fold.name}", LISTS, partial(_ranked, models, judge, scorers))
                 scores = {name: judge.scores(_lists(top, models)) for name, top in tops.items()}
                 fold_scores.append(FoldScores(cut_at.isoformat(), scores))
                 if settings.recommend.max_precision_loss:
@@ -169,17 +176,16 @@ def race(
                     job.say(f"race: {NCF}: {models.ncf.note}")
                 job.say(f"race: {judge.n_users:,} users after {cut_at:%Y-%m-%d}: {_best(fold_scores[-1])}")
             if cut_at in learning:
-                learnt.rows.append(training_rows(models, learning[cut_at]))
+                rows = kept.once(f"rows-{fold.name}", TABLE, partial(training_rows, models, learning[cut_at]))
+                learnt.rows.append(rows)
             earlier = left_by(models, fold, earlier)
     unjudged = ALS if ALS in raced(settings) else SIMPLEST
     return Race(fold_scores, learnt.rows, unjudged, pools)
 
 
-def _ranked(
-    models: FittedModels, judge: Judge, scorers: Mapping[str, Scorer], dropped: Collection[str]
-) -> dict[str, TopN]:
+def _ranked(models: FittedModels, judge: Judge, scorers: Mapping[str, Scorer]) -> dict[str, TopN]:
     """Every model's lists at one cut, so long that they may be put in another order."""
-    return {name: judge.top_n(ranker, POOL) for name, ranker in models.rankers(scorers, dropped)}
+    return judge.top_n(dict(models.rankers(scorers, without=(PLAIN_ALS,))), POOL)
 
 
 def _lists(top: TopN, models: FittedModels) -> NDArray[np.int32]:

@@ -11,7 +11,7 @@ from pipeline.runs.job import Job
 from pipeline.splits import folds
 from pipeline.tuning.parameters import Chosen
 from pipeline.tuning.race import Race
-from pipeline.tuning.search import NOTHING_TRIED, Search
+from pipeline.tuning.search import NOTHING_TRIED
 from pipeline.tuning.variety import ChosenVariety
 
 
@@ -26,10 +26,9 @@ def best_params(
     params = chosen.params.but(model=race.winner(), variety=variety.variety)
     return {
         **params.dump(),
-        **_origin(job, chosen.search, live),
+        **_origin(job, chosen, live),
         "is_unjudged": False,
         "why": chosen.why,
-        "lost_before": dict(chosen.dropped),
         "chosen": race.why(),
         "race": race.standings(),
         "race_by_window": race.rows_by_fold(),
@@ -42,10 +41,9 @@ def unjudged_params(job: Job, start: Params, live: Mapping[str, Any]) -> dict[st
     """The document where nobody can be measured: the simplest rule, with the parameters of `start`."""
     return {
         **start.but(model=SIMPLEST, variety=Variety()).dump(),
-        **_origin(job, NOTHING_TRIED, live),
+        **_origin(job, Chosen(NOTHING_TRIED, start, ""), live),
         "is_unjudged": True,
         "why": "nobody can be measured; parameters stay as they were",
-        "lost_before": {},
         "chosen": f"{SIMPLEST}: nobody can be measured, so no model is known to be better",
         "race": [],
         "race_by_window": [],
@@ -65,8 +63,9 @@ def start_of(job: Job, live: Mapping[str, Any]) -> tuple[Params, Mapping[str, An
     return published, live
 
 
-def _origin(job: Job, search: Search, live: Mapping[str, Any]) -> dict[str, Any]:
+def _origin(job: Job, chosen: Chosen, live: Mapping[str, Any]) -> dict[str, Any]:
     """Where tonight's parameters come from: `searched`, `reused` from the live version, or `settings`."""
+    search = chosen.search
     mode = job.settings.run.repeat_purchases
     if search.complete:
         return {
@@ -75,7 +74,9 @@ def _origin(job: Job, search: Search, live: Mapping[str, Any]) -> dict[str, Any]
             "n_trials": len(search.complete),
             "n_pruned": search.n_pruned,
             "ended_by": search.ended_by,
-            "precision_at_3": search.best().values[0],
+            "precision_at_3": chosen.precision_at_3,
+            "n_searched": search.n_users,
+            "n_buyers": chosen.n_buyers,
             "repeat_purchases": mode,
             "tuned_until": folds.test_from(job.folder).isoformat(),
             "split_method": job.folder.document("split")["method"],
@@ -89,6 +90,8 @@ def _origin(job: Job, search: Search, live: Mapping[str, Any]) -> dict[str, Any]
         "n_pruned": 0,
         "ended_by": params.get("ended_by", ""),
         "precision_at_3": params.get("precision_at_3"),
+        "n_searched": params.get("n_searched"),
+        "n_buyers": params.get("n_buyers"),
         "repeat_purchases": params.get("repeat_purchases", mode),
         "tuned_until": params.get("tuned_until"),
         "split_method": params.get("split_method"),

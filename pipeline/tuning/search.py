@@ -42,11 +42,13 @@ class Search:
 
     trials:   so far; ended_by: "trials", "minutes", or "" while it runs
     factors:  of the best trial; None where it ran before the search was killed and started again
+    n_users:  buyers that it looked at
     """
 
     trials: list[FrozenTrial]
     ended_by: str
     factors: AlsFactors | None = None
+    n_users: int = 0
 
     @property
     def complete(self) -> list[FrozenTrial]:
@@ -118,7 +120,7 @@ def search(
     wanted = settings.tune.trials
     ended = study.user_attrs.get(ENDED, {})
     if ended.get("trials") == wanted:
-        return Search(list(study.trials), ended["by"])
+        return Search(list(study.trials), ended["by"], n_users=history.shape[0])
     ranges = _ranges(settings, history)
     n_done = len(_done(study))
     before = Search(list(study.trials), "").complete
@@ -136,7 +138,7 @@ def search(
         say(f"tune: trial {n_done} of {wanted}: {outcome}")
     by = "trials" if n_done >= wanted else "minutes"
     study.set_user_attr(ENDED, {"trials": wanted, "by": by})
-    return Search(list(study.trials), by, factors)
+    return Search(list(study.trials), by, factors, history.shape[0])
 
 
 def _cut_torn_end(journal: Path) -> None:

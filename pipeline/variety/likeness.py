@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from pipeline.cold.content import NONE, Content
 from pipeline.models.als import AlsFactors
@@ -113,8 +112,7 @@ class Likeness:
 
     def _by_factors(self, lists: NDArray[np.integer]) -> Cosines:
         vectors = self.factors[np.maximum(lists, 0)] * (lists >= 0)[:, :, None]
-        with threadpool_limits(1, "blas"):
-            return np.asarray(vectors @ vectors.transpose(0, 2, 1), np.float32)
+        return np.asarray(vectors @ vectors.transpose(0, 2, 1), np.float32)
 
     def _by_words(self, lists: NDArray[np.integer]) -> Cosines:
         """One product of sparse matrices for all lists: the words of each list are columns of its own."""

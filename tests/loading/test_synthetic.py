@@ -175,3 +175,18 @@ def test_a_share_is_no_more_than_one() -> None:
     ):
         pass
     assert "--look-first of 0 to 1" in str(caught.value)
+
+
+def test_a_shop_has_as_many_products_as_one_asks_for() -> None:
+    with synthetic.read(5_000, 1, NOW, keep_dates=True, n_products=700) as read:
+        assert read.products is not None
+        events = pa.Table.from_batches(list(read.events))
+        products = pa.Table.from_batches(list(read.products))
+    assert (events.num_rows, products.num_rows) == (5_000, 700)
+    assert set(events["product_id"].to_pylist()) <= set(products["product_id"].to_pylist())
+    with (
+        pytest.raises(SettingsError, match="made-up shop") as caught,
+        synthetic.read(10, 1, NOW, keep_dates=False, n_products=39),
+    ):
+        pass
+    assert "--products of at least 40" in str(caught.value)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.segments import clusters
-from pipeline.segments.clusters import centres_of, nearest
+from pipeline.segments.clusters import centres_of, drawn, nearest
 
 
 def groups(*sizes: int) -> np.ndarray:
@@ -37,11 +37,14 @@ def test_of_many_people_some_are_fitted_on_and_all_have_a_cluster(monkeypatch: p
     monkeypatch.setattr(clusters, "MOST_FITTED", 50)
     monkeypatch.setattr(clusters, "BATCH", 64)
     points = groups(300, 100)
-    centres = centres_of(points, 2, seed=1)
+    some = drawn(400, seed=1)
+    assert (len(some), len(drawn(50, seed=1))) == (50, 50)
+    centres = centres_of(points[some], 2, seed=1)
     assert np.bincount(nearest(points, centres)).tolist() == [300, 100]
-    assert (centres == centres_of(points, 2, seed=1)).all(), "the same seed, the same centres"
+    assert (some == drawn(400, seed=1)).all(), "the same seed, the same people"
+    assert (centres == centres_of(points[some], 2, seed=1)).all(), "and the same centres"
     before = np.repeat([1, 0], (300, 100))
-    assert (nearest(points, centres_of(points, 2, 1, before)) == before).all()
+    assert (nearest(points, centres_of(points[some], 2, 1, before[some])) == before).all()
 
 
 def test_of_two_centres_as_near_the_lower_number_is_taken() -> None:

@@ -11,11 +11,20 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.databases import urls
-from pipeline.errors import DatabaseError, DataError, LoginRefused, ServingError, SourceError, Unreachable
+from pipeline.errors import (
+    DatabaseError,
+    DataError,
+    DiskFull,
+    LoginRefused,
+    ServingError,
+    SourceError,
+    Unreachable,
+)
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.serving.forgotten import remember
+from pipeline.stages import extract as stage
 from tests.serving.nights import Shop
 from tests.source import shops
 
@@ -525,3 +534,17 @@ def test_the_segments_of_the_live_publication_are_read_without_forgotten_users(
     earlier = extract(url, settings=settings, as_of=AS_OF - timedelta(seconds=1), run_id="earlier")
     assert earlier.folder.document("live")["version"] == 1
     assert rows(earlier, "live_segments") == []
+
+
+def test_a_night_that_would_fill_the_disk_does_not_begin(
+    url: str, extract: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL says about how many events there are; elsewhere the night before does."""
+    shops.make(url, *ROWS)
+    if not url.startswith("postgresql"):
+        extract(url)
+    monkeypatch.setattr(stage, "BYTES_AN_EVENT", 10**15)
+    with pytest.raises(DiskFull, match="too little room for a night of about") as caught:
+        extract(url, run_id="next")
+    assert "MB free" in caught.value.promised
+    assert "MB free" in (caught.value.found or "")

@@ -30,6 +30,7 @@ TABLES |= {
         }
     ),
     "buyers": pa.schema({"user_id": pa.int64()}),
+    "always": pa.schema({"user_id": pa.int64()}),
     "people": pa.schema({"user_id": pa.int64(), "person": pa.int64()}),
     "lookers": pa.schema({"user_id": pa.int64()}),
     "clock": pa.schema(

@@ -207,3 +207,11 @@ def test_held_out(is_repeat_relevant: bool, again: list[tuple[object, ...]]) -> 
         (40, 5, day(11), None, 0, False),
         (50, 7, day(11), None, 1, True),
     ]
+
+
+def test_some_users() -> None:
+    """Every third, and those who are always in it; numbered anew."""
+    user_rows = [(10 + row, row) for row in range(8)]
+    wanted = [(10, 0), (12, 1), (13, 2), (16, 3)]
+    given = {"user_rows": user_rows, "always": [(12,), (13,), (99,)]}
+    assert rows_out("some_users", {"step": 3}, **given) == wanted

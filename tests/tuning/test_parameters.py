@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pipeline.models.catalog import PLAIN_ALS
+import pytest
+
 from pipeline.models.params import HALF_LIVES, Params
 from pipeline.runs.job import Job
+from pipeline.tuning import parameters
 from pipeline.tuning.parameters import GRID, choose_parameters
 from pipeline.tuning.record import start_of
 from pipeline.tuning.search import NOTHING_TRIED
@@ -26,7 +28,6 @@ def test_without_a_search_als_stays_as_configured_and_the_half_lives_are_chosen(
     assert (chosen.params.als, chosen.params.weights) == (start.als, start.weights)
     assert set(chosen.params.half_lives) == set(HALF_LIVES)
     assert set(chosen.params.half_lives.values()) <= {*GRID, *HALF_LIVES.values()}
-    assert set(chosen.dropped) <= {PLAIN_ALS}
 
 
 def test_tuning_starts_from_the_live_parameters_where_they_can_be_read(learnt: Job) -> None:
@@ -36,3 +37,20 @@ def test_tuning_starts_from_the_live_parameters_where_they_can_be_read(learnt: J
     assert start == Params.published(live, learnt.settings)
     assert origin is live
     assert start_of(learnt, {"params": {"als": "?"}}) == (Params.configured(learnt.settings), {})
+
+
+def test_of_many_buyers_a_search_looks_at_some_and_says_so(
+    learnt: Job, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 buyers: one in four, and two who are measured; what ALS reaches is that of all of them."""
+    monkeypatch.setattr(parameters, "SEARCHED", 10)
+    job = replace(learnt, settings=tastes.settings_of(tune={**tastes.TUNE, "mode": "always"}))
+    chosen = choose_parameters(job, {}, Params.configured(job.settings))
+    assert 10 <= chosen.search.n_users <= 12
+    assert chosen.n_buyers == 40
+    assert any(line == f"tune: the search looks at {chosen.search.n_users} of 40 buyers" for line in said)
+    assert chosen.factors is not None
+    assert len(chosen.factors[1].user_ids) == 40
+    assert len(chosen.search.complete) + chosen.search.n_pruned == 3
+    assert chosen.precision_at_3 is not None
+    assert chosen.precision_at_3 > 0

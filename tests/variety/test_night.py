@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.contract.datasets import PUBLISHED
+from pipeline.evaluation import comparison
 from pipeline.evaluation.at_cut import judge_of, trained
 from pipeline.evaluation.comparison import opponents
 from pipeline.models.params import Params, Variety
@@ -84,3 +85,22 @@ def test_live_lists_of_another_variety_are_fitted_again_to_be_compared_with(nigh
         compared[variety] = found.values.mean()
     assert compared[params.variety] == users[PUBLISHED]["precision_at_3"].mean()
     assert compared[Variety()] == pytest.approx(users[params.model]["precision_at_3"].mean())
+
+
+@pytest.mark.parametrize("model", ["als", "ranker", "popular"])
+def test_live_lists_of_tonights_models_are_judged_with_them_and_nothing_is_fitted_again(
+    night: Job, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """The number is that of fitting again, for each measurement."""
+    folder = night.folder
+    params = Params.read(folder.document("best_params")).but(model=model, variety=Variety(0.5))
+    live = {"version": 1, "as_of": folder.as_of.isoformat(), "repeat_purchases": MODE}
+    give(folder, live={**live, "params": params.dump()})
+    again = comparison.fitted_again(night, params)
+    assert again is not None
+    monkeypatch.setattr(comparison, "fitted_again", lambda *_: pytest.fail("fitted again"))
+    run_stage("evaluate", night)
+    [row] = [row for row in folder.document("comparison")["against"] if row["against"] == "live"]
+    assert row["model"] == model
+    assert row["precision_at_3"] == pytest.approx(again.mean(), abs=1e-12)
+    assert "live" not in folder.table("metrics")["model"].to_pylist()
