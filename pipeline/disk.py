@@ -91,7 +91,7 @@ def refuse_too_little(path: Path, n_bytes: int, what: str) -> None:
     room = os.statvfs(path)
     if room.f_bavail * room.f_frsize < n_bytes:
         raise DiskFull(
-            f"too little room for {what}",
+            f"too little room in {path} for {what}",
             found=volume(path),
             promised=f"{n_bytes / 1e6:,.0f} MB free",
             then=f"make room there (old runs lie in {path.parent}), or move NIGHTSHELF_HOME to a larger one",
