@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
 from pipeline.parallel import ahead, in_order, n_threads
+
+
+def noted(parts: Iterable[int], asked: list[int]) -> Iterator[int]:
+    """The same `parts`; `asked` gets each one as it is asked for."""
+    for part in parts:
+        asked.append(part)
+        yield part
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -54,13 +61,7 @@ def test_an_error_is_raised_where_its_result_would_be_and_ends_the_work() -> Non
 
 def test_no_more_parts_are_taken_than_are_worked_on() -> None:
     taken: list[int] = []
-
-    def parts() -> Iterator[int]:
-        for number in range(100):
-            taken.append(number)
-            yield number
-
-    results = in_order(lambda number: number, parts(), 2)
+    results = in_order(lambda number: number, noted(range(100), taken), 2)
     assert [next(results), next(results)] == [0, 1]
     assert len(taken) <= 5
     results.close()  # type: ignore[attr-defined]
@@ -73,13 +74,7 @@ def test_no_number_of_threads_is_one_for_each_core() -> None:
 
 def test_parts_are_worked_out_ahead_and_come_in_order() -> None:
     made: list[int] = []
-
-    def parts() -> Iterator[int]:
-        for number in range(10):
-            made.append(number)
-            yield number
-
-    results = ahead(parts())
+    results = ahead(noted(range(10), made))
     assert next(results) == 0
     deadline = time.monotonic() + 10
     while len(made) < 3 and time.monotonic() < deadline:
