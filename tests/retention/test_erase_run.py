@@ -290,9 +290,10 @@ def test_what_a_killed_stage_left_goes(night: Job) -> None:
         ".check-x/view.duckdb",
         ".train.parquet.part",
         "model/.als.npz.part",
+        "kept/recommend-0123456789abcdef/lists-00000.parquet",
     ):
         file = night.folder.path / name
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(exist_ok=True, parents=True)
         file.write_text(str(ELENA), encoding="utf-8")
     erase(night.folder, ELENA, NOW)
     assert holders(night.folder, ELENA) == []
