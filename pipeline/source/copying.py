@@ -111,10 +111,18 @@ def prepare(
     )
 
 
-def estimate(db: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> int:
-    """About how many rows the statement returns, by the plan that the server makes for it."""
+def estimate(db: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> int | None:
+    """About how many rows the statement returns, by the plan that the server makes for it.
+
+    None where it joins tables: such a guess may be wrong by any factor.
+    """
     [plan] = db.execute(statement.around("EXPLAIN (FORMAT JSON) {}"), values).scalar_one()
-    return int(plan["Plan"]["Plan Rows"])
+    return None if _has_join(plan["Plan"]) else int(plan["Plan"]["Plan Rows"])
+
+
+def _has_join(plan: Mapping[str, Any]) -> bool:
+    kind = str(plan["Node Type"])
+    return "Join" in kind or kind == "Nested Loop" or any(map(_has_join, plan.get("Plans", ())))
 
 
 def kinds(db: sa.Connection, statement: Statement) -> dict[str, str]:

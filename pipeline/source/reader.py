@@ -115,7 +115,7 @@ class Source:
         return oldest, newest
 
     def estimate(self, start: datetime, end: datetime) -> int | None:
-        """About how many events lie within [start, end), as PostgreSQL plans it; None elsewhere."""
+        """About how many events lie within [start, end), as PostgreSQL plans it; None: nobody knows."""
         if not self._is_copied:
             return None
         statement = self._statement("events")

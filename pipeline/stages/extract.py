@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline import disk, engine, progress
 from pipeline.contract.datasets import DATASETS, EVENTS_ORDER
-from pipeline.errors import DataError
+from pipeline.errors import DamagedFile, DataError
 from pipeline.runs.files import write_whole
 from pipeline.runs.folder import RunFolder, latest
 from pipeline.runs.job import Counts, Job
@@ -108,8 +108,9 @@ def _refuse_too_little_room(job: Job, n_events: int | None) -> None:
 def _of_last_night(job: Job) -> int | None:
     """The events of the run before, which are counted, not guessed; None where there is no run before."""
     for path in latest(job.folder.path.parent):
-        if path != job.folder.path and (n := RunFolder(path, {}, job.folder.as_of).rows("events")):
-            return n
+        with suppress(DamagedFile):  # which is for whoever goes on with that run
+            if path != job.folder.path and (n := RunFolder(path, {}, job.folder.as_of).rows("events")):
+                return n
     return None
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import Settings
+from pipeline import config
+from pipeline.config import ROOT, Settings
 from pipeline.databases import urls
 from pipeline.errors import (
     DatabaseError,
@@ -548,3 +549,23 @@ def test_a_night_that_would_fill_the_disk_does_not_begin(
         extract(url, run_id="next")
     assert "MB free" in caught.value.promised
     assert "MB free" in (caught.value.found or "")
+
+
+def test_a_damaged_run_and_a_guess_about_a_join_keep_no_night_from_beginning(
+    shop_url: str, extract: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """PostgreSQL's guess at what a join returns may be wrong by any factor."""
+    shops.make(shop_url, *ROWS)
+    before = extract(shop_url)
+    (before.folder.path / "receipts" / "extract.json").write_text("{", encoding="utf-8")
+    for file in (ROOT / "sql" / "source").glob("*.sql"):
+        (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    plain = (tmp_path / "events.sql").read_text(encoding="utf-8")
+    joined = plain.replace("FROM events\n", "FROM events CROSS JOIN (SELECT DISTINCT 1 AS one) AS ones\n")
+    joined = joined.replace("-- also, where events has them: price, discount, rating", "")
+    assert joined != plain
+    (tmp_path / "events.sql").write_text(joined, encoding="utf-8")
+    monkeypatch.setattr(stage, "BYTES_AN_EVENT", 10**15)
+    values = config.load().model_dump(by_alias=True)
+    values["source"]["sql"] = str(tmp_path)
+    assert rows(extract(shop_url, settings=Settings.model_validate(values), run_id="next"))
