@@ -28,6 +28,7 @@ What it stands on:
     databases   URLs, connections, the embedded PostgreSQL
     home, disk, locks  who may read what is written; full disks and foreign locks in one clear error
     parallel, progress  batches side by side in threads; how far a long step is
+    user_ranges  a file of events in ranges of users that fit into memory
     config, settings, environment, errors, advice, times, version
 
 What apps read, over what is published; no package of a night is needed there:

@@ -105,14 +105,23 @@ def view(
     *files: Path,
     since: datetime | None = None,
     until: datetime | None = None,
+    users: tuple[object, object] = (None, None),
 ) -> None:
-    """Make Parquet files visible to SQL as table `name`; of events, those in `[since, until)` where given."""
+    """Make Parquet files visible to SQL as table `name`; of events, those in `[since, until)` where given.
+
+    users: (first, end), as ids: of events, those of the users in `[first, end)`; None: no such bound
+    """
     rows = db.sql(f"FROM {parquet(*files)}")
     moment = duckdb.FunctionExpression("epoch_us", duckdb.ColumnExpression("occurred_at"))
     if since is not None:
         rows = rows.filter(moment >= duckdb.ConstantExpression(microseconds(since)))
     if until is not None:
         rows = rows.filter(moment < duckdb.ConstantExpression(microseconds(until)))
+    user, (first, end) = duckdb.ColumnExpression("user_id"), users
+    if first is not None:
+        rows = rows.filter(user >= duckdb.ConstantExpression(first))
+    if end is not None:
+        rows = rows.filter(user < duckdb.ConstantExpression(end))
     rows.create_view(name, replace=True)
 
 
@@ -122,6 +131,13 @@ def rows(
     """The rows of `sql/transform/<name>.sql` with the values that it binds, streamed in batches of BATCH."""
     with progress.watched(name, db.query_progress):
         return db.sql(statement(name), params=dict(values or {})).to_arrow_reader(BATCH)
+
+
+def show(
+    db: duckdb.DuckDBPyConnection, table: str, name: str, values: Mapping[str, Any] | None = None
+) -> None:
+    """Let statements read the rows of `sql/transform/<name>.sql` as `table`, worked out anew by each."""
+    db.sql(statement(name), params=dict(values or {})).create_view(table, replace=True)
 
 
 def keep(

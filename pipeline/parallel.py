@@ -13,8 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
-AHEAD = 2
-"""How many parts are worked out before they are asked for."""
 END = object()
 
 Part = TypeVar("Part")
@@ -55,18 +53,17 @@ def in_order(work: Callable[[Part], Result], parts: Iterable[Part], threads: int
 
 
 def ahead(parts: Iterable[Part]) -> Iterator[Part]:
-    """The same `parts`: the next AHEAD are worked out in a thread while one is made use of."""
+    """The same `parts`: the next one is worked out in a thread while one is made use of."""
     rest, context = iter(parts), copy_context()
     with ThreadPoolExecutor(1) as pool:
 
         def ask() -> Future[Part]:
             return pool.submit(context.run, next, rest, END)  # type: ignore[arg-type]
 
-        waiting = deque(ask() for _ in range(AHEAD))
+        waiting = ask()
         try:
-            while (part := waiting.popleft().result()) is not END:
-                waiting.append(ask())
+            while (part := waiting.result()) is not END:
+                waiting = ask()
                 yield part
         finally:
-            for future in waiting:
-                future.cancel()
+            waiting.cancel()

@@ -156,6 +156,7 @@ def watched(what: str, percent: Callable[[], float]) -> Iterator[None]:
 def how_far(done: float, total: float | None, unit: str, seconds: float) -> str:
     """`12,288 of 85,374 users, 712 a second, 2 min left`, after so many seconds."""
     rate = done / seconds if seconds > 0 else 0.0
+    total = None if total is not None and done > total else total  # it was a guess, and too low
     left = f", {in_words(max(total - done, 0.0) / rate)} left" if total and rate else ""
     if unit == "%":
         return f"{done:.0f} %{left}"

@@ -56,6 +56,7 @@ PACKAGES: dict[str, set[str]] = {
     "help": set(),
     "cli": {"config", "contract", "errors", "help", "service", "version"},
     "engine": {"config", "disk", "errors", "progress"},
+    "user_ranges": {"engine", "progress"},
     "databases": {"config", "disk", "environment", "errors", "home", "locks"},
     "source": {"config", "contract", "databases", "errors", "parallel", "times"},
     "loading": {"config", "contract", "databases", "engine", "errors", "home", "times"},
@@ -65,7 +66,7 @@ PACKAGES: dict[str, set[str]] = {
         "times",
     },
     "validation": {"config", "contract", "disk", "engine", "errors", "runs", "times"},
-    "splits": {"advice", "config", "engine", "errors", "runs", "times"},
+    "splits": {"advice", "config", "engine", "errors", "runs", "times", "user_ranges"},
     "models": {"config", "errors", "progress", "runs", "splits"},
     "cold": {"contract", "models", "splits"},
     "variety": {"cold", "models"},
@@ -99,7 +100,7 @@ PACKAGES: dict[str, set[str]] = {
     "stages": {
         "cold", "contract", "disk", "engine", "errors", "evaluation", "gate", "lists", "models",
         "progress", "ranking", "report", "rollback_form", "runs", "segments", "serving", "source",
-        "splits", "times", "tuning", "users", "validation",
+        "splits", "times", "tuning", "user_ranges", "users", "validation",
     },
     "jobs": {"config", "contract", "errors", "home", "models", "report", "runs", "times"},
     "backtest": {

@@ -123,6 +123,7 @@ def test_a_terminal_gets_a_bar_that_goes(monkeypatch: pytest.MonkeyPatch, clock:
         (2, 3, "iterations", 14, "2 of 3 iterations, 7 s for each, 7 s left"),
         (500_000, None, "rows", 10, "500,000 rows, 50,000 a second"),
         (0, 10, "rows", 10, "0 of 10 rows"),
+        (500_000, 20_000, "rows", 10, "500,000 rows, 50,000 a second"),
         (20.0, 100.0, "%", 10, "20 %, 40 s left"),
         (0.0, 100.0, "%", 10, "0 %"),
     ],

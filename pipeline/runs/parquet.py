@@ -16,7 +16,7 @@ from pipeline.errors import ContractBroken
 from pipeline.parallel import ahead
 from pipeline.runs.files import write_whole
 
-ROW_GROUP = 256 * 1024
+ROW_GROUP = 128 * 1024
 SMALL = 100_000
 """Rows of a file whose key is checked in memory: that takes less time than to start the SQL engine."""
 
@@ -24,7 +24,7 @@ Rows: TypeAlias = pa.Table | pa.RecordBatchReader | Iterable[pa.RecordBatch]
 
 
 def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path, total: int | None = None) -> int:
-    """Write `rows` to `target`; returns how many. total: how many there will be, where that is known
+    """Write `rows` to `target`; returns how many. total: how many there will be, where they are to be counted
 
     Raises ContractBroken where columns, types or nulls differ from `schema` or a key is doubled; DiskFull.
     """
@@ -41,9 +41,10 @@ def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path, total: 
             write_statistics=with_statistics(schema),
         ) as writer:
             groups = _row_groups((fit(dataset, schema, batch) for batch in batches), schema)
-            for table in progress.over(
-                ahead(groups), dataset.name, total, "rows", lambda table: table.num_rows
-            ):
+            tables = ahead(groups)
+            if total is not None:
+                tables = progress.over(tables, dataset.name, total, "rows", lambda table: table.num_rows)
+            for table in tables:
                 writer.write_table(table, row_group_size=ROW_GROUP)
                 count += table.num_rows
         _check_key(dataset, path)

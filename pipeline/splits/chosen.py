@@ -14,6 +14,7 @@ from pipeline.splits.history import History, opened
 from pipeline.splits.horizon import Cuts
 from pipeline.splits.parts import PARTS, keep_parts
 from pipeline.splits.unmeasured import Unmeasured, n_on_both_sides, nobody_takes_part, why_unmeasured
+from pipeline.user_ranges import Events
 
 INSTEAD = "random"
 """The method that is taken by itself where `time` measures nobody and this one measures somebody."""
@@ -41,20 +42,20 @@ class Chosen:
         return self.how.method == "time"
 
 
-def write_parts(job: Job, db: duckdb.DuckDBPyConnection, where: Cuts) -> Chosen:
-    """Write `train`, `validation_set` and `test`. db: has the view `purchaser_events`
+def write_parts(job: Job, db: duckdb.DuckDBPyConnection, events: Events, where: Cuts) -> Chosen:
+    """Write `train`, `validation_set` and `test`. events: `purchaser_events`, of which `db` has a view
 
     Raises DataError where the filters leave nobody to make a list for.
     """
-    asked = _write(job, db, job.settings.split, where)
+    asked = _write(job, db, events, job.settings.split, where)
     if asked.n_measured:
         return asked
     why = _why(job, db, asked)
     if asked.is_timed:
-        instead = _write(job, db, asked.how.model_copy(update={"method": INSTEAD}), where)
+        instead = _write(job, db, events, asked.how.model_copy(update={"method": INSTEAD}), where)
         if instead.n_measured:
             return replace(instead, unmeasured=_for_shop(job, why.without(INSTEAD)))
-        _write(job, db, asked.how, where)
+        _write(job, db, events, asked.how, where)
     return replace(asked, unmeasured=_for_shop(job, why))
 
 
@@ -63,9 +64,10 @@ def _for_shop(job: Job, why: Unmeasured) -> Unmeasured:
     return replace(why, then=advice.in_files(why.then, job.config))
 
 
-def _write(job: Job, db: duckdb.DuckDBPyConnection, how: Split, where: Cuts) -> Chosen:
+def _write(job: Job, db: duckdb.DuckDBPyConnection, events: Events, how: Split, where: Cuts) -> Chosen:
     keep_parts(db, how, where, job.settings.run.seed)
-    n_rows = {part: job.folder.write(part, engine.rows(db, "part", {"part": part})) for part in PARTS}
+    rows = engine.rows if how.method == "random" else events.rows
+    n_rows = {part: job.folder.write(part, rows(db, "part", {"part": part})) for part in PARTS}
     made = Chosen(how, where, n_rows, 0)
     with _before_the_test(job, made) as history:
         takes_part = history.shape[0] > 0

@@ -21,15 +21,16 @@ WORTH = {
 
 
 def keep_parts(db: duckdb.DuckDBPyConnection, how: Split, where: Cuts, seed: int) -> None:
-    """Store `purchaser_events` with the column `part`, one of PARTS, as the table `parts`.
+    """Let statements read `purchaser_events` with the column `part`, one of PARTS, as the table `parts`.
 
     where: the cuts of the method `time`; seed: of the method `random`
     """
-    db.execute("DROP TABLE IF EXISTS parts")
     if how.method == "time":
         moments = {"validation_from": where.validation_from, "test_from": where.test_from}
-        engine.keep(db, "parts", "split_time", moments)
+        engine.show(db, "parts", "split_time", moments)
     elif how.method == "random":
-        engine.keep(db, "parts", "split_random", {"seed": str(seed), "test_share": how.test_share})
+        db.execute("DROP TABLE IF EXISTS drawn")
+        engine.keep(db, "drawn", "split_random", {"seed": str(seed), "test_share": how.test_share})
+        db.sql("FROM drawn").create_view("parts", replace=True)
     else:
-        engine.keep(db, "parts", "split_last_purchase")
+        engine.show(db, "parts", "split_last_purchase")

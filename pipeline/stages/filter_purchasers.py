@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline import engine
 from pipeline.errors import DataError
 from pipeline.runs.job import Counts, Job
+from pipeline.user_ranges import Events
 
 
 def run(job: Job) -> Counts:
@@ -15,16 +16,16 @@ def run(job: Job) -> Counts:
     """
     folder, settings = job.folder, job.settings
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
-        engine.view(db, "events", folder.dataset("events"))
+        events = Events.of(db, "events", folder.dataset("events"), settings.run.memory_limit_gb)
         if users := folder.optional("users"):
             engine.view(db, "users", users)
         else:
             db.sql("SELECT DISTINCT user_id FROM events").create_view("users")
         met = engine.rows(db, "purchaser_counts").read_all().to_pylist()[0]
-        folder.write("purchaser_events", engine.rows(db, "purchaser_events"))
+        folder.write("purchaser_events", events.rows(db, "purchaser_events"))
         wanted = settings.recommend
         least = {"min_views": wanted.engaged_views, "min_carts": wanted.engaged_carts}
-        folder.write("browser_events", engine.rows(db, "browser_events", least))
+        folder.write("browser_events", events.rows(db, "browser_events", least))
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
         engine.view(db, "purchaser_events", folder.file("purchaser_events"))
         kept = engine.rows(db, "event_counts").read_all().to_pylist()[0]

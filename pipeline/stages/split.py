@@ -11,6 +11,7 @@ from pipeline.splits.chosen import Chosen, write_parts
 from pipeline.splits.horizon import Cuts, cuts, in_words
 from pipeline.splits.parts import WORTH
 from pipeline.times import utc
+from pipeline.user_ranges import Events
 
 
 def run(job: Job) -> Counts:
@@ -29,11 +30,12 @@ def run(job: Job) -> Counts:
     """
     folder, settings = job.folder, job.settings
     with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
-        engine.view(db, "purchaser_events", folder.dataset("purchaser_events"))
+        purchaser_events = folder.dataset("purchaser_events")
+        events = Events.of(db, "purchaser_events", purchaser_events, settings.run.memory_limit_gb)
         first_at = utc(engine.rows(db, "event_counts").read_all().to_pylist()[0]["first_at"])
         asked, excludes = settings.split.test_days, settings.run.excludes_repeats
         where = cuts(db, first_at, folder.as_of, asked, excludes_repeats=excludes)
-        chosen = write_parts(job, db, where)
+        chosen = write_parts(job, db, events, where)
     document = {
         "method": chosen.how.method,
         "asked": settings.split.method,

@@ -14,6 +14,7 @@ from pipeline.errors import DataError
 from pipeline.runs.job import Job
 from pipeline.splits.chosen import Chosen, write_parts
 from pipeline.splits.horizon import cuts
+from pipeline.user_ranges import Events
 from tests.shelf import day, events, give
 
 Rows = list[tuple[object, ...]]
@@ -31,8 +32,8 @@ def chosen(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> C
         night = Job(**{**vars(night), "config": config})
         give(night.folder, purchaser_events=events(*rows))
         with engine.connect() as db:
-            engine.view(db, "purchaser_events", night.folder.file("purchaser_events"))
-            made = write_parts(night, db, cuts(db, day(2), day(100), 14, excludes_repeats=True))
+            bought = Events.of(db, "purchaser_events", night.folder.file("purchaser_events"), memory_gb=1.0)
+            made = write_parts(night, db, bought, cuts(db, day(2), day(100), 14, excludes_repeats=True))
         assert sum(made.n_rows.values()) == len(rows)
         for part, n_rows in made.n_rows.items():
             assert pq.read_table(night.folder.file(part)).num_rows == n_rows
