@@ -109,7 +109,8 @@ def view(
 ) -> None:
     """Make Parquet files visible to SQL as table `name`; of events, those in `[since, until)` where given.
 
-    users: (first, end), as ids: of events, those of the users in `[first, end)`; None: no such bound
+    users: (first, end), as ids: of events, those of the users in `[first, end)`; None: no such bound. Events
+           without a user come last
     """
     rows = db.sql(f"FROM {parquet(*files)}")
     moment = duckdb.FunctionExpression("epoch_us", duckdb.ColumnExpression("occurred_at"))
@@ -119,7 +120,8 @@ def view(
         rows = rows.filter(moment < duckdb.ConstantExpression(microseconds(until)))
     user, (first, end) = duckdb.ColumnExpression("user_id"), users
     if first is not None:
-        rows = rows.filter(user >= duckdb.ConstantExpression(first))
+        follows = user >= duckdb.ConstantExpression(first)
+        rows = rows.filter(follows if end is not None else follows | user.isnull())
     if end is not None:
         rows = rows.filter(user < duckdb.ConstantExpression(end))
     rows.create_view(name, replace=True)

@@ -102,6 +102,10 @@ class FittedModels:
         plain, form = plain_als(self.params, self.settings), AlsFactors.form(self.settings.run.threads)
         return self.kept.once("plain-als", form, lambda: plain.fit(self.history))
 
+    def forget_plain_als(self) -> None:
+        """Give back the memory of plain ALS, which nothing but its own lists is made of."""
+        vars(self).pop("plain_als", None)
+
     @cached_property
     def neighbours(self) -> Neighbours:
         """Each item's nearest by who bought them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,9 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
+from psycopg.abc import Buffer
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn
 from pyarrow import csv
 
 from pipeline.contract.datasets import TIME
@@ -146,7 +149,7 @@ def _texts(copy: Copy, batch_rows: int) -> Generator[bytearray, None, None]:
     """The same as CSV. PostgreSQL sends each row as one message, so that none is cut off."""
     with copy.connection.cursor() as cursor, cursor.copy(copy.query, dict(copy.values) or None) as rows:
         text, count = bytearray(), 0
-        for row in rows:
+        for row in _messages(copy.connection.pgconn, rows):
             text += row
             count += 1
             if count == batch_rows:
@@ -154,6 +157,25 @@ def _texts(copy: Copy, batch_rows: int) -> Generator[bytearray, None, None]:
                 text, count = bytearray(), 0
         if count:
             yield text
+
+
+def _messages(connection: PGconn, rows: psycopg.Copy) -> Iterator[Buffer]:
+    """Each row. Those that have come with one that was waited for are taken from libpq at once, which takes
+    a third of the time that `psycopg` needs to ask for them one by one.
+    """
+    while row := rows.read():
+        yield row
+        n_bytes, row = connection.get_copy_data(1)
+        while n_bytes > 0:
+            yield row
+            n_bytes, row = connection.get_copy_data(1)
+        if n_bytes < 0:
+            break
+    else:
+        return
+    while (result := connection.get_result()) is not None:
+        if result.status != ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result)
 
 
 def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:

@@ -133,6 +133,9 @@ def _at_cuts(job: Job) -> list[_Cut]:
         with trained(folder, settings, fold, earlier, job.kept) as models:
             before = Before(learnt.by(fold.cut_at), earlier)
             judged = judge_at(models, before.scorers, fold, job.kept, live)
+            if fold is not tests[-1]:
+                earlier = left_by(models, fold, earlier, with_plain=True)
+            models.forget_plain_als()
             groups = groups_at(job, models, judged.held_out[mode])
             orders = orders_at(job, models, fold) if fold.cut_at in with_orders else None
             history, cold = models.history, cold_before(job, models.history, fold)
@@ -145,7 +148,5 @@ def _at_cuts(job: Job) -> list[_Cut]:
             else:
                 rows = nothing
             learnt.rows.append(rows)
-            if fold is not tests[-1]:
-                earlier = left_by(models, fold, earlier, with_plain=True)
             cuts.append(_Cut(judged, before, groups, rows, orders, found, places, segments))
     return cuts

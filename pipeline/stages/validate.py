@@ -8,6 +8,7 @@ from pipeline import report
 from pipeline.errors import ValidationFailed
 from pipeline.runs.job import Counts, Job
 from pipeline.runs.pages import VALIDATION
+from pipeline.validation import duplicates
 from pipeline.validation.checks import Result, check, document, table
 from pipeline.validation.odd_values import look_through
 from pipeline.validation.old_times import with_old_times
@@ -31,7 +32,7 @@ def run(job: Job) -> Counts:
     suites = [project_suite(name) for name in SOURCE_SUITES if folder.has(name)]
     memory = job.settings.run.memory_limit_gb
     beside, left_out = compare(job)
-    beside |= look_through(job)
+    beside |= look_through(job) | duplicates.find(job)
     if listed := folder.optional("items") or folder.optional("item_embeddings"):
         beside["listed_items"] = listed
     results = [check(suite, folder.dataset(suite.name), parameters, memory, beside) for suite in suites]

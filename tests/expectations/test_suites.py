@@ -40,6 +40,9 @@ BAD_IDS: beside_ids.Rows = {
         for ids in ("users", "items")
     },
     **{f"suspicious_{ids}": [{"id": "null", "n_events": 1, "n_all": 2}] for ids in ("users", "items")},
+    "duplicates": [
+        {"user_id": 3, "item_id": 30, "event_type": "view", "occurred_at": TIME, "quantity": 1.0, "times": 2}
+    ],
     "odd_values": [
         {"finding": finding, "severity": severity, "item_id": "10", "n_events": 3, "value": -1.0}
         for finding, severity in (

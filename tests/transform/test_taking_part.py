@@ -215,3 +215,10 @@ def test_some_users() -> None:
     wanted = [(10, 0), (12, 1), (13, 2), (16, 3)]
     given = {"user_rows": user_rows, "always": [(12,), (13,), (99,)]}
     assert rows_out("some_users", {"step": 3}, **given) == wanted
+
+
+def test_events_that_occur_more_than_once() -> None:
+    """Each once, with how many times. A missing quantity is no 1 yet, and a null is like a null."""
+    found = rows_out("duplicates", events=[*EVENTS, *[(None, 5, 1, "view")] * 3])
+    assert sorted((row[0], row[1], row[4], row[-1]) for row in found if row[0]) == [(1, 5, "a", 2)]
+    assert [row[-1] for row in found if row[0] is None] == [3]

@@ -10,8 +10,11 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.config import IdType
+from pipeline.contract.datasets import DATASETS
 from pipeline.validation.storable import SCHEMA
 
+IDS: dict[str, IdType] = {"user": "integer", "item": "integer"}
 _TEXT, _NUMBER = pa.string(), pa.int64()
 _OF_IDS = {
     "unknown": {
@@ -30,6 +33,7 @@ SCHEMAS = {
         f"{what}_{ids}": pa.schema(columns) for what, columns in _OF_IDS.items() for ids in ("users", "items")
     },
     "unstorable": SCHEMA,
+    "duplicates": DATASETS["events"].schema(IDS).append(pa.field("times", _NUMBER)),
     "odd_values": pa.schema(
         {
             **dict.fromkeys(("finding", "severity", "item_id"), _TEXT),

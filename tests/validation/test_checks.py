@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import engine
 from pipeline.config import ROOT
 from pipeline.errors import DiskFull, SettingsError
 from pipeline.validation.checks import Result, check, load_suite, table
@@ -29,8 +30,10 @@ def written(folder: Path, *rows: tuple[Any, ...]) -> Path:
 
 def checked(file: Path, parameters: Mapping[str, datetime], *more: Any, **settings: Any) -> Result:
     """`check` of the suite of events, with nothing to say about the ids."""
-    with tempfile.TemporaryDirectory() as folder:
-        tables = beside.tables(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, engine.connect() as db:
+        engine.view(db, "events", file)
+        duplicates = engine.rows(db, "duplicates").read_all().to_pylist()
+        tables = beside.tables(Path(folder), {"duplicates": duplicates})
         return check(load_suite(SUITE), file, parameters, *more, **settings, beside=tables)
 
 
