@@ -65,7 +65,9 @@ PACKAGES: dict[str, set[str]] = {
         "advice", "config", "contract", "disk", "engine", "errors", "locks", "parallel", "progress",
         "times",
     },
-    "validation": {"config", "contract", "disk", "engine", "errors", "runs", "times"},
+    "validation": {
+        "config", "contract", "disk", "engine", "errors", "progress", "runs", "times", "user_ranges",
+    },
     "splits": {"advice", "config", "engine", "errors", "runs", "times", "user_ranges"},
     "models": {"config", "errors", "progress", "runs", "splits"},
     "cold": {"contract", "models", "splits"},

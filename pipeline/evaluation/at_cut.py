@@ -114,13 +114,18 @@ def trained(
     earlier: Earlier | None = None,
     kept: Kept = NOT_KEPT,
 ) -> Iterator[FittedModels]:
-    """The models at `fold`, a cut of the test, with the ALS that `train` wrote for it.
+    """The models at `fold`, a cut of the test, with the ALS that `train` wrote.
 
     earlier: as for `at`, and plain ALS where it is in it; kept: where plain ALS is kept
     DamagedFile where that was trained on other events.
     """
     params = Params.read(folder.document("best_params"))
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
-        factors = read_factors(folder, fold, history, settings.run.threads)
-        items, plain = folder.optional("items"), earlier.plain if earlier else None
-        yield FittedModels(history, factors, params, settings, items, _fresh(earlier, fold), plain, kept)
+        fresh, items = _fresh(earlier, fold), folder.optional("items")
+        factors = (
+            params.als_model(settings).carried(fresh.factors, history)
+            if fresh
+            else read_factors(folder, fold, history, settings.run.threads)
+        )
+        plain = earlier.plain if earlier else None
+        yield FittedModels(history, factors, params, settings, items, fresh, plain, kept)

@@ -1,9 +1,9 @@
 """The trained models in the run folder: written by `train`, read back by `evaluate`.
 
-ALS is kept for every cut of the test: `model/als.npz` for the oldest, `model/als_2.npz` for the next one, and
-so on. The re-rankers are those of the oldest cut; `evaluate` fits them anew where they have become a week
-old. The blend lies in the document `model`, the trees in `model/trees.txt`, with the blend that they start
-from in the document.
+ALS is kept for the cuts of the test at which it is fitted, a week apart: `model/als.npz` for the oldest,
+`model/als_2.npz` for the next one, and so on. The re-rankers are those of the oldest cut; `evaluate` fits
+them anew where they have become a week old. The blend lies in the document `model`, the trees in
+`model/trees.txt`, with the blend that they start from in the document.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def remove_factors(folder: RunFolder) -> None:
 def write_factors(folder: RunFolder, factors: AlsFactors, place: int) -> str:
     """Write ALS as fitted at a cut of the test; returns the file, for `cuts` of the document `model`.
 
-    place: 0 is the oldest cut
+    place: 0 is the oldest of those at which it is fitted
     """
     name = f"{ALS}_{place + 1}.npz" if place else FACTORS
     folder.write_file(name, factors.save)
@@ -108,7 +108,7 @@ def write_factors(folder: RunFolder, factors: AlsFactors, place: int) -> str:
 
 
 def read_factors(folder: RunFolder, fold: Fold, history: History, threads: int) -> AlsFactors:
-    """ALS as `train` left it at `fold`, a cut of the test.
+    """ALS as `train` left it at `fold`, a cut of the test at which it is fitted.
 
     DamagedFile where its users or items are not those of `history`, or where there is none of that cut.
     """

@@ -57,6 +57,11 @@ def tests(folder: RunFolder) -> list[Fold]:
     return _rolled(folder, before_test(folder), "test", ("test_from", "as_of"), "n_test_cuts")
 
 
+def for_fitting(folder: RunFolder) -> list[Fold]:
+    """The cuts of the test at which models are fitted anew, oldest first: a week or more lies between two."""
+    return _apart(tests(folder), None, WEEK)
+
+
 def validations(folder: RunFolder) -> list[Fold]:
     """The cuts right before the test that models are chosen at, oldest first, as far apart as the test's."""
     before, between = (folder.file("train"),), ("validation_from", "test_from")

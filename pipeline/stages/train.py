@@ -1,4 +1,4 @@
-"""Fit the models that are measured: ALS at each cut of the test, re-rankers on the training rows before it.
+"""Fit the models that are measured: ALS at cuts of the test, re-rankers on the training rows before it.
 
 The parameters are those of `tune`. The rules need no training and are counted where they are judged.
 """
@@ -17,27 +17,20 @@ from pipeline.splits.history import opened
 def run(job: Job) -> Counts:
     """`train`, `validation_set`, `test`, `best_params`, `examples` -> `model` (model.json and model/*).
 
-    `cuts` in the document says of each cut of the test how many users and items ALS knows there, and in which
-    file it lies (null where nobody can be measured: then nothing is fitted). What lies in `test` before a cut
-    is known at it: items are learnt anew where a week has passed, users at each cut.
+    `cuts` in the document says of each cut of the test at which ALS is fitted, a week apart, how many users
+    and items it knows there, and in which file it lies (null where nobody can be measured: then nothing is
+    fitted). What lies in `test` before a cut is known at it.
     """
     folder, settings = job.folder, job.settings
     params = Params.read(folder.document("best_params"))
-    cuts, is_unjudged = folds.tests(folder), folds.is_unjudged(folder)
+    cuts, is_unjudged = folds.for_fitting(folder), folds.is_unjudged(folder)
     remove_factors(folder)
     at: list[dict[str, Any]] = []
-    als, fitted_at, fitted = params.als_model(settings), cuts[0].cut_at, None
+    als = params.als_model(settings)
     for place, fold in enumerate(cuts[:1] if is_unjudged else cuts):
         with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
             n_users, n_items = history.shape
-            if is_unjudged:
-                factors = None
-            elif fitted and fold.cut_at - fitted_at < folds.WEEK:
-                factors = als.carried(fitted, history)
-            else:
-                factors = fitted = als.fit(history)
-                fitted_at = fold.cut_at
-        file = factors and write_factors(folder, factors, place)
+            file = None if is_unjudged else write_factors(folder, als.fit(history), place)
         at.append({"cut_at": fold.cut_at, "n_users": n_users, "n_items": n_items, "file": file})
     rerankers = write_nothing(folder) if is_unjudged else write_rerankers(job)
     oldest = {name: at[0][name] for name in ("cut_at", "n_users", "n_items")}

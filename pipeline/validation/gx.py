@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import sqlalchemy
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
-from pipeline import disk
+from pipeline import disk, progress
 from pipeline.engine import parquet
 from pipeline.validation.suites import Expectation, Suite, build, quiet_import
 
@@ -46,7 +46,11 @@ def datasource(suite: Suite, files: Mapping[str, Path], memory_gb: float) -> Ite
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}
     folder = files[suite.name].parent
-    with disk.noticing(folder), tempfile.TemporaryDirectory(dir=folder, prefix=".check-") as scratch:
+    with (
+        disk.noticing(folder),
+        tempfile.TemporaryDirectory(dir=folder, prefix=".check-") as scratch,
+        progress.step(f"check of {suite.name}", unit="queries") as done,
+    ):
         limits = {"memory_limit": f"{int(memory_gb * 1000)}MB", "temp_directory": scratch}
         source = context.data_sources.add_sql(
             name=suite.name,
@@ -55,7 +59,12 @@ def datasource(suite: Suite, files: Mapping[str, Path], memory_gb: float) -> Ite
             kwargs={"connect_args": {"config": {**NAN_SEEN, **limits}}},
         )
         engine = source.get_execution_engine().engine
-        sqlalchemy.event.listen(engine, "after_cursor_execute", _keep_rows)
+
+        def after(*told: Any) -> None:
+            _keep_rows(*told)
+            done(1)
+
+        sqlalchemy.event.listen(engine, "after_cursor_execute", after)
         try:
             with engine.connect() as db:
                 for name, file in files.items():
@@ -63,7 +72,7 @@ def datasource(suite: Suite, files: Mapping[str, Path], memory_gb: float) -> Ite
                 db.commit()
             yield context, source
         finally:
-            sqlalchemy.event.remove(engine, "after_cursor_execute", _keep_rows)
+            sqlalchemy.event.remove(engine, "after_cursor_execute", after)
             for opened in (engine, source.get_engine()):  # GX looks at the tables through one of its own
                 opened.dispose()
             engine.dialect._type_memos.clear()
