@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
@@ -20,15 +20,15 @@ Result = TypeVar("Result")
 
 
 def n_threads(threads: int) -> int:
-    """How many threads the setting `run.threads` means: 0 is one for each core."""
-    return threads or os.cpu_count() or 1
+    """How many threads the setting `run.threads` means: 0 is one for each core that the process may use."""
+    return threads or len(os.sched_getaffinity(0))
 
 
 def in_order(work: Callable[[Part], Result], parts: Iterable[Part], threads: int) -> Iterator[Result]:
     """The result of `work` for each of `parts`, in their order. threads: as in `run.threads`
 
     The first part is worked on alone: what all parts share and is worked out when first asked for is there
-    before the others ask. No more results wait than there are threads.
+    before the others ask. At most one result more than there are threads waits.
     """
     rest = iter(parts)
     for first in rest:
@@ -52,8 +52,11 @@ def in_order(work: Callable[[Part], Result], parts: Iterable[Part], threads: int
                 future.cancel()
 
 
-def ahead(parts: Iterable[Part]) -> Iterator[Part]:
-    """The same `parts`: the next one is worked out in a thread while one is made use of."""
+def ahead(parts: Iterable[Part]) -> Generator[Part, None, None]:
+    """The same `parts`: the next one is worked out in a thread while one is made use of.
+
+    To be closed by whoever may stop early: that waits for the part that is being worked out.
+    """
     rest, context = iter(parts), copy_context()
     with ThreadPoolExecutor(1) as pool:
 

@@ -23,9 +23,9 @@ EVENTS_A_GB = 1_000_000
 
 @dataclass(frozen=True)
 class Events:
-    """A file of events, and the users at whom its ranges begin.
+    """A file of events, divided into ranges of users.
 
-    table: what statements call it; bounds: ids in the order of the file, without the first user's
+    table: what statements call it; bounds: ids in the order of the file, at each of which a range begins
     """
 
     table: str

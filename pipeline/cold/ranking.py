@@ -74,6 +74,11 @@ class ColdRanking:
             _put_best(top, start, self._scores(rows[batch]), is_out, n)
         return top
 
+    def counted(self) -> ColdRanking:
+        """The same, with what buyers bought counted: from now on several threads may ask for lists."""
+        _ = self._mean_shares
+        return self
+
     def favourites(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """The FAVOURITES categories of each user, shape (len(rows), n_categories + 1); the last: none."""
         bought = self._of_categories[rows].toarray()

@@ -258,7 +258,7 @@ class _Night:
         with_all: dict[str, list[Outcome]] = {name: [] for name in names}
         with_those_on_sale: dict[str, list[Outcome]] = {name: [] for name in names}
         for fold, before in zip(folds.tests(folder), self.before, strict=True):
-            with trained(folder, settings, fold, before.earlier) as models:
+            with trained(folder, settings, fold, before.earlier, self.job.kept) as models:
                 judge = judge_of(models, fold)
                 hidden = unavailable(folder.optional("items"), models.history.item_ids)
                 for name in names:

@@ -56,7 +56,9 @@ class CandidateTable:
     slots: NDArray[np.int64]
     items: NDArray[np.int64]
     features: NDArray[np.float32]
-    _scored: list[tuple[Scorer, NDArray[np.float64]]] = field(default_factory=list, compare=False)
+    _scored: list[tuple[Scorer, NDArray[np.float64]]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def scores_by(self, scorer: Scorer) -> NDArray[np.float64]:
         """Of each row. Those of the last scorer are kept: a model's lists are asked for more than once."""

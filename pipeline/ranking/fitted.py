@@ -103,7 +103,10 @@ class FittedModels:
         return self.kept.once("plain-als", form, lambda: plain.fit(self.history))
 
     def forget_plain_als(self) -> None:
-        """Give back the memory of plain ALS, which nothing but its own lists is made of."""
+        """Give back the memory of plain ALS, which nothing but its own lists is made of.
+
+        A later cut still needs it as it was fitted (`Earlier.plain`).
+        """
         vars(self).pop("plain_als", None)
 
     @cached_property

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Generic, TypeVar
+from zipfile import BadZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,8 +27,10 @@ from pipeline.runs.files import write_whole
 from pipeline.runs.folder import RunFolder
 
 FOLDER = "kept"
-PROGRAM = (("pipeline", "*.py"), ("sql/transform", "*.sql"))
-"""Folders and files whose contents are the program's part in what is worked out."""
+PROGRAM = ("pipeline/**/*.py", "sql/transform/*.sql", "requirements*.txt")
+"""Files whose contents are the program's part in what is worked out."""
+DAMAGED = (OSError, EOFError, ValueError, KeyError, BadZipFile)
+"""What NumPy and Arrow raise of a file that was cut off."""
 
 T = TypeVar("T")
 
@@ -53,7 +56,10 @@ class Kept:
             return work()
         path = self.folder / f"{name}{form.suffix}"
         if path.exists():
-            return form.read(path)
+            try:
+                return form.read(path)
+            except DAMAGED:  # it is worked out anew
+                path.unlink()
         result = work()
         write_whole(path, partial(form.write, result))
         return result
@@ -61,6 +67,10 @@ class Kept:
     def has(self, name: str, form: Form[T]) -> bool:
         """Whether `once` would read it."""
         return self.folder is not None and (self.folder / f"{name}{form.suffix}").exists()
+
+    def of(self, values: Mapping[str, object]) -> Kept:
+        """A folder of its own, for work that depends on `values` too."""
+        return self.within(_digest(values))
 
     def within(self, name: str) -> Kept:
         """A folder of its own, for other work of the same stage."""
@@ -80,14 +90,18 @@ TABLE: Form[pa.Table] = Form(".parquet", _write_table, pq.read_table)
 
 def kept_by(folder: RunFolder, stage: str, settings: Mapping[str, object]) -> Kept:
     """What `stage` keeps, less what depends on other inputs than it has now."""
-    files = {name: folder.receipt(BY_NAME[name].name).get("files", {}) for name in BY_NAME}
+    files = {name: folder.receipt(name).get("files", {}) for name in BY_NAME}
     inputs = {"files": files, "settings": settings, "as_of": folder.as_of.isoformat(), "program": _program()}
-    text = json.dumps(inputs, sort_keys=True, default=str)
-    own = folder.path / FOLDER / f"{stage}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    own = folder.path / FOLDER / f"{stage}-{_digest(inputs)}"
     for other in (folder.path / FOLDER).glob("*"):
         if other != own:
             shutil.rmtree(other, ignore_errors=True)
     return Kept(own)
+
+
+def _digest(values: Mapping[str, object]) -> str:
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def remove(folder: RunFolder) -> None:
@@ -97,9 +111,9 @@ def remove(folder: RunFolder) -> None:
 
 @cache
 def _program() -> str:
-    """A hash of the program's own files."""
+    """A hash of the program's own files, and of the libraries' versions."""
     program = hashlib.sha256()
-    for part, pattern in PROGRAM:
-        for path in sorted((ROOT / part).rglob(pattern)):
+    for pattern in PROGRAM:
+        for path in sorted(ROOT.glob(pattern)):
             program.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return program.hexdigest()

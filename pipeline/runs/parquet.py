@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -41,12 +42,13 @@ def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path, total: 
             write_statistics=with_statistics(schema),
         ) as writer:
             groups = _row_groups((fit(dataset, schema, batch) for batch in batches), schema)
-            tables = ahead(groups)
-            if total is not None:
-                tables = progress.over(tables, dataset.name, total, "rows", lambda table: table.num_rows)
-            for table in tables:
-                writer.write_table(table, row_group_size=ROW_GROUP)
-                count += table.num_rows
+            with closing(ahead(groups)) as tables:
+                counted: Iterable[pa.Table] = tables
+                if total is not None:
+                    counted = progress.over(tables, dataset.name, total, "rows", lambda table: table.num_rows)
+                for table in counted:
+                    writer.write_table(table, row_group_size=ROW_GROUP)
+                    count += table.num_rows
         _check_key(dataset, path)
 
     write_whole(target, fill)

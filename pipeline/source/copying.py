@@ -12,8 +12,8 @@ import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
 from psycopg.abc import Buffer
+from psycopg.generators import fetch_many
 from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn
 from pyarrow import csv
 
 from pipeline.contract.datasets import TIME
@@ -50,6 +50,13 @@ BOUNDED = (
     " WHEN {0} < '0001-01-01' THEN '0001-01-01' ELSE {0} END)"
 )
 """SQL for times of which some stand for always or for ever: `infinity`, and years unknown to Arrow."""
+
+READING = (
+    *("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Bitmap Index Scan", "BitmapOr"),
+    *("BitmapAnd", "Append", "Merge Append", "Gather", "Gather Merge", "Sort", "Incremental Sort"),
+    *("Subquery Scan", "Limit", "Materialize"),
+)
+"""Nodes of a plan whose numbers of rows the server knows from its statistics of tables."""
 
 PARSED = 2
 """Batches that are parsed at a time; they come as fast as one core can fetch them."""
@@ -117,15 +124,19 @@ def prepare(
 def estimate(db: sa.Connection, statement: Statement, values: Mapping[str, Any]) -> int | None:
     """About how many rows the statement returns, by the plan that the server makes for it.
 
-    None where it joins tables: such a guess may be wrong by any factor.
+    None where it does more than read tables, for such a guess may be wrong by any factor, or where the server
+    tells no plan.
     """
-    [plan] = db.execute(statement.around("EXPLAIN (FORMAT JSON) {}"), values).scalar_one()
-    return None if _has_join(plan["Plan"]) else int(plan["Plan"]["Plan Rows"])
+    try:
+        with db.begin_nested():
+            [plan] = db.execute(statement.around("EXPLAIN (FORMAT JSON) {}"), values).scalar_one()
+    except sa.exc.DBAPIError:
+        return None
+    return int(plan["Plan"]["Plan Rows"]) if _only_reads(plan["Plan"]) else None
 
 
-def _has_join(plan: Mapping[str, Any]) -> bool:
-    kind = str(plan["Node Type"])
-    return "Join" in kind or kind == "Nested Loop" or any(map(_has_join, plan.get("Plans", ())))
+def _only_reads(plan: Mapping[str, Any]) -> bool:
+    return plan["Node Type"] in READING and all(map(_only_reads, plan.get("Plans", ())))
 
 
 def kinds(db: sa.Connection, statement: Statement) -> dict[str, str]:
@@ -149,7 +160,7 @@ def _texts(copy: Copy, batch_rows: int) -> Generator[bytearray, None, None]:
     """The same as CSV. PostgreSQL sends each row as one message, so that none is cut off."""
     with copy.connection.cursor() as cursor, cursor.copy(copy.query, dict(copy.values) or None) as rows:
         text, count = bytearray(), 0
-        for row in _messages(copy.connection.pgconn, rows):
+        for row in _messages(copy.connection, rows):
             text += row
             count += 1
             if count == batch_rows:
@@ -159,23 +170,22 @@ def _texts(copy: Copy, batch_rows: int) -> Generator[bytearray, None, None]:
             yield text
 
 
-def _messages(connection: PGconn, rows: psycopg.Copy) -> Iterator[Buffer]:
+def _messages(connection: psycopg.Connection[Any], rows: psycopg.Copy) -> Iterator[Buffer]:
     """Each row. Those that have come with one that was waited for are taken from libpq at once, which takes
     a third of the time that `psycopg` needs to ask for them one by one.
     """
+    pgconn = connection.pgconn
     while row := rows.read():
         yield row
-        n_bytes, row = connection.get_copy_data(1)
+        n_bytes, row = pgconn.get_copy_data(1)
         while n_bytes > 0:
             yield row
-            n_bytes, row = connection.get_copy_data(1)
+            n_bytes, row = pgconn.get_copy_data(1)
         if n_bytes < 0:
-            break
-    else:
-        return
-    while (result := connection.get_result()) is not None:
-        if result.status != ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(result)
+            [result] = connection.wait(fetch_many(pgconn))
+            if result.status != ExecStatus.COMMAND_OK:
+                raise psycopg.errors.error_from_result(result, encoding=connection.info.encoding)
+            return
 
 
 def _parse(copy: Copy, text: bytearray) -> pa.RecordBatch:

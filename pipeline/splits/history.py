@@ -19,6 +19,7 @@ import scipy.sparse as sp
 
 from pipeline import engine
 from pipeline.config import Filter, Run, Weights
+from pipeline.user_ranges import EVENTS_A_GB
 
 NO_ITEMS = """
     SELECT item_id, '' AS name, '' AS category, true AS available FROM item_rows WHERE false
@@ -35,6 +36,10 @@ PLAIN: Mapping[str, float | bool] = {
 """What `interactions.sql` binds where each purchase counts once and nothing else does."""
 
 
+OF_EACH_USER = ("interactions", "bought_pairs", "seen_pairs")
+"""Statements that look at each user by itself and sort by user."""
+
+
 class History:
     """What happened before a cut among the users who take part; `opened` makes one.
 
@@ -42,8 +47,10 @@ class History:
     known_until: what the shop says of items counts if it was known by then; None: tonight, all of it does
     """
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, known_until: datetime | None) -> None:
-        self._db, self.known_until = db, known_until
+    def __init__(
+        self, db: duckdb.DuckDBPyConnection, known_until: datetime | None, range_events: int
+    ) -> None:
+        self._db, self.known_until, self._range_events = db, known_until, range_events
         self._purchases: dict[float, sp.csr_matrix] = {}
         self.user_ids: pa.Array = _ids(db, "user")
         self.item_ids: pa.Array = _ids(db, "item")
@@ -132,11 +139,27 @@ class History:
 
     def _columns(self, statement: str, values: Mapping[str, Any] | None) -> dict[str, np.ndarray]:
         """The same with bound values. No more than one column is in memory twice."""
-        table, columns = self.rows(statement, values).read_all(), {}
+        if statement in OF_EACH_USER:
+            table = pa.concat_tables(self._in_ranges(statement, values))
+        else:
+            table = self.rows(statement, values).read_all()
+        columns = {}
         for name in table.column_names:
             columns[name] = table[name].to_numpy()
             table = table.drop_columns([name])
         return columns
+
+    def _in_ranges(self, statement: str, values: Mapping[str, Any] | None) -> Iterator[pa.Table]:
+        """The same rows as `rows` gives, for one range of users after another: what is grouped at a time fits
+        into memory, and whatever stands in a range is found without reading the others."""
+        n_users = max(self.shape[0], 1)
+        [(n_events,)] = self._db.sql("SELECT count(*) FROM all_event_rows").fetchall()
+        step = max(n_users * self._range_events // max(n_events, 1), 1)
+        for first in range(0, n_users, step):
+            is_in_range = f"user_row >= {first} AND user_row < {first + step}"
+            _show_events(self._db, f"WHERE {is_in_range}")
+            yield self.rows(statement, values).read_all()
+        _show_events(self._db)
 
     def show(
         self, name: str, *files: Path, since: datetime | None = None, until: datetime | None = None
@@ -210,8 +233,14 @@ def opened(
         if some is not None:
             _keep_some_users(db, some)
         engine.keep(db, "item_rows", "item_rows")
-        engine.keep(db, "event_rows", "event_rows", {"cut_at": cut_at})
-        yield History(db, None if is_tonight else cut_at)
+        engine.keep(db, "all_event_rows", "event_rows", {"cut_at": cut_at})
+        _show_events(db)
+        yield History(db, None if is_tonight else cut_at, int(run.memory_limit_gb * EVENTS_A_GB))
+
+
+def _show_events(db: duckdb.DuckDBPyConnection, where: str = "") -> None:
+    """Let statements read all rows of events, or those `where` says."""
+    db.execute(f"CREATE OR REPLACE TEMP VIEW event_rows AS FROM all_event_rows {where}")
 
 
 def _keep_some_users(db: duckdb.DuckDBPyConnection, some: Some) -> None:

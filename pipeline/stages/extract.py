@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline import disk, engine, progress
 from pipeline.contract.datasets import DATASETS, EVENTS_ORDER
-from pipeline.errors import DamagedFile, DataError
+from pipeline.errors import DataError, NightshelfError
 from pipeline.runs.files import write_whole
 from pipeline.runs.folder import RunFolder, latest
 from pipeline.runs.job import Counts, Job
@@ -106,11 +106,17 @@ def _refuse_too_little_room(job: Job, n_events: int | None) -> None:
 
 
 def _of_last_night(job: Job) -> int | None:
-    """The events of the run before, which are counted, not guessed; None where there is no run before."""
-    for path in latest(job.folder.path.parent):
-        with suppress(DamagedFile):  # which is for whoever goes on with that run
-            if path != job.folder.path and (n := RunFolder(path, {}, job.folder.as_of).rows("events")):
-                return n
+    """The events of the run before, which are counted, not guessed; None without one of as long a window."""
+    days = job.settings.run.window_days
+    others = (path for path in latest(job.folder.path.parent) if path != job.folder.path)
+    for path in others:
+        if not (path / "receipts").is_dir():
+            continue
+        with suppress(NightshelfError):  # which is for whoever goes on with that run
+            other = RunFolder.open(path.parent, path.name, job.folder.ids)
+            n_events = other.rows("events") if other.overrides.get("window_days", days) == days else 0
+            if n_events:
+                return n_events
     return None
 
 

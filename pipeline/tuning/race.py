@@ -155,7 +155,7 @@ def race(
     learns = has_rerankers(settings)
     learning = {fold.cut_at: fold for fold in folds.for_learning(folder, settings.ranking.windows) if learns}
     learnt = Learnt(settings)
-    kept = job.kept if NCF not in raced(settings) else NOT_KEPT  # a network cannot be kept
+    kept = job.kept.of(params.dump()) if NCF not in raced(settings) else NOT_KEPT  # a network cannot be kept
     earlier: Earlier | None = None
     fold_scores: list[FoldScores] = []
     pools: list[Pools] = []

@@ -6,7 +6,8 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -104,6 +105,34 @@ def test_the_bytes_depend_on_the_rows_and_not_on_how_they_came(run_folder: Calla
     many = pa.concat_tables([rows] * (parquet.ROW_GROUP // 1000 + 2)).combine_chunks()
     assert one.write("train", many) == two.write("train", iter(many.to_batches(max_chunksize=777)))
     assert one.file("train").read_bytes() == two.file("train").read_bytes()
+
+
+def test_when_writing_fails_the_rows_are_closed_first(
+    run_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next ones are being worked out in a thread: their database must not be closed before they end."""
+    happened: list[str] = []
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        try:
+            while True:
+                yield events((1, 1, 1)).to_batches()[0]
+        finally:
+            happened.append("closed")
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parquet, "ROW_GROUP", 1)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_folder().write("train", rows())
+    assert threads_of_pools() == []
+    assert happened == ["closed"]
+
+
+def threads_of_pools() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
 
 
 def test_json_is_sorted_and_holds_no_nan(run_folder: Callable[..., RunFolder]) -> None:

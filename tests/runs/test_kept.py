@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from pipeline.models.top_n import LISTS, TopN
 from pipeline.runs import kept as kept_module
 from pipeline.runs.files import write_json
 from pipeline.runs.folder import RunFolder
-from pipeline.runs.kept import NOT_KEPT, TABLE, Kept, kept_by, remove
+from pipeline.runs.kept import NOT_KEPT, TABLE, Form, Kept, kept_by, remove
 
 
 @pytest.fixture
@@ -63,6 +65,28 @@ def test_the_program_is_known_by_what_its_files_say(monkeypatch: pytest.MonkeyPa
         seen.add(kept_module._program())
     kept_module._program.cache_clear()
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize("n_bytes", [0, 20])
+@pytest.mark.parametrize("form", [TABLE, LISTS], ids=["parquet", "npz"])
+def test_a_file_that_was_cut_off_is_worked_out_anew(folder: RunFolder, form: Form[Any], n_bytes: int) -> None:
+    def work() -> Any:
+        return pa.table({"number": [1]}) if form is TABLE else {"als": TopN.empty(2, 3)}
+
+    kept = kept_by(folder, "tune", {})
+    kept.once("work", form, work)
+    [path] = (folder.path / "kept").rglob("work.*")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:n_bytes])
+    kept.once("work", form, work)
+    assert path.read_bytes() == whole
+
+
+def test_work_that_depends_on_more_is_kept_apart(folder: RunFolder) -> None:
+    kept = kept_by(folder, "tune", {})
+    assert numbers(kept.of({"factors": 8}), 1) == [1]
+    assert numbers(kept.of({"factors": 9}), 2) == [2]
+    assert numbers(kept.of({"factors": 8}), 3) == [1]
 
 
 def test_an_error_of_the_work_leaves_nothing(folder: RunFolder) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from pipeline.config import Settings
 from pipeline.contract.datasets import TIMES_OF_ITEMS
@@ -25,7 +26,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return shops.url_for(request.param, tmp_path, request)
 
 
-def test_no_more_than_a_batch_is_ever_in_memory(url: str, make_settings: Callable[..., Settings]) -> None:
+def test_rows_come_in_batches_of_the_size_that_is_set(
+    url: str, make_settings: Callable[..., Settings]
+) -> None:
     shops.make(url, *(f"({n}, 1, 'view', '2025-12-01 10:00:00+00:00', NULL, 1)" for n in range(2_500)))
     settings = make_settings(source={"batch_rows": 1_000}).source
     with opened(url, settings, IDS) as source:
@@ -192,6 +195,20 @@ def test_a_connection_that_is_lost_while_reading_is_told_as_such(
         with pytest.raises(Unreachable, match=r"the source (server|database)") as refused:
             list(batches)
     assert refused.value.can_retry
+
+
+def test_a_statement_that_fails_in_the_middle_is_told_once_and_the_session_goes_on(
+    shop_url: str, make_settings: Callable[..., Settings], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """After rows have come: what PostgreSQL then says is fetched to its end, so that nothing is cancelled."""
+    select = "SELECT 100 / (5000 - n) AS user_id, 'x' AS segment FROM generate_series(1, 9000) n"
+    settings = make_settings(source={"sql": shops.write(tmp_path / "sql", users=select), "batch_rows": 1_000})
+    with opened(shop_url, settings.source, IDS) as source:
+        with pytest.raises(SourceError, match="division by zero"):
+            list(source.batches("users"))
+        source.db.rollback()
+        assert source.db.scalar(sa.text("SELECT 1")) == 1
+    assert capfd.readouterr().err == ""
 
 
 def test_another_driver_of_postgresql_reads_the_same(

@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.config import Filter, Run, Weights
 from pipeline.runs.folder import RunFolder
+from pipeline.splits import history as history_module
 from pipeline.splits.history import History, opened
 from pipeline.splits.holdout import UNSERVED, hold_out
 from tests.cold import shop as cold
@@ -127,6 +128,30 @@ def test_the_sum_of_many_events_does_not_depend_on_their_order(run_folder: Calla
     ):
         left, right = one.interactions(Weights()), two.interactions(Weights())
     assert left.data.tobytes() == right.data.tobytes()
+
+
+@pytest.mark.parametrize("events_a_gb", [1, 40, 10_000])
+def test_matrices_and_pairs_do_not_depend_on_how_many_users_are_looked_at_at_a_time(
+    run_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch, events_a_gb: int
+) -> None:
+    kinds = ("purchase", "view", "cart", "purchase")
+    draw = np.random.default_rng(0).integers((30, 20, 10, 4), size=(600, 4)).tolist()
+    shop = events(*((user, item, day_of, kinds[kind]) for user, item, day_of, kind in draw))
+    weights = Weights(view=1, cart=3, purchase=5, half_life_days=10)
+
+    def of(past: History) -> list[bytes]:
+        cells = past.interactions(weights)
+        pairs = [past.columns(name) for name in ("bought_pairs", "seen_pairs")]
+        columns = [column for columns in pairs for column in columns.values()]
+        return [part.tobytes() for part in (cells.indptr, cells.indices, cells.data, *columns)]
+
+    with history(run_folder("whole"), shop) as past:
+        expected = of(past)
+        assert past.shape[0] > 25
+    monkeypatch.setattr(history_module, "EVENTS_A_GB", events_a_gb)
+    with history(run_folder("ranges"), shop) as past:
+        assert of(past) == expected
+        assert past.event_types() == set(kinds), "all rows are read again"
 
 
 def test_held_out_purchases(run_folder: Callable[..., RunFolder], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import traceback
 import uuid
 from collections.abc import Callable
@@ -569,3 +570,34 @@ def test_a_damaged_run_and_a_guess_about_a_join_keep_no_night_from_beginning(
     values = config.load().model_dump(by_alias=True)
     values["source"]["sql"] = str(tmp_path)
     assert rows(extract(shop_url, settings=Settings.model_validate(values), run_id="next"))
+
+
+def test_a_night_of_another_window_says_nothing_of_how_many_events_there_are(
+    extract: Callable[..., Job], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shop = shops.make(f"sqlite:///{tmp_path / 'shop.sqlite'}", *ROWS)
+    about = extract(shop).folder.path / "run.json"
+    longer = {**json.loads(about.read_text(encoding="utf-8")), "overrides": {"window_days": 900}}
+    about.write_text(json.dumps(longer), encoding="utf-8")
+    monkeypatch.setattr(stage, "BYTES_AN_EVENT", 10**15)
+    assert rows(extract(shop, run_id="next"))
+
+
+@pytest.mark.parametrize("more", ["generate_series(1, 2)", "unnest(ARRAY[1, 2])"])
+def test_a_guess_about_a_function_keeps_no_night_from_beginning(
+    shop_url: str,
+    extract: Callable[..., Job],
+    make_settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    more: str,
+) -> None:
+    select = (
+        f"SELECT n AS user_id, 1 AS item_id, 'view' AS event_type, NULL AS order_id, 1 AS quantity, "
+        f"timestamptz '2025-12-01' AS occurred_at FROM {more} n"
+        " WHERE timestamptz '2025-12-01' >= :window_start AND timestamptz '2025-12-01' < :window_end"
+    )
+    shops.make(shop_url, *ROWS)
+    settings = make_settings(source={"sql": shops.write(tmp_path / "sql", events=select)})
+    monkeypatch.setattr(stage, "BYTES_AN_EVENT", 10**15)
+    assert len(rows(extract(shop_url, settings=settings))) == 2
