@@ -7,8 +7,8 @@
 
 `run` makes a shop of 200,000 products for each size in a home of its own and runs a night, all models in the
 race, with the settings as they come and `tune = never`. Seconds and memory of each stage are those of the
-receipts, kept in `benchmarks/scale.json`. `draw` makes the two pictures of `docs/scale.md` of them and prints
-its table: the slope is that of a line through the points, both axes logarithmic; 1 is linear.
+receipts, kept in `benchmarks/scale.json`. `draw` makes two pictures of them in `docs/` and prints a table:
+the slope is that of a line through the points, both axes logarithmic; 1 is linear.
 """
 
 from __future__ import annotations

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
 from pipeline import advice, engine
 from pipeline.config import Split
 from pipeline.runs.job import Job
-from pipeline.splits.history import History, opened
+from pipeline.splits.history import opened, takes_anybody
 from pipeline.splits.horizon import Cuts
 from pipeline.splits.parts import PARTS, keep_parts
 from pipeline.splits.unmeasured import Unmeasured, n_on_both_sides, nobody_takes_part, why_unmeasured
@@ -69,20 +70,18 @@ def _write(job: Job, db: duckdb.DuckDBPyConnection, events: Events, how: Split, 
     rows = engine.rows if how.method == "random" else events.rows
     n_rows = {part: job.folder.write(part, rows(db, "part", {"part": part})) for part in PARTS}
     made = Chosen(how, where, n_rows, 0)
-    with _before_the_test(job, made) as history:
-        takes_part = history.shape[0] > 0
-    if not takes_part:
+    settings = job.settings
+    if not takes_anybody(*_before_the_test(job, made), settings.filter, settings.run, job.folder.scratch()):
         return made
     if made.is_timed:
         return replace(made, n_measured=where.n_measured)
-    return replace(made, n_measured=n_on_both_sides(db, excludes_repeats=job.settings.run.excludes_repeats))
+    return replace(made, n_measured=n_on_both_sides(db, excludes_repeats=settings.run.excludes_repeats))
 
 
-def _before_the_test(job: Job, made: Chosen) -> AbstractContextManager[History]:
-    folder, settings = job.folder, job.settings
-    before = [folder.file("train"), folder.file("validation_set")]
-    cut_at = made.where.test_from if made.is_timed else folder.as_of
-    return opened(before, cut_at, settings.filter, settings.run, folder.scratch())
+def _before_the_test(job: Job, made: Chosen) -> tuple[list[Path], datetime]:
+    """The files of what lies before the test, and when it ends."""
+    before = [job.folder.file("train"), job.folder.file("validation_set")]
+    return before, made.where.test_from if made.is_timed else job.folder.as_of
 
 
 def _why(job: Job, db: duckdb.DuckDBPyConnection, asked: Chosen) -> Unmeasured:
@@ -90,7 +89,8 @@ def _why(job: Job, db: duckdb.DuckDBPyConnection, asked: Chosen) -> Unmeasured:
     folder, settings, who = job.folder, job.settings, job.settings.filter
     left_out = None
     if n_on_both_sides(db, excludes_repeats=settings.run.excludes_repeats):
-        with _before_the_test(job, asked) as history:
+        before = _before_the_test(job, asked)
+        with opened(*before, who, settings.run, folder.scratch()) as history:
             left_out = nobody_takes_part(history, who)
     events = [folder.dataset("purchaser_events")]
     with opened(events, folder.as_of, who, settings.run, folder.scratch()) as history:

@@ -238,6 +238,13 @@ def opened(
         yield History(db, None if is_tonight else cut_at, int(run.memory_limit_gb * EVENTS_A_GB))
 
 
+def takes_anybody(files: Sequence[Path], cut_at: datetime, who: Filter, run: Run, spill: Path) -> bool:
+    """Whether anybody takes part in the history that `opened` makes of the same."""
+    with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
+        engine.view(db, "history", *files, until=cut_at)
+        return any(batch.num_rows for batch in engine.rows(db, "user_rows", who.model_dump()))
+
+
 def _show_events(db: duckdb.DuckDBPyConnection, where: str = "") -> None:
     """Let statements read all rows of events, or those `where` says."""
     db.execute(f"CREATE OR REPLACE TEMP VIEW event_rows AS FROM all_event_rows {where}")

@@ -9,7 +9,10 @@ from pipeline.config import ROOT
 
 COMMAND = ".venv/bin/python -m pipeline "
 README = ROOT / "README.md"
-NAMES = ("your-data", "operations", "models", "apps", "redis", "service", "aws", "settings", "development")
+NAMES = (
+    *("your-data", "operations", "scale", "models", "apps", "redis", "service", "aws"),
+    *("settings", "development"),
+)
 PAGES = (README, *(ROOT / "docs" / f"{name}.md" for name in NAMES))
 """In the order in which their commands are run: a shop first, then nights, then what needs some nights."""
 
