@@ -45,6 +45,7 @@ class History:
 
     user_ids: each user's id by row number; item_ids: each item's id by column number
     known_until: what the shop says of items counts if it was known by then; None: tonight, all of it does
+    range_events: about how many events are grouped at a time
     """
 
     def __init__(
