@@ -172,7 +172,7 @@ def _texts(copy: Copy, batch_rows: int) -> Generator[bytearray, None, None]:
 
 def _messages(connection: psycopg.Connection[Any], rows: psycopg.Copy) -> Iterator[Buffer]:
     """Each row. Those that have come with one that was waited for are taken from libpq at once, which takes
-    a third of the time that `psycopg` needs to ask for them one by one.
+    half of the time that `psycopg` needs to ask for them one by one.
     """
     pgconn = connection.pgconn
     while row := rows.read():
