@@ -13,6 +13,8 @@ from pipeline.runs.files import fingerprint, write_json
 from pipeline.runs.folder import RunFolder
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
+NO_FACTORS: dict[str, object] = {"cuts": []}
+"""The document `model` of a night in which `train` fitted no ALS."""
 NO_FALLBACK = {"model": None, "reason": None, "why": "", "lost_by": None}
 """`fallback` of a night whose chosen model has lost to no rule, as far as later stages read it."""
 NO_SEGMENTS = {"is_published": False}

@@ -15,7 +15,7 @@ from pipeline.config import IdType
 from pipeline.contract.features import FEATURES
 
 TIME = pa.timestamp("us", tz="UTC")
-EMBEDDING = pa.list_(pa.float32())
+EMBEDDING = FACTORS = pa.list_(pa.float32())
 DEFAULT_KIND = "default"
 """The kind of embeddings of which a shop has one kind, and no name for it."""
 
@@ -171,6 +171,7 @@ DATASETS: dict[str, Dataset] = {
             nullable=frozenset({"precision_at_3"}),
         ),
         _examples("examples", "tune"),
+        Dataset("item_factors", "tune", {"item_id": ITEM, "factors": FACTORS}, key=("item_id",)),
         _examples("latest_examples", "evaluate"),
         Dataset(
             "metrics",

@@ -70,12 +70,12 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "tune",
         ("train", "validation_set", "split", "live", "items"),
-        ("trials", "best_params", "examples"),
+        ("trials", "best_params", "examples", "item_factors"),
         "Search for better ALS parameters, then compare all models and choose the best one.",
     ),
     Stage(
         "train",
-        ("train", "validation_set", "test", "split", "best_params", "examples"),
+        ("train", "validation_set", "test", "split", "best_params", "examples", "item_factors"),
         ("model",),
         "Fit the models that are measured.",
     ),
@@ -122,6 +122,7 @@ STAGES: tuple[Stage, ...] = (
             "user_attributes",
             "examples",
             "latest_examples",
+            "model",
             "live_segments",
         ),
         LISTS,

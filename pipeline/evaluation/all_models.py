@@ -1,7 +1,7 @@
 """Every model judged at every cut of the test: the rows of `metrics` and `user_metrics`.
 
-In the mode that is published all models that race are judged; in the other one not the re-rankers, which are
-learnt for one mode.
+In the mode that is published all models that race are judged, by all who bought; in the other one not the
+re-rankers, which are learnt for one mode, and by at most `ranking.most_users` buyers a cut.
 """
 
 from __future__ import annotations
@@ -138,6 +138,7 @@ def judge_at(
     for mode, excludes in MODES.items():
         is_main = mode == run.repeat_purchases
         judge = Judge.of(models.history, fold, excludes_repeats=excludes, threads=run.threads)
+        judge = judge if is_main else judge.sampled(models.settings.ranking.most_users, run.seed)
         tops = kept.once(f"lists-{mode}-{fold.name}", LISTS, partial(_lists_of, judge, rankers, is_main))
         if (top := tops.pop(LIVE, None)) is not None:
             of_live = judge.scores(top.items[:, :LENGTH])["precision_at_3"]

@@ -16,6 +16,7 @@ from pipeline.config import Settings
 from pipeline.evaluation.judge import Judge
 from pipeline.models.als import AlsFactors
 from pipeline.models.catalog import EASE, NCF, is_reranker, names_candidates
+from pipeline.models.item_factors import ItemFactors
 from pipeline.models.params import Params
 from pipeline.ranking.features import Scorer
 from pipeline.ranking.fitted import Earlier, FittedModels
@@ -44,24 +45,24 @@ def at(
     settings: Settings,
     items: Path | None,
     spill: Path,
-    factors: AlsFactors | None = None,
     earlier: Earlier | None = None,
     kept: Kept = NOT_KEPT,
+    start: ItemFactors | None = None,
 ) -> Iterator[FittedModels]:
     """The models fitted on what lies before the fold's cut.
 
-    factors: ALS with these parameters at this fold, where it has been fitted already; None: fit it
     earlier: what an earlier cut left, which is used as long as it is fresh; None: everything is fitted
     kept:    where ALS is kept
+    start:   where ALS with these parameters left the items at an earlier cut; None: they begin at random
     """
     with opened(fold.before, fold.cut_at, settings.filter, settings.run, spill) as history:
         als, fresh = params.als_model(settings), _fresh(earlier, fold)
 
         def fitted() -> AlsFactors:
-            return als.carried(fresh.factors, history) if fresh else als.fit(history)
+            return als.carried(fresh.factors, history) if fresh else als.fit(history, start)
 
         form = AlsFactors.form(settings.run.threads)
-        factors = factors or kept.once(f"als-{fold.name}", form, fitted)
+        factors = kept.once(f"als-{fold.name}", form, fitted)
         yield FittedModels(history, factors, params, settings, items, fresh)
 
 

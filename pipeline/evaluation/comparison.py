@@ -20,6 +20,7 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at, judge_of, left_by, training_rows
 from pipeline.evaluation.metrics import Clusters, PerUser
 from pipeline.models.catalog import MODELS, NCF, is_reranker, raced, rules
+from pipeline.models.item_factors import ItemFactors
 from pipeline.models.params import Params, live_as_of
 from pipeline.ranking.learnt import Learnt
 from pipeline.runs.job import Job
@@ -189,9 +190,11 @@ def fitted_again(job: Job, params: Params) -> PerUser | None:
     items, is_taught = folder.optional("items"), is_reranker(params.model)
     kept = job.kept.within("live") if params.model != NCF else NOT_KEPT
     learnt, windows, values = Learnt(settings, names=[params.model]), settings.ranking.windows, []
+    start: ItemFactors | None = None
     if is_taught:
         for fold in folds.for_learning(folder, windows):
-            with at(fold, params, settings, items, folder.scratch(), kept=kept) as models:
+            with at(fold, params, settings, items, folder.scratch(), kept=kept, start=start) as models:
+                start = models.factors.of_items()
                 rows = kept.once(f"rows-{fold.name}", TABLE, partial(training_rows, models, fold))
                 learnt.rows.append(rows)
     teaching = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, windows)} if is_taught else {}
@@ -200,7 +203,10 @@ def fitted_again(job: Job, params: Params) -> PerUser | None:
         scorer = learnt.by(fold.cut_at).get(params.model) if is_taught else None
         if is_taught and scorer is None:
             return None
-        with at(fold, params, settings, items, folder.scratch(), earlier=earlier, kept=kept) as models:
+        with at(
+            fold, params, settings, items, folder.scratch(), earlier=earlier, kept=kept, start=start
+        ) as models:
+            start = models.factors.of_items()
             judge = judge_of(models, fold)
             lists = judge.lists(models.published(params.model, models.ranker(params.model, scorer)), 3)
             values.append(metrics.precision_at_k(judge.hits(lists), 3))

@@ -17,6 +17,7 @@ from pipeline.lists.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE,
 from pipeline.models.als import AlsFactors
 from pipeline.models.baselines import MostTouched
 from pipeline.models.catalog import RECENTLY_POPULAR, is_reranker
+from pipeline.models.item_factors import ItemFactors
 from pipeline.models.params import Params
 from pipeline.models.top_n import Filled, Ranker
 from pipeline.ranking.availability import unavailable
@@ -75,6 +76,7 @@ def fit_final_model(
     browsers: Path | None,
     as_of: datetime,
     kept: Kept = NOT_KEPT,
+    start: ItemFactors | None = None,
 ) -> FinalModel:
     """Fit the model that `params` names on all events of `history`.
 
@@ -82,9 +84,10 @@ def fit_final_model(
     training_rows: files of `examples` and `latest_examples`, from which a re-ranker learns
     browsers:      events of engaged browsers; None: lists are for buyers only
     kept:          where ALS is kept
+    start:         where ALS left the items at a cut of the test; None: it is fitted from the beginning
     """
     als, form = params.als_model(settings), AlsFactors.form(settings.run.threads)
-    factors = kept.once("als", form, lambda: als.fit(history))
+    factors = kept.once("als", form, lambda: als.fit(history, start))
     hidden = unavailable(items, history.item_ids)
     fitted = FittedModels(history, factors.hide(hidden), params, settings, items)
     ranker = fitted.ranker(params.model, _scorer(params, settings, training_rows, as_of))

@@ -24,18 +24,25 @@ from threadpoolctl import threadpool_limits
 
 from pipeline import progress
 from pipeline.config import Als, Weights
+from pipeline.models.item_factors import Factors, ItemFactors, taken
 from pipeline.models.longest_first import LongestFirst
 from pipeline.models.top_n import NOTHING, TopN
 from pipeline.runs.kept import Form
 from pipeline.splits.history import History
 
-Factors: TypeAlias = NDArray[np.float32]
 Level: TypeAlias = tuple[NDArray[np.int64], sp.csr_matrix, float]
 SENTINEL = np.float32(-1e30)
 PAIRS = 65_536
 """Scores of pairs that are counted at a time."""
 DRAWN = 4_096
 """Rows of the start that are drawn at a time."""
+LARGE = 1_000_000
+"""Cells (a user and an item) from which on a fit goes on from an earlier one. A smaller one takes seconds,
+and what little is known at an older cut may be a start from which nothing leads away."""
+KNOWN = 0.75
+"""Share of the cells whose items the earlier fit has to know."""
+CONTINUED = 2
+"""Iterations of a fit that goes on: more of them made no shop's lists better."""
 SOLVED = 4
 """How often the solver is called for the users of a later cut; it takes three steps each time."""
 
@@ -54,19 +61,27 @@ class AlsModel:
     threads: int = 0
     name: str = "als"
 
-    def fit(self, history: History) -> AlsFactors:
-        """Learn from the history's interactions; the same history and seed give the same bits."""
-        *_, finished = self.fitting(history)
+    def fit(self, history: History, start: ItemFactors | None = None) -> AlsFactors:
+        """Learn from the history's interactions; the same history, seed and start give the same bits.
+
+        start: where a fit on less of the history, with the same parameters, left the items. From LARGE cells
+               on, KNOWN of them, they go on from there, and CONTINUED iterations are enough; else they begin
+               at random
+        """
+        *_, finished = self.fitting(history, start)
         return finished
 
-    def fitting(self, history: History) -> Iterator[AlsFactors]:
+    def fitting(self, history: History, start: ItemFactors | None = None) -> Iterator[AlsFactors]:
         """The factors after each iteration, the last one finished; a search may stop early."""
         cells = self._confidence(history)
-        rng = np.random.RandomState(self.seed)
-        users, items = (_drawn(rng, n, self.params.factors) for n in cells.shape)
+        if start is None or cells.nnz < LARGE or start.known(cells, history.item_ids) < KNOWN:
+            rng, n = np.random.RandomState(self.seed), self.params.iterations
+            users, items = (_drawn(rng, n_rows, self.params.factors) for n_rows in cells.shape)
+        else:
+            items, n = start.onto(history.item_ids), CONTINUED
+            users = np.zeros((history.shape[0], items.shape[1]), np.float32)
         by_user = self._levels(cells)
         by_item = self._levels(sp.csr_matrix(cells.T))
-        n = self.params.iterations
         for _ in progress.over(range(n), self.name, n, "iterations", lambda _: 1):
             with threadpool_limits(1, "blas"):
                 self._solve(users, items, by_user)
@@ -167,6 +182,10 @@ class AlsFactors:
         users, items = (np.zeros((n, 1), np.float32) for n in history.shape)
         return cls(users, items, history.user_ids, history.item_ids)
 
+    def of_items(self) -> ItemFactors:
+        """The items' part alone."""
+        return ItemFactors(self.item_ids, self.item_factors)
+
     def hide(self, columns: NDArray[np.int64]) -> AlsFactors:
         """The same factors, which show the items `columns` to nobody."""
         return replace(self, hidden=columns)
@@ -206,7 +225,7 @@ class AlsFactors:
     def onto(self, history: History) -> AlsFactors:
         """The same factors for the users and items of a later history; those new to them have zeros."""
         users, items = (
-            _taken(factors, pc.index_in(ids, value_set=known))
+            taken(factors, pc.index_in(ids, value_set=known))
             for factors, known, ids in (
                 (self.user_factors, self.user_ids, history.user_ids),
                 (self.item_factors, self.item_ids, history.item_ids),
@@ -283,15 +302,6 @@ def _drawn(rng: np.random.RandomState, n: int, factors: int) -> Factors:
         part[:] = rng.random_sample(part.shape)
     start *= np.float32(0.01)
     return start
-
-
-def _taken(factors: Factors, rows: pa.Int32Array) -> Factors:
-    """The rows of `factors`; zeros where there is none (null)."""
-    if not len(factors):
-        return np.zeros((len(rows), factors.shape[1]), np.float32)
-    taken: Factors = factors[pc.fill_null(rows, 0).to_numpy()]
-    taken[rows.is_null().to_numpy(zero_copy_only=False)] = 0.0
-    return taken
 
 
 def _as_numpy(ids: pa.Array) -> NDArray[np.generic]:

@@ -1,4 +1,4 @@
-"""The trained models in the run folder: written by `train`, read back by `evaluate`.
+"""The trained models in the run folder: written by `train`, read back by `evaluate` and `recommend`.
 
 ALS is kept for the cuts of the test at which it is fitted, a week apart: `model/als.npz` for the oldest,
 `model/als_2.npz` for the next one, and so on. The re-rankers are those of the oldest cut; `evaluate` fits
@@ -12,8 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from pipeline.errors import DamagedFile
 from pipeline.models.als import AlsFactors
+from pipeline.models.item_factors import ItemFactors
 from pipeline.ranking.blend import Blend
 from pipeline.ranking.features import Scorer
 from pipeline.ranking.reranker import fit_rerankers
@@ -105,6 +108,29 @@ def write_factors(folder: RunFolder, factors: AlsFactors, place: int) -> str:
     name = f"{ALS}_{place + 1}.npz" if place else FACTORS
     folder.write_file(name, factors.save)
     return name
+
+
+def write_item_factors(folder: RunFolder, items: ItemFactors) -> None:
+    """Write the items' part of ALS as `tune` fitted it last: the dataset `item_factors`."""
+    vectors = pa.FixedSizeListArray.from_arrays(items.factors.ravel(), items.factors.shape[1])
+    folder.write("item_factors", pa.table({"item_id": items.item_ids, "factors": vectors}))
+
+
+def read_newest_factors(folder: RunFolder) -> ItemFactors | None:
+    """The items' part of ALS as `train` fitted it last; None where it fitted none."""
+    files = [cut["file"] for cut in folder.document("model")["cuts"] if cut["file"]]
+    return AlsFactors.load(folder.path / files[-1]).of_items() if files else None
+
+
+def read_item_factors(folder: RunFolder) -> ItemFactors | None:
+    """The items' part of ALS as `tune` fitted it last; None where it fitted none, or knew no item."""
+    if not folder.has("item_factors"):
+        return None
+    rows = folder.table("item_factors")
+    if not rows.num_rows:
+        return None
+    ids, vectors = rows["item_id"].combine_chunks(), rows["factors"].combine_chunks().flatten().to_numpy()
+    return ItemFactors(ids, vectors.reshape(len(ids), -1))
 
 
 def read_factors(folder: RunFolder, fold: Fold, history: History, threads: int) -> AlsFactors:

@@ -22,6 +22,7 @@ from pipeline.lists.reasons import NEW_IN_CATEGORY
 from pipeline.lists.similar import merged, similar_by_people, similar_items, similar_to_cold
 from pipeline.models.catalog import is_reranker
 from pipeline.models.params import Params, Variety
+from pipeline.ranking.saved import read_newest_factors
 from pipeline.runs.job import Counts, Job
 from pipeline.segments.people import Known
 from pipeline.segments.rows import segment_rows
@@ -34,7 +35,8 @@ FEW_PEOPLE = 4
 
 def run(job: Job) -> Counts:
     """`purchaser_events`, `browser_events`, `best_params`, `fallback`, `first_purchases`, `live_segments`,
-    `items`, `item_embeddings`, `examples`, `latest_examples` -> every list, and what filling one up needs.
+    `items`, `item_embeddings`, `examples`, `latest_examples`, `model` -> every list, and what filling one up
+    needs.
 
     Where nobody can be measured (`best_params` says so), nothing is learnt.
     """
@@ -62,8 +64,9 @@ def run(job: Job) -> Counts:
                 lengths.also_bought_min_buyers,
             )
         else:
+            start = read_newest_factors(folder)
             model = fit_final_model(
-                history, params, settings, items, training_rows, browsers, folder.as_of, job.kept
+                history, params, settings, items, training_rows, browsers, folder.as_of, job.kept, start
             )
             cold = cold_items(history, items, folder.optional("item_embeddings"), folder.as_of)
             similar = _similar(job, model, cold)

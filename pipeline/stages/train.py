@@ -8,14 +8,22 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.models.params import Params
-from pipeline.ranking.saved import remove_factors, write_factors, write_nothing, write_rerankers
+from pipeline.ranking.saved import (
+    read_item_factors,
+    remove_factors,
+    write_factors,
+    write_nothing,
+    write_rerankers,
+)
 from pipeline.runs.job import Counts, Job
 from pipeline.splits import folds
 from pipeline.splits.history import opened
 
 
 def run(job: Job) -> Counts:
-    """`train`, `validation_set`, `test`, `best_params`, `examples` -> `model` (model.json and model/*).
+    """`train`, `validation_set`, `test`, `best_params`, `examples`, `item_factors` -> `model` (and model/*).
+
+    In a large shop ALS goes on from where `tune`, or the cut before, left the items.
 
     `cuts` in the document says of each cut of the test at which ALS is fitted, a week apart, how many users
     and items it knows there, and in which file it lies (null where nobody can be measured: then nothing is
@@ -26,11 +34,14 @@ def run(job: Job) -> Counts:
     cuts, is_unjudged = folds.for_fitting(folder), folds.is_unjudged(folder)
     remove_factors(folder)
     at: list[dict[str, Any]] = []
-    als = params.als_model(settings)
+    als, start = params.als_model(settings), read_item_factors(folder)
     for place, fold in enumerate(cuts[:1] if is_unjudged else cuts):
         with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
             n_users, n_items = history.shape
-            file = None if is_unjudged else write_factors(folder, als.fit(history), place)
+            file = None
+            if not is_unjudged:
+                factors = als.fit(history, start)
+                file, start = write_factors(folder, factors, place), factors.of_items()
         at.append({"cut_at": fold.cut_at, "n_users": n_users, "n_items": n_items, "file": file})
     rerankers = write_nothing(folder) if is_unjudged else write_rerankers(job)
     oldest = {name: at[0][name] for name in ("cut_at", "n_users", "n_items")}

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipeline.contract.datasets import DATASETS
 from pipeline.models.ncf import refuse_without_torch
+from pipeline.ranking.saved import write_item_factors
 from pipeline.runs.job import Counts, Job
 from pipeline.splits import folds
 from pipeline.tuning.parameters import choose_parameters
@@ -20,7 +21,7 @@ from pipeline.tuning.variety import choose_variety
 
 
 def run(job: Job) -> Counts:
-    """`train`, `validation_set`, `live`, `items` -> `trials`, `best_params`, `examples`.
+    """`train`, `validation_set`, `live`, `items` -> `trials`, `best_params`, `examples`, `item_factors`.
 
     Where nobody can be measured, nothing is searched and nothing raced: the simplest rule is published.
     """
@@ -28,10 +29,11 @@ def run(job: Job) -> Counts:
     live = usable_live(job)
     start, origin = start_of(job, live)
     if folds.is_unjudged(folder):
+        folder.drop("item_factors")
         return _write(job, NOTHING_TRIED, unjudged_params(job, start, origin), [])
     refuse_without_torch(job.settings)
     chosen = choose_parameters(job, live, start)
-    ended = race(job, chosen.params, chosen.factors)
+    ended = race(job, chosen.params)
     winner = ended.winner()
     of_live = start.variety if origin and start.model == winner else None
     variety = choose_variety(ended.pools, winner, job.settings, of_live)
@@ -40,6 +42,8 @@ def run(job: Job) -> Counts:
         job.say(f"race: {row['model']}: {row['precision_at_3']:.4f}, NDCG@10 {row['ndcg_at_10']:.4f}")
     job.say(f"race: published is {document['chosen']}")
     job.say(f"variety: {variety.why}")
+    if ended.item_factors:
+        write_item_factors(folder, ended.item_factors)
     return _write(job, chosen.search, document, ended.training_rows)
 
 

@@ -6,14 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import product
 from typing import Any
 
 from pipeline import progress
-from pipeline.config import Settings
 from pipeline.evaluation.judge import Judge
-from pipeline.models.als import AlsFactors
 from pipeline.models.catalog import build
 from pipeline.models.params import HALF_LIVES, Params
 from pipeline.runs.job import Job
@@ -38,7 +35,6 @@ class Chosen:
     search:  the trials; NOTHING_TRIED where no search was due
     params:  with which models are raced
     why:     why there was a search, or none
-    factors: ALS with `params`, and the cut that it was fitted at; None: not fitted yet
     precision_at_3, n_buyers: what ALS reaches there among all buyers, and how many these are, where a search
              was due
     """
@@ -46,23 +42,8 @@ class Chosen:
     search: Search
     params: Params
     why: str
-    factors: tuple[datetime, AlsFactors] | None = None
     precision_at_3: float | None = None
     n_buyers: int = 0
-
-
-@dataclass(frozen=True)
-class ValidatedAls:
-    """ALS fitted on the validation fold. precision_at_3: mean over its measured users"""
-
-    factors: AlsFactors | None
-    precision_at_3: float
-
-    @classmethod
-    def fit(cls, params: Params, history: History, judge: Judge, settings: Settings) -> ValidatedAls:
-        """With these parameters."""
-        factors = params.als_model(settings).fit(history)
-        return cls(factors, judge.precision_at_3(factors))
 
 
 def choose_parameters(job: Job, live: Mapping[str, Any], start: Params) -> Chosen:
@@ -81,20 +62,18 @@ def choose_parameters(job: Job, live: Mapping[str, Any], start: Params) -> Chose
             why = "nobody can be measured on the validation set; parameters stay as they were"
             job.say(f"tune: {why}")
             return Chosen(NOTHING_TRIED, start, why)
-        decision, als = _decide(live, start, history, judge, job)
+        decision = _decide(live, start, history, judge, job)
         job.say(f"tune: {decision.why}")
-        trials, params = NOTHING_TRIED, start
+        trials, params, precision = NOTHING_TRIED, start, None
         if decision.is_due:
             trials = _search(job, start, history, judge)
             params = trials.best_params(start)
-            als = ValidatedAls(trials.factors, trials.best().values[0])
+            precision = float(trials.best().values[0])
             if trials.n_users < history.shape[0]:
-                als = ValidatedAls.fit(params, history, judge, settings)
+                precision = judge.precision_at_3(params.als_model(settings).fit(history))
         half_lives = _half_lives(params, start, history, judge, job)
         n_buyers = history.shape[0]
-    factors = (cut_at, als.factors) if als and als.factors else None
-    precision = als.precision_at_3 if als and decision.is_due else None
-    return Chosen(trials, params.but(half_lives=half_lives), decision.why, factors, precision, n_buyers)
+    return Chosen(trials, params.but(half_lives=half_lives), decision.why, precision, n_buyers)
 
 
 def _search(job: Job, start: Params, history: History, judge: Judge) -> Search:
@@ -116,18 +95,16 @@ def _search(job: Job, start: Params, history: History, judge: Judge) -> Search:
         return search(name, journal, history, judge.served(), start, settings, job.say)
 
 
-def _decide(
-    live: Mapping[str, Any], start: Params, history: History, judge: Judge, job: Job
-) -> tuple[Decision, ValidatedAls | None]:
-    """Whether a search is due; ALS with the parameters of `start`, where it had to be fitted to know."""
+def _decide(live: Mapping[str, Any], start: Params, history: History, judge: Judge, job: Job) -> Decision:
+    """Whether a search is due; ALS is fitted with the parameters of `start` where nothing else tells."""
     settings = job.settings
     decision = due_by_record(live, settings, job.folder.as_of)
     split = job.folder.document("split")
     decision = decision or due_by_split(live, split["method"])
     if decision is not None:
-        return decision, None
-    als = ValidatedAls.fit(start, history, judge, settings)
-    return due_by_precision(live, settings, als.precision_at_3, split["test_days"]), als
+        return decision
+    precision = judge.precision_at_3(start.als_model(settings).fit(history))
+    return due_by_precision(live, settings, precision, split["test_days"])
 
 
 def _half_lives(params: Params, start: Params, history: History, judge: Judge, job: Job) -> dict[str, float]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
 import numpy as np
@@ -19,8 +18,8 @@ from numpy.typing import NDArray
 from pipeline.evaluation.at_cut import at, left_by, sample_of, training_rows
 from pipeline.evaluation.judge import LENGTH, Judge
 from pipeline.evaluation.metrics import PerUser
-from pipeline.models.als import AlsFactors
 from pipeline.models.catalog import ALS, MODELS, NCF, PLAIN_ALS, SIMPLEST, has_rerankers, raced, rules
+from pipeline.models.item_factors import ItemFactors
 from pipeline.models.params import Params
 from pipeline.models.top_n import LISTS, TopN
 from pipeline.ranking.features import Scorer
@@ -61,12 +60,14 @@ class Race:
     training_rows: of every cut that re-rankers learn from, oldest first
     unjudged:      what is published where nobody was judged
     pools:         of the same cuts as `fold_scores`; none where lists have no variety
+    item_factors:  where ALS left the items at the newest cut; None: there was no cut
     """
 
     fold_scores: list[FoldScores]
     training_rows: list[pa.Table]
     unjudged: str = ALS
     pools: list[Pools] = field(default_factory=list)
+    item_factors: ItemFactors | None = None
 
     def scores(self) -> dict[str, dict[str, PerUser]]:
         """Of each model over the users of all complete folds: those at which the most models were fitted.
@@ -138,16 +139,11 @@ class Race:
         return [row for fold in self.fold_scores for row in fold.rows]
 
 
-def race(
-    job: Job,
-    params: Params,
-    factors: tuple[datetime, AlsFactors] | None = None,
-) -> Race:
+def race(job: Job, params: Params) -> Race:
     """Race the rules, but plain ALS, and the models of `models.race` at the cuts of validation.
 
     Plain ALS takes as long to fit as all others and has won on no shop: the test alone measures it.
-
-    factors: ALS with `params`, and the cut that it has been fitted at already
+    In a large shop tuned ALS begins at random at the oldest cut alone, and goes on from there at the others.
     """
     folder, settings = job.folder, job.settings
     items, spill = folder.optional("items"), folder.scratch()
@@ -157,14 +153,14 @@ def race(
     learnt = Learnt(settings)
     kept = job.kept.of(params.dump()) if NCF not in raced(settings) else NOT_KEPT  # a network cannot be kept
     earlier: Earlier | None = None
+    start: ItemFactors | None = None
     fold_scores: list[FoldScores] = []
     pools: list[Pools] = []
     for cut_at in sorted({*validations, *learning}):
         fold = validations.get(cut_at) or learning[cut_at]
         earlier = None if cut_at in learning else earlier
         is_due = earlier is None or not earlier.is_fresh(cut_at)
-        fitted = factors[1] if is_due and factors and factors[0] == cut_at else None
-        with at(fold, params, settings, items, spill, fitted, earlier, kept) as models:
+        with at(fold, params, settings, items, spill, earlier, kept, start) as models:
             if cut_at in validations and (judge := sample_of(models, fold)).n_users:
                 scorers = learnt.by(cut_at)
                 tops = kept.once(f"lists-{fold.name}", LISTS, partial(_ranked, models, judge, scorers))
@@ -178,9 +174,9 @@ def race(
             if cut_at in learning:
                 rows = kept.once(f"rows-{fold.name}", TABLE, partial(training_rows, models, learning[cut_at]))
                 learnt.rows.append(rows)
-            earlier = left_by(models, fold, earlier)
+            earlier, start = left_by(models, fold, earlier), models.factors.of_items()
     unjudged = ALS if ALS in raced(settings) else SIMPLEST
-    return Race(fold_scores, learnt.rows, unjudged, pools)
+    return Race(fold_scores, learnt.rows, unjudged, pools, start)
 
 
 def _ranked(models: FittedModels, judge: Judge, scorers: Mapping[str, Scorer]) -> dict[str, TopN]:

@@ -23,7 +23,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pipeline.config import Als, Settings
 from pipeline.evaluation.judge import Judge
-from pipeline.models.als import AlsFactors
 from pipeline.models.params import SEARCHED_WEIGHTS, Params
 from pipeline.splits.history import History
 
@@ -41,13 +40,11 @@ class Search:
     """The trials of one study.
 
     trials:   so far; ended_by: "trials", "minutes", or "" while it runs
-    factors:  of the best trial; None where it ran before the search was killed and started again
     n_users:  buyers that it looked at
     """
 
     trials: list[FrozenTrial]
     ended_by: str
-    factors: AlsFactors | None = None
     n_users: int = 0
 
     @property
@@ -120,25 +117,21 @@ def search(
     wanted = settings.tune.trials
     ended = study.user_attrs.get(ENDED, {})
     if ended.get("trials") == wanted:
-        return Search(list(study.trials), ended["by"], n_users=history.shape[0])
+        return Search(list(study.trials), ended["by"], history.shape[0])
     ranges = _ranges(settings, history)
     n_done = len(_done(study))
-    before = Search(list(study.trials), "").complete
-    best, factors = max((trial.values[0] for trial in before), default=-1.0), None
     if not n_done and not study.get_trials(states=(TrialState.WAITING,)):
         study.enqueue_trial(_within(start, ranges))
     until = time.monotonic() + 60 * settings.tune.minutes
     while n_done < wanted and (not n_done or time.monotonic() < until):
         seed = (SEED_STRIDE * settings.run.seed + n_done) % 2**32
         study.sampler = optuna.samplers.TPESampler(n_startup_trials=6, seed=seed)
-        outcome, value, fitted = _try(study, ranges, history, judge, start, settings)
-        if fitted is not None and value > best:
-            best, factors = value, fitted
+        outcome = _try(study, ranges, history, judge, start, settings)
         n_done += 1
         say(f"tune: trial {n_done} of {wanted}: {outcome}")
     by = "trials" if n_done >= wanted else "minutes"
     study.set_user_attr(ENDED, {"trials": wanted, "by": by})
-    return Search(list(study.trials), by, factors, history.shape[0])
+    return Search(list(study.trials), by, history.shape[0])
 
 
 def _cut_torn_end(journal: Path) -> None:
@@ -155,15 +148,15 @@ def _try(
     judge: Judge,
     start: Params,
     settings: Settings,
-) -> tuple[str, float, AlsFactors | None]:
-    """Run one trial. Returns its outcome in a line, its Precision@3, and its factors (None: pruned)."""
+) -> str:
+    """Run one trial. Returns its outcome in a line."""
     trial = study.ask()
     chosen = {name: _suggest(trial, name, *span) for name, span in ranges.items()}
     model = _params(chosen, start).als_model(settings)
     n = model.params.iterations
     looks = {max(1, round(share * n)) for share in (FIRST_LOOK, SECOND_LOOK)} - {n}
     tried = ", ".join(f"{name} {_short(value)}" for name, value in chosen.items())
-    value, factors = 0.0, None
+    value = 0.0
     for iteration, factors in enumerate(model.fitting(history), 1):
         if iteration in looks or iteration == n:
             value = judge.precision_at_3(factors)
@@ -171,10 +164,9 @@ def _try(
             trial.report(value, len([look for look in looks if look < iteration]))
             if trial.should_prune():
                 study.tell(trial, state=TrialState.PRUNED)
-                outcome = f"cut off at iteration {iteration} of {n}, Precision@3 {value:.4f} ({tried})"
-                return outcome, value, None
+                return f"cut off at iteration {iteration} of {n}, Precision@3 {value:.4f} ({tried})"
     study.tell(trial, value)
-    return f"Precision@3 {value:.4f} ({tried})", value, factors
+    return f"Precision@3 {value:.4f} ({tried})"
 
 
 def _done(study: optuna.Study) -> list[FrozenTrial]:

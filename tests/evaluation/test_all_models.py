@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pipeline.evaluation.all_models import PUBLISHED, Judged, judge_at, pool
@@ -43,3 +45,12 @@ def test_it_says_what_the_stage_wrote_down(learnt: Job) -> None:
     receipt = learnt.folder.receipt("evaluate")["counts"]
     assert counts["best_rule"] == receipt["best_rule"]
     assert counts["n_measured_users"] == receipt["n_measured_users"]
+
+
+def test_the_other_mode_is_judged_by_some_of_many_buyers(learnt: Job) -> None:
+    ranking = learnt.settings.ranking.model_copy(update={"most_users": 5})
+    job = replace(learnt, settings=learnt.settings.model_copy(update={"ranking": ranking}))
+    judged = judged_at_all_cuts(job)
+    assert {row["n_users"] for row in judged.of_mode("allow")} == {5}
+    assert judged.of_mode("exclude") == judged_at_all_cuts(learnt).of_mode("exclude")
+    assert {row["n_users"] for row in judged.of_mode("exclude")} != {5}

@@ -22,6 +22,7 @@ from pipeline.evaluation.judge import Judge
 from pipeline.models.catalog import rerankers, rules
 from pipeline.models.params import Params
 from pipeline.ranking.reranker import fit_rerankers
+from pipeline.ranking.saved import read_item_factors
 from pipeline.ranking.training_rows import TrainingRows
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
@@ -72,14 +73,14 @@ def test_als_knows_what_lies_before_each_cut_its_items_what_lay_there_a_week_ago
     """At the second cut, four days after the first, the users' factors alone are new."""
     folder, settings = rolled.folder, rolled.settings
     als = Params.read(folder.document("best_params")).als_model(settings)
-    n_events, oldest, earlier = [], None, None
+    n_events, oldest, earlier, start = [], None, None, read_item_factors(folder)
     for fold in folds.tests(folder):
         with opened(fold.before, fold.cut_at, settings.filter, settings.run, folder.scratch()) as history:
-            expected = als.fit(history) if fold.cut_at in FILES else als.carried(oldest, history)
+            expected = als.fit(history, start) if fold.cut_at in FILES else als.carried(oldest, history)
             if fold.cut_at not in FILES:
                 np.testing.assert_array_equal(expected.item_factors, oldest.item_factors)
                 assert not np.array_equal(expected.user_factors, oldest.user_factors)
-            oldest = oldest or expected
+            oldest, start = oldest or expected, expected.of_items()
             n_events.append(history.purchases().sum())
         with trained(folder, settings, fold, earlier) as models:
             np.testing.assert_array_equal(models.factors.user_factors, expected.user_factors)

@@ -12,7 +12,9 @@ import pytest
 from implicit.cpu.als import AlternatingLeastSquares
 
 from pipeline.config import Als, Filter, Run, Weights
-from pipeline.models.als import AlsFactors, AlsModel
+from pipeline.models import als
+from pipeline.models.als import CONTINUED, LARGE, AlsFactors, AlsModel
+from pipeline.models.item_factors import ItemFactors
 from pipeline.models.top_n import NOTHING
 from pipeline.runs.folder import RunFolder
 from pipeline.splits.history import History, opened
@@ -122,6 +124,64 @@ def test_a_fit_that_is_stopped_early_is_a_fit_of_fewer_iterations(history: Histo
     short = AlsModel(PARAMS.model_copy(update={"iterations": 4}), Weights(), seed=0).fit(history)
     assert stopped.user_factors.tobytes() == short.user_factors.tobytes()
     assert stopped.item_factors.tobytes() == short.item_factors.tobytes()
+
+
+def test_a_fit_on_few_cells_begins_at_random_whatever_it_is_given(
+    history: History, factors: AlsFactors
+) -> None:
+    assert 0 < history.interactions(Weights()).nnz < LARGE
+    again = AlsModel(PARAMS, Weights(), seed=0).fit(history, factors.of_items())
+    assert again.item_factors.tobytes() == factors.item_factors.tobytes()
+
+
+def test_a_fit_that_goes_on_begins_with_the_items_it_is_given(
+    history: History, factors: AlsFactors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As two more iterations of implicit, users at zero."""
+    monkeypatch.setattr(als, "LARGE", 0)
+    params = PARAMS.model_copy(update={"regularization_scale": 0.0})
+    cells = history.interactions(Weights())
+    cells.data = np.float32(1) + np.float32(params.alpha) * cells.data
+    theirs = AlternatingLeastSquares(
+        factors=params.factors, regularization=params.regularization, iterations=CONTINUED
+    )
+    theirs.user_factors, theirs.item_factors = (
+        np.zeros((SIZE, params.factors), np.float32),
+        factors.item_factors.copy(),
+    )
+    theirs.fit(cells, show_progress=False)
+    before = factors.item_factors.copy()
+    ours = AlsModel(params, Weights(), seed=7).fit(history, factors.of_items())
+    assert ours.user_factors.tobytes() == theirs.user_factors.tobytes()
+    assert ours.item_factors.tobytes() == theirs.item_factors.tobytes()
+    assert factors.item_factors.tobytes() == before.tobytes(), "what it begins with is not changed"
+
+
+def test_a_fit_that_goes_on_solves_the_checkerboard_with_items_it_did_not_know(
+    history: History, factors: AlsFactors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun without the last two items, and with one that is gone since."""
+    monkeypatch.setattr(als, "LARGE", 0)
+    known = np.r_[factors.item_factors[:-2], factors.item_factors[:1]]
+    ids = pa.array([*factors.item_ids.to_pylist()[:-2], 999])
+    two = AlsModel(PARAMS, Weights(), seed=0).fit(history, ItemFactors(ids, known))
+    assert two.item_ids.equals(history.item_ids)
+    top = two.top_n(np.arange(SIZE), SIZE // 2, None)
+    assert [set(items % 2) for items in top.items] == [{user % 2} for user in range(SIZE)]
+
+
+def test_a_fit_begins_at_random_where_what_it_is_given_knows_too_few_of_the_cells(
+    history: History, factors: AlsFactors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seven items of ten, each with as many cells; eight are enough."""
+    monkeypatch.setattr(als, "LARGE", 0)
+    gone_on = []
+    for n in (0, 7, 8):
+        start = ItemFactors(factors.item_ids[:n], factors.item_factors[:n])
+        assert start.known(history.interactions(Weights()), history.item_ids) == pytest.approx(n / SIZE)
+        fitted = AlsModel(PARAMS, Weights(), seed=0).fit(history, start)
+        gone_on.append(fitted.item_factors.tobytes() != factors.item_factors.tobytes())
+    assert gone_on == [False, False, True]
 
 
 @pytest.mark.parametrize("ids", [pa.array([3, 5, 8]), pa.array(["00123", "a", "é-long-id"])])

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import engine
 from pipeline.config import ROOT
 from pipeline.contract import stages
 from pipeline.contract.datasets import DATASETS, DOCUMENTS
@@ -105,6 +107,25 @@ def test_the_bytes_depend_on_the_rows_and_not_on_how_they_came(run_folder: Calla
     many = pa.concat_tables([rows] * (parquet.ROW_GROUP // 1000 + 2)).combine_chunks()
     assert one.write("train", many) == two.write("train", iter(many.to_batches(max_chunksize=777)))
     assert one.file("train").read_bytes() == two.file("train").read_bytes()
+
+
+def test_scores_take_five_bytes_each_and_every_reader_finds_them_as_they_were(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    """Each row has its own, of the precision of the models: 32 bits."""
+    n = 20_000
+    scores = np.random.default_rng(0).normal(size=n).astype(np.float32).astype(np.float64)
+    rows = {"category": ["all"] * n, "rank": np.arange(1, n + 1), "item_id": np.arange(n), "score": scores}
+    folder = run_folder()
+    folder.write("popular_items", pa.table(rows).cast(DATASETS["popular_items"].schema(folder.ids)))
+    file = folder.file("popular_items")
+    group = pq.read_metadata(file).row_group(0)
+    sizes = {(column := group.column(at)).path_in_schema: column.total_compressed_size for at in range(4)}
+    assert sizes["score"] < 5 * n
+    assert pq.read_table(file)["score"].to_numpy().tobytes() == scores.tobytes()
+    with engine.connect() as db:
+        read = db.sql(f"SELECT score FROM {engine.parquet(file)} ORDER BY rank").to_arrow_table()
+    assert read["score"].to_numpy().tobytes() == scores.tobytes()
 
 
 def test_when_writing_fails_the_rows_are_closed_first(

@@ -17,7 +17,7 @@ from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.splits.history import opened
 from tests import tastes
-from tests.shelf import NO_FALLBACK, NO_SEGMENTS, day, events, give
+from tests.shelf import NO_FACTORS, NO_FALLBACK, NO_SEGMENTS, day, events, give
 
 N_ITEMS, LATEST = 48, 99.0
 
@@ -64,7 +64,15 @@ def night(path: Path, mode: str, **parts: Any) -> Job:
         path, run={"repeat_purchases": mode}, als={"factors": 4}, recommend={"list_length": 12}
     )
     params = Params.configured(job.settings).dump()
-    give(job.folder, live={}, fallback=NO_FALLBACK, first_purchases=NO_SEGMENTS, best_params=params, **parts)
+    give(
+        job.folder,
+        live={},
+        fallback=NO_FALLBACK,
+        model=NO_FACTORS,
+        first_purchases=NO_SEGMENTS,
+        best_params=params,
+        **parts,
+    )
     run_stage("recommend", job)
     return job
 
@@ -200,6 +208,7 @@ def test_the_day_of_a_purchase_is_the_shops_own(tmp_path: Path) -> None:
         job.folder,
         live={},
         fallback=NO_FALLBACK,
+        model=NO_FACTORS,
         first_purchases=NO_SEGMENTS,
         best_params=params,
         purchaser_events=bought,

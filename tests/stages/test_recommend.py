@@ -16,7 +16,7 @@ from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests import tastes
-from tests.shelf import NO_FALLBACK, NO_SEGMENTS, day, events, give, pairs
+from tests.shelf import NO_FACTORS, NO_FALLBACK, NO_SEGMENTS, day, events, give, pairs
 from tests.tastes import RACED
 
 LISTS = ("recommendations", "popular_items", "similar_items", "also_bought")
@@ -37,6 +37,7 @@ def bare(path: Path, **sections: dict[str, Any]) -> Job:
     give(
         job.folder,
         fallback=NO_FALLBACK,
+        model=NO_FACTORS,
         first_purchases=NO_SEGMENTS,
         best_params=Params.configured(job.settings).dump(),
     )
@@ -116,6 +117,7 @@ def test_how_many_are_unusual_is_counted_and_each_has_a_list(
         items=items,
         live={},
         fallback=NO_FALLBACK,
+        model=NO_FACTORS,
         first_purchases=NO_SEGMENTS,
         best_params=params,
     )
@@ -162,6 +164,7 @@ def test_without_an_items_table_every_item_may_be_shown(
         purchaser_events=tastes.shop(),
         live={},
         fallback=NO_FALLBACK,
+        model=NO_FACTORS,
         first_purchases=NO_SEGMENTS,
         best_params=params,
     )

@@ -13,7 +13,7 @@ from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.stages import recommend
-from tests.shelf import NO_FALLBACK, NO_SEGMENTS, day, events, give, pairs
+from tests.shelf import NO_FACTORS, NO_FALLBACK, NO_SEGMENTS, day, events, give, pairs
 
 SHELF = ("also_bought", "user_purchases", "user_categories", "item_names")
 TEA, MILK, CAKE, PLATE, GONE, VIEWED = 11, 12, 13, 14, 15, 16
@@ -56,6 +56,7 @@ def night(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> Ca
             purchaser_events=shop,
             live={},
             fallback=NO_FALLBACK,
+            model=NO_FACTORS,
             first_purchases=NO_SEGMENTS,
             best_params=params,
         )
@@ -212,6 +213,7 @@ def test_text_ids(job: Callable[..., Job], make_settings: Callable[..., Settings
         purchaser_events=shop,
         live={},
         fallback=NO_FALLBACK,
+        model=NO_FACTORS,
         first_purchases=NO_SEGMENTS,
         best_params=params,
     )

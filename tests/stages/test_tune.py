@@ -18,6 +18,7 @@ from pipeline.errors import SettingsError
 from pipeline.models.als import AlsFactors, AlsModel
 from pipeline.models.catalog import PLAIN_ALS, rerankers, rules
 from pipeline.models.ease import Ease
+from pipeline.models.item_factors import ItemFactors
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.splits import folds
@@ -271,9 +272,9 @@ def test_a_night_of_als_alone_fits_nothing_to_re_rank(
     fitted: list[datetime | None] = []
     fit = AlsModel.fit
 
-    def counted(self: AlsModel, history: History) -> AlsFactors:
+    def counted(self: AlsModel, history: History, start: ItemFactors | None = None) -> AlsFactors:
         fitted.append(history.known_until)
-        return fit(self, history)
+        return fit(self, history, start)
 
     monkeypatch.setattr(AlsModel, "fit", counted)
     monkeypatch.setattr(Ease, "fit", lambda self, history: pytest.fail("EASE was fitted"))

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.evaluation.at_cut import at
+from pipeline.evaluation.judge import Judge
 from pipeline.models.params import HALF_LIVES, Params
 from pipeline.runs.job import Job
+from pipeline.splits import folds
 from pipeline.tuning import parameters
 from pipeline.tuning.parameters import GRID, choose_parameters
 from pipeline.tuning.record import start_of
@@ -49,8 +52,9 @@ def test_of_many_buyers_a_search_looks_at_some_and_says_so(
     assert 10 <= chosen.search.n_users <= 12
     assert chosen.n_buyers == 40
     assert any(line == f"tune: the search looks at {chosen.search.n_users} of 40 buyers" for line in said)
-    assert chosen.factors is not None
-    assert len(chosen.factors[1].user_ids) == 40
     assert len(chosen.search.complete) + chosen.search.n_pruned == 3
-    assert chosen.precision_at_3 is not None
-    assert chosen.precision_at_3 > 0
+    fold = folds.for_search(job.folder)[0]
+    with at(fold, chosen.params, job.settings, None, job.folder.scratch()) as models:
+        assert len(models.factors.user_ids) == 40
+        judge = Judge.of(models.history, *folds.for_search(job.folder), excludes_repeats=True)
+        assert chosen.precision_at_3 == judge.precision_at_3(models.factors) > 0

@@ -13,9 +13,11 @@ import pyarrow as pa
 from pipeline.evaluation.at_cut import at, judge_of, training_rows
 from pipeline.evaluation.judge import Judge
 from pipeline.models.catalog import SIMPLEST, rerankers, rules
+from pipeline.models.item_factors import ItemFactors
 from pipeline.models.params import Params
 from pipeline.ranking.fitted import FittedModels
 from pipeline.ranking.reranker import fit_rerankers
+from pipeline.ranking.saved import read_item_factors
 from pipeline.ranking.training_rows import TrainingRows
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
@@ -30,11 +32,13 @@ JUDGED = [day(58), day(72)]
 
 
 @contextmanager
-def models_at(learnt: Job, fold: Fold) -> Iterator[tuple[FittedModels, Judge]]:
-    """One cut of the night, with the parameters it settled on."""
+def models_at(
+    learnt: Job, fold: Fold, start: ItemFactors | None = None
+) -> Iterator[tuple[FittedModels, Judge]]:
+    """One cut of the night, with the parameters it settled on. start: ALS at the cut before"""
     params = Params.read(learnt.folder.document("best_params"))
     items = learnt.folder.dataset("items")
-    with at(fold, params, learnt.settings, items, learnt.folder.scratch()) as models:
+    with at(fold, params, learnt.settings, items, learnt.folder.scratch(), start=start) as models:
         yield models, judge_of(models, fold)
 
 
@@ -58,10 +62,12 @@ def raced(learnt: Job) -> dict[tuple[str, str], float]:
 def test_rerankers_learn_from_older_cuts_alone_and_a_leak_would_show(learnt: Job) -> None:
     """Taught by the judged cut too, the ranker would find far more than the race says it does."""
     raced_values, tables, honest, leaked = raced(learnt), [], [], []
+    start: ItemFactors | None = None
     judged = {fold.cut_at: fold for fold in folds.validations(learnt.folder)}
     assert list(judged) == JUDGED
     for fold in learning(learnt):
-        with models_at(learnt, judged.get(fold.cut_at, fold)) as (models, judge):
+        with models_at(learnt, judged.get(fold.cut_at, fold), start) as (models, judge):
+            start = models.factors.of_items()
             own = training_rows(models, fold)
             if fold.cut_at in judged:
                 values = numbers(models, judge, tables, fold.cut_at)
@@ -73,6 +79,11 @@ def test_rerankers_learn_from_older_cuts_alone_and_a_leak_would_show(learnt: Job
     assert np.mean(leaked) > 1.4 * np.mean(honest)
     written = TrainingRows.read(learnt.folder.table("examples"), until=day(86))
     by_hand = TrainingRows.read(*tables, until=day(86))
+    left = read_item_factors(learnt.folder)
+    assert start is not None
+    assert left is not None
+    assert left.item_ids.equals(start.item_ids)
+    np.testing.assert_array_equal(left.factors, start.factors)
     np.testing.assert_array_equal(written.features, by_hand.features)
     assert written.is_bought.tolist() == by_hand.is_bought.tolist()
 
