@@ -19,8 +19,7 @@ from pipeline.runs.files import write_whole
 
 ROW_GROUP = 128 * 1024
 SCORE = "score"
-"""The column of which almost every row has a value of its own: a dictionary would only take room, and with
-its bytes side by side it takes half of it."""
+"""The column of which almost every row has a value of its own, as every time has."""
 SMALL = 100_000
 """Rows of a file whose key is checked in memory: that takes less time than to start the SQL engine."""
 
@@ -41,9 +40,8 @@ def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path, total: 
             path,
             schema,
             compression="zstd",
-            use_dictionary=[name for name in schema.names if name != SCORE],
-            column_encoding={SCORE: "BYTE_STREAM_SPLIT"} if SCORE in schema.names else None,
             write_page_checksum=True,
+            **encodings(schema),
             write_statistics=with_statistics(schema),
         ) as writer:
             groups = _row_groups((fit(dataset, schema, batch) for batch in batches), schema)
@@ -58,6 +56,18 @@ def write(dataset: Dataset, schema: pa.Schema, rows: Rows, target: Path, total: 
 
     write_whole(target, fill)
     return count
+
+
+def encodings(schema: pa.Schema) -> dict[str, Any]:
+    """For a ParquetWriter: how columns are stored, those of few values with a dictionary.
+
+    Times are told by their differences, scores with their bytes side by side: some two thirds and half of
+    the room that a dictionary of so many values takes, and less work.
+    """
+    times = {field.name: "DELTA_BINARY_PACKED" for field in schema if pa.types.is_timestamp(field.type)}
+    scores = {SCORE: "BYTE_STREAM_SPLIT"} if SCORE in schema.names else {}
+    told = {**times, **scores}
+    return {"use_dictionary": [name for name in schema.names if name not in told], "column_encoding": told}
 
 
 def with_statistics(schema: pa.Schema) -> list[str]:

@@ -19,6 +19,7 @@ from pipeline.errors import DataError, NightshelfError
 from pipeline.runs.files import write_whole
 from pipeline.runs.folder import RunFolder, latest
 from pipeline.runs.job import Counts, Job
+from pipeline.runs.parquet import encodings
 from pipeline.source import Source, opened
 from pipeline.source.further import Further
 from pipeline.splits.window import empty_window
@@ -156,7 +157,7 @@ def _read(
     def fill(path: Path) -> None:
         nonlocal count, n_left_out
         counted = progress.over(chain(more, batches), name, total, "rows", lambda batch: batch.num_rows)
-        with pq.ParquetWriter(path, schema, compression="lz4") as writer:
+        with pq.ParquetWriter(path, schema, compression="lz4", **encodings(schema)) as writer:
             for batch in counted:
                 kept = forgotten.without(batch)
                 writer.write_batch(kept)

@@ -128,6 +128,28 @@ def test_scores_take_five_bytes_each_and_every_reader_finds_them_as_they_were(
     assert read["score"].to_numpy().tobytes() == scores.tobytes()
 
 
+def test_times_take_less_than_seven_bytes_each_and_every_reader_finds_them_as_they_were(
+    run_folder: Callable[..., RunFolder],
+) -> None:
+    """Fifty events of each user within a year, to the microsecond, ordered as events are."""
+    n = 50_000
+    year = 365 * 86_400 * 1_000_000
+    since = np.sort(np.random.default_rng(1).integers(year, size=(n // 50, 50))).ravel()
+    times = pa.array(since + day(0).timestamp() * 1_000_000).cast(pa.int64()).cast(pa.timestamp("us", "UTC"))
+    rows = events(*((row // 50, 1, 0) for row in range(n)))
+    place = rows.schema.get_field_index("occurred_at")
+    folder = run_folder()
+    folder.write("train", rows.set_column(place, "occurred_at", times))
+    file = folder.file("train")
+    group = pq.read_metadata(file).row_group(0)
+    assert group.column(place).path_in_schema == "occurred_at"
+    assert group.column(place).total_compressed_size < 7 * n
+    assert pq.read_table(file)["occurred_at"].combine_chunks().equals(times)
+    with engine.connect() as db:
+        read = db.sql(f"SELECT occurred_at FROM {engine.parquet(file)}").to_arrow_table()
+    assert read["occurred_at"].combine_chunks().cast(times.type).equals(times)
+
+
 def test_when_writing_fails_the_rows_are_closed_first(
     run_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
