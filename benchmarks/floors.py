@@ -12,7 +12,8 @@ the same machine in the same minutes:
     extract            ADBC fetches the same query and writes it to Parquet, as it comes
     filter and split   DuckDB writes the same sorted rows to the same Parquet files
     train              implicit fits ALS with one penalty on the same matrix
-    tune, evaluate     at each cut implicit's fit and the tables that DuckDB counts, and LightGBM's training
+    tune, evaluate     at each cut implicit's fit and the tables that DuckDB counts, and LightGBM's training;
+                       tune and train once more with as few iterations as a fit has that goes on
     recommend          all buyers x items with the best 50, and LightGBM's predict on as many candidates
 
 `validate` has no library beside it: seconds for a million events are told.
@@ -41,6 +42,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline import config, engine
 from pipeline.databases.embedded import Server
+from pipeline.models.als import CONTINUED
 from pipeline.models.params import Params
 from pipeline.parallel import in_order
 from pipeline.ranking.reranker import fit_rerankers
@@ -124,21 +126,26 @@ def moment(folder: RunFolder, name: str) -> datetime:
     return datetime.fromisoformat(folder.document("split")[name])
 
 
-def implicit_fit(params: Params, history: History) -> float:
+def implicit_fit(params: Params, history: History, iterations: int) -> float:
     """The seconds of implicit's fit with one penalty on the history's matrix."""
     cells, als = history.interactions(params.weights), params.als
     cells.data = 1 + als.alpha * cells.data
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
-            factors=als.factors, regularization=als.regularization, iterations=als.iterations
+            factors=als.factors, regularization=als.regularization, iterations=iterations
         )
         return timed(lambda: model.fit(cells, show_progress=False))
 
 
 def of_cuts(
-    folder: RunFolder, scratch: Path, over: list[folds.Fold], due: set[datetime]
+    folder: RunFolder, scratch: Path, over: list[folds.Fold], due: list[datetime], *, goes_on: bool
 ) -> tuple[float, float]:
-    """The seconds of DuckDB and of implicit's fits at some cuts. due: those at which ALS is fitted"""
+    """The seconds of DuckDB and of implicit's fits at some cuts.
+
+    due:     those at which ALS is fitted, oldest first
+    goes_on: with as many iterations as a large shop's fit takes, which goes on from the cut before; without,
+             with as many as from a random start
+    """
     settings = config.load()
     params = Params.read(folder.document("best_params"))
     in_sql = fits = 0.0
@@ -151,7 +158,8 @@ def of_cuts(
             history.interactions(params.weights)
             in_sql += time.perf_counter() - began
             if fold.cut_at in due:
-                fits += implicit_fit(params, history)
+                is_short = goes_on and fold.cut_at != due[0]
+                fits += implicit_fit(params, history, CONTINUED if is_short else params.als.iterations)
     return in_sql, fits
 
 
@@ -205,15 +213,19 @@ def lines(run_id: str, scratch: Path) -> Iterator[str]:
     seconds = stage("tune", run_id)
     learning = folds.for_learning(folder, settings.ranking.windows)
     cuts = {fold.cut_at: fold for fold in [*folds.validations(folder), *learning]}
-    in_sql, fits = of_cuts(folder, scratch, [*cuts.values()], {fold.cut_at for fold in learning})
+    due = [fold.cut_at for fold in learning]
     training = trained([folder.table("examples")], moment(folder, "test_from"))
-    yield Measured("tune", seconds, in_sql + fits + training, 1.3).row()
+    for goes_on, how in ((False, "fits from a random start"), (True, "fits of as few iterations")):
+        in_sql, fits = of_cuts(folder, scratch, [*cuts.values()], due, goes_on=goes_on)
+        yield Measured(f"tune beside {how}", seconds, in_sql + fits + training, 1.3).row()
     tests = folds.tests(folder)
     seconds = stage("train", run_id)
-    _, fits = of_cuts(folder, scratch, tests[:1], {tests[0].cut_at})
-    yield Measured("train, all of it", seconds, fits, 1.05).row()
+    oldest = [due[0], tests[0].cut_at]
+    for goes_on, how in ((False, "a fit from a random start"), (True, "a fit of as few iterations")):
+        _, fits = of_cuts(folder, scratch, tests[:1], oldest, goes_on=goes_on)
+        yield Measured(f"train, all of it, beside {how}", seconds, fits, 1.05).row()
     seconds = stage("evaluate", run_id)
-    in_sql, _ = of_cuts(folder, scratch, tests, set())
+    in_sql, _ = of_cuts(folder, scratch, tests, [], goes_on=False)
     yield Measured("evaluate, of which plain ALS is none", seconds, in_sql, 1.3).row()
     seconds = stage("recommend", run_id)
     yield Measured("recommend", seconds, product(folder) + predicted(folder), 3).row()

@@ -102,7 +102,7 @@ def draw(nights: dict[str, dict[str, dict[str, float]]]) -> None:
     import matplotlib
 
     matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "nightshelf"
+    matplotlib.rcParams.update({"svg.hashsalt": "nightshelf", "svg.fonttype": "none"})  # words stay words
     from matplotlib import pyplot
 
     for measure, name in PICTURES.items():

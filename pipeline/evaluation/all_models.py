@@ -1,7 +1,7 @@
 """Every model judged at every cut of the test: the rows of `metrics` and `user_metrics`.
 
-In the mode that is published all models that race are judged, by all who bought; in the other one not the
-re-rankers, which are learnt for one mode, and by at most `ranking.most_users` buyers a cut.
+In the mode that is published all models that race are judged, by all who can be measured; in the other one
+not the re-rankers, which are learnt for one mode, and by at most `ranking.most_users` buyers a cut.
 """
 
 from __future__ import annotations

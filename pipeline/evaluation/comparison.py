@@ -19,6 +19,7 @@ from pipeline.contract.datasets import PUBLISHED
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at, judge_of, left_by, training_rows
 from pipeline.evaluation.metrics import Clusters, PerUser
+from pipeline.models.als import may_go_on
 from pipeline.models.catalog import MODELS, NCF, is_reranker, raced, rules
 from pipeline.models.item_factors import ItemFactors
 from pipeline.models.params import Params, live_as_of
@@ -30,6 +31,7 @@ from pipeline.splits import folds
 Users = Mapping[str, Mapping[str, PerUser]]
 Row = Mapping[str, Any]
 MEASURE = "precision_at_3"
+PARTS = ("train", "validation_set", "test")
 
 
 @dataclass(frozen=True)
@@ -185,16 +187,20 @@ def _is_same(then: Params, now: Params) -> bool:
 
 
 def fitted_again(job: Job, params: Params) -> PerUser | None:
-    """Precision@3 of each measurement under `params`; None for a re-ranker without training rows."""
+    """Precision@3 of each measurement under `params`; None for a re-ranker without training rows.
+
+    In a large shop ALS goes on from older cuts as tonight's does.
+    """
     folder, settings = job.folder, job.settings
     items, is_taught = folder.optional("items"), is_reranker(params.model)
+    has_older = is_taught or may_go_on(sum(folder.rows(part) for part in PARTS))
     kept = job.kept.within("live") if params.model != NCF else NOT_KEPT
     learnt, windows, values = Learnt(settings, names=[params.model]), settings.ranking.windows, []
     start: ItemFactors | None = None
-    if is_taught:
-        for fold in folds.for_learning(folder, windows):
-            with at(fold, params, settings, items, folder.scratch(), kept=kept, start=start) as models:
-                start = models.factors.of_items()
+    for fold in folds.for_learning(folder, windows) if has_older else ():
+        with at(fold, params, settings, items, folder.scratch(), kept=kept, start=start) as models:
+            start = models.factors.of_items()
+            if is_taught:
                 rows = kept.once(f"rows-{fold.name}", TABLE, partial(training_rows, models, fold))
                 learnt.rows.append(rows)
     teaching = {fold.cut_at: fold for fold in folds.latest_for_learning(folder, windows)} if is_taught else {}

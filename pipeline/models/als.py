@@ -35,7 +35,7 @@ SENTINEL = np.float32(-1e30)
 PAIRS = 65_536
 """Scores of pairs that are counted at a time."""
 DRAWN = 4_096
-"""Rows of the start that are drawn at a time."""
+"""Rows of random factors that are drawn at a time."""
 LARGE = 1_000_000
 """Cells (a user and an item) from which on a fit goes on from an earlier one. A smaller one takes seconds,
 and what little is known at an older cut may be a start from which nothing leads away."""
@@ -64,9 +64,9 @@ class AlsModel:
     def fit(self, history: History, start: ItemFactors | None = None) -> AlsFactors:
         """Learn from the history's interactions; the same history, seed and start give the same bits.
 
-        start: where a fit on less of the history, with the same parameters, left the items. From LARGE cells
-               on, KNOWN of them, they go on from there, and CONTINUED iterations are enough; else they begin
-               at random
+        start: where a fit on less of the history, with the same parameters, left the items. In a history of
+               LARGE cells, of which a share of KNOWN is of items that it knows, the fit goes on from there
+               for CONTINUED iterations, and items new to it begin at random. Else all begin at random
         """
         *_, finished = self.fitting(history, start)
         return finished
@@ -74,11 +74,14 @@ class AlsModel:
     def fitting(self, history: History, start: ItemFactors | None = None) -> Iterator[AlsFactors]:
         """The factors after each iteration, the last one finished; a search may stop early."""
         cells = self._confidence(history)
+        rng = np.random.RandomState(self.seed)
         if start is None or cells.nnz < LARGE or start.known(cells, history.item_ids) < KNOWN:
-            rng, n = np.random.RandomState(self.seed), self.params.iterations
+            n = self.params.iterations
             users, items = (_drawn(rng, n_rows, self.params.factors) for n_rows in cells.shape)
         else:
             items, n = start.onto(history.item_ids), CONTINUED
+            is_new = ~items.any(axis=1)
+            items[is_new] = _drawn(rng, int(is_new.sum()), items.shape[1])
             users = np.zeros((history.shape[0], items.shape[1]), np.float32)
         by_user = self._levels(cells)
         by_item = self._levels(sp.csr_matrix(cells.T))
@@ -253,6 +256,12 @@ class AlsFactors:
         others = _sorted(TopN.empty(len(columns), n + 1), top.items, scores)
         return TopN(others.items[:, :n], others.scores[:, :n])
 
+    @staticmethod
+    def load_items(path: Path) -> ItemFactors:
+        """The items' part of what `save` wrote; the users' is not read."""
+        with np.load(path, allow_pickle=False) as file:
+            return ItemFactors(pa.array(file["item_ids"]), file["item_factors"])
+
     def save(self, path: Path) -> None:
         """Write factors and ids as npz, nothing pickled; the same factors give the same bytes."""
         with path.open("wb") as file:
@@ -287,6 +296,11 @@ class AlsFactors:
         model.user_factors = self.user_factors if users is None else users
         model.item_factors = self.item_factors
         return model
+
+
+def may_go_on(n_events: int) -> bool:
+    """Whether so many events may make a history in which a fit goes on from an earlier one."""
+    return n_events >= LARGE
 
 
 def _n_events(cells: sp.csr_matrix) -> NDArray[np.int32]:

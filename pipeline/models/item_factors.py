@@ -22,8 +22,11 @@ class ItemFactors:
     factors: Factors
 
     def known(self, cells: sp.csr_matrix, item_ids: pa.Array) -> float:
-        """Share of the cells (users x items, of which these are the ids) whose items are among them."""
-        is_known = pc.is_in(item_ids, value_set=self.item_ids).to_numpy(zero_copy_only=False)
+        """Share of the cells (users x items, of which these are the ids) whose items have factors.
+
+        Factors that are all zero are none: so an item is told that was new after the fit.
+        """
+        is_known = self.onto(item_ids).any(axis=1)
         return float(cells.getnnz(axis=0)[is_known].sum() / max(cells.nnz, 1))
 
     def onto(self, item_ids: pa.Array) -> Factors:
@@ -35,6 +38,6 @@ def taken(factors: Factors, rows: pa.Int32Array) -> Factors:
     """The rows of `factors`; zeros where there is none (null)."""
     if not len(factors):
         return np.zeros((len(rows), factors.shape[1]), np.float32)
-    taken: Factors = factors[pc.fill_null(rows, 0).to_numpy()]
-    taken[rows.is_null().to_numpy(zero_copy_only=False)] = 0.0
-    return taken
+    found: Factors = factors[pc.fill_null(rows, 0).to_numpy()]
+    found[rows.is_null().to_numpy(zero_copy_only=False)] = 0.0
+    return found

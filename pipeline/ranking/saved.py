@@ -1,5 +1,7 @@
 """The trained models in the run folder: written by `train`, read back by `evaluate` and `recommend`.
 
+And the items' part of ALS as `tune` left it (the dataset `item_factors`), from which `train` goes on.
+
 ALS is kept for the cuts of the test at which it is fitted, a week apart: `model/als.npz` for the oldest,
 `model/als_2.npz` for the next one, and so on. The re-rankers are those of the oldest cut; `evaluate` fits
 them anew where they have become a week old. The blend lies in the document `model`, the trees in
@@ -27,7 +29,7 @@ from pipeline.splits.folds import Fold, test_from
 from pipeline.splits.history import History
 
 ALS = "model/als"
-FACTORS, TREES = f"{ALS}.npz", "model/trees.txt"
+OLDEST_ALS, TREES = f"{ALS}.npz", "model/trees.txt"
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def read_scorers(folder: RunFolder) -> dict[str, Scorer]:
 
 def remove_factors(folder: RunFolder) -> None:
     """Remove what an earlier attempt left, which may have had more cuts."""
-    for path in [folder.path / FACTORS, *folder.path.glob(f"{ALS}_*.npz")]:
+    for path in [folder.path / OLDEST_ALS, *folder.path.glob(f"{ALS}_*.npz")]:
         path.unlink(missing_ok=True)
 
 
@@ -105,7 +107,7 @@ def write_factors(folder: RunFolder, factors: AlsFactors, place: int) -> str:
 
     place: 0 is the oldest of those at which it is fitted
     """
-    name = f"{ALS}_{place + 1}.npz" if place else FACTORS
+    name = f"{ALS}_{place + 1}.npz" if place else OLDEST_ALS
     folder.write_file(name, factors.save)
     return name
 
@@ -119,7 +121,7 @@ def write_item_factors(folder: RunFolder, items: ItemFactors) -> None:
 def read_newest_factors(folder: RunFolder) -> ItemFactors | None:
     """The items' part of ALS as `train` fitted it last; None where it fitted none."""
     files = [cut["file"] for cut in folder.document("model")["cuts"] if cut["file"]]
-    return AlsFactors.load(folder.path / files[-1]).of_items() if files else None
+    return AlsFactors.load_items(folder.path / files[-1]) if files else None
 
 
 def read_item_factors(folder: RunFolder) -> ItemFactors | None:

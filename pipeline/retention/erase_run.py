@@ -57,6 +57,7 @@ def erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
     """Erase `user`, an id in the id type of the run, from every file of the run; other rows stay.
 
     Receipts get the checksums of the new files and the time of the change, so that the run can be continued.
+    What ALS left of the items, which the user has taught too, goes whole.
     Pages that show rows (PAGES) are removed. Raises RunBusy where a stage is at work, DamagedFile where a
     file cannot be read, RunError, DiskFull.
     """
@@ -85,6 +86,9 @@ def _erase(folder: RunFolder, user: int | str, now: datetime) -> Erased:
     for path in sorted(folder.path.glob("model/*.npz")):
         if factors := _without_factors(folder, path, user):
             new[path] = partial(write_whole, fill=factors.save)
+    vectors = folder.file("item_factors")
+    if datasets and vectors.exists() and pq.read_metadata(vectors).num_rows:
+        new[vectors] = partial(_write_no_rows, vectors)
     pages = [folder.path / page for page in PAGES]
     removed = [path for path in pages if path.exists()] if datasets or new else []
     for path in removed:
@@ -111,6 +115,13 @@ def _write_rows(path: Path, user: int | str, target: Path) -> None:
     dataset = DATASETS.get(path.stem, Dataset(path.stem, "", {}))
     with _reading(path), pq.ParquetFile(path) as file:
         parquet.write(dataset, file.schema_arrow, _others(file, user), target)
+
+
+def _write_no_rows(path: Path, target: Path) -> None:
+    """Write a file without rows: ALS is then fitted from the beginning, not from what the user taught."""
+    with _reading(path):
+        schema = pq.read_schema(path)
+    parquet.write(DATASETS[path.stem], schema, schema.empty_table(), target)
 
 
 def _others(file: pq.ParquetFile, user: int | str) -> Iterator[pa.RecordBatch]:

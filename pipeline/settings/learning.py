@@ -37,7 +37,11 @@ class Als(Section):
     """Implicit ALS (Hu, Koren, Volinsky 2008): where a search starts, and what is used without one."""
 
     factors: Factors = Field(64, description="length of the vector of each user and item")
-    iterations: Iterations = Field(10, description="how often users and items are solved in turn")
+    iterations: Iterations = Field(
+        10,
+        description="how often users and items are solved in turn; twice where a large shop's fit goes on"
+        " from an earlier cut",
+    )
     regularization: Regularization = Field(10.0, description="penalty on large factors (L2)")
     alpha: Alpha = Field(0.3, description="confidence in an event: 1 + alpha x weight")
     regularization_scale: Share = Field(
@@ -126,5 +130,9 @@ class Ranking(Section):
         "binary", description="what LightGBM's trees are fitted to"
     )
     most_users: int = Field(
-        10_000, ge=100, le=1_000_000, description="most users of a cut; of more, these are drawn at random"
+        10_000,
+        ge=100,
+        le=1_000_000,
+        description="most users of a cut; of more, these are drawn at random. The mode that is not published"
+        " is judged by as many",
     )

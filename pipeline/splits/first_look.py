@@ -119,8 +119,8 @@ def look(events: Path, settings: Settings, as_of: datetime, spill: Path) -> Firs
         engine.view(db, "events", events)
         kinds = _row(db, "event_kinds")
         engine.view(db, "events", events, since=as_of - timedelta(days=run.window_days), until=as_of)
-        db.sql("SELECT DISTINCT user_id FROM events").create_view("users")
-        engine.keep(db, "purchaser_events", "purchaser_events")
+        # all that is asked of buyers' events is about purchases: those of ten million events fit into memory
+        engine.keep(db, "purchaser_events", "purchases")
         n_in_window = int(db.sql("SELECT count(*) FROM events").fetchall()[0][0])
         buyers = _row(db, "coming_back")
         measure = _measuring(db, as_of)
@@ -138,7 +138,7 @@ Measure = Callable[[Mode, TestDays], Choice]
 
 
 def _measuring(db: duckdb.DuckDBPyConnection, as_of: datetime) -> Measure:
-    """Whom a test before `as_of` measures. db: has the table `purchaser_events`"""
+    """Whom a test before `as_of` measures. db: has `events`, and `purchaser_events` of purchases"""
     first_at = _first_at(db, as_of)
 
     @cache
@@ -167,7 +167,7 @@ def _proposed(
 
 def _first_at(db: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime:
     """The first event of anybody who bought; `as_of` where nobody did."""
-    first_at: datetime | None = _row(db, "event_counts")["first_at"]
+    first_at: datetime | None = _row(db, "first_of_buyers")["first_at"]
     return as_of if first_at is None else utc(first_at)
 
 

@@ -46,7 +46,7 @@ class HeldOut:
         return self.of(np.sort(np.random.default_rng(seed).choice(len(self.rows), most, replace=False)))
 
     def of(self, kept: np.ndarray) -> HeldOut:
-        """The same of the users in the rows `kept` alone."""
+        """The same of the users in the rows `kept` alone; who and what is cold stays counted of everybody."""
         return replace(
             self,
             user_ids=self.user_ids.take(pa.array(kept)),

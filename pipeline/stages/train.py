@@ -42,6 +42,7 @@ def run(job: Job) -> Counts:
             if not is_unjudged:
                 factors = als.fit(history, start)
                 file, start = write_factors(folder, factors, place), factors.of_items()
+                del factors  # of all users, beside whom the next cut's have to fit into memory
         at.append({"cut_at": fold.cut_at, "n_users": n_users, "n_items": n_items, "file": file})
     rerankers = write_nothing(folder) if is_unjudged else write_rerankers(job)
     oldest = {name: at[0][name] for name in ("cut_at", "n_users", "n_items")}

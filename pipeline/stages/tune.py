@@ -42,7 +42,8 @@ def run(job: Job) -> Counts:
         job.say(f"race: {row['model']}: {row['precision_at_3']:.4f}, NDCG@10 {row['ndcg_at_10']:.4f}")
     job.say(f"race: published is {document['chosen']}")
     job.say(f"variety: {variety.why}")
-    if ended.item_factors:
+    folder.drop("item_factors")
+    if ended.item_factors is not None:
         write_item_factors(folder, ended.item_factors)
     return _write(job, chosen.search, document, ended.training_rows)
 

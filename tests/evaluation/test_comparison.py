@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 
 from pipeline.evaluation import metrics
 from pipeline.evaluation.at_cut import at, judge_of
-from pipeline.evaluation.comparison import comparison, opponents
+from pipeline.evaluation.comparison import comparison, fitted_again, opponents
 from pipeline.models.catalog import rules
 from pipeline.models.params import Params
 from pipeline.runs.job import Job
 from pipeline.splits import folds
+from tests.fits import assert_each_goes_on, watch
 from tests.shelf import day, give
 from tests.tastes import AS_OF
 
@@ -105,6 +107,19 @@ def test_a_live_model_of_other_parameters_is_fitted_again_on_the_same_split(lear
         assert row["precision_at_3"] == metrics.precision_at_k(hits, 3).mean()
     assert row["difference"] > 0.1
     assert 0 < row["ci_low"] < row["ci_high"]
+
+
+@pytest.mark.parametrize("model", ["als", "blend"])
+def test_in_a_large_shop_the_live_model_goes_on_from_older_cuts_as_tonights_does(
+    learnt: Job, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """For a model without training rows too."""
+    params = replace(Params.read(learnt.folder.document("best_params")), model=model)
+    fits = watch(monkeypatch)
+    assert fitted_again(learnt, params) is not None
+    n_older = len(folds.for_learning(learnt.folder, learnt.settings.ranking.windows))
+    assert len(fits) == n_older + 1
+    assert_each_goes_on(fits, None)
 
 
 def test_a_live_reranker_of_other_parameters_is_taught_again(learnt: Job) -> None:

@@ -19,6 +19,7 @@ from pipeline.errors import DamagedFile
 from pipeline.evaluation import comparison, metrics
 from pipeline.evaluation.at_cut import at, judge_of, left_by, trained
 from pipeline.evaluation.judge import Judge
+from pipeline.models import als as als_module
 from pipeline.models.catalog import rerankers, rules
 from pipeline.models.params import Params
 from pipeline.ranking.reranker import fit_rerankers
@@ -67,10 +68,14 @@ def contents(job: Job, *names: str) -> dict[str, bytes]:
     return {name: job.folder.file(name).read_bytes() for name in names}
 
 
+@pytest.mark.parametrize("is_large", [False, True])
 def test_als_knows_what_lies_before_each_cut_its_items_what_lay_there_a_week_ago_at_most(
-    rolled: Job,
+    rolled: Job, monkeypatch: pytest.MonkeyPatch, is_large: bool
 ) -> None:
     """At the second cut, four days after the first, the users' factors alone are new."""
+    if is_large:
+        monkeypatch.setattr(als_module, "LARGE", 0)
+        run_stage("train", rolled)
     folder, settings = rolled.folder, rolled.settings
     als = Params.read(folder.document("best_params")).als_model(settings)
     n_events, oldest, earlier, start = [], None, None, read_item_factors(folder)

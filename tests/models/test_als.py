@@ -170,6 +170,36 @@ def test_a_fit_that_goes_on_solves_the_checkerboard_with_items_it_did_not_know(
     assert [set(items % 2) for items in top.items] == [{user % 2} for user in range(SIZE)]
 
 
+def test_a_fit_that_goes_on_finds_a_taste_that_is_new_with_its_users_and_items(
+    run_folder: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users 0 to 7 buy items 0 to 7 as before; 8 and 9 are new, and so is all they buy."""
+    monkeypatch.setattr(als, "LARGE", 0)
+    old = [(user, item, 0) for user in range(8) for item in range(8) if user % 2 == item % 2]
+    new = [(user, item, 2) for user in (8, 9) for item in (8, 9)]
+    model, folder = AlsModel(PARAMS, Weights(), seed=0), run_folder()
+    folder.write("purchaser_events", events(*old, *new))
+    before, after = (
+        opened([folder.file("purchaser_events")], day(until), Filter(), Run(), folder.scratch())
+        for until in (1, 3)
+    )
+    with before as history:
+        start = model.fit(history).of_items()
+    with after as history:
+        assert start.known(history.interactions(Weights()), history.item_ids) > als.KNOWN
+        fitted = model.fit(history, start)
+    assert {tuple(sorted(items[:2])) for items in fitted.top_n(np.array([8, 9]), 2, None).items} == {(8, 9)}
+
+
+def test_items_that_were_new_after_the_fit_are_none_that_it_knows(
+    history: History, factors: AlsFactors
+) -> None:
+    cells, known = history.interactions(Weights()), factors.item_factors.copy()
+    known[:4] = 0.0
+    start = ItemFactors(factors.item_ids, known)
+    assert start.known(cells, history.item_ids) == pytest.approx((SIZE - 4) / SIZE)
+
+
 def test_a_fit_begins_at_random_where_what_it_is_given_knows_too_few_of_the_cells(
     history: History, factors: AlsFactors, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.errors import RunError
+from pipeline.models.als import AlsFactors
 from pipeline.models.params import Params
+from pipeline.ranking.saved import OLDEST_ALS, write_factors
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from tests import tastes
+from tests.fits import assert_each_goes_on, watch
 from tests.shelf import NO_FACTORS, NO_FALLBACK, NO_SEGMENTS, day, events, give, pairs
 from tests.tastes import RACED
 
@@ -59,6 +63,20 @@ def test_lists_hold_no_bought_no_unavailable_item_no_gap_no_repeat(learnt: Job, 
         assert [row["rank"] for row in entries] == list(range(1, 6))
         assert len({row["item_id"] for row in entries}) == 5
         assert (np.diff([row["score"] for row in entries]) <= 0).all()
+
+
+def test_in_a_large_shop_als_goes_on_from_the_newest_that_train_left(
+    learnt: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = learnt.folder
+    oldest = AlsFactors.load(folder.path / OLDEST_ALS)
+    newest = replace(oldest, item_factors=2 * oldest.item_factors)
+    document = folder.document("model")
+    [cut] = document["cuts"]
+    give(folder, model={**document, "cuts": [cut, {**cut, "file": write_factors(folder, newest, 1)}]})
+    fits = watch(monkeypatch)
+    chosen(learnt, "als")
+    assert_each_goes_on(fits, newest.of_items())
 
 
 def test_unknown_is_available(learnt: Job) -> None:

@@ -9,7 +9,7 @@ from pipeline.contract.features import FEATURES
 from pipeline.models import als
 from pipeline.models.als import LARGE, AlsFactors
 from pipeline.models.params import Params
-from pipeline.ranking.saved import FACTORS, TREES, read_item_factors, read_scorers
+from pipeline.ranking.saved import OLDEST_ALS, TREES, read_item_factors, read_scorers
 from pipeline.runs.files import sha256, write_json
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
@@ -33,7 +33,7 @@ def test_als_is_fitted_on_all_before_the_test_in_a_large_shop_from_where_tune_le
     for expected, large in ((at_random, LARGE), (gone_on, 0)):
         monkeypatch.setattr(als, "LARGE", large)
         run_stage("train", learnt)
-        saved = AlsFactors.load(folder.path / FACTORS)
+        saved = AlsFactors.load(folder.path / OLDEST_ALS)
         np.testing.assert_array_equal(saved.user_factors, expected.user_factors)
         np.testing.assert_array_equal(saved.item_factors, expected.item_factors)
 
@@ -57,7 +57,7 @@ def test_where_an_earlier_release_ran_tune_als_is_fitted_from_the_beginning(lear
     files, cut_at = folds.before_test(folder), folds.test_from(folder)
     with opened(files, cut_at, settings.filter, settings.run, folder.scratch()) as history:
         expected = params.als_model(settings).fit(history)
-    saved = AlsFactors.load(folder.path / FACTORS)
+    saved = AlsFactors.load(folder.path / OLDEST_ALS)
     np.testing.assert_array_equal(saved.user_factors, expected.user_factors)
 
 
@@ -71,7 +71,7 @@ def test_the_rerankers_it_leaves_are_read_back_as_they_were(learnt: Job) -> None
 
 
 def test_twice_is_the_same_bytes(learnt: Job) -> None:
-    files = [learnt.folder.path / name for name in (FACTORS, TREES, "model.json")]
+    files = [learnt.folder.path / name for name in (OLDEST_ALS, TREES, "model.json")]
     before = [sha256(file) for file in files]
     run_stage("train", learnt)
     assert [sha256(file) for file in files] == before

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from pipeline.evaluation.at_cut import at, judge_of, training_rows
 from pipeline.evaluation.judge import Judge
@@ -23,8 +24,9 @@ from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.splits import folds
 from pipeline.splits.folds import Fold
-from pipeline.tuning.race import FINER, MEASURE, FoldScores, Race
+from pipeline.tuning.race import FINER, MEASURE, FoldScores, Race, race
 from tests import tastes
+from tests.fits import assert_each_goes_on, watch
 from tests.shelf import day, events, give, pairs
 
 JUDGED = [day(58), day(72)]
@@ -86,6 +88,17 @@ def test_rerankers_learn_from_older_cuts_alone_and_a_leak_would_show(learnt: Job
     np.testing.assert_array_equal(left.factors, start.factors)
     np.testing.assert_array_equal(written.features, by_hand.features)
     assert written.is_bought.tolist() == by_hand.is_bought.tolist()
+
+
+def test_in_a_large_shop_als_goes_on_from_cut_to_cut_and_tune_leaves_the_newest(
+    learnt: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits = watch(monkeypatch)
+    ended = race(learnt, Params.read(learnt.folder.document("best_params")))
+    assert len(fits) == len(learning(learnt))
+    assert_each_goes_on(fits, None)
+    assert ended.item_factors is not None
+    np.testing.assert_array_equal(ended.item_factors.factors, fits[-1].left.factors)
 
 
 def test_what_is_bought_after_a_cut_does_not_teach_those_who_are_judged_there(learnt: Job) -> None:
