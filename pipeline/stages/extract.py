@@ -37,7 +37,7 @@ OPTIONAL = ("items", "users", "item_embeddings", "user_attributes")
 
 MAX_AHEAD = 1_000
 BYTES_AN_EVENT = 130
-"""Of the disk, at most at one time: some 33 stay in the run folder, the others are for sorting."""
+"""Of the disk, at most at one time: 30 to 45 stay in the run folder, the others are for sorting."""
 
 
 def run(job: Job) -> Counts:
