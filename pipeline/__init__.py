@@ -25,6 +25,8 @@ What it stands on:
     runs        the run folder: checked reads, atomic writes, receipts; run_stage
     stages      one thin module a stage: read, call, write
     engine      DuckDB over a run's files; the SQL lies in sql/transform/
+    engines     what does the heavy work of a stage: this machine, or a cluster
+    spark       Apache Spark as such an engine; nothing imports it but by its name, where a shop asks for it
     databases   URLs, connections, the embedded PostgreSQL
     home, disk, locks  who may read what is written; full disks and foreign locks in one clear error
     parallel, progress  batches side by side in threads; how far a long step is

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,10 @@ import pyarrow as pa
 from pipeline import disk, progress
 from pipeline.config import ROOT
 from pipeline.errors import DiskFull, SettingsError
+from pipeline.times import microseconds
 
 BATCH = 128 * 1024
 """Rows of a record batch that is read."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @contextmanager
@@ -59,11 +58,6 @@ def connect(
         ) from error
     finally:
         connection.close()
-
-
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970. DuckDB would read a bound datetime in the machine's time zone."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 @cache
@@ -113,6 +107,7 @@ def view(
            without a user come last
     """
     rows = db.sql(f"FROM {parquet(*files)}")
+    # DuckDB would read a bound datetime in the machine's time zone
     moment = duckdb.FunctionExpression("epoch_us", duckdb.ColumnExpression("occurred_at"))
     if since is not None:
         rows = rows.filter(moment >= duckdb.ConstantExpression(microseconds(since)))
@@ -147,4 +142,4 @@ def keep(
 ) -> None:
     """Store the rows of `sql/transform/<name>.sql` in the temporary table `table`."""
     with progress.watched(name, db.query_progress):
-        db.execute(f"CREATE TEMP TABLE {table} AS {statement(name)}", dict(values or {}))
+        db.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {statement(name)}", dict(values or {}))

@@ -1,4 +1,4 @@
-"""Reads the environment variables that begin with NIGHTSHELF_. No other module reads the environment.
+"""Reads the environment variables that begin with NIGHTSHELF_, and JAVA_HOME. No other module reads any.
 
 They are read anew at every call, so a change counts from the next call on.
 """
@@ -180,6 +180,11 @@ def read(*needed: str) -> Environment:
                 f"{name} {what}", found=os.environ[name], promised=promised, then=f"set {name} to {then}"
             )
     return Environment(**dict.fromkeys(wrong))
+
+
+def java_home() -> str | None:
+    """`JAVA_HOME`, where Spark looks for Java first; None where it is unset or empty."""
+    return os.environ.get("JAVA_HOME") or None
 
 
 def configured_url(database: Literal["source", "serving", "reader"]) -> str | None:

@@ -21,6 +21,7 @@
     │   ├── NobodyMeasured       nobody bought on both sides of the cut of a backtest
     │   ├── ContractBroken       a dataset has other columns, types or a doubled key
     │   └── ValidationFailed     a critical expectation failed
+    ├── SparkAway                the Spark cluster does not answer, or has ended the application (retry)
     ├── Refused                  the gate refuses to publish
     ├── ApiError                 the HTTP API of a shop's users refuses, or answers what was not promised
     │   └── ApiBusy              it gives no answer, or asks to come back later           (retry)
@@ -182,6 +183,12 @@ class ContractBroken(DataError):
 
 class ValidationFailed(DataError):
     """A critical expectation failed; the run stops before anything is learnt."""
+
+
+class SparkAway(NightshelfError):
+    """The Spark cluster does not answer, or has ended the application of the stage."""
+
+    can_retry = True
 
 
 class Refused(NightshelfError):

@@ -18,10 +18,16 @@ ZONED = r"[0-9:.](Z|z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 WITH_TIME = r"[0-9][T ][0-9]"
 NO_DATE = r"^0000-00-00([T ]00:00(:00([.]0*)?)?)?$"
 DAY = 86_400
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR_1, YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000
 """In microseconds since 1970: the range that databases and Python's datetime can hold."""
 MICROSECONDS = {"date32[day]": DAY * 10**6, "s": 10**6, "ms": 10**3, "date64[ms]": 10**3, "us": 1}
 """Of one unit that Arrow counts times or dates in."""
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def utc(moment: datetime) -> datetime:

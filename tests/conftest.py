@@ -18,11 +18,14 @@ from psycopg import sql
 from pipeline import config
 from pipeline.config import Settings
 from pipeline.databases.embedded import PREFIX, Server
+from pipeline.engines.current import begun
+from pipeline.engines.tables import Engine
 from pipeline.loading import load
 from pipeline.local.airflow import LocalAirflow
 from pipeline.local.servers import unpause
 from pipeline.runs.folder import RunFolder
 from pipeline.runs.job import Databases, Job
+from pipeline.settings import Engine as EngineSettings
 from tests import tastes
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
@@ -218,3 +221,19 @@ def learnt(learnt_once: Path, tmp_path: Path, said: list[str]) -> Job:
     """A copy of that night, to go on with from any stage."""
     shutil.copytree(learnt_once, tmp_path / "learnt")
     return tastes.job_at(tmp_path / "learnt", said.append)
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Engine]:
+    """Apache Spark in this process, with one core, for tests that have the mark `spark`."""
+    conf = (
+        "spark.ui.enabled=false",
+        "spark.driver.host=127.0.0.1",
+        "spark.driver.bindAddress=127.0.0.1",
+        "spark.sql.shuffle.partitions=2",
+        "spark.sql.adaptive.enabled=false",  # re-planning takes longer than the tests' few rows
+        "spark.sql.codegen.wholeStage=false",
+    )
+    settings = EngineSettings(kind="spark", master="local[1]", conf=conf)
+    with begun(settings, "tests", lambda line: None) as engine:
+        yield engine

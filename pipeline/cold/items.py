@@ -120,7 +120,7 @@ def cold_items(
     content = read_content(items, embeddings, cut_at if is_judged else None)
     history.show_items(items, are_all_available=is_judged)
     values = {"cut_at": cut_at, "half_life_days": HALF_LIFE_DAYS, "is_judged": is_judged}
-    table = history.rows("item_demand", values).read_all()
+    table = history.table("item_demand", values)
     columns = {name: table[name].to_numpy() for name in table.column_names}  # null is NaN
     rows = columns["content_row"].astype(np.int64)
     first_seen, first_bought, added = (

@@ -124,7 +124,7 @@ def cold_at(job: Job, history: History, cold: ColdItems, fold: Fold) -> ColdCut:
     """What was measured at one cut of the test. history: ends there; cold: as `cold_before` has them"""
     history.show("later", *fold.later, since=fold.since, until=fold.until)
     history.give("cold_items", pa.table({"item_id": cold.item_ids, "cold_row": np.arange(len(cold))}))
-    rows = history.rows("cold_held_out").read_all()
+    rows = history.table("cold_held_out")
     n_unknown = rows["cold_row"].null_count
     rows = _sampled(rows.filter(rows["cold_row"].is_valid()), job)
     users, bought = (rows[name].to_numpy().astype(np.int64) for name in ("user_row", "cold_row"))

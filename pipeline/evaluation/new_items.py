@@ -107,7 +107,7 @@ def _bought(history: History, new: NewItems, fold: Fold) -> sp.csr_matrix:
     """Ones where a user bought a new item after the cut, shape (n_users, n_new)."""
     history.show("later", *fold.later, since=fold.since, until=fold.until)
     history.give("cold_items", pa.table({"item_id": new.item_ids, "cold_row": np.arange(len(new.item_ids))}))
-    rows = history.rows("cold_held_out").read_all()
+    rows = history.table("cold_held_out")
     rows = rows.filter(rows["cold_row"].is_valid())
     cells = (np.ones(len(rows)), (rows["user_row"].to_numpy(), rows["cold_row"].to_numpy()))
     return sp.csr_matrix(cells, shape=(history.shape[0], len(new.item_ids)))

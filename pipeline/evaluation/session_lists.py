@@ -100,8 +100,8 @@ def orders_at(job: Job, models: FittedModels, fold: Fold) -> Orders:
     with TemporaryDirectory(dir=job.folder.scratch()) as scratch:
         _show_lists(job, history, models.factors, Path(scratch))
         history.keep("session_lists", "session_lists", {"n": LENGTH})
-        hits = history.rows("session_hits", {"n": LENGTH}).read_all()
-    n_single = history.rows("session_single_items").read_all()["n_orders"][0].as_py()
+        hits = history.table("session_hits", {"n": LENGTH})
+    n_single = history.table("session_single_items")["n_orders"][0].as_py()
     return Orders(hits, n_single)
 
 

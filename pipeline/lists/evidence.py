@@ -123,7 +123,7 @@ def _last_purchases(
     history: History, as_of: datetime, timezone: str
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     history.give("clock", clock(timezone, as_of))
-    rows = history.rows("last_purchases", {"min_days": GAP_DAYS_NEED}).read_all()
+    rows = history.table("last_purchases", {"min_days": GAP_DAYS_NEED})
     return rows["last_day"].to_numpy(), pc.fill_null(rows["gap_days"], NONE).to_numpy()
 
 

@@ -27,9 +27,9 @@ def item_reductions(history: History, cut_at: datetime) -> pa.Table:
     full_price: the highest that was paid without a discount; null: nobody paid one
     """
     values = {"cut_at": cut_at, "days": REDUCED_DAYS, "room": FULL_PRICE_ROOM}
-    return history.rows("item_reductions", values).read_all()
+    return history.table("item_reductions", values)
 
 
 def user_reductions(history: History) -> pa.Table:
     """`user_id`, `reduced_share`, `n_lines`, by id: the share of so many purchases that was reduced."""
-    return history.rows("user_reductions", {"reduced_by": REDUCED_BY}).read_all()
+    return history.table("user_reductions", {"reduced_by": REDUCED_BY})

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline import disk, progress
 from pipeline.contract.stages import BY_NAME, after
+from pipeline.engines.current import begun, used
 from pipeline.errors import RunError
 from pipeline.runs import receipts
 from pipeline.runs.files import fingerprint, write_json
@@ -51,6 +52,8 @@ def _run(name: str, job: Job) -> Counts:
             receipts.record_why_stopped(folder, name, job.config),
             threadpool_limits(1, "blas"),
             progress.shown(job.say, name),
+            begun(job.settings.engine, f"nightshelf {folder.run_id} {name}", job.say) as engine,
+            used(engine),
         ):
             kept = kept_by(folder, name, job.settings.model_dump(mode="json"))
             counts: Counts = module.run(replace(job, folder=folder.for_stage(name), kept=kept))

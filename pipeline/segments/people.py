@@ -163,7 +163,7 @@ def _known_by_attributes(history: History, file: Path, lookers: pa.Array, cut_at
     """Ids of those of whom the shop says something, who did not look at enough and bought nothing."""
     history.show("user_attributes", file)
     history.give("lookers", pa.table({"user_id": lookers}))
-    rows = history.rows("known_by_attributes", {"cut_at": cut_at}).read_all()
+    rows = history.table("known_by_attributes", {"cut_at": cut_at})
     return rows["user_id"].combine_chunks()
 
 

@@ -112,7 +112,7 @@ def first_purchases(
     history = models.history
     history.show("later", *later, since=since, until=until)
     history.give("people", pa.table({"user_id": user_ids, "person": np.arange(len(user_ids))}))
-    bought = history.rows("first_purchases").read_all()
+    bought = history.table("first_purchases")
     rows, person = np.unique(bought["person"].to_numpy(), return_inverse=True)
     is_met = bought["item_row"].is_valid().to_numpy()
     columns = bought["item_row"].drop_null().to_numpy()

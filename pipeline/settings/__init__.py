@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import model_validator
 
 from pipeline.settings.data import MOST_TEST_DAYS, Filter, Ids, IdType, Source, Split, Weights
+from pipeline.settings.engine import Engine
 from pipeline.settings.learning import Als, Models, Ranking, Tune
 from pipeline.settings.publishing import Approval, Gate, Recommend, Serving
 from pipeline.settings.redis import Redis
@@ -20,6 +21,7 @@ __all__ = [
     "PRESETS",
     "Alerts",
     "Als",
+    "Engine",
     "Filter",
     "IdType",
     "Ids",
@@ -38,6 +40,7 @@ class Settings(Section):
     """All settings of one shop."""
 
     run: Run = Run()
+    engine: Engine = Engine()
     ids: Ids = Ids()
     source: Source = Source()
     schedule: Schedule = Schedule()

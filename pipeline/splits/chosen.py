@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
+import pyarrow as pa
 
-from pipeline import advice, engine
+from pipeline import advice
 from pipeline.config import Split
+from pipeline.engines.tables import Tables
 from pipeline.runs.job import Job
 from pipeline.splits.history import opened, takes_anybody
 from pipeline.splits.horizon import Cuts
 from pipeline.splits.parts import PARTS, keep_parts
 from pipeline.splits.unmeasured import Unmeasured, n_on_both_sides, nobody_takes_part, why_unmeasured
-from pipeline.user_ranges import Events
 
 INSTEAD = "random"
 """The method that is taken by itself where `time` measures nobody and this one measures somebody."""
@@ -43,20 +44,20 @@ class Chosen:
         return self.how.method == "time"
 
 
-def write_parts(job: Job, db: duckdb.DuckDBPyConnection, events: Events, where: Cuts) -> Chosen:
-    """Write `train`, `validation_set` and `test`. events: `purchaser_events`, of which `db` has a view
+def write_parts(job: Job, db: Tables, where: Cuts) -> Chosen:
+    """Write `train`, `validation_set` and `test`. db: has `purchaser_events`
 
     Raises DataError where the filters leave nobody to make a list for.
     """
-    asked = _write(job, db, events, job.settings.split, where)
+    asked = _write(job, db, job.settings.split, where)
     if asked.n_measured:
         return asked
     why = _why(job, db, asked)
     if asked.is_timed:
-        instead = _write(job, db, events, asked.how.model_copy(update={"method": INSTEAD}), where)
+        instead = _write(job, db, asked.how.model_copy(update={"method": INSTEAD}), where)
         if instead.n_measured:
             return replace(instead, unmeasured=_for_shop(job, why.without(INSTEAD)))
-        _write(job, db, events, asked.how, where)
+        _write(job, db, asked.how, where)
     return replace(asked, unmeasured=_for_shop(job, why))
 
 
@@ -65,10 +66,9 @@ def _for_shop(job: Job, why: Unmeasured) -> Unmeasured:
     return replace(why, then=advice.in_files(why.then, job.config))
 
 
-def _write(job: Job, db: duckdb.DuckDBPyConnection, events: Events, how: Split, where: Cuts) -> Chosen:
+def _write(job: Job, db: Tables, how: Split, where: Cuts) -> Chosen:
     keep_parts(db, how, where, job.settings.run.seed)
-    rows = engine.rows if how.method == "random" else events.rows
-    n_rows = {part: job.folder.write(part, rows(db, "part", {"part": part})) for part in PARTS}
+    n_rows = {part: job.folder.write(part, _rows(job, db, how, part)) for part in PARTS}
     made = Chosen(how, where, n_rows, 0)
     settings = job.settings
     if not takes_anybody(*_before_the_test(job, made), settings.filter, settings.run, job.folder.scratch()):
@@ -78,13 +78,21 @@ def _write(job: Job, db: duckdb.DuckDBPyConnection, events: Events, how: Split, 
     return replace(made, n_measured=n_on_both_sides(db, excludes_repeats=settings.run.excludes_repeats))
 
 
+def _rows(job: Job, db: Tables, how: Split, part: str) -> Iterator[pa.RecordBatch]:
+    """Of one part. Of rows that are drawn, a user's may lie anywhere."""
+    values = {"part": part}
+    if how.method == "random":
+        return db.rows("part", values)
+    return db.rows_by_user("purchaser_events", job.folder.dataset("purchaser_events"), "part", values)
+
+
 def _before_the_test(job: Job, made: Chosen) -> tuple[list[Path], datetime]:
     """The files of what lies before the test, and when it ends."""
     before = [job.folder.file("train"), job.folder.file("validation_set")]
     return before, made.where.test_from if made.is_timed else job.folder.as_of
 
 
-def _why(job: Job, db: duckdb.DuckDBPyConnection, asked: Chosen) -> Unmeasured:
+def _why(job: Job, db: Tables, asked: Chosen) -> Unmeasured:
     """Why the parts measure nobody: because of the filters, or of who bought when."""
     folder, settings, who = job.folder, job.settings, job.settings.filter
     left_out = None

@@ -21,10 +21,9 @@ from math import sqrt
 from pathlib import Path
 from typing import Any, Literal
 
-import duckdb
-
-from pipeline import engine
 from pipeline.config import Settings
+from pipeline.engines.local import LOCAL
+from pipeline.engines.tables import Tables
 from pipeline.splits.horizon import Cuts, TestDays, cuts
 from pipeline.splits.unmeasured import best_days
 from pipeline.times import utc
@@ -115,14 +114,14 @@ def look(events: Path, settings: Settings, as_of: datetime, spill: Path) -> Firs
     as_of: the end of the test. The people who are measured are those whom the stage `split` counts by `time`.
     """
     run = settings.run
-    with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
-        engine.view(db, "events", events)
-        kinds = _row(db, "event_kinds")
-        engine.view(db, "events", events, since=as_of - timedelta(days=run.window_days), until=as_of)
+    with LOCAL.tables(run, spill) as db:
+        db.view("events", events)
+        kinds = db.row("event_kinds")
+        db.view("events", events, since=as_of - timedelta(days=run.window_days), until=as_of)
         # all that is asked of buyers' events is about purchases: those of ten million events fit into memory
-        engine.keep(db, "purchaser_events", "purchases")
-        n_in_window = int(db.sql("SELECT count(*) FROM events").fetchall()[0][0])
-        buyers = _row(db, "coming_back")
+        db.keep("purchaser_events", "purchases")
+        [n_in_window] = db.query("SELECT count(*) AS n FROM events")["n"].to_pylist()
+        buyers = db.row("coming_back")
         measure = _measuring(db, as_of)
         asked = measure(run.repeat_purchases, settings.split.test_days)
         proposed = _proposed(db, as_of, measure, is_often=is_often(buyers))
@@ -137,7 +136,7 @@ def is_often(buyers: Mapping[str, Any]) -> bool:
 Measure = Callable[[Mode, TestDays], Choice]
 
 
-def _measuring(db: duckdb.DuckDBPyConnection, as_of: datetime) -> Measure:
+def _measuring(db: Tables, as_of: datetime) -> Measure:
     """Whom a test before `as_of` measures. db: has `events`, and `purchaser_events` of purchases"""
     first_at = _first_at(db, as_of)
 
@@ -149,15 +148,13 @@ def _measuring(db: duckdb.DuckDBPyConnection, as_of: datetime) -> Measure:
     return measure
 
 
-def _proposed(
-    db: duckdb.DuckDBPyConnection, as_of: datetime, measure: Measure, *, is_often: bool
-) -> Choice | None:
+def _proposed(db: Tables, as_of: datetime, measure: Measure, *, is_often: bool) -> Choice | None:
     """`auto` in the mode of the shop's rhythm, else in the other one, else the days that measure most."""
     modes: tuple[Mode, Mode] = ("allow", "exclude") if is_often else ("exclude", "allow")
     for mode in modes:
         if (choice := measure(mode, "auto")).n_users:
             return choice
-    spans = engine.rows(db, "purchase_spans").read_all()
+    spans = db.table("purchase_spans")
     for mode in modes:
         days, n_users = best_days(spans, _first_at(db, as_of), as_of, "auto", mode == "exclude")
         if n_users:
@@ -165,13 +162,7 @@ def _proposed(
     return None
 
 
-def _first_at(db: duckdb.DuckDBPyConnection, as_of: datetime) -> datetime:
+def _first_at(db: Tables, as_of: datetime) -> datetime:
     """The first event of anybody who bought; `as_of` where nobody did."""
-    first_at: datetime | None = _row(db, "first_of_buyers")["first_at"]
+    first_at: datetime | None = db.row("first_of_buyers")["first_at"]
     return as_of if first_at is None else utc(first_at)
-
-
-def _row(db: duckdb.DuckDBPyConnection, name: str) -> dict[str, Any]:
-    """The one row of a statement."""
-    row: dict[str, Any] = engine.rows(db, name).read_all().to_pylist()[0]
-    return row

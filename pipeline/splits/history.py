@@ -10,16 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from pipeline import engine
 from pipeline.config import Filter, Run, Weights
-from pipeline.user_ranges import EVENTS_A_GB
+from pipeline.engines.current import tables
+from pipeline.engines.tables import Tables, Values
+from pipeline.times import microseconds
 
 NO_ITEMS = """
     SELECT item_id, '' AS name, '' AS category, true AS available FROM item_rows WHERE false
@@ -45,13 +46,10 @@ class History:
 
     user_ids: each user's id by row number; item_ids: each item's id by column number
     known_until: what the shop says of items counts if it was known by then; None: tonight, all of it does
-    range_events: about how many events are grouped at a time
     """
 
-    def __init__(
-        self, db: duckdb.DuckDBPyConnection, known_until: datetime | None, range_events: int
-    ) -> None:
-        self._db, self.known_until, self._range_events = db, known_until, range_events
+    def __init__(self, db: Tables, known_until: datetime | None) -> None:
+        self._db, self.known_until = db, known_until
         self._purchases: dict[float, sp.csr_matrix] = {}
         self.user_ids: pa.Array = _ids(db, "user")
         self.item_ids: pa.Array = _ids(db, "item")
@@ -93,8 +91,8 @@ class History:
 
     def event_types(self) -> set[str]:
         """Which kinds of events there are."""
-        rows = self._db.sql("SELECT DISTINCT event_type FROM event_rows").fetchall()
-        return {str(event_type) for (event_type,) in rows}
+        rows = self._db.query("SELECT DISTINCT event_type FROM event_rows")
+        return set(rows["event_type"].to_pylist())
 
     def item_categories(self, items: Path | None) -> np.ndarray:
         """The number of each item's category, int32 of shape (n_items,); -1 where it has none."""
@@ -112,7 +110,7 @@ class History:
         events:    files of events; those of buyers, and those after the cut, are left out
         min_views: views from which somebody takes part; min_carts: or items put into the cart
         """
-        engine.view(self._db, "guests", *events, until=cut_at)
+        self._db.view("guests", *events, until=cut_at)
         values = {
             "cut_at": cut_at,
             "view": weights.view,
@@ -121,7 +119,7 @@ class History:
             "min_views": min_views,
             "min_carts": min_carts,
         }
-        rows = self.rows("folded_in", values).read_all()
+        rows = self.table("folded_in", values)
         users = group_by_id(rows["user_id"])
         matrix = sp.csr_matrix(
             (rows["weight"].to_numpy(), (users.group, rows["item_row"].to_numpy())),
@@ -130,51 +128,37 @@ class History:
         )
         return users.ids, matrix
 
-    def rows(self, statement: str, values: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
+    def rows(self, statement: str, values: Values = None) -> Iterator[pa.RecordBatch]:
         """The rows of `sql/transform/<statement>.sql` over this history, streamed."""
-        return engine.rows(self._db, statement, values)
+        return self._db.rows(statement, values)
 
-    def columns(self, statement: str) -> dict[str, np.ndarray]:
-        """The columns of `sql/transform/<statement>.sql` over this history, whole."""
-        return self._columns(statement, None)
+    def table(self, statement: str, values: Values = None) -> pa.Table:
+        """The same rows at once."""
+        return self._db.table(statement, values)
 
-    def _columns(self, statement: str, values: Mapping[str, Any] | None) -> dict[str, np.ndarray]:
-        """The same with bound values. No more than one column is in memory twice."""
-        if statement in OF_EACH_USER:
-            table = pa.concat_tables(self._in_ranges(statement, values))
-        else:
-            table = self.rows(statement, values).read_all()
+    def columns(self, statement: str, values: Values = None) -> dict[str, np.ndarray]:
+        """The columns of `sql/transform/<statement>.sql`. No more than one of them is in memory twice."""
+        rows = self._db.table_by_user if statement in OF_EACH_USER else self._db.table
+        table = rows(statement, values)
         columns = {}
         for name in table.column_names:
             columns[name] = table[name].to_numpy()
             table = table.drop_columns([name])
         return columns
 
-    def _in_ranges(self, statement: str, values: Mapping[str, Any] | None) -> Iterator[pa.Table]:
-        """The same rows as `rows` gives, for one range of users after another: what is grouped at a time fits
-        into memory, and whatever stands in a range is found without reading the others."""
-        n_users = max(self.shape[0], 1)
-        [(n_events,)] = self._db.sql("SELECT count(*) FROM all_event_rows").fetchall()
-        step = max(n_users * self._range_events // max(n_events, 1), 1)
-        for first in range(0, n_users, step):
-            is_in_range = f"user_row >= {first} AND user_row < {first + step}"
-            _show_events(self._db, f"WHERE {is_in_range}")
-            yield self.rows(statement, values).read_all()
-        _show_events(self._db)
-
     def show(
         self, name: str, *files: Path, since: datetime | None = None, until: datetime | None = None
     ) -> None:
         """Let statements read Parquet files as the table `name`; of events those in `[since, until)`."""
-        engine.view(self._db, name, *files, since=since, until=until)
+        self._db.view(name, *files, since=since, until=until)
 
     def give(self, name: str, rows: pa.Table) -> None:
         """Let statements read `rows` as the table `name`."""
-        self._db.register(name, rows)
+        self._db.give(name, rows)
 
-    def keep(self, table: str, statement: str, values: Mapping[str, Any] | None = None) -> None:
+    def keep(self, table: str, statement: str, values: Values = None) -> None:
         """Store the rows of `sql/transform/<statement>.sql` as `table`, for statements that come later."""
-        engine.keep(self._db, table, statement, values)
+        self._db.keep(table, statement, values)
 
     def show_items(self, items: Path | None, *, are_all_available: bool = False) -> None:
         """Let statements read the shop's items as the table `items`, which is empty where it has none.
@@ -185,19 +169,21 @@ class History:
         are_all_available: as if each of them were available
         """
         if items is None:
-            self._db.execute(f"CREATE OR REPLACE TEMP VIEW items AS {NO_ITEMS}")
+            self._db.show_query("items", NO_ITEMS)
             return
-        replaced = ["true AS available"] if are_all_available else []
+        self._db.view("shop_items", items)
+        shown = {name: name for name in pq.read_schema(items).names}
+        if are_all_available:
+            shown["available"] = "true"
         if self.known_until is not None:
-            is_later = f"epoch_us(known_at) > {engine.microseconds(self.known_until)}"
+            is_later = f"epoch_us(known_at) > {microseconds(self.known_until)}"
             for name in ("name", "category"):
-                replaced.append(f"CASE WHEN {is_later} THEN NULL ELSE {name} END AS {name}")
-        star = f"* REPLACE ({', '.join(replaced)})" if replaced else "*"
-        rows = self._db.sql(f"SELECT {star} FROM {engine.parquet(items)}")
-        rows.create_view("items", replace=True)
+                shown[name] = f"CASE WHEN {is_later} THEN NULL ELSE {name} END"
+        columns = ", ".join(f"{text} AS {name}" for name, text in shown.items())
+        self._db.show_query("items", f"SELECT {columns} FROM shop_items")
 
     def _matrix(self, **values: float | bool) -> sp.csr_matrix:
-        columns = self._columns("interactions", values)
+        columns = self.columns("interactions", values)
         n_cells = np.bincount(columns.pop("user_row"), minlength=self.shape[0])
         first = np.concatenate([[0], np.cumsum(n_cells)])
         weights = columns.pop("weight").astype(np.float32)
@@ -228,35 +214,30 @@ def opened(
     is_tonight: lists are made, and nothing is measured: what the shop says of its items today is known
     some: of many buyers, who takes part; None: everybody
     """
-    with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
-        engine.view(db, "history", *files, until=cut_at)
-        engine.keep(db, "user_rows", "user_rows", who.model_dump())
+    with tables(run, spill) as db:
+        db.view("history", *files, until=cut_at)
+        db.keep("user_rows", "user_rows", who.model_dump())
         if some is not None:
             _keep_some_users(db, some)
-        engine.keep(db, "item_rows", "item_rows")
-        engine.keep(db, "all_event_rows", "event_rows", {"cut_at": cut_at})
-        _show_events(db)
-        yield History(db, None if is_tonight else cut_at, int(run.memory_limit_gb * EVENTS_A_GB))
+        db.keep("item_rows", "item_rows")
+        db.keep("all_event_rows", "event_rows", {"cut_at": cut_at})
+        db.show_query("event_rows", "SELECT * FROM all_event_rows")
+        yield History(db, None if is_tonight else cut_at)
 
 
 def takes_anybody(files: Sequence[Path], cut_at: datetime, who: Filter, run: Run, spill: Path) -> bool:
     """Whether anybody takes part in the history that `opened` makes of the same."""
-    with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
-        engine.view(db, "history", *files, until=cut_at)
-        return any(batch.num_rows for batch in engine.rows(db, "user_rows", who.model_dump()))
+    with tables(run, spill) as db:
+        db.view("history", *files, until=cut_at)
+        db.show("user_rows", "user_rows", who.model_dump())
+        return bool(db.query("SELECT user_id FROM user_rows LIMIT 1").num_rows)
 
 
-def _show_events(db: duckdb.DuckDBPyConnection, where: str = "") -> None:
-    """Let statements read all rows of events, or those `where` says."""
-    db.execute(f"CREATE OR REPLACE TEMP VIEW event_rows AS FROM all_event_rows {where}")
-
-
-def _keep_some_users(db: duckdb.DuckDBPyConnection, some: Some) -> None:
+def _keep_some_users(db: Tables, some: Some) -> None:
     """Leave `some` of `user_rows`."""
-    [(n,)] = db.sql("SELECT count(*) FROM user_rows").fetchall()
-    db.register("always", pa.table({"user_id": some.always}))
-    engine.keep(db, "some_users", "some_users", {"step": -(-n // some.most)})
-    db.execute("CREATE OR REPLACE TEMP TABLE user_rows AS FROM some_users")
+    [n] = db.query("SELECT count(*) AS n FROM user_rows")["n"].to_pylist()
+    db.give("always", pa.table({"user_id": some.always}))
+    db.keep("user_rows", "some_users", {"step": -(-n // some.most)})
 
 
 class Groups(NamedTuple):
@@ -279,6 +260,6 @@ def group_by_id(ids: pa.ChunkedArray) -> Groups:
     return Groups(encoded.dictionary, first, group, n_rows)
 
 
-def _ids(db: duckdb.DuckDBPyConnection, kind: str) -> pa.Array:
-    reader = db.sql(f"SELECT {kind}_id FROM {kind}_rows ORDER BY {kind}_row").to_arrow_reader(engine.BATCH)
-    return reader.read_all()[f"{kind}_id"].combine_chunks()
+def _ids(db: Tables, kind: str) -> pa.Array:
+    rows = db.query(f"SELECT {kind}_id FROM {kind}_rows ORDER BY {kind}_row")
+    return rows[f"{kind}_id"].combine_chunks()

@@ -83,7 +83,7 @@ def hold_out(
     is_repeat_relevant: items that the user bought before count too, not new ones alone
     """
     history.show("later", *later, since=since, until=until)
-    rows = history.rows("held_out", {"is_repeat_relevant": is_repeat_relevant}).read_all()
+    rows = history.table("held_out", {"is_repeat_relevant": is_repeat_relevant})
     measured = rows.filter(rows["is_buyer"])
     n_cold_users = len(rows.filter(pc.invert(rows["is_buyer"]))["user_id"].unique())
     cold_items = measured.filter(pc.is_null(measured["item_row"]))["item_id"]

@@ -16,9 +16,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Literal
 
-import duckdb
-
-from pipeline import engine
+from pipeline.engines.tables import Tables
 
 ENOUGH = 2_000
 """Buyers, each counted at every cut, for a 95 % interval of Precision@3 of about 0.015 to each side."""
@@ -78,7 +76,7 @@ class Cuts:
 
 
 def cuts(
-    db: duckdb.DuckDBPyConnection,
+    db: Tables,
     first_at: datetime,
     as_of: datetime,
     test_days: TestDays,
@@ -158,7 +156,7 @@ def fewest(n_users: Sequence[int], enough: int = ENOUGH) -> int:
 
 
 def measured(
-    db: duckdb.DuckDBPyConnection, until: datetime, unit: timedelta, longest: int, *, excludes_repeats: bool
+    db: Tables, until: datetime, unit: timedelta, longest: int, *, excludes_repeats: bool
 ) -> list[list[int]]:
     """How many users are measured: a list for each horizon of 1 to `longest` units, a number for each cut.
 
@@ -174,6 +172,6 @@ def measured(
             "most_cuts": 2 * MOST_CUTS,
             "is_repeat_relevant": not excludes_repeats,
         }
-        for row in engine.rows(db, "measured_at_cuts", values).read_all().to_pylist():
+        for row in db.table("measured_at_cuts", values).to_pylist():
             n_users[row["length"] - 1][row["place"] - 1] = row["n_users"]
     return n_users

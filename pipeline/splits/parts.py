@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import duckdb
-
-from pipeline import engine
 from pipeline.config import Split
+from pipeline.engines.tables import Tables
 from pipeline.splits.horizon import Cuts
 
 PARTS = ("train", "validation_set", "test")
@@ -20,17 +18,16 @@ WORTH = {
 """What a number tells that is measured by each method; empty for what people buy next, as it should be."""
 
 
-def keep_parts(db: duckdb.DuckDBPyConnection, how: Split, where: Cuts, seed: int) -> None:
+def keep_parts(db: Tables, how: Split, where: Cuts, seed: int) -> None:
     """Let statements read `purchaser_events` with the column `part`, one of PARTS, as the table `parts`.
 
     where: the cuts of the method `time`; seed: of the method `random`
     """
     if how.method == "time":
         moments = {"validation_from": where.validation_from, "test_from": where.test_from}
-        engine.show(db, "parts", "split_time", moments)
+        db.show("parts", "split_time", moments)
     elif how.method == "random":
-        db.execute("DROP TABLE IF EXISTS drawn")
-        engine.keep(db, "drawn", "split_random", {"seed": str(seed), "test_share": how.test_share})
-        db.sql("FROM drawn").create_view("parts", replace=True)
+        db.keep("drawn", "split_random", {"seed": str(seed), "test_share": how.test_share})
+        db.show_query("parts", "SELECT * FROM drawn")
     else:
-        engine.show(db, "parts", "split_last_purchase")
+        db.show("parts", "split_last_purchase")

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import engine
 from pipeline.config import MOST_TEST_DAYS, Filter, Settings, Split
+from pipeline.engines.tables import Tables
 from pipeline.errors import DataError, NobodyMeasured
 from pipeline.splits.history import History
 from pipeline.splits.horizon import MOST_DAYS, TestDays, cuts, one_cut
@@ -90,12 +89,10 @@ class Unmeasured:
         return NobodyMeasured(self.what, found=self.found, promised=self.promised, then=then or nothing)
 
 
-def why_unmeasured(
-    db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, n_rows: Mapping[str, int]
-) -> Unmeasured:
+def why_unmeasured(db: Tables, settings: Settings, as_of: datetime, n_rows: Mapping[str, int]) -> Unmeasured:
     """Why, and what would help. db: has `purchaser_events` and its split `parts`, which other splits replace;
     n_rows: the rows of each part"""
-    spans = engine.rows(db, "purchase_spans").read_all()
+    spans = db.table("purchase_spans")
     n_once = pc.sum(pc.equal(spans["first_at"], spans["last_at"])).as_py() or 0
     window_from = as_of - timedelta(days=settings.run.window_days)
     is_full = span(db)[0] < window_from + timedelta(days=1)
@@ -121,7 +118,7 @@ def _either(changes: Iterable[str]) -> str:
     return "; or ".join(changes)
 
 
-def _ways(db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, spans: pa.Table) -> list[Way]:
+def _ways(db: Tables, settings: Settings, as_of: datetime, spans: pa.Table) -> list[Way]:
     """Each change of one setting that measures somebody; where none does, of it and `repeat_purchases`."""
     excludes = settings.run.excludes_repeats
     ways = []
@@ -136,7 +133,7 @@ def _ways(db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, sp
 
 
 def _other_splits(
-    db: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, spans: pa.Table, excludes: bool
+    db: Tables, settings: Settings, as_of: datetime, spans: pa.Table, excludes: bool
 ) -> Iterator[Way]:
     """Other cuts in time, and the other methods of the split, also where they measure nobody."""
     how, (first_at, last_at) = settings.split, span(db)
@@ -164,7 +161,7 @@ def _other_splits(
             yield Way(edit, "", n_users, method, n_cuts)
 
 
-def _measured(db: duckdb.DuckDBPyConnection, how: Split, as_of: datetime, excludes: bool) -> tuple[int, int]:
+def _measured(db: Tables, how: Split, as_of: datetime, excludes: bool) -> tuple[int, int]:
     """How many a split measures, if the filters left nobody out, and at how many cuts they are counted.
 
     db: has `parts`, made by `how` where that is not by time
@@ -190,9 +187,9 @@ def best_days(
     return max(n_users.items(), key=lambda item: (item[1], -abs(item[0] - near)))
 
 
-def n_on_both_sides(db: duckdb.DuckDBPyConnection, *, excludes_repeats: bool) -> int:
+def n_on_both_sides(db: Tables, *, excludes_repeats: bool) -> int:
     """How many the split `parts` measures, if the filters left nobody out."""
-    rows = engine.rows(db, "measured_users", {"is_repeat_relevant": not excludes_repeats}).read_all()
+    rows = db.table("measured_users", {"is_repeat_relevant": not excludes_repeats})
     return int(rows["n_users"][0].as_py())
 
 
@@ -203,14 +200,14 @@ def measured_at(spans: pa.Table, cut_at: datetime, excludes_repeats: bool) -> in
     return int(((spans["first_at"].to_numpy() < cut) & (until >= cut)).sum())
 
 
-def span(db: duckdb.DuckDBPyConnection) -> tuple[datetime, datetime]:
-    row = engine.rows(db, "event_counts").read_all().to_pylist()[0]
+def span(db: Tables) -> tuple[datetime, datetime]:
+    row = db.row("event_counts")
     return utc(row["first_at"]), utc(row["last_at"])
 
 
 def nobody_takes_part(history: History, who: Filter) -> DataError:
     """The refusal of filters that leave out every buyer of `history`."""
-    rows = history.rows("activity").read_all()
+    rows = history.table("activity")
     n_events, n_items = rows["n_events"].to_numpy(), rows["n_items"].to_numpy()
     half = min(who.min_events, int(np.median(n_events))), min(who.min_items, int(np.median(n_items)))
     n_left = int(((n_events >= half[0]) & (n_items >= half[1])).sum())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline import engine
+from pipeline.engines.current import tables
 from pipeline.errors import DataError
 from pipeline.runs.job import Counts, Job
-from pipeline.user_ranges import Events
 
 
 def run(job: Job) -> Counts:
@@ -15,20 +14,21 @@ def run(job: Job) -> Counts:
     exact duplicate of one that is kept.
     """
     folder, settings = job.folder, job.settings
-    with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
-        events = Events.of(db, "events", folder.dataset("events"), settings.run.memory_limit_gb)
+    with tables(settings.run, folder.scratch()) as db:
+        events = folder.dataset("events")
+        db.view("events", events)
         if users := folder.optional("users"):
-            engine.view(db, "users", users)
+            db.view("users", users)
         else:
-            db.sql("SELECT DISTINCT user_id FROM events").create_view("users")
-        met = engine.rows(db, "purchaser_counts").read_all().to_pylist()[0]
-        folder.write("purchaser_events", events.rows(db, "purchaser_events"))
+            db.show_query("users", "SELECT DISTINCT user_id FROM events")
+        met = db.row("purchaser_counts")
+        folder.write("purchaser_events", db.rows_by_user("events", events, "purchaser_events"))
         wanted = settings.recommend
         least = {"min_views": wanted.engaged_views, "min_carts": wanted.engaged_carts}
-        folder.write("browser_events", events.rows(db, "browser_events", least))
-    with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
-        engine.view(db, "purchaser_events", folder.file("purchaser_events"))
-        kept = engine.rows(db, "event_counts").read_all().to_pylist()[0]
+        folder.write("browser_events", db.rows_by_user("events", events, "browser_events", least))
+    with tables(settings.run, folder.scratch()) as db:
+        db.view("purchaser_events", folder.file("purchaser_events"))
+        kept = db.row("event_counts")
     _refuse_too_little(job, kept, met)
     n_left_out = met["n_returns"] + met["n_events_of_unknown_users"] + met["n_events_of_browsers"]
     return {

@@ -5,13 +5,12 @@ Cuts in time are half-open.
 
 from __future__ import annotations
 
-from pipeline import engine
+from pipeline.engines.current import tables
 from pipeline.runs.job import Counts, Job
 from pipeline.splits.chosen import Chosen, write_parts
 from pipeline.splits.horizon import Cuts, cuts, in_words
 from pipeline.splits.parts import WORTH
 from pipeline.times import utc
-from pipeline.user_ranges import Events
 
 
 def run(job: Job) -> Counts:
@@ -29,13 +28,12 @@ def run(job: Job) -> Counts:
     Raises DataError where the filters leave nobody to make a list for.
     """
     folder, settings = job.folder, job.settings
-    with engine.connect(settings.run.memory_limit_gb, settings.run.threads, folder.scratch()) as db:
-        purchaser_events = folder.dataset("purchaser_events")
-        events = Events.of(db, "purchaser_events", purchaser_events, settings.run.memory_limit_gb)
-        first_at = utc(engine.rows(db, "event_counts").read_all().to_pylist()[0]["first_at"])
+    with tables(settings.run, folder.scratch()) as db:
+        db.view("purchaser_events", folder.dataset("purchaser_events"))
+        first_at = utc(db.row("event_counts")["first_at"])
         asked, excludes = settings.split.test_days, settings.run.excludes_repeats
         where = cuts(db, first_at, folder.as_of, asked, excludes_repeats=excludes)
-        chosen = write_parts(job, db, events, where)
+        chosen = write_parts(job, db, where)
     document = {
         "method": chosen.how.method,
         "asked": settings.split.method,

@@ -4,7 +4,7 @@
 -- Reads: user_attributes. Binds: $most_words, $most_letters.
 SELECT name, count(category) > 0 AS is_category,
     CASE WHEN is_category THEN count(DISTINCT category) ELSE count(DISTINCT number) END AS n_words,
-    coalesce(max(length(category)), 0) AS longest,
+    CAST(coalesce(max(length(category)), 0) AS BIGINT) AS longest,
     CASE
         WHEN is_category THEN n_words <= $most_words AND longest <= $most_letters
             AND 2 * n_words <= count(DISTINCT user_id) AND NOT bool_or(contains(category, '@'))

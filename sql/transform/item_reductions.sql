@@ -20,7 +20,7 @@ lines AS (
       AND epoch($cut_at) - epoch(h.occurred_at) <= 86400 * $days
 ),
 late AS (
-    SELECT item_id, quantile_disc(reduction, 0.5) AS reduction, count(*) AS n_lines
+    SELECT item_id, percentile_disc(0.5) WITHIN GROUP (ORDER BY reduction) AS reduction, count(*) AS n_lines
     FROM lines
     GROUP BY item_id
 )

@@ -24,7 +24,8 @@ gaps AS (
     FROM days
 )
 SELECT CAST(max(day) AS INTEGER) AS last_day,
-    CASE WHEN count(*) >= $min_days AND quantile_disc(gap, 0.75) <= 2 * quantile_disc(gap, 0.25)
+    CASE WHEN count(*) >= $min_days AND percentile_disc(0.75) WITHIN GROUP (ORDER BY gap)
+            <= 2 * percentile_disc(0.25) WITHIN GROUP (ORDER BY gap)
         THEN CAST(floor(median(gap) + 0.5) AS INTEGER) END AS gap_days
 FROM gaps
 GROUP BY user_row, item_row

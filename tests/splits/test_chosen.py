@@ -8,13 +8,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import engine
 from pipeline.config import Settings
+from pipeline.engines.current import tables
 from pipeline.errors import DataError
 from pipeline.runs.job import Job
 from pipeline.splits.chosen import Chosen, write_parts
 from pipeline.splits.horizon import cuts
-from pipeline.user_ranges import Events
 from tests.shelf import day, events, give
 
 Rows = list[tuple[object, ...]]
@@ -31,9 +30,9 @@ def chosen(job: Callable[..., Job], make_settings: Callable[..., Settings]) -> C
         night = job(as_of=day(100), settings=make_settings(**sections))
         night = Job(**{**vars(night), "config": config})
         give(night.folder, purchaser_events=events(*rows))
-        with engine.connect() as db:
-            bought = Events.of(db, "purchaser_events", night.folder.file("purchaser_events"), memory_gb=1.0)
-            made = write_parts(night, db, bought, cuts(db, day(2), day(100), 14, excludes_repeats=True))
+        with tables(night.settings.run, night.folder.scratch()) as db:
+            db.view("purchaser_events", night.folder.file("purchaser_events"))
+            made = write_parts(night, db, cuts(db, day(2), day(100), 14, excludes_repeats=True))
         assert sum(made.n_rows.values()) == len(rows)
         for part, n_rows in made.n_rows.items():
             assert pq.read_table(night.folder.file(part)).num_rows == n_rows

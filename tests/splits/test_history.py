@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.config import Filter, Run, Weights
+from pipeline.engines import local
 from pipeline.runs.folder import RunFolder
-from pipeline.splits import history as history_module
 from pipeline.splits.history import History, opened
 from pipeline.splits.holdout import UNSERVED, hold_out
 from tests.cold import shop as cold
@@ -148,7 +148,7 @@ def test_matrices_and_pairs_do_not_depend_on_how_many_users_are_looked_at_at_a_t
     with history(run_folder("whole"), shop) as past:
         expected = of(past)
         assert past.shape[0] > 25
-    monkeypatch.setattr(history_module, "EVENTS_A_GB", events_a_gb)
+    monkeypatch.setattr(local, "EVENTS_A_GB", events_a_gb)
     with history(run_folder("ranges"), shop) as past:
         assert of(past) == expected
         assert past.event_types() == set(kinds), "all rows are read again"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline import engine
 from pipeline.config import Filter, Run, Settings
+from pipeline.engines.local import LOCAL
 from pipeline.runs.job import Job
 from pipeline.runs.run_stage import run_stage
 from pipeline.splits import folds
@@ -21,6 +22,8 @@ from tests import tastes
 from tests.shelf import day, events, give
 
 Rows = list[tuple[Any, ...]]
+NOWHERE = Path("nowhere")
+"""Nothing of so few rows is spilled."""
 
 
 def every(n_days: int, n_users: int, last: int, first: int = 0) -> Rows:
@@ -32,8 +35,8 @@ def every(n_days: int, n_users: int, last: int, first: int = 0) -> Rows:
 
 def chosen(rows: Rows, as_of: float, test_days: TestDays = "auto", *, excludes_repeats: bool = True) -> Cuts:
     first_at = day(min(row[2] for row in rows))
-    with engine.connect() as db:
-        db.register("purchaser_events", events(*rows))
+    with LOCAL.tables(Run(), NOWHERE) as db:
+        db.give("purchaser_events", events(*rows))
         return cuts(db, first_at, day(as_of), test_days, excludes_repeats=excludes_repeats)
 
 
@@ -117,8 +120,8 @@ def test_a_shop_of_one_day_is_cut_into_thirds_of_it() -> None:
 
 
 def test_a_shop_of_one_moment_measures_nobody() -> None:
-    with engine.connect() as db:
-        db.register("purchaser_events", events((1, 5, 0)))
+    with LOCAL.tables(Run(), NOWHERE) as db:
+        db.give("purchaser_events", events((1, 5, 0)))
         microsecond = timedelta(microseconds=1)
         for test_days in ("auto", 14):
             made = cuts(db, day(0), day(0) + microsecond, test_days, excludes_repeats=False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline import engine
+from pipeline.config import Run
 from pipeline.contract.datasets import DATASETS
+from pipeline.engines.current import tables as opened
 from tests.shelf import events
 
 Rows = list[tuple[Any, ...]]
@@ -136,14 +139,13 @@ def rows_out(
 ) -> list[tuple[Any, ...]]:
     """What `sql/transform/<statement>.sql` gives for these tables and bound values, in its order.
 
-    A result that is itself a table of TABLES must have the columns and types declared there. The
-    machine's time zone is one that no result may depend on.
+    A result that is itself a table of TABLES must have the columns and types declared there. The engine is
+    the one of the test (`conftest.py`); its time zone is one that no result may depend on.
     """
-    with engine.connect() as db:
-        db.execute("SET TimeZone = 'Asia/Kathmandu'")
+    with tempfile.TemporaryDirectory() as folder, opened(Run(), Path(folder)) as db:
         for name, rows in tables.items():
-            db.register(name, table(name, rows))
-        result = engine.rows(db, statement, values).read_all()
+            db.give(name, table(name, rows))
+        result = db.table(statement, values)
     if statement in TABLES:
         assert columns_of(result.schema) == columns_of(TABLES[statement]), statement
     return [tuple(row.values()) for row in result.to_pylist()]

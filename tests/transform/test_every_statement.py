@@ -32,7 +32,7 @@ def named_by_tests() -> Iterator[str]:
 
 
 def run_by_the_pipeline() -> Iterator[str]:
-    """Every text in a module that imports what runs statements: `engine`, or a `History`."""
+    """Every text in a module that imports what runs statements: `engine`, tables or a `History`."""
     for path in (ROOT / "pipeline").rglob("*.py"):
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         imported = {
@@ -41,7 +41,8 @@ def run_by_the_pipeline() -> Iterator[str]:
             if isinstance(node, ast.ImportFrom)
             for name in node.names
         }
-        if ("pipeline", "engine") in imported or any(name == "History" for _, name in imported):
+        runs = {"engine", "tables", "Tables", "LOCAL", "History"}
+        if runs & {name for _, name in imported}:
             yield from (
                 node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
             )
