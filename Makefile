@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(shell sed -n 's/^uv==//p' requirements-dev.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo up serve down status logs lambda test test-all test-containers check docs pins clean
+.PHONY: help venv dev demo demo-spark up serve down status logs lambda test test-all test-containers check docs pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|' 2>/dev/null \
@@ -15,6 +15,9 @@ venv: $(VENV)/.demo ## build .venv from the pinned requirements
 
 demo: venv ## a night on real purchases: embedded PostgreSQL, the DAG under Airflow, the lists
 	@$(BIN)/python -m pipeline demo
+
+demo-spark: $(VENV)/.spark ## the demo's night on a Spark cluster of one master and two workers on this machine; needs Java 17
+	@$(BIN)/python -m pipeline demo --spark
 
 up: venv ## start Airflow with UI and daily schedule; NIGHTSHELF_UI_PORT and NIGHTSHELF_POSTGRES_PORT choose ports
 	@$(BIN)/python -m pipeline up
@@ -37,10 +40,10 @@ lambda: ## the zip for AWS Lambda, .nightshelf/lambda.zip, best with PYTHON=pyth
 
 dev: $(VENV)/.dev ## add the tools of the tests to .venv
 
-test: dev ## the tests, without faults, load, the browser and containers; with TESTS=tests/ranking only those
-	@$(BIN)/python -m pytest -m "not slow and not aws and not ncf and not containers" $(WORKERS) $(TESTS)
+test: dev ## the tests, without faults, load, the browser, Spark and containers; with TESTS=tests/ranking only those
+	@$(BIN)/python -m pytest -m "not slow and not aws and not ncf and not spark and not containers" $(WORKERS) $(TESTS)
 
-test-all: dev ## all tests; needs curl, chromium, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
+test-all: dev $(VENV)/.spark ## all tests; needs curl, chromium, Java 17, mariadbd, pgbouncer and Debian's PostgreSQL and says so where one is missing
 	@$(BIN)/python -m pytest $(if $(TESTS),,-m "not containers") $(WORKERS) $(TESTS)
 	@$(if $(TESTS),,$(CONTAINERS))
 
@@ -63,6 +66,7 @@ pins: dev ## write requirements*.txt again from pyproject.toml
 	$(BIN)/uv pip compile --group aws $(PINS) -o requirements-aws.txt
 	$(BIN)/uv pip compile --group dev -c requirements.txt -c requirements-demo.txt $(PINS) -o requirements-dev.txt
 	$(BIN)/uv pip compile --group ncf -c requirements.txt -c requirements-dev.txt $(PINS) -o requirements-ncf.txt
+	$(BIN)/uv pip compile --group spark -c requirements.txt -c requirements-dev.txt $(PINS) -o requirements-spark.txt
 
 clean: ## stop what runs, remove .venv and caches; .nightshelf (data, runs) stays
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m pipeline down || true
@@ -99,4 +103,9 @@ $(VENV)/.demo: requirements.txt requirements-demo.txt requirements-service.txt |
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.demo
 	@echo "installing the tools of the tests into $(VENV)"
 	@$(call INSTALL,-r requirements.txt -r requirements-demo.txt -r requirements-service.txt -r requirements-dev.txt)
+	@touch $@
+
+$(VENV)/.spark: requirements-spark.txt $(VENV)/.demo
+	@echo "installing Apache Spark into $(VENV)"
+	@$(call INSTALL,-r requirements.txt -r requirements-demo.txt -r requirements-service.txt -r requirements-spark.txt)
 	@touch $@

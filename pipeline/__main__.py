@@ -212,11 +212,11 @@ def tidy(options: argparse.Namespace, say: Say) -> None:
     remove_old_runs(config.load(options.config), url_of("serving"), now=datetime.now(UTC), say=say)
 
 
-def demo(_: argparse.Namespace, say: Say) -> None:
+def demo(options: argparse.Namespace, say: Say) -> None:
     """Run the DAG once on real purchases under a local Airflow."""
     from pipeline.local.demo import demo as play
 
-    play(say)
+    play(say, on_spark=options.spark)
 
 
 def up(_: argparse.Namespace, say: Say) -> None:

@@ -126,7 +126,13 @@ def parser() -> argparse.ArgumentParser:
     _serving(commands)
     add_options(_command(commands, "serve"))
     _config(_command(commands, "tidy"))
-    for name in ("demo", "up", "down", "status"):
+    demo = _command(commands, "demo")
+    demo.add_argument(
+        "--spark",
+        action="store_true",
+        help="the heavy work on a Spark cluster of one master and two workers here (make demo-spark)",
+    )
+    for name in ("up", "down", "status"):
         _command(commands, name)
     airflow = _command(commands, "airflow")
     airflow.add_argument(

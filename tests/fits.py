@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.models import als
-from pipeline.models.als import AlsFactors, AlsModel
+from pipeline.models.als import AlsModel
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.item_factors import ItemFactors
 from pipeline.splits.history import History
 

@@ -79,8 +79,8 @@ PACKAGES: dict[str, set[str]] = {
     },
     "users": {"contract", "engine"},
     "lists": {
-        "cold", "config", "models", "parallel", "progress", "ranking", "runs", "settings", "splits",
-        "times",
+        "cold", "config", "contract", "engines", "models", "parallel", "progress", "ranking", "runs",
+        "settings", "splits", "times",
     },
     "evaluation": {
         "cold", "config", "contract", "lists", "models", "parallel", "progress", "ranking", "runs",

@@ -34,10 +34,15 @@ BATCH_USERS = 512
 
 @dataclass(frozen=True)
 class ColdRanking:
-    """The ranking at one cut. history: ends there; items: those that are ranked, at most MOST_RANKED"""
+    """The ranking at one cut.
+
+    history: ends there; items: those that are ranked, at most MOST_RANKED
+    of_all:  the share of each category in everybody's purchases, where `history` is that of some users alone
+    """
 
     history: History
     items: ColdItems
+    of_all: NDArray[np.float64] | None = None
 
     def top_n(self, rows: NDArray[np.int64], n: int) -> TopN:
         """The best `n` items of each user `rows`, as numbers in `items`; none that the user bought."""
@@ -76,7 +81,7 @@ class ColdRanking:
 
     def counted(self) -> ColdRanking:
         """The same, with what buyers bought counted: from now on several threads may ask for lists."""
-        _ = self._mean_shares
+        _ = self.mean_shares
         return self
 
     def favourites(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -121,14 +126,17 @@ class ColdRanking:
         return self.items.content.only(self.items.rows)
 
     @cached_property
-    def _mean_shares(self) -> NDArray[np.float64]:
+    def mean_shares(self) -> NDArray[np.float64]:
+        """The share of each category in everybody's purchases, shape (n_categories,)."""
+        if self.of_all is not None:
+            return self.of_all
         total = np.asarray(self._shares.sum(axis=0)).ravel()
         return np.asarray(total / max(self._shares.shape[0], 1))
 
     def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         items = self.items
         alikeness = self._content.alikeness(items.content.profiles(self._purchases[rows]))
-        mean = self._by_item(sp.csr_matrix(self._mean_shares))
+        mean = self._by_item(sp.csr_matrix(self.mean_shares))
         lift = (self._by_item(self._shares[rows]) + LEAST_SHARE) / (mean + LEAST_SHARE)
         return np.asarray(items.demand * np.sqrt(alikeness + LEAST_ALIKENESS) * np.sqrt(lift))
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from pipeline import engine
-from pipeline.config import Run
-from pipeline.engines.tables import Engine, Tables, Values
+from pipeline.config import Als, Run
+from pipeline.engines.tables import EVERYBODY, Engine, ItemFactors, Range, Tables, UserWork, Values
 from pipeline.user_ranges import EVENTS_A_GB, Events
 
 
@@ -28,9 +29,14 @@ class DuckTables(Tables):
         self._events: dict[tuple[str, Path], Events] = {}
 
     def view(
-        self, name: str, *files: Path, since: datetime | None = None, until: datetime | None = None
+        self,
+        name: str,
+        *files: Path,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        users: Range = EVERYBODY,
     ) -> None:
-        engine.view(self._db, name, *files, since=since, until=until)
+        engine.view(self._db, name, *files, since=since, until=until, users=users)
 
     def give(self, name: str, rows: pa.Table) -> None:
         self._db.register(name, rows)
@@ -76,6 +82,9 @@ class DuckTables(Tables):
         self.show_query("event_rows", "FROM all_event_rows")
         return pa.concat_tables(parts)
 
+    def item_factors(self, statement: str, values: Values, als: Als, seed: int) -> ItemFactors | None:
+        return None
+
 
 class Local(Engine):
     """This machine."""
@@ -84,6 +93,18 @@ class Local(Engine):
     def tables(self, run: Run, spill: Path) -> Iterator[Tables]:
         with engine.connect(run.memory_limit_gb, run.threads, spill) as db:
             yield DuckTables(db, run.memory_limit_gb)
+
+    def over_users(
+        self,
+        whole: Callable[[], Iterator[pa.RecordBatch]],
+        in_ranges: Callable[[], UserWork] | None,
+        spill: Path,
+    ) -> Iterator[pa.RecordBatch]:
+        """All at once: what each user is known by is in memory already."""
+        return whole()
+
+    def usage(self) -> dict[str, Any]:
+        return {}
 
 
 LOCAL = Local()

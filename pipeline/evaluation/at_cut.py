@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.config import Settings
 from pipeline.evaluation.judge import Judge
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.catalog import EASE, NCF, is_reranker, names_candidates
 from pipeline.models.item_factors import ItemFactors
 from pipeline.models.params import Params

@@ -24,7 +24,7 @@ from pipeline.evaluation import metrics
 from pipeline.lists.also_bought import also_bought, baskets_of
 from pipeline.lists.popular import item_names, popular_items
 from pipeline.lists.similar import similar_items
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.ranking.fitted import FittedModels
 from pipeline.runs import parquet
 from pipeline.runs.job import Counts, Job

@@ -94,12 +94,14 @@ def evidence_of(
     *,
     is_bought_shown: bool,
     timezone: str,
+    percent_off: NDArray[np.int32] | None = None,
 ) -> Evidence:
     """Gathered from the events of `history`, which end at `as_of`, and from datasets.
 
     lists: the files of `also_bought`, `popular_items`, `user_categories` and `item_names`
     items: the shop's items; None: it has none
     is_bought_shown: lists may hold what the user bought; timezone: the shop's, for the day of a purchase
+    percent_off: of the items, where `history` is that of some users alone; None: by its purchases
     """
     item_ids = history.item_ids
     category, names = _categories(lists["item_names"], item_ids)
@@ -111,7 +113,7 @@ def evidence_of(
         pairs=Pairs.read(lists["also_bought"], item_ids, CLEAR_LIFT),
         category=category,
         favourites=_favourites(history, lists["user_categories"], category, names),
-        percent_off=_percent_off(history, items, as_of),
+        percent_off=_percent_off(history, items, as_of) if percent_off is None else percent_off,
         often_reduced=_often_reduced(history),
         is_popular=pc.is_in(item_ids, value_set=popular).to_numpy(zero_copy_only=False),
         bought_on=bought_on,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.config import Settings
 from pipeline.lists.personal import Audience
 from pipeline.lists.reasons import BOUGHT_AGAIN, LOOKED_AT, SIMILAR_TO_PURCHASE, SIMILAR_TO_VIEW
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.baselines import MostTouched
 from pipeline.models.catalog import RECENTLY_POPULAR, is_reranker
 from pipeline.models.item_factors import ItemFactors
@@ -38,11 +38,15 @@ class FinalModel:
     fitted:    everything that is fitted; its ALS factors hide the items that are not available
     hidden:    column numbers of those items, ascending
     audiences: the buyers, and engaged browsers where `recommend.audience` asks for them
+    scorer:    of the re-ranker that is published; None: another model is, or nothing is judged
+    is_judged: whether anybody could be measured
     """
 
     fitted: FittedModels
     hidden: NDArray[np.int64]
     audiences: list[Audience]
+    scorer: Scorer | None = None
+    is_judged: bool = True
 
     @property
     def factors(self) -> AlsFactors:
@@ -90,11 +94,26 @@ def fit_final_model(
     factors = kept.once("als", form, lambda: als.fit(history, start))
     hidden = unavailable(items, history.item_ids)
     fitted = FittedModels(history, factors.hide(hidden), params, settings, items)
-    ranker = fitted.ranker(params.model, _scorer(params, settings, training_rows, as_of))
-    audiences = [_buyers(fitted, fitted.published(params.model, ranker).hide(hidden))]
+    scorer = _scorer(params, settings, training_rows, as_of)
+    return FinalModel(fitted, hidden, audiences_of(fitted, scorer, browsers, as_of), scorer)
+
+
+def audiences_of(
+    fitted: FittedModels,
+    scorer: Scorer | None,
+    browsers: Path | None,
+    as_of: datetime,
+    mean_of_browsers: float | None = None,
+) -> list[Audience]:
+    """Who gets lists, and of which model, by what is `fitted`: its ALS factors hide what others hide too.
+
+    mean_of_browsers: cells of a browser on average, where these are some of them; None: they are all
+    """
+    model, hidden = fitted.params.model, fitted.factors.hidden
+    audiences = [_buyers(fitted, fitted.published(model, fitted.ranker(model, scorer)).hide(hidden))]
     if browsers is not None:
-        audiences += _browsers(fitted, browsers, as_of)
-    return FinalModel(fitted, hidden, audiences)
+        audiences += _browsers(fitted, browsers, as_of, mean_of_browsers)
+    return audiences
 
 
 def unjudged_model(
@@ -119,7 +138,7 @@ def unjudged_model(
         user_ids, looked_at = history.fold_in([browsers], params.weights, as_of, min_views=0, min_carts=0)
         if len(user_ids):
             audiences.append(Audience(user_ids, model, looked_at, None, LOOKED_AT, SIMILAR_TO_VIEW))
-    return FinalModel(fitted, hidden, audiences)
+    return FinalModel(fitted, hidden, audiences, is_judged=False)
 
 
 def _scorer(
@@ -139,13 +158,15 @@ def _buyers(fitted: FittedModels, model: Ranker) -> Audience:
     return Audience(user_ids, model, bought, exclude, BOUGHT_AGAIN, SIMILAR_TO_PURCHASE)
 
 
-def _browsers(fitted: FittedModels, browsers: Path, as_of: datetime) -> list[Audience]:
+def _browsers(
+    fitted: FittedModels, browsers: Path, as_of: datetime, mean_cells: float | None
+) -> list[Audience]:
     """Engaged browsers, whose events are folded into the finished ALS model; none where there are none."""
     params = fitted.params
     user_ids, weights = fitted.history.fold_in([browsers], params.weights, as_of, min_views=0, min_carts=0)
     if not len(user_ids):
         return []
-    users = params.als_model(fitted.settings).fold_in(fitted.factors, weights)
+    users = params.als_model(fitted.settings).fold_in(fitted.factors, weights, mean=mean_cells)
     factors = replace(fitted.factors, user_factors=users, user_ids=user_ids)
     filled = Filled((factors, fitted.ranker(RECENTLY_POPULAR)))
     model = fitted.capped(filled).hide(factors.hidden)

@@ -65,4 +65,9 @@ def new_items(history: History, cold: ColdItems | None, lengths: Recommend) -> N
     new = cold.only(cold.age_days < lengths.new_items_days).most_wanted(MOST_NEW)
     if not len(new):
         return None
-    return NewItems(ColdRanking(history, new).counted(), lengths.new_items_slots, lengths.new_items_from_rank)
+    return in_places(ColdRanking(history, new), lengths)
+
+
+def in_places(ranking: ColdRanking, lengths: Recommend) -> NewItems:
+    """The items of `ranking` in the places that the settings give them."""
+    return NewItems(ranking.counted(), lengths.new_items_slots, lengths.new_items_from_rank)

@@ -17,7 +17,7 @@ from pipeline import progress
 from pipeline.lists.evidence import Evidence
 from pipeline.lists.new_items import NewItems
 from pipeline.lists.reasons import NEW_IN_CATEGORY, reasons_of
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.top_n import NOTHING, Ranker, TopN, numbered
 from pipeline.parallel import in_order
 from pipeline.runs.kept import NOT_KEPT, TABLE, Kept

@@ -20,7 +20,7 @@ from pipeline import progress
 from pipeline.cold.content import NONE
 from pipeline.cold.items import ColdItems
 from pipeline.lists.also_bought import also_bought, baskets_of
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.top_n import NOTHING, best_first, numbered
 
 BATCH_ITEMS = 2048

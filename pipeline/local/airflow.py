@@ -20,11 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -55,13 +56,21 @@ class LocalAirflow:
     """The Airflow of one home folder.
 
     is_scheduled: False keeps the nightly DAG off the clock, so that only what is triggered runs
+    variables: more of the environment of its components, and so of its tasks
     """
 
-    def __init__(self, home: Path | None = None, *, is_scheduled: bool = True) -> None:
+    def __init__(
+        self,
+        home: Path | None = None,
+        *,
+        is_scheduled: bool = True,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.home = (home or config.home()).absolute()
         self.folder = self.home / "airflow"
         self.server = Server(self.home)
         self.is_scheduled = is_scheduled
+        self.variables = dict(variables)
 
     @property
     def url(self) -> str:
@@ -89,12 +98,15 @@ class LocalAirflow:
         state = self._state() or self._new_state(say)
         asked = {"is_scheduled": self.is_scheduled, "database_port": self.server.port}
         has_its_port = environment.port("ui") in (None, state["port"])
-        if not (self.is_running() and has_its_port and asked.items() <= state.items()):
+        has_its_variables = state.get("variables", {}) == self.variables
+        is_as_asked = has_its_port and has_its_variables and asked.items() <= state.items()
+        if not (self.is_running() and is_as_asked):
             self.stop()
             self._take_port(state, say)
             self._migrate(state, say)
             say("starting Airflow")
             state |= asked | {"stays": stays, "started_at": datetime.now(UTC).isoformat()}
+            state["variables"] = self.variables
             state["processes"] = {
                 name: start(
                     [sys.executable, "-m", "airflow", *words],
@@ -173,15 +185,14 @@ class LocalAirflow:
         """The environment of Airflow's components and of `airflow` commands."""
         folder = self.folder.resolve()
         settings = configuration(folder, self._state(), self.url, self.server.url("airflow"))
-        return environment.child_environment(
-            without="AIRFLOW_",
-            AIRFLOW_HOME=str(folder),
-            NIGHTSHELF_HOME=str(self.home),
-            NIGHTSHELF_SCHEDULE="on" if self.is_scheduled else "off",
-            PYTHONPATH=str(config.ROOT),
-            **settings,
-            **self._connections(),
-        )
+        changes = {
+            "AIRFLOW_HOME": str(folder),
+            "NIGHTSHELF_HOME": str(self.home),
+            "NIGHTSHELF_SCHEDULE": "on" if self.is_scheduled else "off",
+            "PYTHONPATH": str(config.ROOT),
+        }
+        more = settings | self._connections() | self.variables
+        return environment.child_environment(without="AIRFLOW_", **changes, **more)
 
     def _make_folder(self) -> None:
         """Make AIRFLOW_HOME; a link to a folder elsewhere where its path has what Airflow expands."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -14,9 +15,11 @@ from pipeline.local.airflow import LocalAirflow, Say
 from pipeline.local.api import Api
 from pipeline.local.servers import DAG_ID, prepare_serving, prepare_shop, unpause
 from pipeline.local.shelf import lists
+from pipeline.local.spark_night import SparkNight
 from pipeline.report.summary import ending
 from pipeline.runs import receipts
 from pipeline.runs.folder import RunFolder
+from pipeline.spark.session import check_installed
 
 CONF = {"trials": 3}
 RUNS = f"/dags/{DAG_ID}/dagRuns"
@@ -29,22 +32,33 @@ ENDED = ("success", "failed", "skipped", "upstream_failed", "removed")
 """States of tasks that do not run any more."""
 
 
-def demo(say: Say) -> None:
+def demo(say: Say, *, on_spark: bool = False) -> None:
     """Run the DAG once and show its lists; leaves the embedded database running.
 
-    Raises AirflowError with the message of the task that failed. What it started is stopped, on Ctrl-C too.
+    on_spark: the heavy work is done by a Spark cluster that is there for this night
+
+    Raises AirflowError with the message of the task that failed; with `on_spark`, SettingsError where pyspark
+    or Java is missing, before anything starts, and SparkAway where the cluster does not start. What it
+    started is stopped, on Ctrl-C too.
     """
+    command = "make demo-spark" if on_spark else "make demo"
     if environment.configured_url("source") or environment.configured_url("serving"):
         raise SettingsError(
-            "make demo plays on its own embedded databases",
+            f"{command} plays on its own embedded databases",
             found="NIGHTSHELF_SOURCE_URL or NIGHTSHELF_SERVING_URL is set",
             then="unset both; on your own databases: make up, or python -m pipeline run",
         )
     started = time.monotonic()
     is_up = LocalAirflow().stays_up()
-    airflow = LocalAirflow(is_scheduled=is_up and LocalAirflow().is_on_schedule())
+    if on_spark:
+        check_installed()
+        _refuse_beside_another(is_up=is_up)
+    spark = SparkNight(config.home()) if on_spark else None
+    airflow = LocalAirflow(
+        is_scheduled=is_up and LocalAirflow().is_on_schedule(), variables=spark.variables() if spark else {}
+    )
     is_served = airflow.server.is_running()
-    with airflow.alone("make demo"):
+    with airflow.alone(command), spark.running(say) if spark else nullcontext():
         try:
             run_id = _run_once(airflow, say, is_up=is_up)
         except KeyboardInterrupt:
@@ -57,6 +71,16 @@ def demo(say: Say) -> None:
                 airflow.stop()
     _show(airflow, run_id, say, is_up=is_up)
     say(f"\n{time.monotonic() - started:.0f} s in all")
+
+
+def _refuse_beside_another(*, is_up: bool) -> None:
+    """Raise AirflowError where `make up` has an Airflow running, whose tasks have other settings."""
+    if is_up:
+        raise AirflowError(
+            "make demo-spark runs an Airflow of its own, whose nights run on Spark",
+            found="the Airflow of make up runs, with the settings of this shop",
+            then="make down, then make demo-spark",
+        )
 
 
 def _run_once(airflow: LocalAirflow, say: Say, *, is_up: bool) -> str:

@@ -16,6 +16,7 @@ from pipeline.loading.shop import loaded_kind
 from pipeline.local.airflow import LocalAirflow, Say
 from pipeline.local.api import Api
 from pipeline.local.configuration import USER
+from pipeline.local.spark_cluster import Cluster
 from pipeline.serving import migrate
 
 DAG_ID = "recommendations"
@@ -47,11 +48,12 @@ def up(say: Say) -> None:
 
 
 def down(say: Say) -> None:
-    """Stop Airflow and the embedded database, and nothing else; says which runs that interrupts."""
+    """Stop Airflow, the embedded database, and a Spark that a killed demo left; says what that interrupts."""
     airflow = LocalAirflow()
     for line in _interrupted(airflow):
         say(line)
     airflow.stop()
+    Cluster(airflow.home).stop()
     Server().stop()
     say(status())
 

@@ -124,6 +124,10 @@ class Neighbours:
         similarity = sp.csr_matrix((cells.data[kept], (rows, columns)), shape=(n_items, n_items))
         return Neighbours(_ones(history.purchases()), similarity, history.item_ids)
 
+    def learnt(self) -> Neighbours:
+        """The neighbours without what users bought: what others are scored by."""
+        return replace(self, bought=self.bought[:0])
+
     def top_n(self, rows: NDArray[np.int64], n: int, exclude: sp.csr_matrix | None) -> TopN:
         parts = [TopN.empty(0, n)]
         for start in range(0, len(rows), BATCH_USERS):

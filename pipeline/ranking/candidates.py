@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.ease import EaseWeights
 from pipeline.models.groups import position_in_group
 from pipeline.models.top_n import NOTHING, best_items, rank_cells

@@ -24,7 +24,7 @@ from pipeline.contract.features import (
     TASTE,
     Feature,
 )
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.groups import best_in_groups, position_in_group
 from pipeline.models.top_n import TopN
 from pipeline.ranking.pairs import Column, Pairs, ratio

@@ -16,7 +16,7 @@ from pipeline import progress
 from pipeline.cold.content import read_content
 from pipeline.config import Settings
 from pipeline.contract.datasets import DATASETS
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.baselines import ItemNeighbours, Neighbours
 from pipeline.models.catalog import (
     ALS,
@@ -39,6 +39,7 @@ from pipeline.parallel import in_order
 from pipeline.ranking.candidates import FROM_ALS, CandidateSource
 from pipeline.ranking.features import Scorer
 from pipeline.ranking.neural import NeuralRanker
+from pipeline.ranking.pairs import Column
 from pipeline.ranking.reranker import BATCH_USERS, Reranker
 from pipeline.ranking.statistics import Statistics, count_statistics
 from pipeline.ranking.training_rows import draw_training_rows
@@ -48,7 +49,7 @@ from pipeline.splits.history import History
 from pipeline.splits.holdout import UNSERVED, HeldOut
 from pipeline.variety.capped import Capped
 from pipeline.variety.likeness import Likeness
-from pipeline.variety.varied import Varied, sample_of
+from pipeline.variety.varied import Exposure, Varied, sample_of
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,24 @@ class Earlier:
 
 
 @dataclass(frozen=True)
+class AllUsers:
+    """What is fitted and counted over all users: with it the models of a few of them are made.
+
+    earlier:    ALS, neighbours and EASE as fitted on all, without their users
+    mean_cells: cells of a user on average, in the matrix that ALS is fitted on
+    statistics: of items, as in `Statistics.items`
+    rankers:    by name, those that are the same for everybody
+    exposure:   of the published model; None: its lists have no variety
+    """
+
+    earlier: Earlier
+    mean_cells: float
+    statistics: Mapping[str, Column]
+    rankers: Mapping[str, Ranker]
+    exposure: Exposure | None = None
+
+
+@dataclass(frozen=True)
 class FittedModels:
     """The models that are fitted on one history, and what they share. Usable while the history is open.
 
@@ -83,6 +102,7 @@ class FittedModels:
     earlier: what was fitted at an earlier cut and is still fresh; None: the models are fitted here
     plain_before: plain ALS as fitted at an earlier cut; None: it is fitted here
     kept: where plain ALS is kept, which is fitted at one cut alone
+    all_users: where `history` is that of some users alone, what was fitted on all; None: it is that of all
     """
 
     history: History
@@ -93,6 +113,7 @@ class FittedModels:
     earlier: Earlier | None = None
     plain_before: AlsFactors | None = None
     kept: Kept = NOT_KEPT
+    all_users: AllUsers | None = None
 
     @cached_property
     def plain_als(self) -> AlsFactors:
@@ -139,7 +160,8 @@ class FittedModels:
     @cached_property
     def statistics(self) -> Statistics:
         """What the events say of users, items and pairs."""
-        return count_statistics(self.history, self.items)
+        counted = self.all_users.statistics if self.all_users else None
+        return count_statistics(self.history, self.items, counted)
 
     @cached_property
     def candidates(self) -> CandidateSource:
@@ -177,6 +199,8 @@ class FittedModels:
         }
         if name in kept:
             return kept[name]()
+        if self.all_users and name in self.all_users.rankers:
+            return self.all_users.rankers[name]
         return build(name, self.params, self.settings).fit(self.history)
 
     def rankers(
@@ -197,13 +221,18 @@ class FittedModels:
         variety: None: that of `params`, which was chosen for the lists of its model, and no other's
         The lists of a rule never have any.
         """
+        return self.capped(self.filled(self.varied(name, ranker, variety) or ranker))
+
+    def varied(self, name: str, ranker: Ranker, variety: Variety | None = None) -> Varied | None:
+        """The lists of the model `name` with variety; None where they have none."""
         if variety is None:
             variety = self.params.variety if name == self.params.model else Variety()
-        if name not in rules() and variety != Variety():
-            exclude = self.history.purchases() if self.settings.run.excludes_repeats else None
-            sampled = sample_of(self.history.user_ids)
-            ranker = Varied(ranker, self.likeness, variety, sampled, exclude)
-        return self.capped(self.filled(ranker))
+        if name in rules() or variety == Variety():
+            return None
+        exclude = self.history.purchases() if self.settings.run.excludes_repeats else None
+        sampled = sample_of(self.history.user_ids)
+        counted = self.all_users.exposure if self.all_users else None
+        return Varied(ranker, self.likeness, variety, sampled, exclude, counted)
 
     def capped(self, ranker: Ranker) -> Ranker:
         """The same lists with no more items of a category than the settings allow."""

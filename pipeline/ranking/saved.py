@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import DamagedFile
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.item_factors import ItemFactors
 from pipeline.ranking.blend import Blend
 from pipeline.ranking.features import Scorer

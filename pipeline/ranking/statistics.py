@@ -6,6 +6,7 @@ the cut, `decay_<d>` is a count halved every d days. What is unknown is NaN.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Statistics:
     seen: Pairs
     tastes: Pairs
     users: dict[str, Column]
-    items: dict[str, Column]
+    items: Mapping[str, Column]
     category: NDArray[np.int32]
 
     @property
@@ -37,16 +38,20 @@ class Statistics:
         return len(self.category)
 
 
-def count_statistics(history: History, items: Path | None) -> Statistics:
+def count_statistics(
+    history: History, items: Path | None, of_items: Mapping[str, Column] | None = None
+) -> Statistics:
     """Count everything before the history's cut.
 
-    items: the shop's items, for their categories; None: it has none
+    items:    the shop's items, for their categories; None: it has none
+    of_items: what was counted of items, where `history` is that of some users alone; None: it is counted here
     """
     n_users, n_items = history.shape
     bought = Pairs.of(history.columns("bought_pairs"), "item_row", n_items)
     seen = Pairs.of(history.columns("seen_pairs"), "item_row", n_items)
     category = history.item_categories(items)
-    of_items = _of_items(bought, history.columns("item_ages"), category)
+    if of_items is None:
+        of_items = _of_items(bought, history.columns("item_ages"), category)
     of_users = _of_users(bought, history.columns("user_trips"), n_users)
     return Statistics(bought, seen, _tastes(bought, category), of_users, of_items, category)
 

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from pipeline import engine
 from pipeline.contract.datasets import DATASETS, USER, Dataset
 from pipeline.errors import DamagedFile, RunError
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.runs import parquet
 from pipeline.runs.files import fingerprint, write_json, write_whole
 from pipeline.runs.folder import RunFolder

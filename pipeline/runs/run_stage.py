@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -57,15 +58,18 @@ def _run(name: str, job: Job) -> Counts:
         ):
             kept = kept_by(folder, name, job.settings.model_dump(mode="json"))
             counts: Counts = module.run(replace(job, folder=folder.for_stage(name), kept=kept))
+            usage = engine.usage()
     finally:
         shutil.rmtree(folder.path / "scratch", ignore_errors=True)
-    receipt = leave_receipt(job, name, counts, time.perf_counter() - started)
+    receipt = leave_receipt(job, name, counts, time.perf_counter() - started, usage)
     remove_kept(folder)
     job.say(receipts.line(receipt))
     return dict(receipt["counts"])
 
 
-def leave_receipt(job: Job, name: str, counts: Counts, seconds: float) -> dict[str, Any]:
+def leave_receipt(
+    job: Job, name: str, counts: Counts, seconds: float, usage: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Write down that stage `name` has finished, with the files it wrote as they lie there now.
 
     `rows_in` and `rows_out` are those of the datasets it reads and writes, unless `counts` tells others.
@@ -80,6 +84,7 @@ def leave_receipt(job: Job, name: str, counts: Counts, seconds: float) -> dict[s
         "seed": job.settings.run.seed,
         "params": job.settings.model_dump(mode="json", by_alias=True),
         **receipts.machine(seconds),
+        **(usage or {}),
     }
     write_json(folder.path / "receipts" / f"{name}.json", receipt)
     return receipt

@@ -60,6 +60,21 @@ class Settings(Section):
     redis: Redis = Redis()
 
     @model_validator(mode="after")
+    def _spark_fits_what_it_can(self) -> Settings:
+        if self.engine.kind == "spark":
+            scales = {self.als.regularization_scale, *self.tune.regularization_scale}
+            if scales != {1.0}:
+                raise ValueError(
+                    'engine.kind: "spark" needs als.regularization_scale = 1.0 and'
+                    " tune.regularization_scale = [1.0, 1.0]: the penalty of its ALS grows in proportion"
+                )
+            if "ncf" in self.models.race:
+                raise ValueError(
+                    'engine.kind: with "spark" the neural network cannot race: take ncf out of models.race'
+                )
+        return self
+
+    @model_validator(mode="after")
     def _runs_outlive_the_question(self) -> Settings:
         if self.approval.is_required and 0 < 24 * self.run.keep_runs_days <= self.approval.hours:
             raise ValueError("approval.hours: less than run.keep_runs_days, or the run that waits is removed")

@@ -27,6 +27,10 @@ class Engine(Section):
         (), description='further settings of Spark, each as in spark-submit: "spark.executor.memory=4g"'
     )
 
+    users_in_task: int = Field(
+        20_000, ge=1, le=1_000_000, description="buyers whose lists one task of Spark makes"
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _conf_is_an_array(cls, values: Any) -> Any:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from pipeline.config import Run
-from pipeline.engines.tables import Engine, Tables
+from pipeline.engines.tables import Engine, Tables, UserWork
 from pipeline.settings import Engine as Settings
 from pipeline.spark import dialect
-from pipeline.spark.session import application
-from pipeline.spark.tables import SparkTables
+from pipeline.spark.session import application, used_by
+from pipeline.spark.tables import SparkTables, streamed
+from pipeline.spark.user_work import rows_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,6 +50,21 @@ class Spark(Engine):
             yield made
         finally:
             made.close()
+
+    def over_users(
+        self,
+        whole: Callable[[], Iterator[pa.RecordBatch]],
+        in_ranges: Callable[[], UserWork] | None,
+        spill: Path,
+    ) -> Iterator[pa.RecordBatch]:
+        """One task for each range: what makes the rows is sent to each executor once."""
+        if in_ranges is None:
+            return whole()
+        return streamed(rows_of(self.session, in_ranges()), spill)
+
+    def usage(self) -> dict[str, Any]:
+        """`spark`: the application, its executors, megabytes shuffled and spilled; empty where none began."""
+        return {} if self._session is None else {"spark": used_by(self._session)}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline import environment
 from pipeline.config import ROOT
@@ -67,6 +67,31 @@ def application(settings: Engine, name: str) -> Iterator[SparkSession]:
     finally:
         with suppress(Py4JError, ConnectionError):
             session.stop()
+
+
+def used_by(session: SparkSession) -> dict[str, Any]:
+    """What the application has used until now: executors, and megabytes that were shuffled and spilled.
+
+    Spill is that of the last 1,000 of Spark's own stages (spark.ui.retainedStages).
+    """
+    context = session.sparkContext
+    status = context._jsc.sc().statusStore()
+    everyone = _each(status.executorList(False))
+    executors = [one for one in everyone if one.id() != "driver"] or everyone  # of local[*], the driver alone
+    gateway: Any = context._gateway
+    quantiles = gateway.new_array(gateway.jvm.double, 0)
+    stages = _each(status.stageList(None, False, False, quantiles, None))
+    return {
+        "application": context.applicationId,
+        "executors": len(executors),
+        "shuffle_mb": round(sum(one.totalShuffleWrite() for one in executors) / 1e6, 1),
+        "spill_mb": round(sum(one.diskBytesSpilled() for one in stages) / 1e6, 1),
+    }
+
+
+def _each(of_scala: Any) -> list[Any]:
+    """The elements of a Scala sequence."""
+    return [of_scala.apply(place) for place in range(of_scala.size())]
 
 
 def check_installed() -> None:

@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import engine
-from pipeline.engines.tables import Tables, Values
+from pipeline.config import Als
+from pipeline.engines.tables import EVERYBODY, ItemFactors, Range, Tables, Values
 from pipeline.spark import dialect
+from pipeline.spark.als import fit
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -31,7 +33,12 @@ class SparkTables(Tables):
         self._names: set[str] = set()
 
     def view(
-        self, name: str, *files: Path, since: datetime | None = None, until: datetime | None = None
+        self,
+        name: str,
+        *files: Path,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        users: Range = EVERYBODY,
     ) -> None:
         from pyspark.sql import functions
 
@@ -43,6 +50,10 @@ class SparkTables(Tables):
             rows = rows.where(moment >= functions.lit(since))
         if until is not None:
             rows = rows.where(moment < functions.lit(until))
+        if users[0] is not None:
+            rows = rows.where(functions.col("user_id") >= functions.lit(users[0]))
+        if users[1] is not None:
+            rows = rows.where(functions.col("user_id") < functions.lit(users[1]))
         self._name(name, rows)
 
     def give(self, name: str, rows: pa.Table) -> None:
@@ -55,14 +66,10 @@ class SparkTables(Tables):
         self._name(table, self._session.sql(dialect.translated(text)))
 
     def keep(self, table: str, statement: str, values: Values = None) -> None:
-        self._name(table, self._read(self._written(self._frame(statement, values))))
+        self._name(table, self._read(_written(self._frame(statement, values), self._folder)))
 
     def rows(self, statement: str, values: Values = None) -> Iterator[pa.RecordBatch]:
-        """Executors write them, in parts that lie in their order; the driver reads one batch at a time."""
-        for part in sorted(self._written(self._frame(statement, values)).glob("part-*.parquet")):
-            with pq.ParquetFile(part) as file:
-                yield from file.iter_batches(engine.BATCH)
-            part.unlink()
+        return streamed(self._frame(statement, values), self._folder)
 
     def table(self, statement: str, values: Values = None) -> pa.Table:
         return self._frame(statement, values).toArrow()
@@ -77,6 +84,14 @@ class SparkTables(Tables):
 
     def table_by_user(self, statement: str, values: Values = None) -> pa.Table:
         return self.table(statement, values)
+
+    def item_factors(self, statement: str, values: Values, als: Als, seed: int) -> ItemFactors | None:
+        """By MLlib, whose penalty grows in proportion to a row's cells: none where it should not."""
+        if als.regularization_scale != 1:
+            return None
+        self._session.sparkContext.setCheckpointDir(_uri(self._folder / "checkpoints"))
+        with fit(self._session, self._frame(statement, values), als, seed) as fitted:
+            return ItemFactors(fitted.item_rows, fitted.item_factors)
 
     def close(self) -> None:
         """Forget all tables."""
@@ -95,11 +110,23 @@ class SparkTables(Tables):
         paths = [_uri(file) for file in files]
         return self._session.read.option("__globPaths__", "false").parquet(*paths)
 
-    def _written(self, rows: DataFrame) -> Path:
-        """The folder of the Parquet files that hold `rows`."""
-        folder = self._folder / f"rows-{uuid4().hex}"
-        rows.write.parquet(_uri(folder))
-        return folder
+
+def streamed(rows: DataFrame, folder: Path) -> Iterator[pa.RecordBatch]:
+    """The rows in their order: executors write them in parts, and the driver reads one batch at a time.
+
+    folder: where the parts lie until they have been read, shared by driver and executors
+    """
+    for part in sorted(_written(rows, folder).glob("part-*.parquet")):
+        with pq.ParquetFile(part) as file:
+            yield from file.iter_batches(engine.BATCH)
+        part.unlink()
+
+
+def _written(rows: DataFrame, folder: Path) -> Path:
+    """A new folder in `folder` with the Parquet files that hold `rows`."""
+    made = folder / f"rows-{uuid4().hex}"
+    rows.write.parquet(_uri(made))
+    return made
 
 
 def _is_split(file: Path) -> bool:

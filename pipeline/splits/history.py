@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from pipeline.config import Filter, Run, Weights
+from pipeline.config import Als, Filter, Run, Weights
 from pipeline.engines.current import tables
-from pipeline.engines.tables import Tables, Values
+from pipeline.engines.tables import EVERYBODY, Range, Tables, Values
 from pipeline.times import microseconds
 
 NO_ITEMS = """
@@ -46,10 +46,11 @@ class History:
 
     user_ids: each user's id by row number; item_ids: each item's id by column number
     known_until: what the shop says of items counts if it was known by then; None: tonight, all of it does
+    users:       the range of ids, buyers' and others', that is looked at
     """
 
-    def __init__(self, db: Tables, known_until: datetime | None) -> None:
-        self._db, self.known_until = db, known_until
+    def __init__(self, db: Tables, known_until: datetime | None, users: Range = EVERYBODY) -> None:
+        self._db, self.known_until, self._users = db, known_until, users
         self._purchases: dict[float, sp.csr_matrix] = {}
         self.user_ids: pa.Array = _ids(db, "user")
         self.item_ids: pa.Array = _ids(db, "item")
@@ -61,14 +62,19 @@ class History:
 
     def interactions(self, weights: Weights) -> sp.csr_matrix:
         """Weight of each (user, item), float32; a cell that has faded to nothing is stored as 0."""
-        return self._matrix(
-            view=weights.view,
-            cart=weights.cart,
-            purchase=weights.purchase,
-            half_life_days=weights.half_life_days,
-            is_quantity_weighed=weights.is_quantity_weighed,
-            is_rating_weighed=weights.rating_weight == "multiply",
-        )
+        return self._matrix(**_values(weights))
+
+    def item_factors(self, weights: Weights, als: Als, seed: int) -> np.ndarray | None:
+        """Items' factors, float32, shape (n_items, factors), by the engine's own ALS; None: it has none.
+
+        An item of which nothing is learnt has zeros.
+        """
+        fitted = self._db.item_factors("interactions", _values(weights), als, seed)
+        if fitted is None:
+            return None
+        factors = np.zeros((self.shape[1], als.factors), np.float32)
+        factors[fitted.rows] = fitted.factors
+        return factors
 
     def purchases(self, half_life_days: float = 0.0) -> sp.csr_matrix:
         """How often each user bought each item, halved every `half_life_days` (0: never), float32.
@@ -110,7 +116,7 @@ class History:
         events:    files of events; those of buyers, and those after the cut, are left out
         min_views: views from which somebody takes part; min_carts: or items put into the cart
         """
-        self._db.view("guests", *events, until=cut_at)
+        self._db.view("guests", *events, until=cut_at, users=self._users)
         values = {
             "cut_at": cut_at,
             "view": weights.view,
@@ -190,6 +196,18 @@ class History:
         return sp.csr_matrix((weights, columns["item_row"].copy(), first), shape=self.shape)
 
 
+def _values(weights: Weights) -> dict[str, float | bool]:
+    """What `interactions.sql` binds."""
+    return {
+        "view": weights.view,
+        "cart": weights.cart,
+        "purchase": weights.purchase,
+        "half_life_days": weights.half_life_days,
+        "is_quantity_weighed": weights.is_quantity_weighed,
+        "is_rating_weighed": weights.rating_weight == "multiply",
+    }
+
+
 class Some(NamedTuple):
     """Some of the buyers: those with the ids `always`, and at most `most` others, evenly over their ids."""
 
@@ -223,6 +241,30 @@ def opened(
         db.keep("all_event_rows", "event_rows", {"cut_at": cut_at})
         db.show_query("event_rows", "SELECT * FROM all_event_rows")
         yield History(db, None if is_tonight else cut_at)
+
+
+@contextmanager
+def opened_range(
+    files: Sequence[Path],
+    cut_at: datetime,
+    users: Range,
+    user_ids: pa.Array,
+    item_ids: pa.Array,
+    run: Run,
+    spill: Path,
+) -> Iterator[History]:
+    """What a history of tonight holds of some of its users alone; its items are numbered as they are there.
+
+    users: the range of ids; user_ids: of those in it who take part, ascending; item_ids: of all its items
+    """
+    with tables(run, spill) as db:
+        db.view("history", *files, until=cut_at, users=users)
+        for kind, ids in (("user", user_ids), ("item", item_ids)):
+            rows = pa.array(np.arange(len(ids), dtype=np.int32))
+            db.give(f"{kind}_rows", pa.table({f"{kind}_id": ids, f"{kind}_row": rows}))
+        db.keep("all_event_rows", "event_rows", {"cut_at": cut_at})
+        db.show_query("event_rows", "SELECT * FROM all_event_rows")
+        yield History(db, None, users)
 
 
 def takes_anybody(files: Sequence[Path], cut_at: datetime, who: Filter, run: Run, spill: Path) -> bool:

@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 
 from pipeline.cold.items import ColdItems, cold_items
 from pipeline.cold.ranking import MOST_RANKED
+from pipeline.engines.current import current
 from pipeline.lists.also_bought import MOST_ITEMS, also_bought, baskets_of
-from pipeline.lists.evidence import DATASETS, evidence_of
+from pipeline.lists.evidence import DATASETS, Evidence, evidence_of
 from pipeline.lists.final_model import FinalModel, fit_final_model, unjudged_model
+from pipeline.lists.in_ranges import Files, ListsInRanges, can_be_in_ranges
 from pipeline.lists.new_items import NewItems, new_items
 from pipeline.lists.personal import user_lists
 from pipeline.lists.popular import item_names, popular_items, user_categories, user_purchases
@@ -82,8 +84,7 @@ def run(job: Job) -> Counts:
             is_bought_shown=not settings.run.excludes_repeats,
             timezone=settings.source.timezone,
         )
-        length = settings.recommend.list_length
-        lists = user_lists(model.audiences, model.factors, evidence, length, new, run.threads, job.kept)
+        lists = _lists(job, model, evidence, new)
         n_recommendations = folder.write("recommendations", lists)
         cold_counts = model.cold_counts()
         n_segments = _write_segments(job, model)
@@ -105,6 +106,27 @@ def run(job: Job) -> Counts:
         "n_also_bought": n_also_bought,
         "n_buyers_not_in_also_bought": n_not_in_it,
     }
+
+
+def _lists(job: Job, model: FinalModel, evidence: Evidence, new: NewItems | None) -> Iterator[pa.RecordBatch]:
+    """Rows of `recommendations`."""
+    folder, settings = job.folder, job.settings
+
+    def whole() -> Iterator[pa.RecordBatch]:
+        length, threads = settings.recommend.list_length, settings.run.threads
+        return user_lists(model.audiences, model.factors, evidence, length, new, threads, job.kept)
+
+    def in_ranges() -> ListsInRanges:
+        files = Files(
+            folder.dataset("purchaser_events"),
+            folder.dataset("browser_events") if settings.recommend.audience == "engaged" else None,
+            folder.optional("items"),
+            {name: folder.file(name) for name in DATASETS},
+            folder.scratch(),
+        )
+        return ListsInRanges.of(model, evidence, new, files, folder.as_of)
+
+    return current().over_users(whole, in_ranges if can_be_in_ranges(model) else None, folder.scratch())
 
 
 def _similar(job: Job, model: FinalModel, cold: ColdItems | None) -> Iterator[pa.RecordBatch]:

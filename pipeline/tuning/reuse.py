@@ -25,12 +25,24 @@ class Decision(NamedTuple):
 def usable_live(job: Job) -> Mapping[str, Any]:
     """What this run may know of the live publication; empty where `tune.mode` is `never`.
 
-    Nothing of a publication later than `as_of`, no parameters that were tuned on days of tonight's test.
+    Nothing of a publication later than `as_of`, no parameters that were tuned on days of tonight's test, or
+    that tonight's ALS cannot be fitted with.
     """
     if job.settings.tune.mode == "never":
         return {}
     live = live_as_of(job.folder.document("live"), job.folder.as_of)
-    return unseen_by_search(live, folds.test_from(job.folder))
+    return unseen_by_search(_in_range(live, job.settings), folds.test_from(job.folder))
+
+
+def _in_range(live: Mapping[str, Any], settings: Settings) -> Mapping[str, Any]:
+    """The live publication, without parameters whose scale of the penalty is none that may be searched.
+
+    Such a scale comes from a night on another engine, whose ALS had another one.
+    """
+    als = (live.get("params") or {}).get("als") or {}
+    low, high = settings.tune.regularization_scale
+    is_in_range = not als or low <= als.get("regularization_scale", 0.0) <= high
+    return live if is_in_range else {**live, "params": {}}
 
 
 def unseen_by_search(live: Mapping[str, Any], test_from: datetime) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from pipeline.cold.content import NONE, Content
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.variety.products import products_of
 
 BATCH_LISTS = 8_192

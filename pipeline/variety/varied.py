@@ -133,6 +133,7 @@ class Varied:
     likeness: of all items of the model
     sampled:  rows of users by whose lists exposure is counted
     exclude:  what their lists may not hold, as for `top_n`
+    counted:  exposure, where it was counted in other users' lists; None: it is counted in theirs
     """
 
     model: Ranker
@@ -140,6 +141,7 @@ class Varied:
     variety: Variety
     sampled: NDArray[np.int64]
     exclude: sp.csr_matrix | None
+    counted: Exposure | None = None
 
     def hide(self, columns: NDArray[np.int64]) -> Varied:
         """The same model, which shows the items `columns` to nobody; what takes their place is counted."""
@@ -148,6 +150,8 @@ class Varied:
     @cached_property
     def exposure(self) -> Exposure:
         """In the lists of the sampled users."""
+        if self.counted is not None:
+            return self.counted
         pool = self.model.top_n(self.sampled, POOL, self.exclude)
         return exposure_of(pool, len(self.likeness.factors), self.variety.strength)
 

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from pipeline.cold.items import ColdItems, cold_items
 from pipeline.lists.similar import merged, similar_by_people, similar_items, similar_to_cold
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from tests.cold.shop import CUT, at_cut, items, written
 from tests.shelf import pairs
 

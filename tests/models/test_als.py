@@ -13,7 +13,8 @@ from implicit.cpu.als import AlternatingLeastSquares
 
 from pipeline.config import Als, Filter, Run, Weights
 from pipeline.models import als
-from pipeline.models.als import CONTINUED, LARGE, AlsFactors, AlsModel
+from pipeline.models.als import CONTINUED, LARGE, AlsModel
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.item_factors import ItemFactors
 from pipeline.models.top_n import NOTHING
 from pipeline.runs.folder import RunFolder

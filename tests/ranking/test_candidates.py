@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from pipeline.config import Filter, Run
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.ease import EaseWeights
 from pipeline.ranking.candidates import CandidateSource
 from pipeline.ranking.statistics import count_statistics

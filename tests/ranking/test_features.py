@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from pipeline.config import ROOT
 from pipeline.contract.features import AMONG_OWN, ENTRIES, FEATURES, OWN, SEEN, TASTE, TASTE_SHARE
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.ease import EaseWeights
 from pipeline.models.top_n import NOTHING
 from pipeline.ranking.candidates import CandidateSource

@@ -20,7 +20,7 @@ from pipeline import config, report
 from pipeline.config import Settings
 from pipeline.contract.datasets import TIME
 from pipeline.errors import DamagedFile, RunBusy
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.report import validation
 from pipeline.retention.erase_run import erase
 from pipeline.runs.folder import RunFolder, latest

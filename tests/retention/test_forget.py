@@ -20,7 +20,7 @@ from pipeline.__main__ import main
 from pipeline.contract.datasets import FACTORS
 from pipeline.contract.stages import STAGES
 from pipeline.errors import SettingsError
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.retention.forget import user_id
 from pipeline.runs.folder import RunFolder
 from tests.serving.nights import LOCK, as_of, fill

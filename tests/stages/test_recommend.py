@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.config import Settings
 from pipeline.errors import RunError
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.params import Params
 from pipeline.ranking.saved import OLDEST_ALS, write_factors
 from pipeline.runs.job import Job

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.contract.features import FEATURES
 from pipeline.models import als
-from pipeline.models.als import LARGE, AlsFactors
+from pipeline.models.als import LARGE
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.params import Params
 from pipeline.ranking.saved import OLDEST_ALS, TREES, read_item_factors, read_scorers
 from pipeline.runs.files import sha256, write_json

@@ -15,7 +15,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from pipeline.errors import SettingsError
-from pipeline.models.als import AlsFactors, AlsModel
+from pipeline.models.als import AlsModel
+from pipeline.models.als_factors import AlsFactors
 from pipeline.models.catalog import PLAIN_ALS, rerankers, rules
 from pipeline.models.ease import Ease
 from pipeline.models.item_factors import ItemFactors

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.cold.content import NONE, read_content
 from pipeline.contract.datasets import TIME
-from pipeline.models.als import AlsFactors
+from pipeline.models.als_factors import AlsFactors
 from pipeline.variety.likeness import Likeness
 
 MILK, MILK_TOO, CREAM, TEA, UNKNOWN, BARE = range(6)
