@@ -49,6 +49,21 @@ FROM base AS demo
 COPY --from=purchases /tmp/purchases /opt/purchases
 ENV PYTHONPATH=$PYTHONPATH:/opt/purchases
 
+# For the profile `spark` of docker-compose.yml, in which every container of Airflow is made of it too: Java and
+# Apache Spark. A container of it is Airflow, Spark's master or one of its workers.
+FROM base AS spark
+USER root
+RUN --mount=type=secret,id=apt_conf,target=/etc/apt/apt.conf.d/99-build \
+    --mount=type=secret,id=ca_certificates,target=/etc/ssl/certs/ca-certificates.crt \
+    apt-get update \
+    && apt-get install --yes --no-install-recommends openjdk-17-jre-headless \
+    && rm -rf /var/lib/apt/lists/*
+USER airflow
+COPY --chown=airflow:root requirements-spark.txt /opt/nightshelf/requirements-spark.txt
+RUN --mount=type=secret,id=uv_toml,target=/etc/uv/uv.toml,mode=0444 \
+    --mount=type=secret,id=ca_certificates,target=/etc/ssl/certs/ca-certificates.crt,mode=0444 \
+    uv pip install --no-cache -r /opt/nightshelf/requirements.txt -r /opt/nightshelf/requirements-spark.txt
+
 # The HTTP service, which reads the published lists and needs neither Airflow nor what trains a model.
 FROM python:3.11-slim AS service
 COPY requirements-service.txt /opt/nightshelf/requirements-service.txt

@@ -31,6 +31,8 @@ PROFILES = {
     "demo-reader": ["demo", "mysql"],
     "mysql": ["mysql"],
     "mysql-shop": ["mysql"],
+    "spark-master": ["spark"],
+    "spark-worker": ["spark"],
 }
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 IMPORTED = (
@@ -129,7 +131,7 @@ def test_images_are_pinned_to_the_airflow_of_the_requirements(services: dict[str
     for name, service in services.items():
         image = service["image"]
         if "build" in service:
-            target = service["build"]["target"]
+            target = usual(service["build"]["target"])
             assert target in by_name, name
             names = {"nightshelf", f"nightshelf-{target}"}
             assert image in {f"{each}:{PROJECT['version']}" for each in names}, name
@@ -138,6 +140,28 @@ def test_images_are_pinned_to_the_airflow_of_the_requirements(services: dict[str
             assert waits_for(services, name, "init"), f"{name} would begin without its image"
         else:
             assert image in ("postgres:18", "mariadb:10.11"), name
+
+
+def usual(text: str) -> str:
+    """`text` with each `${NAME:-default}` as Compose reads it where .env does not say NAME."""
+    return re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", text)
+
+
+def test_spark_is_in_the_image_where_it_is_asked_for(services: dict[str, dict[str, Any]]) -> None:
+    """The containers of the profile are of the image of Airflow, which .env says the target of."""
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    [target] = re.findall(r"NIGHTSHELF_TARGET=(\w+)", text)
+    base, instructions = stages()[target]
+    assert base == "base"
+    assert any("requirements-spark.txt" in rest for word, rest in instructions if word == "COPY")
+    assert services["init"]["build"]["target"] == "${NIGHTSHELF_TARGET:-nightshelf}"
+    [master] = re.findall(r'engine.master = "(spark://([\w-]+):7077)"', text)
+    assert master[0] in services["spark-worker"]["command"][0]
+    assert services["spark-master"]["command"][0].endswith(f"--host {master[1]}")
+    for name in ("spark-master", "spark-worker"):
+        assert services[name]["image"] == services["init"]["image"]
+        assert services[name]["volumes"] == services["scheduler"]["volumes"], "under the paths of the tasks"
+        assert services[name]["healthcheck"]["test"]
 
 
 def waits_for(services: dict[str, dict[str, Any]], name: str, other: str) -> bool:
@@ -180,6 +204,7 @@ def test_secrets_come_from_env_and_none_has_a_default(services: dict[str, dict[s
         "UI_PORT:-8080",
         "SERVICE_PORT:-3000",
         "NIGHTSHELF_SCHEDULE:-",
+        "NIGHTSHELF_TARGET:-nightshelf",
         "NIGHTSHELF_SERVICE_TOKENS:+/run/secrets/nightshelf_service_tokens",
     }
     declared = {name: entry["environment"] for name, entry in document()["secrets"].items()}

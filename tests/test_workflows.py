@@ -22,7 +22,7 @@ from pipeline import __version__, config
 from pipeline.config import ROOT
 from tests.containers.stack import document
 from tests.docs.pages import blocks, text
-from tests.test_compose import stages
+from tests.test_compose import stages, usual
 from tests.workflows.rules import ACTIONS, CI, FOLDER, RULES, read, scripts, steps
 
 LANGUAGE_SERVICE = "@actions/languageservice@0.3.61"
@@ -208,7 +208,7 @@ def test_the_images_are_those_of_the_dockerfile_under_the_names_of_compose() -> 
     assert set(built) <= set(stages())
     services = document()["services"].values()
     in_compose = {
-        service["build"]["target"]: service["image"].partition(":")[0]
+        usual(service["build"]["target"]): service["image"].partition(":")[0]
         for service in services
         if "build" in service
     }

@@ -56,12 +56,12 @@ class Cluster:
 
     @property
     def master_url(self) -> str:
-        """What `engine.master` must be."""
+        """What `engine.master` must be. Raises KeyError where the cluster has not been started."""
         return f"spark://{HOST}:{self._state()['port']}"
 
     @property
     def ui(self) -> str:
-        """Where a browser sees workers and applications."""
+        """Where a browser sees workers and applications. Raises KeyError where it has not been started."""
         return f"http://{HOST}:{self._state()['ui_port']}"
 
     @property
@@ -136,7 +136,7 @@ class Cluster:
         mode = 0o777 & ~environment.umask()
         with disk.writing(self.folder):
             self.folder.mkdir(mode, exist_ok=True)
-            for old in (*self.folder.glob("worker-*"), *self.folder.glob("*.log")):
+            for old in {*self.folder.glob("worker-*"), *self.folder.glob("*.log")}:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
             for name in ("conf", "scratch", *self._names()):
                 (self.folder / name).mkdir(mode, exist_ok=True)

@@ -20,6 +20,8 @@ CONF = {
     "spark.driver.memory": "2g",
     "spark.executor.memory": "1g",  # the worker lends 2 GB; the executor's Python has the rest
 }
+USERS_IN_TASK = 500
+"""So few that each worker makes lists of the demo's 2,469 buyers."""
 DELETE = "\x7f"
 """The one character that JSON may have in a string as it is, and TOML may not."""
 
@@ -41,26 +43,29 @@ class SparkNight:
 
         Raises SettingsError, SparkAway and RunError, with nothing left running.
         """
+        settings = settings_on(f"spark://{HOST}", config.load())  # refused before anything starts
         say(f"starting a Spark cluster: one master, {WORKERS} workers")
         self.cluster.start()
         try:
             say(f"Spark: {self.cluster.master_url}, its UI {self.cluster.ui}")
-            write(self.file, settings_on(self.cluster.master_url, config.load()))
+            write(self.file, settings_on(self.cluster.master_url, settings))
             yield
         finally:
             self.cluster.stop()
 
 
 def settings_on(master: str, settings: Settings) -> Settings:
-    """The same settings with the cluster `master` as the engine; `engine.conf` is this module's alone.
+    """The same settings with the cluster `master` as the engine, and nothing else in `engine`.
 
     MLlib's penalty always grows in proportion to the number of items or users, so that ALS is set, and
-    searched, with that scale.
+    searched, with that scale. Raises SettingsError where other settings cannot be with Spark.
     """
     conf = tuple(f"{name}={value}" for name, value in CONF.items())
-    settings = config.changed(settings, "engine", kind="spark", master=master, conf=conf)
     settings = config.changed(settings, "als", regularization_scale=1.0)
-    return config.changed(settings, "tune", regularization_scale=(1.0, 1.0))
+    settings = config.changed(settings, "tune", regularization_scale=(1.0, 1.0))
+    return config.changed(
+        settings, "engine", kind="spark", master=master, conf=conf, users_in_task=USERS_IN_TASK
+    )
 
 
 def write(file: Path, settings: Settings) -> None:

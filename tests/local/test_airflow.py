@@ -48,6 +48,12 @@ def tasks(api: Api, run_id: str) -> dict[str, dict[str, Any]]:
     return {task["task_id"]: task for task in instances}
 
 
+def test_its_tasks_have_the_variables_that_are_asked_for(local_airflow: LocalAirflow) -> None:
+    other = LocalAirflow(local_airflow.home, variables={"NIGHTSHELF_CONFIG": "/srv/settings"})
+    assert other.environment()["NIGHTSHELF_CONFIG"] == "/srv/settings"
+    assert "NIGHTSHELF_CONFIG" not in local_airflow.environment()
+
+
 def test_a_run_without_a_logical_date_publishes(
     api: Api, trigger: Callable[..., str], local_airflow: LocalAirflow, said: list[str]
 ) -> None:
