@@ -10,7 +10,7 @@ from pipeline.config import ROOT
 COMMAND = ".venv/bin/python -m pipeline "
 README = ROOT / "README.md"
 NAMES = (
-    *("your-data", "operations", "scale", "models", "apps", "redis", "service", "aws"),
+    *("your-data", "operations", "scale", "spark", "models", "apps", "redis", "service", "aws"),
     *("settings", "development"),
 )
 PAGES = (README, *(ROOT / "docs" / f"{name}.md" for name in NAMES))
