@@ -9,14 +9,12 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-import sqlglot
-from sqlglot import exp
-
 from pipeline import engine
 from pipeline.spark.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from sqlglot import exp
 
 SAME = {"epoch_us": "unix_micros", "hash": "xxhash64"}
 """Functions of DuckDB, and those of Spark that do the same. `hash` has other numbers: it only draws."""
@@ -33,6 +31,8 @@ def statement(name: str) -> str:
 @cache
 def translated(text: str) -> str:
     """One statement of DuckDB for Spark."""
+    import sqlglot
+
     tree = sqlglot.parse_one(text, read="duckdb").transform(_in_spark)
     return re.sub(r"\$(\w+)", r":\1", tree.sql(dialect="spark", comments=False))
 
@@ -44,6 +44,8 @@ def register(session: SparkSession) -> None:
 
 
 def _in_spark(node: exp.Expression) -> exp.Expression:
+    from sqlglot import exp
+
     if isinstance(node, exp.TimeToUnix):  # epoch(), whose fraction of a second UNIX_TIMESTAMP would lose
         return _call("unix_micros", node.this) / exp.Literal.number("1e6")
     if isinstance(node, exp.Anonymous) and node.name.lower() in SAME:
@@ -54,9 +56,13 @@ def _in_spark(node: exp.Expression) -> exp.Expression:
 
 
 def _call(name: str, *args: exp.Expression) -> exp.Expression:
+    from sqlglot import exp
+
     return exp.Anonymous(this=name, expressions=list(args))
 
 
 def _is_whole(node: exp.Expression) -> bool:
     """Whether `node` is cast to a whole number that is 64 bits long, so that a sum may be longer."""
+    from sqlglot import exp
+
     return isinstance(node, exp.Cast) and node.to.is_type("bigint")
