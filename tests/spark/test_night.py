@@ -86,7 +86,7 @@ def test_a_night_on_spark(home: Path, serving_url: str) -> None:
         if "spark" in receipt:
             assert receipt["spark"]["executors"] == 1
             assert receipt["spark"]["shuffle_mb"] > 0
-    assert_within_each_other_s_interval(here, there)
+    assert_intervals_overlap(here, there)
     assert_lists_of_the_same_users(here, there)
 
     said = pipeline(home, "run", "publish", "--run-id", "spark", "--config", str(home / "spark.toml"))
@@ -98,15 +98,20 @@ def test_a_night_on_spark(home: Path, serving_url: str) -> None:
     assert n_items > 50
 
 
-def assert_within_each_other_s_interval(here: Path, there: Path) -> None:
-    """Precision@3 of ALS, of the published lists and of every rule; of rules it is the same."""
+def assert_intervals_overlap(here: Path, there: Path) -> None:
+    """Precision@3 of ALS, of the published lists and of every rule; of rules it is the same.
+
+    Fifty people make wide intervals, and two fits of ALS differ by a hit or two: the intervals must overlap.
+    """
     one, other = (
         {(row["model"], row["repeat_purchases"]): row for row in pq.read_table(file).to_pylist()}
         for file in (here / "metrics.parquet", there / "metrics.parquet")
     )
     assert one.keys() == other.keys()
     for key in one:
-        assert other[key]["ci_low"] <= one[key]["precision_at_3"] <= other[key]["ci_high"], key
+        assert max(one[key]["ci_low"], other[key]["ci_low"]) <= min(
+            one[key]["ci_high"], other[key]["ci_high"]
+        )
     for rule in ("popular", "recently_popular", "own_most_bought", "item_neighbours"):
         assert one[rule, "exclude"]["precision_at_3"] == other[rule, "exclude"]["precision_at_3"]
 
